@@ -1,0 +1,275 @@
+//! The client of Adyen's APIs.
+//!
+//! A call ends in one of three ways: Adyen's answer, Adyen's refusal to process it
+//! ([`ServiceError`]), or not knowing. Only what Adyen says may be tried again is tried
+//! again, with the same `Idempotency-Key`, within the caller's time.
+
+use std::time::Duration;
+
+use reqwest::{
+    RequestBuilder, Response, StatusCode,
+    header::{HeaderMap, HeaderValue},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use crate::{
+    config::{Settings, service_url},
+    secrets::Secret,
+};
+
+/// How long one attempt of a call may take. Adyen needs seconds where an issuer is slow.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// A retry waits up to this long, doubled each time, and at most [`MAX_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const MAX_WAIT: Duration = Duration::from_secs(3);
+
+/// Adyen's own words for a request that it did not process.
+/// Source: Checkout API, `ServiceError`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceError {
+    /// The HTTP status, repeated in the body.
+    pub status: Option<u16>,
+    /// Such as `702` or `14_030`.
+    pub error_code: String,
+    /// `validation`, `security`, `configuration`, `internal`, …
+    pub error_type: Option<String>,
+    /// For developers.
+    pub message: Option<String>,
+    /// Adyen's name of the request.
+    pub psp_reference: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// Adyen did not process the request, and will not.
+    #[error("Adyen answered {status} {}", error.error_code)]
+    Rejected {
+        /// The HTTP status.
+        status: u16,
+        /// What Adyen says of it.
+        error: ServiceError,
+    },
+    /// It may have been processed, or may yet be.
+    #[error("outcome unknown: {0}")]
+    Unknown(String),
+}
+
+/// The API key, kept from logs by its type.
+fn api_key(text: &str) -> Result<HeaderValue, String> {
+    let mut key = HeaderValue::from_str(text).map_err(|_| "expected an API key".to_owned())?;
+    key.set_sensitive(true);
+    Ok(key)
+}
+
+/// A client of the Checkout API, and of what the Recurring API alone has.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    checkout_url: Url,
+    recurring_url: Url,
+    api_key: Secret<HeaderValue>,
+}
+
+impl Client {
+    /// The secrets that a client needs.
+    pub const SECRETS: &[&str] = &["ADYEN_API_KEY"];
+
+    /// Reads what a client needs.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let checkout_url = settings.or(
+            "ADYEN_CHECKOUT_URL",
+            "https://checkout-test.adyen.com/v72",
+            service_url,
+        );
+        let recurring_url = settings.or(
+            "ADYEN_RECURRING_URL",
+            "https://pal-test.adyen.com/pal/servlet/Recurring/v68",
+            service_url,
+        );
+        let api_key = settings.secret("ADYEN_API_KEY", api_key);
+        Some(Self {
+            http: settings.http(),
+            checkout_url: checkout_url?,
+            recurring_url: recurring_url?,
+            api_key: api_key?,
+        })
+    }
+
+    /// Posts to the Checkout API, for example to `payments`, and tries again until `until`
+    /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
+    ///
+    /// A rejection speaks for its own request only: where one before it may have been
+    /// processed, the outcome stays unknown.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        key: Option<&str>,
+        until: Instant,
+    ) -> Result<T, CallError> {
+        let url = address(&self.checkout_url, path.split('/'));
+        let mut request = self.http.post(url).json(body);
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        read(&self.send(path, request, key.is_some(), until).await?)
+    }
+
+    /// Posts a question to the Recurring API, as [`Client::post`] does.
+    pub(super) async fn ask_recurring<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+        until: Instant,
+    ) -> Result<T, CallError> {
+        let url = address(&self.recurring_url, path.split('/'));
+        let request = self.http.post(url).json(body);
+        read(&self.send(path, request, false, until).await?)
+    }
+
+    /// Deletes what the Checkout API has under that name, and tries again as
+    /// [`Client::post`] does.
+    pub(super) async fn delete(
+        &self,
+        path: [&str; 2],
+        query: [(&str, &str); 2],
+        until: Instant,
+    ) -> Result<(), CallError> {
+        let mut url = address(&self.checkout_url, path);
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.delete(url);
+        self.send(path[0], request, false, until).await.map(drop)
+    }
+
+    /// Sends a request until there is an answer or no time. `once`: it must not be processed
+    /// twice, so that what Adyen says of the second time says nothing of the first.
+    async fn send(
+        &self,
+        path: &str,
+        request: RequestBuilder,
+        once: bool,
+        until: Instant,
+    ) -> Result<Vec<u8>, CallError> {
+        let mut wait = FIRST_WAIT;
+        let mut in_doubt = false;
+        loop {
+            let Some(request) = request.try_clone() else {
+                return Err(CallError::Unknown("a body that is a stream".to_owned()));
+            };
+            let api_key = (*self.api_key.get().await).clone();
+            let failure = match attempt(request.header("X-API-Key", api_key), until).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if in_doubt && matches!(failure.error, CallError::Rejected { .. }) {
+                let reason = format!("{}, after a request in doubt", failure.error);
+                return Err(CallError::Unknown(reason));
+            }
+            in_doubt |= once && failure.in_doubt;
+            let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+            if !failure.again || Instant::now() + pause >= until {
+                return Err(failure.error);
+            }
+            tracing::info!(path, error = %failure.error, "asking Adyen again");
+            sleep(pause).await;
+            wait = MAX_WAIT.min(wait * 2);
+        }
+    }
+}
+
+/// The address of a resource. Its names may hold any characters.
+fn address<'a>(api: &Url, path: impl IntoIterator<Item = &'a str>) -> Url {
+    let mut url = api.clone();
+    // Only a URL without a host has no path, and configuration takes none.
+    if let Ok(mut segments) = url.path_segments_mut() {
+        segments.pop_if_empty().extend(path);
+    }
+    url
+}
+
+fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(answer)
+        .map_err(|error| CallError::Unknown(format!("unreadable answer: {error}")))
+}
+
+struct Failure {
+    error: CallError,
+    /// Whether the same request with the same key may be sent again.
+    again: bool,
+    /// Whether the request may have been processed.
+    in_doubt: bool,
+}
+
+impl Failure {
+    fn unknown(reason: impl Into<String>, again: bool) -> Self {
+        Self {
+            error: CallError::Unknown(reason.into()),
+            again,
+            in_doubt: true,
+        }
+    }
+}
+
+async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
+    let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
+    let exchange = async {
+        let response = request.send().await?;
+        let head = (response.status(), may_retry(&response));
+        response.bytes().await.map(|body| (head, body))
+    };
+    let ((status, transient), body) = match timeout_at(until, exchange).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(Failure::unknown(without_url(error), true)),
+        Err(_) => return Err(Failure::unknown("no answer in time", true)),
+    };
+    if status.is_success() {
+        return Ok(body.into());
+    }
+    let busy = status == StatusCode::TOO_MANY_REQUESTS;
+    let Ok(error) = serde_json::from_slice::<ServiceError>(&body) else {
+        return Err(Failure {
+            in_doubt: !busy,
+            ..Failure::unknown(
+                format!("status {status} without a reason"),
+                transient || busy,
+            )
+        });
+    };
+    // 704: the first request with this key is still being processed. 703: Adyen cannot
+    // look the key up just now. Neither says what became of the payment.
+    let code = error.error_code.as_str();
+    if transient || busy || matches!(code, "703" | "704") {
+        return Err(Failure {
+            in_doubt: !busy && code != "703",
+            ..Failure::unknown(format!("status {status}, error {code}"), true)
+        });
+    }
+    Err(Failure {
+        error: CallError::Rejected {
+            status: status.as_u16(),
+            error,
+        },
+        again: false,
+        in_doubt: false,
+    })
+}
+
+fn may_retry(response: &Response) -> bool {
+    let headers: &HeaderMap = response.headers();
+    headers
+        .get("transient-error")
+        .is_some_and(|value| value == "true")
+}
+
+/// The address may name the merchant; the reason is enough.
+fn without_url(error: reqwest::Error) -> String {
+    error.without_url().to_string()
+}

@@ -1,0 +1,12 @@
+//! Adyen: its models, its client, and how it signs what it sends.
+//!
+//! What Adyen sends may carry fields that are not in these models; they are ignored.
+
+pub mod client;
+pub mod hmac;
+pub mod notification;
+pub mod payment_methods;
+pub mod payments;
+pub mod recurring;
+pub mod shopper;
+pub mod token_notification;

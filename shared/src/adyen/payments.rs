@@ -1,0 +1,319 @@
+//! `POST /payments` and `POST /payments/details` of the Checkout API.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use url::Url;
+
+use super::shopper::{
+    Address, AuthenticationData, BrowserInfo, CountryCode, ShopperEmail, ShopperIp, ShopperLocale,
+    ShopperName, ShopperReference,
+};
+use crate::{
+    amount::Amount,
+    reference::Reference,
+    text::{Text, checked, invisible, open_enum},
+};
+
+/// A request to pay. Source: Checkout API v72, `PaymentRequest`.
+///
+/// Storefronts send the same fields, so what is read is strict: a field that is not here
+/// is refused by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentRequest {
+    /// What to pay.
+    pub amount: Amount,
+    /// The merchant account that is paid.
+    pub merchant_account: String,
+    /// What to pay with.
+    pub payment_method: PaymentMethod,
+    /// The order, at most 80 characters.
+    pub reference: Reference,
+    /// Where the shopper comes back to after a redirect.
+    pub return_url: ReturnUrl,
+    /// `manualCapture`, set by this project.
+    #[serde(skip_deserializing, skip_serializing_if = "BTreeMap::is_empty")]
+    pub additional_data: BTreeMap<&'static str, &'static str>,
+    /// Preferences for 3-D Secure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication_data: Option<AuthenticationData>,
+    /// The shopper's address; native 3-D Secure needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<Address>,
+    /// The shopper's browser; 3-D Secure needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub browser_info: Option<BrowserInfo>,
+    /// Where the shopper is; native 3-D Secure needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// The shopper's country.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country_code: Option<CountryCode>,
+    /// Where the goods go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_address: Option<Address>,
+    /// The merchant's reference that ties several payments together, at most 1000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub merchant_order_reference: Option<Text<1000>>,
+    /// The merchant's own data: at most 20 characters a key, 80 a value, 20 pairs.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    /// The page's origin; native 3-D Secure on the web needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// How the token will be charged later, or is charged now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurring_processing_model: Option<RecurringProcessingModel>,
+    /// The shopper's e-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_email: Option<ShopperEmail>,
+    /// Whether the shopper takes part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_interaction: Option<ShopperInteraction>,
+    /// The shopper's address on the network.
+    #[serde(rename = "shopperIP", skip_serializing_if = "Option::is_none")]
+    pub shopper_ip: Option<ShopperIp>,
+    /// The shopper's language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_locale: Option<ShopperLocale>,
+    /// The shopper's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_name: Option<ShopperName>,
+    /// The merchant's name for the shopper; storing a payment method needs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_reference: Option<ShopperReference>,
+    /// What the shopper's statement shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_statement: Option<Text<22>>,
+    /// Whether to store the payment method for later payments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store_payment_method: Option<bool>,
+    /// At most 64 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telephone_number: Option<Text<64>>,
+}
+
+/// Amazon Pay by its token, or a stored payment method.
+/// Source: Checkout API, `AmazonPayDetails` and `StoredPaymentMethodDetails`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentMethod {
+    /// Adyen's name of the method.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<PaymentMethodType>,
+    /// From Amazon Pay's Get Checkout Session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amazon_pay_token: Option<Text<1000>>,
+    /// Adyen's name of the checkout attempt, for its own statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkout_attempt_id: Option<Text<256>>,
+    /// What Adyen's library for the browser collected, at most 50,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sdk_data: Option<Text<50_000>>,
+    /// The token of a stored payment method, at most 64 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored_payment_method_id: Option<Text<64>>,
+}
+
+/// The payment methods that this integration takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PaymentMethodType {
+    /// Amazon Pay.
+    AmazonPay,
+    /// What Adyen's own example calls a stored payment method.
+    Scheme,
+}
+
+/// Where the shopper is. Source: Checkout API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Channel {
+    /// An app.
+    #[serde(rename = "iOS")]
+    Ios,
+    /// An app.
+    Android,
+    /// A browser.
+    Web,
+}
+
+/// Whether the shopper takes part. Source: Checkout API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ShopperInteraction {
+    /// The shopper is there.
+    Ecommerce,
+    /// The merchant charges a stored payment method.
+    ContAuth,
+}
+
+/// What a stored payment method is for. Source: Checkout API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RecurringProcessingModel {
+    /// The shopper pays again with one click.
+    CardOnFile,
+    /// Regular charges.
+    Subscription,
+    /// Charges at irregular times or of irregular amounts.
+    UnscheduledCardOnFile,
+}
+
+checked! {
+    /// Where the shopper comes back to: an absolute URL in ASCII, at most 1024 characters.
+    /// An app may have a scheme of its own.
+    ReturnUrl, 1024, "expected an absolute URL of at most 1024 ASCII characters",
+    |text| text.is_ascii()
+        && !text.bytes().any(|c| c.is_ascii_control() || c == b' ')
+        && Url::parse(text).is_ok_and(|url| url.has_host() && url.scheme() != "javascript")
+}
+
+impl ReturnUrl {
+    /// Whether it names no more than an origin.
+    pub fn is_origin(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| {
+            matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none()
+        })
+    }
+
+    /// Scheme, host and port, as browsers write an origin.
+    pub fn origin(&self) -> String {
+        Url::parse(&self.0)
+            .map(|url| origin_of(&url))
+            .unwrap_or_default()
+    }
+}
+
+checked! {
+    /// A web page's scheme, host and port; no path, no trailing slash; at most 80 characters.
+    Origin, 80, "expected scheme, host and port of at most 80 characters, without a path",
+    |text| Url::parse(text)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && origin_of(&url) == text)
+}
+
+fn origin_of(url: &Url) -> String {
+    let port = url
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    format!(
+        "{}://{}{port}",
+        url.scheme(),
+        url.host_str().unwrap_or_default()
+    )
+}
+
+/// The merchant's own data. Source: Checkout API, `metadata`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Text<80>>")]
+pub struct Metadata(BTreeMap<String, Text<80>>);
+
+impl Metadata {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TryFrom<BTreeMap<String, Text<80>>> for Metadata {
+    type Error = &'static str;
+
+    fn try_from(pairs: BTreeMap<String, Text<80>>) -> Result<Self, &'static str> {
+        let keys_fit = pairs
+            .keys()
+            .all(|key| (1..=20).contains(&key.chars().count()) && !key.contains(invisible));
+        if pairs.len() <= 20 && keys_fit {
+            Ok(Self(pairs))
+        } else {
+            Err("expected at most 20 pairs with keys of 1 to 20 characters")
+        }
+    }
+}
+
+/// What the shopper's browser brought back. Source: Checkout API, `PaymentDetailsRequest`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentDetailsRequest {
+    /// The result itself.
+    pub details: PaymentCompletionDetails,
+    /// At most 200,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_data: Option<Text<200_000>>,
+}
+
+/// The result of a redirect or of native 3-D Secure.
+/// Source: Checkout API, `PaymentCompletionDetails`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PaymentCompletionDetails {
+    /// From the return URL, at most 20,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redirect_result: Option<Text<20_000>>,
+    /// From the 3-D Secure component, at most 50,000 characters.
+    #[serde(rename = "threeDSResult", skip_serializing_if = "Option::is_none")]
+    pub three_ds_result: Option<Text<50_000>>,
+    /// The fingerprint alone, at most 100,000 characters.
+    #[serde(
+        rename = "threeds2.fingerprint",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub fingerprint: Option<Text<100_000>>,
+    /// The challenge's result alone, at most 50,000 characters.
+    #[serde(
+        rename = "threeds2.challengeResult",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub challenge_result: Option<Text<50_000>>,
+}
+
+open_enum! {
+    /// What became of a request to pay. Source: Checkout API, `PaymentResponse.resultCode`.
+    ResultCode {
+        /// Authentication alone was asked for, and is done.
+        AuthenticationFinished = "AuthenticationFinished",
+        /// Authentication alone was asked for, and is not needed.
+        AuthenticationNotRequired = "AuthenticationNotRequired",
+        /// Paid, as far as the answer knows.
+        Authorised = "Authorised",
+        /// The shopper cancelled.
+        Cancelled = "Cancelled",
+        /// The shopper must pass a challenge.
+        ChallengeShopper = "ChallengeShopper",
+        /// It went wrong.
+        Error = "Error",
+        /// The shopper's device must be identified.
+        IdentifyShopper = "IdentifyShopper",
+        /// Paid in part.
+        PartiallyAuthorised = "PartiallyAuthorised",
+        /// Not final.
+        Pending = "Pending",
+        /// The shopper must be shown something, then wait.
+        PresentToShopper = "PresentToShopper",
+        /// Not final.
+        Received = "Received",
+        /// The shopper must be sent to another page.
+        RedirectShopper = "RedirectShopper",
+        /// Refused.
+        Refused = "Refused",
+        /// In the schema without an explanation: not final.
+        Success = "Success",
+    }
+}
+
+/// Adyen's answer to `/payments` and `/payments/details`.
+/// Source: Checkout API, `PaymentResponse` and `PaymentDetailsResponse`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentResponse {
+    /// Adyen's name of the payment; may be absent while an action is outstanding.
+    pub psp_reference: Option<String>,
+    /// What became of it.
+    pub result_code: ResultCode,
+    /// What the shopper must do next, exactly as Adyen wrote it.
+    pub action: Option<Box<RawValue>>,
+    /// The order that was paid.
+    pub merchant_reference: Option<String>,
+    /// Why it was refused; not for shoppers.
+    pub refusal_reason: Option<String>,
+    /// The same as a number.
+    pub refusal_reason_code: Option<String>,
+}

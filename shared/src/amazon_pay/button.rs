@@ -1,0 +1,157 @@
+//! Amazon Pay's button: what it asks the shopper for, signed so that no browser changes it.
+
+use ring::error::Unspecified;
+use serde::{Deserialize, Serialize};
+
+use super::{config::AmazonPay, price::Price, signing};
+use crate::{adyen::payments::ReturnUrl, text::checked};
+
+/// Where Amazon Pay sends the browser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WebCheckoutDetails {
+    /// Once the shopper picked a card; `amazonCheckoutSessionId` is added to it.
+    pub checkout_review_return_url: ReturnUrl,
+    /// Once the shopper confirmed, or did not; `amazonCheckoutSessionId` is added to it.
+    pub checkout_result_return_url: ReturnUrl,
+    /// When the shopper leaves instead of picking a card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkout_cancel_url: Option<ReturnUrl>,
+}
+
+/// What the shop gets to know about the shopper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// The name.
+    Name,
+    /// The e-mail address.
+    Email,
+    /// The telephone number.
+    PhoneNumber,
+    /// The billing address.
+    BillingAddress,
+    /// The shipping address.
+    ShippingAddress,
+    /// The postal code of the default address.
+    PostalCode,
+    /// Whether the shopper is a Prime member.
+    PrimeMembershipStatus,
+}
+
+/// What the shopper agrees to; without it, to one payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum ChargePermissionType {
+    /// Later payments too.
+    Recurring,
+}
+
+/// How often later payments come, as the shopper is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecurringMetadata {
+    /// How often.
+    pub frequency: Frequency,
+    /// How much each time, where it is always the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Price>,
+}
+
+/// Every so many units.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frequency {
+    /// The unit.
+    pub unit: FrequencyUnit,
+    /// How many of them.
+    pub value: FrequencyValue,
+}
+
+impl Default for Frequency {
+    /// At no fixed times.
+    fn default() -> Self {
+        Self {
+            unit: FrequencyUnit::Variable,
+            value: FrequencyValue("0".to_owned()),
+        }
+    }
+}
+
+/// The unit of a [`Frequency`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FrequencyUnit {
+    /// Years.
+    Year,
+    /// Months.
+    Month,
+    /// Weeks.
+    Week,
+    /// Days.
+    Day,
+    /// No fixed times; the value is 0.
+    Variable,
+}
+
+checked! {
+    /// A whole number as text, as Amazon Pay wants it.
+    FrequencyValue, 4, "expected a whole number as text, such as \"1\"",
+    |text| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit())
+}
+
+/// The button's payload. Source: Amazon Pay, Create Checkout Session.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    web_checkout_details: &'a WebCheckoutDetails,
+    store_id: &'a str,
+    scopes: &'a [Scope],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    charge_permission_type: Option<ChargePermissionType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recurring_metadata: Option<&'a RecurringMetadata>,
+}
+
+/// What the page hands to Amazon Pay's button as `createCheckoutSessionConfig`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedButton {
+    /// To be handed on byte by byte.
+    #[serde(rename = "payloadJSON")]
+    pub payload_json: String,
+    /// Of the payload.
+    pub signature: String,
+    /// Which key signed.
+    pub public_key_id: String,
+    /// How it signed.
+    pub algorithm: &'static str,
+}
+
+impl AmazonPay {
+    /// A button that leads to a checkout session. With `recurring`, the shopper agrees to
+    /// later payments as well.
+    ///
+    /// # Errors
+    /// When the system has no randomness to sign with.
+    pub async fn button(
+        &self,
+        urls: &WebCheckoutDetails,
+        scopes: &[Scope],
+        recurring: Option<&RecurringMetadata>,
+    ) -> Result<SignedButton, Unspecified> {
+        let payload = Payload {
+            web_checkout_details: urls,
+            store_id: &self.store_id,
+            scopes,
+            charge_permission_type: recurring.map(|_| ChargePermissionType::Recurring),
+            recurring_metadata: recurring,
+        };
+        // Strings, enums and lists of them: it serialises.
+        let payload_json = serde_json::to_string(&payload).map_err(|_| Unspecified)?;
+        let key = self.client.private_key().await;
+        Ok(SignedButton {
+            signature: signing::signature(&key, &payload_json)?,
+            payload_json,
+            public_key_id: self.client.public_key_id().to_owned(),
+            algorithm: signing::ALGORITHM,
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! The client of Amazon Pay's API.
+//!
+//! Every try is signed anew. What may pass is tried again as Amazon's own libraries do:
+//! three times in all, within the caller's time.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use reqwest::Method;
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::time::{Instant, sleep, timeout_at};
+use url::Url;
+
+use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
+use crate::secrets::Secret;
+
+/// How long one try may take.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a call is tried at most.
+const TRIES: u32 = 3;
+
+/// A retry waits up to this long, doubled each time.
+const FIRST_WAIT: Duration = Duration::from_millis(300);
+
+/// Amazon Pay's own words for a request that it did not process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Refusal {
+    /// Such as `InvalidParameterValue`.
+    pub reason_code: String,
+    /// For developers.
+    pub message: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Amazon Pay did not process the request, and will not.
+    #[error("Amazon Pay answered {status} {}", refusal.reason_code)]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What Amazon Pay says of it.
+        refusal: Refusal,
+    },
+    /// It could not be asked, or gave no usable answer.
+    #[error("no answer: {0}")]
+    Unavailable(String),
+}
+
+/// A client for one merchant.
+#[derive(Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: String,
+    region: Region,
+    public_key_id: String,
+    private_key: Secret<PrivateKey>,
+}
+
+impl Client {
+    /// A client of the API at `endpoint`, its version included.
+    pub(super) fn new(
+        http: reqwest::Client,
+        endpoint: String,
+        region: Region,
+        public_key_id: String,
+        private_key: Secret<PrivateKey>,
+    ) -> Self {
+        Self {
+            http,
+            endpoint,
+            region,
+            public_key_id,
+            private_key,
+        }
+    }
+
+    pub(super) fn public_key_id(&self) -> &str {
+        &self.public_key_id
+    }
+
+    pub(super) async fn private_key(&self) -> Arc<PrivateKey> {
+        self.private_key.get().await
+    }
+
+    /// Calls a checkout session; `key` is the idempotency key, at most 32 characters.
+    pub(super) async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        session: &CheckoutSessionId,
+        payload: &str,
+        key: Option<&str>,
+        until: Instant,
+    ) -> Result<T, CallError> {
+        let url = format!("{}/checkoutSessions/{session}", self.endpoint);
+        let url: Url = url.parse().map_err(unavailable)?;
+        let mut wait = FIRST_WAIT;
+        for left in (0..TRIES).rev() {
+            let failure = match self.attempt(&method, &url, payload, key, until).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
+            if left == 0 || !failure.again || Instant::now() + pause >= until {
+                return Err(failure.error);
+            }
+            tracing::info!(%method, error = %failure.error, "asking Amazon Pay again");
+            sleep(pause).await;
+            wait *= 2;
+        }
+        Err(CallError::Unavailable("not tried".to_owned()))
+    }
+
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        url: &Url,
+        payload: &str,
+        key: Option<&str>,
+        until: Instant,
+    ) -> Result<T, Failure> {
+        let private_key = self.private_key().await;
+        let signer = Signer {
+            key: &private_key,
+            public_key_id: &self.public_key_id,
+            region: self.region,
+        };
+        let headers = signer
+            .headers(
+                method.as_str(),
+                url,
+                payload.as_bytes(),
+                key,
+                Timestamp::now(),
+            )
+            .map_err(|error| Failure::unavailable(format!("not signed: {error}"), false))?;
+        let mut request = self.http.request(method.clone(), url.clone());
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        if !payload.is_empty() {
+            request = request.body(payload.to_owned());
+        }
+        let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
+        let exchange = async {
+            let response = request.send().await?;
+            let status = response.status();
+            response.bytes().await.map(|body| (status, body))
+        };
+        let (status, body) = match timeout_at(until, exchange).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(Failure::unavailable(error.without_url(), true)),
+            Err(_) => return Err(Failure::unavailable("no answer in time", true)),
+        };
+        if status.is_success() {
+            return serde_json::from_slice(&body)
+                .map_err(|error| Failure::unavailable(format!("unreadable: {error}"), false));
+        }
+        if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
+            return Err(Failure::unavailable(format!("status {status}"), true));
+        }
+        if !status.is_client_error() {
+            return Err(Failure::unavailable(format!("status {status}"), false));
+        }
+        Err(Failure {
+            error: CallError::Refused {
+                status: status.as_u16(),
+                refusal: serde_json::from_slice(&body).unwrap_or_default(),
+            },
+            again: false,
+        })
+    }
+}
+
+struct Failure {
+    error: CallError,
+    /// Whether the same request may be sent again.
+    again: bool,
+}
+
+impl Failure {
+    fn unavailable(reason: impl std::fmt::Display, again: bool) -> Self {
+        Self {
+            error: unavailable(reason),
+            again,
+        }
+    }
+}
+
+fn unavailable(reason: impl std::fmt::Display) -> CallError {
+    CallError::Unavailable(reason.to_string())
+}

@@ -1,0 +1,56 @@
+//! Amounts as Amazon Pay writes them: decimal text.
+
+use iso_currency::Currency as Iso4217;
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+
+/// What Amazon Pay calls `Price`: `{"amount": "10.00", "currencyCode": "EUR"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Price {
+    /// Units of the currency with all its decimals: `10.00` euros, `10` yen.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency_code: String,
+}
+
+impl Price {
+    /// Whether it is worth that much, however many decimals it is written with.
+    pub fn is(&self, amount: &Amount) -> bool {
+        self.currency_code == amount.currency.code()
+            && minor_units(&self.amount, decimals(amount)) == Some(amount.value)
+    }
+}
+
+impl From<&Amount> for Price {
+    fn from(amount: &Amount) -> Self {
+        let decimals = decimals(amount);
+        // With zeros in front, so that there is a digit before the point.
+        let digits = format!("{:0width$}", amount.value, width = decimals + 1);
+        let (units, fraction) = digits.split_at(digits.len() - decimals);
+        let point = if decimals == 0 { "" } else { "." };
+        Self {
+            amount: format!("{units}{point}{fraction}"),
+            currency_code: amount.currency.code().to_owned(),
+        }
+    }
+}
+
+/// How many decimals the currency has: 2 for EUR, 0 for JPY.
+fn decimals(amount: &Amount) -> usize {
+    Iso4217::from_code(amount.currency.code())
+        .and_then(|iso| iso.exponent())
+        .map_or(0, usize::from)
+}
+
+/// Decimal text in minor units, unless it is malformed or finer than they are.
+fn minor_units(text: &str, decimals: usize) -> Option<i64> {
+    let (units, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let fraction = fraction.trim_end_matches('0');
+    let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
+    if units.is_empty() || !digits(units) || !digits(fraction) || fraction.len() > decimals {
+        return None;
+    }
+    format!("{units}{fraction:0<decimals$}").parse().ok()
+}

@@ -1,0 +1,136 @@
+//! Amazon Pay's checkout session.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::price::Price;
+use crate::text::{Text, open_enum};
+
+/// Amazon Pay's name of a checkout session: 1 to 64 letters, digits, `-` and `_`, so that
+/// it can stand in a path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct CheckoutSessionId(String);
+
+/// The text cannot be the id of a checkout session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 1 to 64 letters, digits, '-' or '_'")]
+pub struct InvalidCheckoutSessionId;
+
+impl CheckoutSessionId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CheckoutSessionId {
+    type Err = InvalidCheckoutSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidCheckoutSessionId> {
+        let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+        if (1..=64).contains(&text.len()) && text.bytes().all(allowed) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidCheckoutSessionId)
+        }
+    }
+}
+
+impl fmt::Display for CheckoutSessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for CheckoutSessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+/// What Adyen charges. Prints as `[redacted]`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct AmazonPayToken(Text<1000>);
+
+impl From<AmazonPayToken> for Text<1000> {
+    /// As `paymentMethod.amazonPayToken` of a payment request.
+    fn from(token: AmazonPayToken) -> Self {
+        token.0
+    }
+}
+
+impl fmt::Debug for AmazonPayToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// What Get and Update Checkout Session answer, as far as it matters here: nothing of it
+/// says who the buyer is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckoutSession {
+    /// Its id.
+    pub checkout_session_id: CheckoutSessionId,
+    /// How far it is.
+    pub status_details: StatusDetails,
+    /// What is to be paid.
+    pub payment_details: Option<PaymentDetails>,
+    /// Where the browser goes.
+    pub web_checkout_details: Option<Redirect>,
+    /// What is missing before the shopper can confirm.
+    pub constraints: Option<Vec<Constraint>>,
+    /// Once the shopper confirmed, and only for a key that is enabled for Adyen.
+    pub amazon_pay_token: Option<AmazonPayToken>,
+}
+
+/// How far a session is, and why it ended.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusDetails {
+    /// How far it is.
+    pub state: State,
+    /// Why it was cancelled: `BuyerCanceled`, `Expired`, `AmazonCanceled`, `Declined`.
+    pub reason_code: Option<String>,
+}
+
+open_enum! {
+    /// How far a checkout session is.
+    State {
+        /// It can be paid, for 24 hours.
+        Open = "Open",
+        /// It was completed, so an acquirer can no longer charge it.
+        Completed = "Completed",
+        /// It ended without a payment.
+        Canceled = "Canceled",
+    }
+}
+
+/// What is to be paid.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentDetails {
+    /// As the last update set it.
+    pub charge_amount: Option<Price>,
+}
+
+/// Where the browser goes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Redirect {
+    /// To the page where the shopper confirms, once nothing is missing.
+    pub amazon_pay_redirect_url: Option<String>,
+}
+
+/// Something that is missing.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Constraint {
+    /// Such as `ChargeAmountNotSet`.
+    pub constraint_id: String,
+}

@@ -1,0 +1,105 @@
+//! Money: an integer of minor units with its currency, never a float.
+
+use std::fmt;
+
+use iso_currency::Currency as Iso4217;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// What a payment, a capture or a refund is worth.
+///
+/// Source: Checkout API, `Amount`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amount {
+    /// ISO 4217 code, three capital letters.
+    pub currency: Currency,
+    /// Minor units (EUR 10.00 is 1000, JPY 10 is 10), 1 to 2^63 - 1.
+    #[serde(deserialize_with = "minor_units")]
+    pub value: i64,
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.currency, self.value)
+    }
+}
+
+/// An ISO 4217 currency that is counted in minor units; test codes, metals and the code
+/// for "no currency" are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "String")]
+pub struct Currency([u8; 3]);
+
+/// The text is no ISO 4217 code of a currency with minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an ISO 4217 currency code such as EUR")]
+pub struct UnknownCurrency;
+
+impl Currency {
+    /// The code, three capital letters.
+    pub fn code(&self) -> &str {
+        // Only ASCII letters get in.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::str::FromStr for Currency {
+    type Err = UnknownCurrency;
+
+    fn from_str(code: &str) -> Result<Self, UnknownCurrency> {
+        let known = Iso4217::from_code(code).filter(|iso| iso.exponent().is_some());
+        match (known, <[u8; 3]>::try_from(code.as_bytes())) {
+            (Some(_), Ok(bytes)) => Ok(Self(bytes)),
+            _ => Err(UnknownCurrency),
+        }
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(de::Error::custom)
+    }
+}
+
+fn minor_units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct MinorUnits;
+
+    impl de::Visitor<'_> for MinorUnits {
+        type Value = i64;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an integer number of minor units, at least 1 and below 2^63")
+        }
+
+        fn visit_i64<E: de::Error>(self, value: i64) -> Result<i64, E> {
+            if value >= 1 {
+                Ok(value)
+            } else {
+                Err(E::invalid_value(de::Unexpected::Signed(value), &self))
+            }
+        }
+
+        fn visit_u64<E: de::Error>(self, value: u64) -> Result<i64, E> {
+            match i64::try_from(value) {
+                Ok(value) if value >= 1 => Ok(value),
+                _ => Err(E::invalid_value(de::Unexpected::Unsigned(value), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_i64(MinorUnits)
+}

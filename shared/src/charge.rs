@@ -1,0 +1,125 @@
+//! Asking Adyen for a payment: sent under its attempt's key, the answer kept.
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use crate::{
+    adyen::{
+        client::{CallError, Client},
+        payments::{PaymentRequest, PaymentResponse},
+    },
+    order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
+    reconcile,
+    store::{Orders, Start, StoreError, Tokens},
+    token::TokenKey,
+};
+
+/// What charging needs.
+pub struct Till<'a> {
+    /// Adyen.
+    pub adyen: &'a Client,
+    /// The orders.
+    pub orders: &'a Orders,
+    /// The stored payment methods.
+    pub tokens: &'a Tokens,
+}
+
+/// What became of it. The order is as it is now.
+pub enum Charge {
+    /// Adyen answered, and the answer is kept.
+    Answered {
+        /// The order.
+        order: Order,
+        /// What the shopper must do next; it is not kept.
+        action: Option<Box<RawValue>>,
+    },
+    /// Adyen did not take this request, but another one that was sent for the attempt may
+    /// have been processed.
+    Rejected {
+        /// The order.
+        order: Order,
+        /// Why not.
+        rejection: Rejection,
+    },
+    /// Nobody knows yet.
+    Unknown {
+        /// The order.
+        order: Order,
+    },
+}
+
+impl Till<'_> {
+    /// Sends a request to pay as an attempt, from 1, that `order` has, and keeps the answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the answer could not be kept. The same request, sent again,
+    /// brings it back.
+    pub async fn charge(
+        &self,
+        order: Order,
+        attempt: usize,
+        sent: &Try,
+        mut payment: PaymentRequest,
+        until: Instant,
+    ) -> Result<Charge, StoreError> {
+        if order.capture == Capture::Manual {
+            payment.additional_data.insert("manualCapture", "true");
+        }
+        let reference = order.reference.clone();
+        let key = idempotency_key(&payment.merchant_account, &reference, attempt);
+        let answered = self
+            .adyen
+            .post::<PaymentResponse>("payments", &payment, Some(&key), until)
+            .await;
+        if let Some(token) = TokenKey::charged_by(&payment) {
+            reconcile::learn(self.tokens, &token, &answered, &reference).await?;
+        }
+        let (outcome, psp_reference, action) = match answered {
+            Ok(response) => (
+                Outcome::from(&response),
+                response.psp_reference,
+                response.action,
+            ),
+            Err(CallError::Rejected { status, error }) => {
+                tracing::warn!(%reference, attempt, status, error = error.error_code, "rejected");
+                let rejection = Rejection::new(status, &error);
+                (Outcome::Rejected(rejection), error.psp_reference, None)
+            }
+            Err(CallError::Unknown(reason)) => {
+                tracing::warn!(%reference, attempt, reason, "outcome unknown");
+                return Ok(Charge::Unknown { order });
+            }
+        };
+        let (order, kept) = self
+            .orders
+            .change(&reference, Start::At(Box::new(order)), |order| {
+                let order = order.as_mut().ok_or_else(StoreError::gone)?;
+                let attempt = order.attempt_mut(attempt).ok_or_else(StoreError::gone)?;
+                if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.tries, sent)) {
+                    return Ok(false);
+                }
+                attempt.answer(outcome.clone(), psp_reference.clone());
+                Ok::<_, StoreError>(true)
+            })
+            .await?;
+        let order = order.ok_or_else(StoreError::gone)?;
+        Ok(match outcome {
+            Outcome::Rejected(rejection) if !kept => Charge::Rejected { order, rejection },
+            _ => Charge::Answered { order, action },
+        })
+    }
+}
+
+/// Whether a rejection of `sent` ends its attempt. It speaks for its own request: another
+/// one, sent before or since, may have been processed.
+fn ends(rejection: &Rejection, tries: &[Try], sent: &Try) -> bool {
+    match tries {
+        // This request is the only one, or the same as all others, and it is the content that
+        // Adyen does not take.
+        [first] => {
+            first == sent
+                || (first.content == sent.content && matches!(rejection.status, 400 | 422))
+        }
+        _ => false,
+    }
+}

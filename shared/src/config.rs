@@ -1,0 +1,347 @@
+//! Configuration: read once at start from the environment.
+//!
+//! A function names the secrets that it needs, loads [`Settings`] and reads typed values
+//! from it. Every missing or malformed variable is noted, and [`Settings::finish`] reports
+//! all of them in one error, so that a deployment is mended in one go. An empty variable
+//! counts as absent.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use tracing::level_filters::LevelFilter;
+use url::{Host, Url};
+
+use crate::{
+    adyen::payments::ReturnUrl,
+    http_client::{self, SdkHttpClient},
+    secrets::{Secret, Vault},
+};
+
+/// A set of environment variables.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The variables of this process.
+    pub fn process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value of a variable, unless absent or blank.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .get(name)
+            .map(|value| value.trim())
+            .filter(|value| !value.is_empty())
+    }
+}
+
+impl FromIterator<(String, String)> for Env {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// Why a function refuses to start: one line for each variable that is missing or malformed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct StartError(Vec<String>);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "configuration: {}", self.0.join("; "))
+    }
+}
+
+/// The environment being read, with the problems found so far.
+pub struct Settings<'e> {
+    env: &'e Env,
+    problems: Vec<String>,
+    http: reqwest::Client,
+    vault: Vault,
+}
+
+impl<'e> Settings<'e> {
+    /// Prepares to read `env`, fetching those of the named secrets that are given by
+    /// their Secrets Manager id, all at once.
+    ///
+    /// # Errors
+    /// [`StartError`] where `SSL_CERT_FILE` cannot be used: nothing can be fetched then.
+    pub async fn load(env: &'e Env, secrets: &[&'static str]) -> Result<Self, StartError> {
+        let http = http_client::build(env.get("SSL_CERT_FILE"))
+            .map_err(|problem| StartError(vec![format!("SSL_CERT_FILE: {problem}")]))?;
+        let mut settings = Self {
+            env,
+            problems: Vec::new(),
+            http,
+            vault: Vault::default(),
+        };
+        settings.or("LOG_LEVEL", LOG_LEVEL, log_level);
+        let managed: Vec<_> = secrets
+            .iter()
+            .filter(|name| env.get(name).is_none())
+            .filter_map(|name| Some((*name, env.get(&format!("{name}_SECRET"))?.to_owned())))
+            .collect();
+        if !managed.is_empty()
+            && let Some(sdk) = settings.sdk("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+        {
+            let (vault, problems) = Vault::open(&sdk, managed).await;
+            settings.vault = vault;
+            settings.problems.extend(problems);
+        }
+        Ok(settings)
+    }
+
+    /// The one HTTP client of this process.
+    pub fn http(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
+    /// A variable that must be there.
+    pub fn required<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.env.get(name) {
+            Some(text) => self.parsed(name, text, parse),
+            None => self.missing(name),
+        }
+    }
+
+    /// A variable that has a default.
+    pub fn or<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.env.get(name).unwrap_or(default);
+        self.parsed(name, text, parse)
+    }
+
+    /// A secret that must be there, as `name` or by the id in `name_SECRET`.
+    pub fn secret<T>(
+        &mut self,
+        name: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<Secret<T>> {
+        match self.optional_secret(name, parse) {
+            Some(None) => self.missing(&format!("{name} or {name}_SECRET")),
+            read => read.flatten(),
+        }
+    }
+
+    /// A secret that may be absent: `Some(None)` then.
+    pub fn optional_secret<T>(
+        &mut self,
+        name: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<Option<Secret<T>>> {
+        if let Some(text) = self.env.get(name) {
+            return self
+                .parsed(name, text, parse)
+                .map(|value| Some(Secret::given(value)));
+        }
+        if self.env.get(&format!("{name}_SECRET")).is_none() {
+            return Some(None);
+        }
+        // One that could not be fetched is among the problems already.
+        match self.vault.secret(name, parse)? {
+            Ok(secret) => Some(Some(secret)),
+            Err(problem) => self.problem(format!("{name}_SECRET: {problem}")),
+        }
+    }
+
+    /// What an AWS SDK client needs: region, credentials, our HTTP client and, where the
+    /// named variable gives one, another endpoint.
+    pub fn sdk(&mut self, endpoint: &str) -> Option<Sdk> {
+        let region = self.required("AWS_REGION", text);
+        let access_key_id = self.required("AWS_ACCESS_KEY_ID", text);
+        let secret_access_key = self.required("AWS_SECRET_ACCESS_KEY", text);
+        let endpoint = match self.env.get(endpoint) {
+            Some(url) => Some(self.parsed(endpoint, url, service_url)?),
+            None => None,
+        };
+        let session_token = self.env.get("AWS_SESSION_TOKEN").map(str::to_owned);
+        Some(Sdk {
+            region: region?,
+            credentials: Credentials::new(
+                access_key_id?,
+                secret_access_key?,
+                session_token,
+                None,
+                "environment",
+            ),
+            endpoint,
+            http: SdkHttpClient::new(self.http.clone()),
+        })
+    }
+
+    /// What was read, or everything that is wrong.
+    ///
+    /// # Errors
+    /// [`StartError`] naming each missing or malformed variable.
+    pub fn finish<T>(mut self, read: Option<T>) -> Result<T, StartError> {
+        match read {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => {
+                self.problems.sort();
+                self.problems.dedup();
+                Err(StartError(self.problems))
+            }
+        }
+    }
+
+    fn parsed<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(problem) => self.problem(format!("{name}: {problem}")),
+        }
+    }
+
+    fn missing<T>(&mut self, name: &str) -> Option<T> {
+        self.problem(format!("{name} is missing"))
+    }
+
+    fn problem<T>(&mut self, problem: String) -> Option<T> {
+        self.problems.push(problem);
+        None
+    }
+}
+
+/// What an AWS SDK client is built from.
+#[derive(Debug, Clone)]
+pub struct Sdk {
+    /// The AWS region.
+    pub region: String,
+    /// As Lambda sets them; Lambda replaces the environment before they expire.
+    pub credentials: Credentials,
+    /// Instead of the region's own endpoint.
+    pub endpoint: Option<Url>,
+    /// The process's one HTTP client, as the SDK wants it.
+    pub http: SdkHttpClient,
+}
+
+/// How long one attempt of an AWS call may take before the SDK tries again. DynamoDB
+/// answers in milliseconds; what takes longer is a dead connection.
+pub const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What went wrong with an AWS call, for the log. The SDK's own account of it may quote the
+/// response, and with that an item.
+pub fn aws_error<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    if let Some(refusal) = error.as_service_error() {
+        let code = refusal.code().unwrap_or("an error without a code");
+        return format!("{code}: {}", refusal.message().unwrap_or_default());
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Which of Adyen's environments this deployment talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Test payments.
+    Test,
+    /// Real money.
+    Live,
+}
+
+/// The default of `LOG_LEVEL`.
+const LOG_LEVEL: &str = "info";
+
+impl Env {
+    /// The least severe line that is logged; the default where the variable is malformed,
+    /// which [`Settings`] reports.
+    pub fn log_level(&self) -> LevelFilter {
+        self.get("LOG_LEVEL")
+            .and_then(|text| log_level(text).ok())
+            .unwrap_or(LevelFilter::INFO)
+    }
+}
+
+fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
+    text.parse()
+        .map_err(|_| "expected error, warn, info, debug or trace")
+}
+
+/// Any text.
+///
+/// # Errors
+/// None.
+pub fn text(text: &str) -> Result<String, &'static str> {
+    Ok(text.to_owned())
+}
+
+/// Texts separated by commas.
+///
+/// # Errors
+/// None.
+pub fn list(text: &str) -> Result<Vec<String>, &'static str> {
+    Ok(text
+        .split(',')
+        .map(|item| item.trim().to_owned())
+        .filter(|item| !item.is_empty())
+        .collect())
+}
+
+/// Origins separated by commas, each as [`ReturnUrl::origin`] writes them.
+///
+/// # Errors
+/// Says what one may be.
+pub fn origins(text: &str) -> Result<Vec<String>, &'static str> {
+    let origin = |item: &String| match ReturnUrl::try_from(item.clone()) {
+        Ok(url) if url.is_origin() => Ok(url.origin()),
+        _ => Err("expected scheme and host of each origin, without a path"),
+    };
+    list(text)?.iter().map(origin).collect()
+}
+
+/// `test` or `live`.
+///
+/// # Errors
+/// Says what it may be.
+pub fn environment(text: &str) -> Result<Environment, &'static str> {
+    match text {
+        "test" => Ok(Environment::Test),
+        "live" => Ok(Environment::Live),
+        _ => Err("expected test or live"),
+    }
+}
+
+/// The URL of a service: https, or http on this machine.
+///
+/// # Errors
+/// Says what it may be.
+pub fn service_url(text: &str) -> Result<Url, &'static str> {
+    const EXPECTED: &str =
+        "expected an https URL, or http on a loopback host or host.docker.internal";
+    let url = Url::from_str(text).map_err(|_| EXPECTED)?;
+    let local = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name == "host.docker.internal",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if local => Ok(url),
+        _ => Err(EXPECTED),
+    }
+}

@@ -1,0 +1,305 @@
+//! The HTTP edge: from a Lambda request to typed values, and back.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::{
+    adyen::{client::CallError, shopper::CountryCode},
+    amount::Amount,
+    auth::{Caller, Checkout},
+    order::{NextStep, Rejection},
+    problem::{Code, Problem},
+    reconcile::ReconcileError,
+    strict_json::{self, Strict},
+};
+
+/// The largest body of a storefront's request, in bytes.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// What an invocation may take at most, and what it keeps back for its last words.
+const LONGEST_CALL: Duration = Duration::from_secs(25);
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The JSON object in a request's body.
+///
+/// # Errors
+/// `unsupported_media_type`, `body_too_large` or `invalid_json`.
+pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
+    let body: &[u8] = request.body();
+    if body.len() > BODY_LIMIT {
+        return Err(Problem::new(
+            Code::BodyTooLarge,
+            format!("A body may have {BODY_LIMIT} bytes."),
+        ));
+    }
+    if !is_json(request.headers().get(header::CONTENT_TYPE)) {
+        return Err(Problem::new(
+            Code::UnsupportedMediaType,
+            "Send `Content-Type: application/json`.",
+        ));
+    }
+    match strict_json::parse(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::new(
+            Code::InvalidJson,
+            "The body must be a JSON object.",
+        )),
+        Err(error) => Err(Problem::new(
+            Code::InvalidJson,
+            format!("The body is not JSON: {error}."),
+        )),
+    }
+}
+
+/// As [`json_object`], but a request without a body counts as an empty object.
+///
+/// # Errors
+/// As [`json_object`].
+pub fn json_object_or_nothing(request: &Request) -> Result<Map<String, Value>, Problem> {
+    if request.body().is_empty() {
+        Ok(Map::new())
+    } else {
+        json_object(request)
+    }
+}
+
+/// Adds a field that the caller left out.
+pub fn fill(body: &mut Map<String, Value>, field: &str, value: Value) {
+    body.entry(field).or_insert(value);
+}
+
+/// Whether a browser names its token's amount.
+///
+/// # Errors
+/// `amount_mismatch`.
+pub fn amount_agrees(token: &Checkout, amount: &Amount) -> Result<(), Problem> {
+    if token.amount == *amount {
+        Ok(())
+    } else {
+        Err(not_the_tokens(Code::AmountMismatch, "amount"))
+    }
+}
+
+/// Whether a browser names its token's country, if that has one.
+///
+/// # Errors
+/// `country_mismatch`.
+pub fn country_agrees(token: &Checkout, country_code: Option<&CountryCode>) -> Result<(), Problem> {
+    if token.country_code.is_none() || token.country_code.as_ref() == country_code {
+        Ok(())
+    } else {
+        Err(not_the_tokens(Code::CountryMismatch, "countryCode"))
+    }
+}
+
+/// Whether a browser names its token's order.
+///
+/// # Errors
+/// `wrong_order`.
+pub fn order_agrees(caller: &Caller, reference: &str) -> Result<(), Problem> {
+    match caller {
+        Caller::Checkout(token) if token.reference.as_str() != reference => {
+            Err(not_the_tokens(Code::WrongOrder, "reference"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A browser asks for something else than its token says.
+pub fn not_the_tokens(code: Code, field: &str) -> Problem {
+    Problem::new(code, format!("{field} is not the token's.")).at(field)
+}
+
+/// Why Adyen did not process a request. The caller can mend what is wrong with the request;
+/// the merchant, what is wrong with the deployment.
+pub fn rejected(rejection: &Rejection) -> Problem {
+    let ours = matches!(rejection.status, 401 | 403)
+        || matches!(
+            rejection.error_type.as_deref(),
+            Some("security" | "configuration")
+        );
+    let (code, detail) = if ours && rejection.next_step() == NextStep::ShowError {
+        (
+            Code::AdyenConfiguration,
+            "Adyen does not take requests from this deployment; its log says more.",
+        )
+    } else if rejection.status >= 500 {
+        (
+            Code::AdyenUnavailable,
+            "Adyen could not process the request.",
+        )
+    } else {
+        (
+            Code::AdyenRejected,
+            "Adyen did not accept the request; errorCode says why.",
+        )
+    };
+    Problem::new(code, detail).with("errorCode", &rejection.error_code)
+}
+
+/// Why Adyen did not answer a call that may simply be made again.
+pub fn unanswered(error: &CallError) -> Problem {
+    match error {
+        CallError::Rejected { status, error } => {
+            tracing::warn!(status, error = error.error_code, "rejected");
+            rejected(&Rejection::new(*status, error))
+        }
+        CallError::Unknown(reason) => {
+            tracing::warn!(reason, "no answer");
+            Problem::new(
+                Code::AdyenUnavailable,
+                "Adyen gave no answer; ask again in a moment.",
+            )
+            .retry_after(1)
+        }
+    }
+}
+
+impl From<ReconcileError> for Problem {
+    fn from(error: ReconcileError) -> Self {
+        match error {
+            ReconcileError::Adyen(error) => unanswered(&error),
+            ReconcileError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// `application/json`, with any parameters, as media types are compared: without case.
+fn is_json(content_type: Option<&HeaderValue>) -> bool {
+    content_type
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Reads a typed value, strictly.
+///
+/// # Errors
+/// `unknown_field`, `missing_field` or `invalid_field`, with the path of the field.
+pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
+    serde_path_to_error::deserialize(Strict(Value::Object(object))).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.inner().to_string();
+        // serde names the field in its message alone.
+        let named = |kind: &str| {
+            message
+                .strip_prefix(kind)?
+                .split('`')
+                .next()
+                .map(str::to_owned)
+        };
+        let beside = |name: String| match path.rsplit_once('.') {
+            _ if path == "." => name,
+            _ if path == name || path.ends_with(&format!(".{name}")) => path.clone(),
+            _ => format!("{path}.{name}"),
+        };
+        let (code, field) = if let Some(name) = named("unknown field `") {
+            (Code::UnknownField, beside(name))
+        } else if let Some(name) = named("missing field `") {
+            (Code::MissingField, beside(name))
+        } else {
+            (Code::InvalidField, path.clone())
+        };
+        Problem::new(code, format!("{field}: {message}.")).at(field)
+    })
+}
+
+/// A JSON response that nobody caches.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
+    match serde_json::to_string(body) {
+        Ok(text) => {
+            let mut response = Response::new(Body::Text(text));
+            *response.status_mut() = status;
+            let headers = response.headers_mut();
+            headers.insert(
+                header::CONTENT_TYPE,
+                HeaderValue::from_static("application/json"),
+            );
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(error) => {
+            tracing::error!(%error, "an answer does not serialise");
+            Problem::new(Code::Internal, "The answer could not be written.").into_response()
+        }
+    }
+}
+
+/// A response, whichever way it went.
+pub fn respond(result: Result<Response<Body>, Problem>) -> Response<Body> {
+    result.unwrap_or_else(Problem::into_response)
+}
+
+/// The route that the gateway matched, such as `POST /payments`.
+pub fn route(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => {
+            context.route_key.as_deref().unwrap_or_default()
+        }
+        _ => "",
+    }
+}
+
+/// For a merchant account that is not this deployment's.
+pub fn wrong_merchant_account() -> Problem {
+    Problem::new(
+        Code::WrongMerchantAccount,
+        "merchantAccount is not this deployment's.",
+    )
+    .at("merchantAccount")
+}
+
+/// A problem for a route that the function does not serve.
+pub fn no_route(request: &Request) -> Problem {
+    Problem::new(
+        Code::NotFound,
+        format!(
+            "{} {} is not served here.",
+            request.method(),
+            request.uri().path()
+        ),
+    )
+}
+
+/// The caller's address, as the gateway saw it.
+pub fn source_ip(request: &Request) -> Option<IpAddr> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The caller's own idempotency key.
+///
+/// # Errors
+/// `invalid_field` unless it has 1 to 255 visible ASCII characters.
+pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
+    let Some(value) = request.headers().get("Idempotency-Key") else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(key) if (1..=255).contains(&key.len()) => Ok(Some(key.to_owned())),
+        _ => Err(Problem::new(
+            Code::InvalidField,
+            "Idempotency-Key: expected 1 to 255 visible ASCII characters.",
+        )
+        .at("Idempotency-Key")),
+    }
+}
+
+/// Until when an invocation may work on its answer.
+pub fn deadline(request: &Request) -> Instant {
+    let left = request
+        .lambda_context_ref()
+        .and_then(|context| context.deadline().duration_since(SystemTime::now()).ok())
+        .map_or(LONGEST_CALL, |left| left.saturating_sub(LAST_WORDS));
+    Instant::now() + left.min(LONGEST_CALL)
+}

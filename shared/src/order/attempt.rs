@@ -1,0 +1,291 @@
+//! Attempts to pay an order: what was sent to Adyen, and what Adyen answered.
+
+use jiff::Timestamp;
+use ring::digest::{SHA256, digest};
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptState, NextStep};
+use crate::{
+    adyen::{
+        client::ServiceError,
+        payments::{PaymentMethod, PaymentResponse, ResultCode},
+    },
+    reference::Reference,
+};
+
+/// One attempt to pay.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    /// When it began; its idempotency key is as old.
+    pub started_at: Timestamp,
+    /// What it pays with.
+    pub payment_method: PaymentInstrument,
+    /// The requests that were sent for it; Adyen processed one of them at most.
+    pub tries: Vec<Try>,
+    /// Adyen's name of the payment, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psp_reference: Option<String>,
+    /// Adyen's answer to `/payments`, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// What the shopper's browser brought back, in sequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<Details>,
+    /// Whether asking for the outcome was given up.
+    #[serde(default)]
+    pub outcome_unknown: bool,
+}
+
+/// What an attempt pays with. The token itself is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PaymentInstrument {
+    /// A token of a checkout session.
+    AmazonPay,
+    /// A stored payment method.
+    StoredPaymentMethod,
+}
+
+/// What identifies one request to pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Try {
+    /// Digest of what is charged.
+    pub instrument: String,
+    /// The caller's own `Idempotency-Key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
+    /// Digest of the whole request.
+    pub content: String,
+    /// When it was sent last.
+    pub sent_at: Timestamp,
+    /// The request itself where a stored payment method is charged: it can be sent again
+    /// without the shopper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+}
+
+impl Try {
+    /// Identifies a request. `content` is everything that the caller asked for.
+    pub fn new(
+        method: &PaymentMethod,
+        content: &[u8],
+        idempotency_key: Option<String>,
+        now: Timestamp,
+    ) -> Self {
+        let instrument = match (&method.amazon_pay_token, &method.stored_payment_method_id) {
+            (Some(token), _) => format!("amazonPayToken:{}", &**token),
+            (None, Some(id)) => format!("storedPaymentMethodId:{}", &**id),
+            (None, None) => String::new(),
+        };
+        Self {
+            instrument: sha256(&[instrument.as_bytes()]),
+            idempotency_key,
+            content: sha256(&[content]),
+            sent_at: now,
+            request: method
+                .stored_payment_method_id
+                .as_ref()
+                .map(|_| String::from_utf8_lossy(content).into_owned()),
+        }
+    }
+
+    /// Whether `later` asks for the same: a caller that sends no key means the token alone.
+    pub(super) fn is_repeated_by(&self, later: &Self) -> bool {
+        self.instrument == later.instrument
+            && (later.idempotency_key.is_none() || self.idempotency_key == later.idempotency_key)
+    }
+
+    pub(super) fn reuses_key_of(&self, earlier: &Self) -> bool {
+        self.idempotency_key.is_some()
+            && self.idempotency_key == earlier.idempotency_key
+            && self.content != earlier.content
+    }
+}
+
+/// What Adyen said to a request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Outcome {
+    /// It was processed.
+    Answered {
+        /// What became of it.
+        result_code: ResultCode,
+        /// Why it was refused.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal_reason: Option<String>,
+        /// The same as a number.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refusal_reason_code: Option<String>,
+    },
+    /// It was not processed, and will not be.
+    Rejected(Rejection),
+}
+
+/// Why Adyen did not process a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejection {
+    /// The HTTP status.
+    pub status: u16,
+    /// Adyen's `errorCode`.
+    pub error_code: String,
+    /// Adyen's `errorType`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_type: Option<String>,
+}
+
+impl Rejection {
+    /// What of a rejection is kept: the message may quote the request.
+    pub fn new(status: u16, error: &ServiceError) -> Self {
+        Self {
+            status,
+            error_code: error.error_code.clone(),
+            error_type: error.error_type.clone(),
+        }
+    }
+
+    /// What the storefront shows next.
+    pub fn next_step(&self) -> NextStep {
+        NextStep::after_error(&self.error_code)
+    }
+}
+
+impl From<&PaymentResponse> for Outcome {
+    fn from(response: &PaymentResponse) -> Self {
+        Self::Answered {
+            result_code: response.result_code.clone(),
+            refusal_reason: response.refusal_reason.clone(),
+            refusal_reason_code: response.refusal_reason_code.clone(),
+        }
+    }
+}
+
+/// What the shopper's browser brought back for an attempt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Details {
+    /// Digest of it.
+    pub content: String,
+    /// When it was sent to Adyen.
+    pub sent_at: Timestamp,
+    /// Adyen's answer, once known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+impl Details {
+    /// Details that are about to be sent.
+    pub fn new(content: String, now: Timestamp) -> Self {
+        Self {
+            content,
+            sent_at: now,
+            outcome: None,
+        }
+    }
+
+    /// Whether sending them again brings something: an answer that is missing, or the
+    /// action, which is not stored.
+    pub fn may_be_asked_again(&self) -> bool {
+        match &self.outcome {
+            Some(Outcome::Answered { result_code, .. }) => {
+                AttemptState::from(result_code).unresolved()
+            }
+            Some(Outcome::Rejected(_)) | None => true,
+        }
+    }
+}
+
+impl Attempt {
+    pub(super) fn new(payment_method: PaymentInstrument, first: Try, now: Timestamp) -> Self {
+        Self {
+            started_at: now,
+            payment_method,
+            tries: vec![first],
+            psp_reference: None,
+            outcome: None,
+            details: Vec::new(),
+            outcome_unknown: false,
+        }
+    }
+
+    /// Adyen's latest answer: to what the browser brought back, else to the payment.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        let answered =
+            |details: &'_ Details| matches!(details.outcome, Some(Outcome::Answered { .. }));
+        match self.details.iter().rev().find(|details| answered(details)) {
+            Some(details) => details.outcome.as_ref(),
+            None => self.outcome.as_ref(),
+        }
+    }
+
+    /// Whether something that the browser brought back is at Adyen without an answer yet.
+    pub fn details_in_flight(&self) -> bool {
+        self.details.iter().any(|details| details.outcome.is_none())
+    }
+
+    /// Notes that a request is sent again while the outcome is not known, for whoever sent it
+    /// before: a rejection of theirs is not the end of the attempt then.
+    pub(super) fn sent_again(&mut self, request: &Try, now: Timestamp) {
+        let unknown = self.outcome.is_none();
+        let same = |earlier: &&mut Try| unknown && earlier.is_repeated_by(request);
+        for earlier in self.tries.iter_mut().filter(same) {
+            earlier.sent_at = now;
+        }
+    }
+
+    /// Keeps Adyen's answer to the payment, unless one is known: Adyen's first answer stays.
+    /// A rejection is none: it speaks for one request, and another may be processed.
+    pub fn answer(&mut self, outcome: Outcome, psp_reference: Option<String>) {
+        if !matches!(self.outcome, Some(Outcome::Answered { .. })) {
+            self.outcome = Some(outcome);
+            self.psp_reference = psp_reference.or(self.psp_reference.take());
+        }
+    }
+
+    /// Keeps Adyen's answer to what the browser brought back, unless one is known.
+    pub fn answer_details(
+        &mut self,
+        content: &str,
+        outcome: Outcome,
+        psp_reference: Option<String>,
+    ) {
+        if !self
+            .details
+            .iter()
+            .any(|details| details.content == content)
+        {
+            self.details
+                .push(Details::new(content.to_owned(), Timestamp::now()));
+        }
+        for details in &mut self.details {
+            if details.content == content && details.outcome.is_none() {
+                details.outcome = Some(outcome.clone());
+            }
+        }
+        self.psp_reference = psp_reference.or(self.psp_reference.take());
+    }
+
+    /// When something was last sent of which no answer may have come.
+    pub(super) fn last_sent_at(&self) -> Timestamp {
+        let tries = self.tries.iter().map(|sent| sent.sent_at);
+        let details = self.details.iter().map(|details| details.sent_at);
+        tries.chain(details).max().unwrap_or(self.started_at)
+    }
+}
+
+/// The key with which Adyen is called for an attempt: 64 characters that depend on nothing else.
+pub fn idempotency_key(merchant_account: &str, reference: &Reference, attempt: usize) -> String {
+    sha256(&[
+        merchant_account.as_bytes(),
+        reference.as_str().as_bytes(),
+        attempt.to_string().as_bytes(),
+    ])
+}
+
+/// Hex digest of several parts, none of which can run into the next.
+pub fn sha256(parts: &[&[u8]]) -> String {
+    let joined = parts.join(&b'\n');
+    hex::encode(digest(&SHA256, &joined))
+}

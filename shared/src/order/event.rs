@@ -1,0 +1,111 @@
+//! What Adyen reported: one webhook as a fact of its order.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::adyen::notification::{EventCode, NotificationRequestItem};
+
+/// A webhook as a fact. Known by its code, its reference and its success; of two reports of
+/// the same the later is kept, which is what the field order and `Ord` are for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// When it happened, as Adyen says.
+    pub event_date: Timestamp,
+    /// What happened.
+    pub event_code: EventCode,
+    /// The event's own reference; for AUTHORISATION and EXPIRE the payment's.
+    pub psp_reference: String,
+    /// Whether it worked.
+    pub success: bool,
+    /// For modifications the payment's reference.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_reference: Option<String>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<EventAmount>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// For CANCEL_OR_REFUND: `cancel` or `refund`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modification_action: Option<String>,
+}
+
+/// An amount as events carry it: zero and any currency are possible.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EventAmount {
+    /// Currency code.
+    pub currency: String,
+    /// Minor units.
+    pub value: i64,
+}
+
+impl Event {
+    /// Reads an event from an item, unless it lacks what identifies it. A date that cannot
+    /// be read counts as the earliest.
+    pub fn from_item(item: &NotificationRequestItem) -> Option<Self> {
+        let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+        Some(Self {
+            event_date: item
+                .event_date
+                .as_deref()
+                .and_then(|date| date.parse().ok())
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            event_code: item.event_code.clone()?,
+            psp_reference: text(&item.psp_reference)?,
+            success: item.success.as_ref()?.is_true(),
+            original_reference: text(&item.original_reference),
+            amount: item.amount.as_ref().and_then(|amount| {
+                Some(EventAmount {
+                    currency: amount.currency.clone()?,
+                    value: amount.value.as_ref()?.value(),
+                })
+            }),
+            reason: text(&item.reason).filter(|reason| reason != "null"),
+            modification_action: item.additional("modification.action").map(str::to_owned),
+        })
+    }
+
+    /// What identifies an event.
+    pub fn key(&self) -> (&EventCode, &str, bool) {
+        (&self.event_code, &self.psp_reference, self.success)
+    }
+
+    /// The payment that it is about.
+    pub fn payment(&self) -> &str {
+        self.original_reference
+            .as_deref()
+            .unwrap_or(&self.psp_reference)
+    }
+
+    pub(super) fn is_authorisation(&self) -> bool {
+        self.event_code == EventCode::Authorisation
+    }
+
+    /// Whether it may name a payment of which its order has not heard.
+    pub(super) fn introduces_payment(&self) -> bool {
+        matches!(
+            self.event_code,
+            EventCode::Authorisation | EventCode::OfferClosed
+        )
+    }
+
+    /// Whether an order's status or money may depend on it.
+    pub(super) fn moves_order(&self, others: &[Event]) -> bool {
+        use EventCode::*;
+        match self.event_code {
+            Authorisation | CaptureFailed | RefundFailed | RefundedReversed => true,
+            NotificationOfChargeback | RequestForInformation | Unknown(_) => false,
+            // A failed request matters only where it contradicts a report of success.
+            _ => {
+                self.success
+                    || others.iter().any(|other| {
+                        other.success
+                            && other.event_code == self.event_code
+                            && other.psp_reference == self.psp_reference
+                    })
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The money of an order: what was authorised, captured and refunded of each payment.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::{
+    Capture, Event, Operation, Order,
+    reports::Reports,
+    resolution::{AttemptState, Resolution},
+    status::{Attention, Status},
+};
+use crate::adyen::notification::EventCode;
+
+/// The money of one pspReference.
+pub(super) struct Ledger {
+    pub(super) psp_reference: String,
+    /// The attempt that made the payment, from 1.
+    pub(super) attempt: Option<usize>,
+    /// When it was made.
+    pub(super) at: Timestamp,
+    /// What was authorised, where it was.
+    pub(super) authorised: Option<i64>,
+    pub(super) confirmed: bool,
+    pub(super) has_capture: bool,
+    pub(super) captured: i64,
+    /// What captures took, automatic ones aside.
+    pub(super) taken_by_capture: i64,
+    /// What refunds are measured against.
+    pub(super) taken: i64,
+    pub(super) refunded: i64,
+    pub(super) charged_back: bool,
+    /// When and how it ended, if it did.
+    pub(super) ended: Option<(Timestamp, Status)>,
+    /// What the merchant asked for and Adyen has not decided.
+    pub(super) asked_for: AskedFor,
+}
+
+/// Minor units that were asked for and are not decided.
+#[derive(Default)]
+pub(super) struct AskedFor {
+    pub(super) captures: i64,
+    pub(super) refunds: i64,
+    /// Whether the whole payment may be gone.
+    pub(super) end: bool,
+}
+
+impl Ledger {
+    pub(super) fn stands(&self) -> bool {
+        self.has_capture || self.ended.is_none()
+    }
+
+    pub(super) fn refunded_in_full(&self) -> bool {
+        self.refunded > 0 && self.refunded >= self.taken
+    }
+
+    /// Payments by when they were made.
+    pub(super) fn age(&self) -> (Timestamp, &str) {
+        (self.at, &self.psp_reference)
+    }
+}
+
+/// The money of every pspReference that was authorised or modified.
+pub(super) fn ledgers(
+    order: &Order,
+    attempts: &[Resolution],
+    reports: &Reports,
+    attention: &mut BTreeSet<Attention>,
+) -> Vec<Ledger> {
+    let authorised = |attempt: &&Resolution| attempt.state == AttemptState::Authorised;
+    let mut payments = reports.payments();
+    // An authorisation without a reference still counts.
+    let named = |attempt: &'_ Resolution| attempt.psp_reference.clone().unwrap_or_default();
+    let made: Vec<String> = attempts.iter().filter(authorised).map(named).collect();
+    payments.extend(made.iter().map(String::as_str));
+
+    let mut ledgers: Vec<Ledger> = payments
+        .into_iter()
+        .map(|payment| ledger(payment, order, reports, attention))
+        .collect();
+    for ledger in &mut ledgers {
+        let attempt = attempts
+            .iter()
+            .position(|attempt| authorised(&attempt) && named(attempt) == ledger.psp_reference);
+        if let Some(at) = attempt {
+            ledger.attempt = Some(at + 1);
+            ledger.at = order.attempts[at].started_at;
+            // Until the webhook, the answer says that the order's amount was authorised.
+            ledger.authorised = ledger.authorised.or(Some(order.amount.value));
+        }
+        settle_up(ledger, order.capture, attention);
+    }
+    ledgers
+}
+
+/// Adds up the events of one pspReference.
+fn ledger(
+    psp_reference: &str,
+    order: &Order,
+    reports: &Reports,
+    attention: &mut BTreeSet<Attention>,
+) -> Ledger {
+    let of = |code: EventCode| -> Vec<&Event> {
+        reports
+            .with_code(code)
+            .into_iter()
+            .filter(|event| event.payment() == psp_reference)
+            .collect()
+    };
+    let succeeded = |code: EventCode| of(code).into_iter().filter(|event| event.success);
+    let mut value = |event: &Event| match &event.amount {
+        Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
+        Some(_) => {
+            attention.insert(Attention::CurrencyDiffers);
+            0
+        }
+        None => 0,
+    };
+
+    let report = reports.authorisation(psp_reference);
+    let authorised = report.filter(|event| event.success).map(&mut value);
+
+    let mut captures: Vec<&Event> = succeeded(EventCode::Capture).collect();
+    let mut refunds: Vec<&Event> = succeeded(EventCode::Refund).collect();
+    let mut cancellations: Vec<&Event> = succeeded(EventCode::Cancellation)
+        .chain(succeeded(EventCode::TechnicalCancel))
+        .collect();
+    let mut unclear = false;
+    for reversal in succeeded(EventCode::CancelOrRefund) {
+        match reversal.modification_action.as_deref() {
+            Some("cancel") => cancellations.push(reversal),
+            Some("refund") => refunds.push(reversal),
+            _ => unclear = true,
+        }
+    }
+    let failed_captures = of(EventCode::CaptureFailed);
+    let mut failed_refunds = of(EventCode::RefundFailed);
+    failed_refunds.extend(of(EventCode::RefundedReversed));
+    let mut refund_reports = of(EventCode::Refund);
+    refund_reports.extend(of(EventCode::CancelOrRefund));
+    let captures_unmatched = undo(&mut captures, &of(EventCode::Capture), &failed_captures);
+    let refunds_unmatched = undo(&mut refunds, &refund_reports, &failed_refunds);
+
+    let captured = captures.iter().map(|event| value(event)).sum_saturating();
+    let refunded = refunds.iter().map(|event| value(event)).sum_saturating();
+    let cancelled = cancellations.iter().map(|event| event.event_date).max();
+    let expired = succeeded(EventCode::Expire)
+        .map(|event| event.event_date)
+        .max();
+    let ended = match (cancelled, expired) {
+        (Some(cancelled), Some(expired)) if expired > cancelled => Some((expired, Status::Expired)),
+        (Some(cancelled), _) => Some((cancelled, Status::Cancelled)),
+        (None, Some(expired)) => Some((expired, Status::Expired)),
+        (None, None) => None,
+    };
+
+    let wanted = (order.amount.currency.code(), order.amount.value);
+    if report
+        .and_then(|event| event.amount.as_ref())
+        .is_some_and(|amount| (amount.currency.as_str(), amount.value) != wanted)
+    {
+        attention.insert(Attention::AmountDiffers);
+    }
+    if unclear {
+        attention.insert(Attention::CancelOrRefundUnclear);
+    }
+    if captures_unmatched {
+        attention.insert(Attention::CaptureFailedUnmatched);
+    }
+    if refunds_unmatched {
+        attention.insert(Attention::RefundFailedUnmatched);
+    }
+    if cancelled.is_some() && !captures.is_empty() {
+        attention.insert(Attention::CancelledAfterCapture);
+    }
+    Ledger {
+        psp_reference: psp_reference.to_owned(),
+        attempt: None,
+        at: report.map_or(Timestamp::UNIX_EPOCH, |event| event.event_date),
+        authorised,
+        confirmed: authorised.is_some(),
+        has_capture: !captures.is_empty(),
+        captured,
+        taken_by_capture: captured,
+        taken: 0,
+        refunded,
+        charged_back: succeeded(EventCode::SecondChargeback).next().is_some()
+            || (succeeded(EventCode::Chargeback).next().is_some()
+                && succeeded(EventCode::ChargebackReversed).next().is_none()),
+        ended,
+        asked_for: asked_for(psp_reference, order, reports),
+    }
+}
+
+/// What the merchant asked for of a payment, and Adyen has neither refused nor decided.
+fn asked_for(psp_reference: &str, order: &Order, reports: &Reports) -> AskedFor {
+    let open = order.modifications.iter().filter(|modification| {
+        modification.payment == psp_reference
+            && modification.rejection.is_none()
+            && !reports.decided(modification, order)
+    });
+    let mut asked_for = AskedFor::default();
+    for modification in open {
+        match modification.operation {
+            Operation::Capture => {
+                asked_for.captures = asked_for.captures.saturating_add(modification.value)
+            }
+            Operation::Refund => {
+                asked_for.refunds = asked_for.refunds.saturating_add(modification.value)
+            }
+            Operation::Cancel | Operation::Reversal => asked_for.end = true,
+        }
+    }
+    asked_for
+}
+
+/// Takes what was undone out of what stands, which is a part of what was reported. Returns
+/// whether something matched nothing.
+fn undo(standing: &mut Vec<&Event>, reported: &[&Event], undoing: &[&Event]) -> bool {
+    let known: BTreeSet<&str> = reported
+        .iter()
+        .map(|event| event.psp_reference.as_str())
+        .collect();
+    let (named, nameless): (Vec<&Event>, Vec<&Event>) = undoing
+        .iter()
+        .partition(|event| known.contains(event.psp_reference.as_str()));
+    for event in named {
+        standing.retain(|done| {
+            let recaptured = done.event_date > event.event_date
+                && done
+                    .reason
+                    .as_deref()
+                    .is_some_and(|reason| reason.to_lowercase().contains("recaptured"));
+            done.psp_reference != event.psp_reference || recaptured
+        });
+    }
+    let mut unmatched = false;
+    for event in nameless {
+        let newest = standing
+            .iter()
+            .enumerate()
+            .filter(|(_, done)| done.amount == event.amount)
+            .max_by_key(|(_, done)| (done.event_date <= event.event_date, **done))
+            .map(|(at, _)| at);
+        match newest {
+            Some(at) => {
+                standing.remove(at);
+            }
+            None => unmatched = true,
+        }
+    }
+    unmatched
+}
+
+/// Weighs what was captured and refunded against what was there.
+fn settle_up(ledger: &mut Ledger, capture: Capture, attention: &mut BTreeSet<Attention>) {
+    let authorised = ledger.authorised.unwrap_or(0);
+    if ledger.captured > authorised {
+        attention.insert(Attention::CaptureExceedsAuthorised);
+    }
+    ledger.taken = ledger.captured;
+    if capture == Capture::Automatic && ledger.ended.is_none() {
+        ledger.taken = ledger.taken.max(authorised);
+        if ledger.confirmed {
+            ledger.captured = ledger.captured.max(authorised);
+        }
+    }
+    if ledger.refunded > ledger.taken {
+        attention.insert(Attention::RefundExceedsCaptured);
+    }
+}
+
+/// A sum that stops at the largest amount instead of overflowing: webhooks carry any number.
+pub(super) trait SumSaturating: Iterator<Item = i64> + Sized {
+    fn sum_saturating(self) -> i64 {
+        self.fold(0, i64::saturating_add)
+    }
+}
+
+impl<I: Iterator<Item = i64>> SumSaturating for I {}

@@ -1,0 +1,168 @@
+//! The order's life.
+//!
+//! An [`Order`] holds facts: the attempts to pay it and the events that Adyen reported.
+//! Everything else, the status above all, is derived from them by [`Derived::of`], so that
+//! the same facts give the same order in whatever sequence and however often they came.
+
+mod answer;
+mod attempt;
+mod derive;
+mod event;
+mod ledger;
+mod modification;
+mod next_step;
+mod reports;
+mod resolution;
+mod status;
+mod take;
+
+pub use answer::{OrderAnswer, PaymentAnswer, Viewer};
+pub use attempt::{
+    Attempt, Details, Outcome, PaymentInstrument, Rejection, Try, idempotency_key, sha256,
+};
+pub use derive::{Derived, Payment};
+pub use event::{Event, EventAmount};
+pub use modification::{Modification, Operation, Recorded, Refusal, Request};
+pub use next_step::NextStep;
+pub use resolution::{AttemptState, Resolution};
+pub use status::{Attention, Status};
+pub use take::{IN_FLIGHT, Move};
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{amount::Amount, reference::Reference};
+
+/// When the money of an authorised payment is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Capture {
+    /// By Adyen, by itself.
+    Automatic,
+    /// When the merchant asks for it.
+    Manual,
+}
+
+/// The facts of one order.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Order {
+    /// The merchant's name for it.
+    pub reference: Reference,
+    /// Counts the writes; each is conditional on the one before.
+    pub version: u64,
+    /// What it costs, fixed by the first attempt.
+    pub amount: Amount,
+    /// Fixed by the first attempt.
+    pub capture: Capture,
+    /// The merchant's name for the shopper.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shopper_reference: Option<String>,
+    /// When the first attempt began.
+    pub created_at: Timestamp,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// Attempt n is at n - 1.
+    pub attempts: Vec<Attempt>,
+    /// What the merchant asked for since, in sequence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub modifications: Vec<Modification>,
+    /// Sorted by their key.
+    pub events: Vec<Event>,
+    /// Whether events were dropped because there were too many.
+    #[serde(default)]
+    pub events_dropped: bool,
+}
+
+impl Order {
+    /// Events that change nothing are kept up to this number.
+    const INERT_EVENTS: usize = 200;
+
+    /// An order to which nothing has happened.
+    pub fn new(
+        reference: Reference,
+        amount: Amount,
+        capture: Capture,
+        shopper_reference: Option<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            reference,
+            version: 0,
+            amount,
+            capture,
+            shopper_reference,
+            created_at: now,
+            updated_at: now,
+            attempts: Vec::new(),
+            modifications: Vec::new(),
+            events: Vec::new(),
+            events_dropped: false,
+        }
+    }
+
+    /// An attempt, from 1.
+    pub fn attempt_mut(&mut self, number: usize) -> Option<&mut Attempt> {
+        self.attempts.get_mut(number.checked_sub(1)?)
+    }
+
+    /// The requests that were sent for an attempt, from 1.
+    pub fn tries(&self, number: usize) -> &[Try] {
+        let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
+        attempt
+            .map(|attempt| attempt.tries.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// The payments that this order knows, by pspReference.
+    pub fn psp_references(&self) -> BTreeSet<&str> {
+        let attempts = self
+            .attempts
+            .iter()
+            .filter_map(|attempt| attempt.psp_reference.as_deref());
+        let authorisations = self
+            .events
+            .iter()
+            .filter(|event| event.is_authorisation())
+            .map(|event| event.psp_reference.as_str());
+        attempts.chain(authorisations).collect()
+    }
+
+    /// Whether an event that names this order's reference is about this order: it speaks of
+    /// a payment that the order knows, or introduces one.
+    pub fn claims(&self, event: &Event) -> bool {
+        event.introduces_payment() || self.psp_references().contains(event.payment())
+    }
+
+    /// Records an event. One that is known already changes nothing, unless it is a later
+    /// report of the same.
+    pub fn record(&mut self, event: Event) {
+        match self
+            .events
+            .binary_search_by(|known| known.key().cmp(&event.key()))
+        {
+            Ok(at) if self.events[at] < event => self.events[at] = event,
+            Ok(_) => {}
+            Err(at) => {
+                self.events.insert(at, event);
+                self.limit_inert_events();
+            }
+        }
+    }
+
+    /// Keeps the earliest of too many events that change nothing, whatever order they came in.
+    fn limit_inert_events(&mut self) {
+        let inert = |event: &&Event| !event.moves_order(&self.events);
+        if self.events.iter().filter(inert).count() > Self::INERT_EVENTS {
+            let latest = self.events.iter().filter(inert).max().map(Event::key);
+            if let Some(at) =
+                latest.and_then(|key| self.events.iter().position(|event| event.key() == key))
+            {
+                self.events.remove(at);
+                self.events_dropped = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a storefront shows its shopper next.
+//!
+//! | `resultCode` | status | nextStep |
+//! |---|---|---|
+//! | Authorised | `authorised` | `success` |
+//! | Refused | `refused` | `retryWithAmazonPay`; `startOver` where the token was revoked (50) |
+//! | Cancelled | `cancelled` | `tryAnotherMethod` |
+//! | Error | `error` | `showError` |
+//! | RedirectShopper, IdentifyShopper, ChallengeShopper | `pending` | `handleAction` |
+//! | Pending, Received, PresentToShopper | `pending` | `wait` |
+//! | PartiallyAuthorised, AuthenticationFinished, AuthenticationNotRequired, Success, any other | `pending` | `wait`, for the webhook |
+//! | none, outcome unknown | `pending` | `wait` |
+//!
+//! | `errorCode` | meaning | nextStep |
+//! |---|---|---|
+//! | 5_602, 5_603, 5_606 | the token does not exist, is corrupt or cannot be charged | `startOver` |
+//! | 800, 803 | the stored payment method is gone | `startOver` |
+//! | 5_611, 5_615 | Amazon rejects the payment, or was not told of the authentication | `retryWithAmazonPay` |
+//! | 5_610 | Amazon Pay is not available | `tryAnotherMethod` |
+//! | 5_601, 5_604, 5_605, 5_607, 5_608, 5_609, 5_612, 5_613, 5_614, 5_616, any other | Amazon's, Adyen's or the deployment's fault | `showError` |
+//!
+//! The status is `error` for all of these. A refusal's reason is the merchant's to know;
+//! the shopper is asked for another card whatever it was.
+
+use serde::Serialize;
+
+use super::{Attempt, AttemptState, Outcome, Resolution, Status};
+
+/// The "action to take" of the integration, for a storefront to switch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NextStep {
+    /// Thank the shopper.
+    Success,
+    /// Nothing: the order is over.
+    None,
+    /// Hand Adyen's `action` to the browser.
+    HandleAction,
+    /// Poll the order.
+    Wait,
+    /// Back to Amazon Pay, to pick another card.
+    RetryWithAmazonPay,
+    /// Ask whether to continue, or offer another method.
+    TryAnotherMethod,
+    /// Say that it went wrong.
+    ShowError,
+    /// A new Amazon Pay session is needed.
+    StartOver,
+}
+
+impl NextStep {
+    /// The step after a status. An attempt that decided it may know better than the status.
+    pub(super) fn after(
+        status: Status,
+        payment_decided: bool,
+        attempt: Option<(&Attempt, &Resolution)>,
+    ) -> Self {
+        match status {
+            Status::Authorised | Status::Captured => Self::Success,
+            Status::Refunded | Status::PartiallyRefunded | Status::ChargedBack => Self::None,
+            Status::Cancelled if payment_decided => Self::None,
+            Status::Cancelled => Self::TryAnotherMethod,
+            Status::Expired | Status::Created => Self::StartOver,
+            Status::Pending => match attempt {
+                Some((attempt, resolution))
+                    if resolution.state == AttemptState::AwaitsShopper
+                        && !attempt.details_in_flight() =>
+                {
+                    Self::HandleAction
+                }
+                _ => Self::Wait,
+            },
+            Status::Refused => match attempt.and_then(|(attempt, _)| attempt.outcome()) {
+                Some(Outcome::Answered {
+                    refusal_reason_code: Some(code),
+                    ..
+                }) => Self::after_refusal(code),
+                _ => Self::RetryWithAmazonPay,
+            },
+            Status::Error => match attempt.and_then(|(attempt, _)| attempt.outcome()) {
+                Some(Outcome::Rejected(rejection)) => rejection.next_step(),
+                _ => Self::ShowError,
+            },
+        }
+    }
+
+    /// The step after a refusal, by its `refusalReasonCode`.
+    fn after_refusal(refusal_reason_code: &str) -> Self {
+        match refusal_reason_code {
+            "50" => Self::StartOver,
+            _ => Self::RetryWithAmazonPay,
+        }
+    }
+
+    /// The step after Adyen did not process a request, by its `errorCode`.
+    pub(super) fn after_error(error_code: &str) -> Self {
+        match error_code {
+            "5_602" | "5_603" | "5_606" | "800" | "803" => Self::StartOver,
+            "5_611" | "5_615" => Self::RetryWithAmazonPay,
+            "5_610" => Self::TryAnotherMethod,
+            _ => Self::ShowError,
+        }
+    }
+
+    /// Fit for a shopper.
+    pub fn message(self, status: Status) -> &'static str {
+        match (self, status) {
+            (Self::Success, _) => "Your payment was successful. Thank you.",
+            (Self::None, Status::Cancelled) => "This order was cancelled.",
+            (Self::None, Status::ChargedBack) => "This payment was returned by your bank.",
+            (Self::None, _) => "Your payment was refunded.",
+            (Self::HandleAction, _) => "Please confirm your payment.",
+            (Self::Wait, _) => "Your payment is being processed. Please wait a moment.",
+            (Self::RetryWithAmazonPay, _) => {
+                "Your payment was not accepted. Please choose a different card in Amazon Pay and try again."
+            }
+            (Self::TryAnotherMethod, Status::Error) => {
+                "Amazon Pay is not available just now. Please choose a different payment method."
+            }
+            (Self::TryAnotherMethod, _) => {
+                "You cancelled the payment. You can try again or choose a different payment method."
+            }
+            (Self::ShowError, _) => "There was an error processing your payment.",
+            (Self::StartOver, Status::Expired) => "Your payment timed out. Please start again.",
+            (Self::StartOver, _) => "Please start your Amazon Pay payment again.",
+        }
+    }
+}

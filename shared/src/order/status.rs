@@ -1,0 +1,120 @@
+//! Where an order stands, and what about it a person should look at.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Where an order stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing was tried.
+    Created,
+    /// The outcome of an attempt is open.
+    Pending,
+    /// Paid, not captured by a request of the merchant.
+    Authorised,
+    /// The merchant's capture went through.
+    Captured,
+    /// A part was given back.
+    PartiallyRefunded,
+    /// All was given back.
+    Refunded,
+    /// The shopper's bank took the money back.
+    ChargedBack,
+    /// Cancelled, by the shopper or after authorisation by the merchant.
+    Cancelled,
+    /// The shopper or the merchant let the time pass.
+    Expired,
+    /// Refused.
+    Refused,
+    /// It went wrong.
+    Error,
+}
+
+impl Status {
+    /// The status as answers and the table show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Pending => "pending",
+            Self::Authorised => "authorised",
+            Self::Captured => "captured",
+            Self::PartiallyRefunded => "partiallyRefunded",
+            Self::Refunded => "refunded",
+            Self::ChargedBack => "chargedBack",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
+            Self::Refused => "refused",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether money was taken, even if some or all of it went back since.
+    pub fn was_paid(self) -> bool {
+        matches!(
+            self,
+            Self::Authorised
+                | Self::Captured
+                | Self::PartiallyRefunded
+                | Self::Refunded
+                | Self::ChargedBack
+        )
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// What a person should look at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Attention {
+    /// An AUTHORISATION is not about the order's amount.
+    AmountDiffers,
+    /// A payment was cancelled although a capture of it stands.
+    CancelledAfterCapture,
+    /// A CANCEL_OR_REFUND does not say which.
+    CancelOrRefundUnclear,
+    /// More was captured than authorised.
+    CaptureExceedsAuthorised,
+    /// A CAPTURE_FAILED matches no capture.
+    CaptureFailedUnmatched,
+    /// A capture or refund is in another currency than the order.
+    CurrencyDiffers,
+    /// What became of an attempt stays unknown.
+    OutcomeUnknown,
+    /// Two payments stand.
+    PaidTwice(Vec<String>),
+    /// More was refunded than was taken.
+    RefundExceedsCaptured,
+    /// A REFUND_FAILED or REFUNDED_REVERSED matches no refund.
+    RefundFailedUnmatched,
+    /// Events that change nothing were dropped.
+    TooManyEvents,
+}
+
+impl fmt::Display for Attention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AmountDiffers => "amount_differs",
+            Self::CancelledAfterCapture => "cancelled_after_capture",
+            Self::CancelOrRefundUnclear => "cancel_or_refund_unclear",
+            Self::CaptureExceedsAuthorised => "capture_exceeds_authorised",
+            Self::CaptureFailedUnmatched => "capture_failed_unmatched",
+            Self::CurrencyDiffers => "currency_differs",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::PaidTwice(payments) => return write!(f, "paid_twice: {}", payments.join(", ")),
+            Self::RefundExceedsCaptured => "refund_exceeds_captured",
+            Self::RefundFailedUnmatched => "refund_failed_unmatched",
+            Self::TooManyEvents => "too_many_events",
+        })
+    }
+}
+
+impl Serialize for Attention {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,181 @@
+//! Which request to pay belongs to which attempt, so that none is
+//! processed twice.
+//!
+//! Attempt n is written before Adyen is called, and Adyen is called with a key that depends
+//! on the merchant account, the order and n alone. Whatever tabs, processes and retries
+//! send for attempt n, Adyen processes one request at most. n + 1 begins only when n can
+//! bring no money any more, or waits for the shopper.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Attempt, AttemptState, Derived, NextStep, Order, PaymentInstrument, Status, Try};
+
+/// What to do with a request to pay. Attempts count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Move {
+    /// Send it as this attempt, with the attempt's key.
+    Send {
+        /// The attempt.
+        attempt: usize,
+    },
+    /// It is this attempt, which has ended.
+    Ended {
+        /// The attempt.
+        attempt: usize,
+    },
+    /// Another request is with Adyen.
+    InProgress {
+        /// When to ask again.
+        retry_after: Duration,
+    },
+    /// The order is paid.
+    Paid,
+    /// The order was paid and cancelled.
+    Cancelled,
+    /// The outcome of this attempt can no longer be asked for.
+    Unknown {
+        /// The attempt.
+        attempt: usize,
+    },
+    /// The caller's `Idempotency-Key` came with another request before.
+    KeyReused,
+    /// The order was tried too often.
+    TooMany,
+}
+
+/// A request whose outcome is unknown is in flight for as long as a function may run.
+pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(30);
+
+/// Adyen keeps keys for seven days; one that old might be processed anew.
+pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(6 * 24);
+
+/// So many attempts an order may have, and requests an attempt: an order is one item, which
+/// DynamoDB limits to 400 KB, and must always have room for what Adyen says.
+const ATTEMPTS: usize = 100;
+const TRIES: usize = 20;
+
+/// When to look again at a payment that is pending at Adyen.
+const PENDING_RETRY: Duration = Duration::from_secs(60);
+
+impl Order {
+    /// Decides what a request to pay is, and records it where it is sent.
+    pub fn take(&mut self, method: PaymentInstrument, request: &Try, now: Timestamp) -> Move {
+        let tries = || self.attempts.iter().flat_map(|attempt| &attempt.tries);
+        if tries().any(|earlier| request.reuses_key_of(earlier)) {
+            return Move::KeyReused;
+        }
+        let derived = Derived::of(self);
+        let highest = self.attempts.len();
+        // An offer that closed may be that of an attempt before, which is open then; and where
+        // Adyen has not answered, to the payment or to what the browser brought back, the
+        // outcome is open still.
+        let state = |at: usize| match (derived.attempts[at].state, self.attempts[at].state()) {
+            (AttemptState::Expired, AttemptState::Unknown) => AttemptState::Unknown,
+            (AttemptState::Expired, answered)
+                if self.attempts[at].details_in_flight()
+                    || derived.attempts[..at]
+                        .iter()
+                        .any(|it| it.state.unresolved()) =>
+            {
+                answered
+            }
+            (state, _) => state,
+        };
+        let current = highest.checked_sub(1).map(state);
+
+        let repeats = |attempt: &Attempt| {
+            attempt
+                .tries
+                .iter()
+                .any(|earlier| earlier.is_repeated_by(request))
+        };
+        if let Some(at) = self.attempts.iter().rposition(repeats) {
+            if !state(at).unresolved() {
+                return Move::Ended { attempt: at + 1 };
+            }
+            // A superseded attempt's token begins a new attempt like any other.
+            if at + 1 == highest && !derived.status.was_paid() {
+                let sent = self.send_again(now);
+                if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
+                    attempt.sent_again(request, now);
+                }
+                return sent;
+            }
+        }
+        if derived.status.was_paid() {
+            return Move::Paid;
+        }
+        match (current, self.attempts.last()) {
+            (Some(state), Some(attempt)) if state.unresolved() => match state {
+                AttemptState::AwaitsShopper if !attempt.details_in_flight() => {}
+                // Waiting for the shopper, what the browser brought back is at Adyen.
+                AttemptState::Unknown | AttemptState::AwaitsShopper => {
+                    let waited = now.duration_since(attempt.last_sent_at());
+                    if waited < IN_FLIGHT {
+                        let left = IN_FLIGHT
+                            .saturating_sub(waited)
+                            .max(SignedDuration::from_secs(1));
+                        return Move::InProgress {
+                            retry_after: left.unsigned_abs(),
+                        };
+                    }
+                    if attempt.tries.len() == TRIES {
+                        return Move::TooMany;
+                    }
+                    // Under the same key Adyen returns what became of the first request, or
+                    // processes this one.
+                    let sent = self.send_again(now);
+                    if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
+                        attempt.tries.push(request.clone());
+                    }
+                    return sent;
+                }
+                _ => {
+                    return Move::InProgress {
+                        retry_after: PENDING_RETRY,
+                    };
+                }
+            },
+            _ if derived.status == Status::Cancelled && derived.next_step == NextStep::None => {
+                return Move::Cancelled;
+            }
+            _ => {}
+        }
+        if highest == ATTEMPTS {
+            return Move::TooMany;
+        }
+        // What AUTHORISATIONs said of attempts without a reference is settled before the next.
+        for (attempt, resolution) in self.attempts.iter_mut().zip(derived.attempts) {
+            attempt.psp_reference = resolution.psp_reference;
+        }
+        self.attempts
+            .push(Attempt::new(method, request.clone(), now));
+        Move::Send {
+            attempt: highest + 1,
+        }
+    }
+
+    /// The attempt, from 1, that made a payment. One not heard of belongs to the highest, if
+    /// that waits for what the browser brings back.
+    pub fn attempt_of(&self, psp_reference: Option<&str>) -> Option<usize> {
+        let named = self.attempts.iter().position(|attempt| {
+            psp_reference.is_some() && attempt.psp_reference.as_deref() == psp_reference
+        });
+        let waits = |at: &usize| self.attempts[*at].state() == AttemptState::AwaitsShopper;
+        let highest = self.attempts.len().checked_sub(1).filter(waits);
+        named.or(highest).map(|at| at + 1)
+    }
+
+    fn send_again(&mut self, now: Timestamp) -> Move {
+        let number = self.attempts.len();
+        match self.attempts.last_mut() {
+            Some(attempt) if now.duration_since(attempt.started_at) >= KEY_LIFE => {
+                attempt.outcome_unknown = true;
+                Move::Unknown { attempt: number }
+            }
+            _ => Move::Send { attempt: number },
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Brings tokens in line with what Adyen says of them beside its webhooks.
+//!
+//! In its list: a token whose webhook was lost appears, one that is no longer listed becomes
+//! disabled. In its answer to a charge: a token that was revoked or is gone becomes disabled.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use crate::{
+    adyen::{
+        client::{CallError, Client},
+        payments::PaymentResponse,
+        recurring::RecurringDetail,
+        shopper::ShopperReference,
+        token_notification::TokenEventType,
+    },
+    reference::Reference,
+    store::{StoreError, Tokens},
+    text::Text,
+    token::{Token, TokenEvent, TokenKey},
+};
+
+/// "Token Revoked", a `refusalReasonCode`.
+const REVOKED: &str = "50";
+
+/// A token that Adyen told of so shortly before need not be in the list yet.
+const SETTLING: SignedDuration = SignedDuration::from_secs(60);
+
+/// Why tokens were not brought in line.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// Adyen did not list them.
+    #[error(transparent)]
+    Adyen(#[from] CallError),
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Asks Adyen what is stored for a shopper, and gives the shopper's tokens as they are then,
+/// disabled ones too.
+///
+/// # Errors
+/// [`ReconcileError`].
+pub async fn reconcile(
+    adyen: &Client,
+    tokens: &Tokens,
+    merchant_account: &str,
+    shopper_reference: &ShopperReference,
+    until: Instant,
+) -> Result<Vec<Token>, ReconcileError> {
+    let asked_at = Timestamp::now();
+    let listed = adyen
+        .list_recurring_details(merchant_account, shopper_reference, until)
+        .await?;
+    let mut listed: BTreeMap<String, RecurringDetail> = listed
+        .into_iter()
+        .map(|detail| (detail.recurring_detail_reference.clone(), detail))
+        .collect();
+    let mut reconciled = Vec::new();
+    for known in tokens.of_shopper(shopper_reference).await? {
+        let is_listed = listed
+            .remove(&*known.key.stored_payment_method_id)
+            .is_some();
+        if agree(&known, is_listed, asked_at) == known {
+            reconciled.push(known);
+            continue;
+        }
+        let act = |token: &mut Option<Token>| {
+            if let Some(token) = token {
+                *token = agree(token, is_listed, asked_at);
+            }
+            Ok::<_, StoreError>(())
+        };
+        reconciled.extend(tokens.change(&known.key, act).await?.0);
+    }
+    for (id, detail) in listed {
+        let Ok(stored_payment_method_id) = Text::try_from(id) else {
+            continue;
+        };
+        let key = TokenKey {
+            shopper_reference: shopper_reference.clone(),
+            stored_payment_method_id,
+        };
+        // Its webhook may have come in the meantime, and others after it.
+        let act = |token: &mut Option<Token>| {
+            token.get_or_insert_with(|| appeared(key.clone(), &detail, asked_at));
+            Ok::<_, StoreError>(())
+        };
+        reconciled.extend(tokens.change(&key, act).await?.0);
+    }
+    Ok(reconciled)
+}
+
+/// A token as the list has it or lacks it. What an event ended stays ended.
+fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
+    let settling = token
+        .last_seen_at()
+        .is_some_and(|seen| seen > asked_at - SETTLING);
+    let unlisted_since = match listed {
+        true => None,
+        false if settling => token.unlisted_since,
+        false => token.unlisted_since.or(Some(asked_at)),
+    };
+    Token {
+        unlisted_since,
+        ..token.clone()
+    }
+}
+
+/// A token that only the list tells of.
+fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Token {
+    let variant = detail.payment_method_variant.as_ref();
+    let mut token = Token::new(key, asked_at);
+    // As its webhook will tell, should it come after all.
+    token.record(TokenEvent {
+        created_at: detail
+            .creation_date
+            .as_deref()
+            .and_then(|date| date.parse().ok())
+            .unwrap_or(asked_at),
+        kind: TokenEventType::Created,
+        event_id: detail.first_psp_reference.clone().unwrap_or_default(),
+        payment_method: variant.or(detail.variant.as_ref()).cloned(),
+        reference: None,
+    });
+    token
+}
+
+/// Disables a stored payment method of which Adyen's answer to a charge says that it was
+/// revoked or is gone.
+///
+/// It comes before the answer is kept with the order: should it fail, the same charge sent
+/// again gets the same answer and does it then.
+///
+/// # Errors
+/// [`StoreError`] where it could not be disabled.
+pub async fn learn(
+    tokens: &Tokens,
+    key: &TokenKey,
+    answered: &Result<PaymentResponse, CallError>,
+    reference: &Reference,
+) -> Result<(), StoreError> {
+    let (psp_reference, why) = match answered {
+        Ok(response) if response.refusal_reason_code.as_deref() == Some(REVOKED) => {
+            (&response.psp_reference, "revoked")
+        }
+        Err(CallError::Rejected { error, .. }) if error.is_gone() => {
+            (&error.psp_reference, "gone at Adyen")
+        }
+        _ => return Ok(()),
+    };
+    let cause = psp_reference.as_deref().unwrap_or(why);
+    let end = TokenEvent::disabled(cause, Some(reference.clone()), Timestamp::now());
+    tokens
+        .change(key, |token| {
+            if let Some(token) = token {
+                token.disable(end.clone());
+            }
+            Ok::<_, StoreError>(())
+        })
+        .await?;
+    tracing::warn!(
+        stored_payment_method_id = &*key.stored_payment_method_id,
+        %reference,
+        why,
+        "stored payment method disabled"
+    );
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! The Lambda runtime of a function: logs, one thread, start, serve.
+
+use std::{convert::Infallible, process::ExitCode};
+
+use lambda_http::{Body, Request, Response, service_fn};
+use lambda_runtime::LambdaEvent;
+use serde::{Serialize, de::IgnoredAny};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{Env, StartError};
+
+/// Starts a function and serves its HTTP requests. What is wrong with its configuration goes
+/// to the log, and the process ends.
+pub fn serve<S, F>(
+    start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
+    handle: impl Fn(&'static S, Request) -> F + Send + Sync,
+) -> ExitCode
+where
+    S: Sync + 'static,
+    F: Future<Output = Response<Body>> + Send,
+{
+    live(start, async |state| {
+        lambda_http::run(service_fn(|request| {
+            let response = handle(state, request);
+            async { Ok::<_, Infallible>(response.await) }
+        }))
+        .await
+    })
+}
+
+/// Starts a function and runs it whenever its schedule says so. A run that fails is one
+/// failed invocation.
+pub fn tick<S, F, R, E>(
+    start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
+    run: impl Fn(&'static S) -> F + Send + Sync,
+) -> ExitCode
+where
+    S: Sync + 'static,
+    F: Future<Output = Result<R, E>> + Send,
+    R: Serialize + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    live(start, async |state| {
+        lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| {
+            let done = run(state);
+            async { done.await.map_err(lambda_runtime::Error::from) }
+        }))
+        .await
+    })
+}
+
+/// The life of a function's process.
+fn live<S: 'static>(
+    start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
+    serve: impl AsyncFnOnce(&'static S) -> Result<(), lambda_runtime::Error>,
+) -> ExitCode {
+    let env = Env::process();
+    log(&env);
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    runtime.block_on(async {
+        let state: &'static S = match start(&env).await {
+            // One for the life of the process.
+            Ok(state) => Box::leak(Box::new(state)),
+            Err(error) => return failed(&error),
+        };
+        match serve(state).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&*error),
+        }
+    })
+}
+
+/// Logs JSON, one line an event. Libraries are heard from `warn` only: at lower levels they
+/// log what they send.
+fn log(env: &Env) {
+    let level = env.log_level();
+    let ours = [
+        "shared",
+        "payment_methods",
+        "payments",
+        "checkout_sessions",
+        "orders",
+        "settle",
+        "tokens",
+        "webhooks",
+    ];
+    let levels = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_targets(ours.map(|name| (name, level)));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(levels))
+        .init();
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::FAILURE
+}

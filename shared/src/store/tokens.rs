@@ -1,0 +1,228 @@
+//! The tokens table: one item for each stored payment method of a shopper.
+//!
+//! A token is changed in one way only, [`Tokens::change`], as an order is: a pure function
+//! on what was read, written on the condition that nobody wrote in between.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::put_item::PutItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use super::StoreError;
+use crate::{
+    adyen::shopper::ShopperReference,
+    config::{Settings, text},
+    reference::Reference,
+    token::{Token, TokenKey, TokenStatus},
+};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The index that leads from a token's id to its shopper.
+const SHOPPERS: &str = "shoppers";
+
+/// How long a change is tried while others change the same token.
+const CONTENTION: Duration = Duration::from_secs(20);
+
+/// The tokens table.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    client: Client,
+    table: String,
+}
+
+impl Tokens {
+    /// Reads what the table needs.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let table = settings.or("TOKENS_TABLE", "tokens", text);
+        let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
+        Some(Self {
+            client: super::client(&sdk?),
+            table: table?,
+        })
+    }
+
+    /// A token, as of now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn get(&self, key: &TokenKey) -> Result<Option<Token>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(serde_dynamo::to_item(key)?))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        output.item.map(token).transpose()
+    }
+
+    /// A shopper's tokens, as of now, disabled ones too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn of_shopper(&self, shopper: &ShopperReference) -> Result<Vec<Token>, StoreError> {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#shopperReference = :shopperReference")
+            .expression_attribute_names("#shopperReference", "shopperReference")
+            .expression_attribute_values(
+                ":shopperReference",
+                AttributeValue::S(shopper.as_str().to_owned()),
+            )
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<Item>, _>>()
+            .await
+            .map_err(StoreError::sdk)?
+            .into_iter()
+            .map(token)
+            .collect()
+    }
+
+    /// Whether a token of that id is known as another shopper's.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn is_of_another(&self, key: &TokenKey) -> Result<bool, StoreError> {
+        let output = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(SHOPPERS)
+            .key_condition_expression("#id = :id")
+            .expression_attribute_names("#id", "storedPaymentMethodId")
+            .expression_attribute_values(
+                ":id",
+                AttributeValue::S(key.stored_payment_method_id.to_string()),
+            )
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        let theirs = |item: &Item| {
+            item.get("shopperReference")
+                .and_then(|shopper| shopper.as_s().ok())
+                .is_some_and(|shopper| shopper != key.shopper_reference.as_str())
+        };
+        Ok(output.items().iter().any(theirs))
+    }
+
+    /// Changes a token. `act` sees the token as it is, changes it in place (or puts one where
+    /// there was none) and may be called again with what others wrote since; it must not count
+    /// on being called once. A token that it leaves as it was is not written.
+    ///
+    /// # Errors
+    /// What `act` returns, or a [`StoreError`].
+    pub async fn change<T, E: From<StoreError>>(
+        &self,
+        key: &TokenKey,
+        mut act: impl FnMut(&mut Option<Token>) -> Result<T, E>,
+    ) -> Result<(Option<Token>, T), E> {
+        let until = Instant::now() + CONTENTION;
+        let mut before = self.get(key).await?;
+        let mut wait = Duration::from_millis(10);
+        loop {
+            let mut after = before.clone();
+            let value = act(&mut after)?;
+            let Some(token) = after
+                .as_mut()
+                .filter(|token| before.as_ref() != Some(token))
+            else {
+                return Ok((after, value));
+            };
+            token.version += 1;
+            token.updated_at = Timestamp::now();
+            match self.write(before.as_ref(), token).await? {
+                Written::Done => return Ok((after, value)),
+                Written::Conflict(_) if Instant::now() >= until => {
+                    return Err(
+                        StoreError("too many changes of one token at once".to_owned()).into(),
+                    );
+                }
+                Written::Conflict(found) => {
+                    before = found;
+                    sleep(wait.mul_f64(fastrand::f64())).await;
+                    wait = Duration::from_millis(500).min(wait * 2);
+                }
+            }
+        }
+    }
+
+    async fn write(&self, before: Option<&Token>, after: &Token) -> Result<Written, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(projected(after)?))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match before {
+            None => put
+                .condition_expression("attribute_not_exists(#shopperReference)")
+                .expression_attribute_names("#shopperReference", "shopperReference"),
+            Some(before) => put
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(
+                    ":version",
+                    AttributeValue::N(before.version.to_string()),
+                ),
+        };
+        let Err(error) = put.send().await else {
+            return Ok(Written::Done);
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Conflict(
+                failed.item.clone().map(token).transpose()?,
+            )),
+            _ => Err(StoreError::sdk(error)),
+        }
+    }
+}
+
+/// What became of a write.
+enum Written {
+    /// It is stored.
+    Done,
+    /// Somebody was first, with this.
+    Conflict(Option<Token>),
+}
+
+/// A token's facts with what they add up to, for others to read.
+fn projected(token: &Token) -> Result<Item, StoreError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Projected<'a> {
+        #[serde(flatten)]
+        facts: &'a Token,
+        status: TokenStatus,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payment_method: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        psp_reference: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reference: Option<&'a Reference>,
+    }
+
+    Ok(serde_dynamo::to_item(Projected {
+        facts: token,
+        status: token.status(),
+        payment_method: token.payment_method(),
+        psp_reference: token.psp_reference(),
+        reference: token.reference(),
+    })?)
+}
+
+fn token(item: Item) -> Result<Token, StoreError> {
+    Ok(serde_dynamo::from_item(item)?)
+}

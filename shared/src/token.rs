@@ -1,0 +1,254 @@
+//! A shopper's stored payment method, which Adyen calls a token.
+//!
+//! A [`Token`] holds facts: what happened to it, each event once. Whether it can be charged
+//! and the rest is derived from them, so that the same facts give the same token in whatever
+//! sequence and however often they came. Once an event disabled it a token stays so: nothing
+//! that is late, or that was delivered again, makes it chargeable. That Adyen's list lacks a
+//! token is weaker: it disables the token until a list has it again.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    adyen::{
+        payments::PaymentRequest,
+        shopper::ShopperReference,
+        token_notification::{TokenEventType, TokenNotification},
+    },
+    reference::Reference,
+    text::Text,
+};
+
+/// What names a token: whose it is, and Adyen's name for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenKey {
+    /// The merchant's name for the shopper.
+    pub shopper_reference: ShopperReference,
+    /// Adyen's name for the token.
+    pub stored_payment_method_id: Text<64>,
+}
+
+impl TokenKey {
+    /// The token that a payment charges, if it charges one.
+    pub fn charged_by(payment: &PaymentRequest) -> Option<Self> {
+        Some(Self {
+            stored_payment_method_id: payment.payment_method.stored_payment_method_id.clone()?,
+            shopper_reference: payment.shopper_reference.clone()?,
+        })
+    }
+}
+
+/// The facts of one token.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Token {
+    /// Its name.
+    #[serde(flatten)]
+    pub key: TokenKey,
+    /// Counts the writes; each is conditional on the one before.
+    pub version: u64,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+    /// Since when Adyen's list lacks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unlisted_since: Option<Timestamp>,
+    /// Sorted by date.
+    pub events: Vec<TokenEvent>,
+}
+
+/// Something that happened to a token. Known by its type and what caused it; of two reports
+/// of the same the later is kept, which is what the field order and `Ord` are for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenEvent {
+    /// When it happened, as Adyen says.
+    pub created_at: Timestamp,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub kind: TokenEventType,
+    /// The pspReference of what caused it, for a new token its payment; where Adyen named
+    /// none, what it was.
+    pub event_id: String,
+    /// The payment method's name, as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payment_method: Option<String>,
+    /// The order of that payment, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Reference>,
+}
+
+/// Whether a token can be charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TokenStatus {
+    /// It can.
+    Active,
+    /// It cannot.
+    Disabled,
+}
+
+impl TokenEvent {
+    /// The longest texts that are kept; Adyen's have 16 characters and a few more.
+    const LONGEST: usize = 256;
+
+    /// Reads an event and the token that it is about, unless it lacks what identifies them.
+    /// A date that cannot be read counts as the earliest.
+    pub fn from_notification(notification: &TokenNotification) -> Option<(TokenKey, Self)> {
+        let data = notification.data.as_ref()?;
+        let key = TokenKey {
+            shopper_reference: data.shopper_reference.clone()?.try_into().ok()?,
+            stored_payment_method_id: data.stored_payment_method_id.clone()?.try_into().ok()?,
+        };
+        let kept = |text: &Option<String>| text.clone().filter(|text| text.len() <= Self::LONGEST);
+        let event = Self {
+            created_at: notification
+                .created_at
+                .as_deref()
+                .and_then(|date| date.parse().ok())
+                .unwrap_or(Timestamp::UNIX_EPOCH),
+            kind: notification
+                .kind
+                .clone()
+                .filter(|kind| !matches!(kind, TokenEventType::Unknown(_)))?,
+            event_id: kept(&notification.event_id).filter(|id| !id.is_empty())?,
+            payment_method: kept(&data.kind),
+            reference: None,
+        };
+        Some((key, event))
+    }
+
+    /// The end of a token that no webhook told of: `cause` is the pspReference of a charge of
+    /// the order, or says what else ended it.
+    pub fn disabled(cause: &str, reference: Option<Reference>, now: Timestamp) -> Self {
+        Self {
+            created_at: now,
+            kind: TokenEventType::Disabled,
+            event_id: cause.to_owned(),
+            payment_method: None,
+            reference,
+        }
+    }
+
+    /// Whether what caused it was a payment of the shopper.
+    pub fn names_payment(&self) -> bool {
+        self.kind != TokenEventType::Disabled && !self.event_id.is_empty()
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        (&self.kind, &self.event_id) == (&other.kind, &other.event_id)
+    }
+
+    /// Whether the token may depend on it for ever; of the others the latest say all.
+    fn lasts(&self) -> bool {
+        matches!(
+            self.kind,
+            TokenEventType::Created | TokenEventType::Disabled
+        )
+    }
+}
+
+impl Token {
+    /// Of the events that do not last the latest are kept, up to this number.
+    const PASSING_EVENTS: usize = 100;
+
+    /// A token to which nothing has happened.
+    pub fn new(key: TokenKey, now: Timestamp) -> Self {
+        Self {
+            key,
+            version: 0,
+            updated_at: now,
+            unlisted_since: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// Records an event. One that is known already changes nothing, unless it is a later
+    /// report of the same, or brings the order.
+    pub fn record(&mut self, mut event: TokenEvent) {
+        if let Some(at) = self.events.iter().position(|known| known.is_same(&event)) {
+            let known = self.events.remove(at);
+            let reference = known.reference.clone().or(event.reference.clone());
+            event = TokenEvent {
+                reference,
+                ..known.max(event)
+            };
+        }
+        let at = self.events.partition_point(|known| *known < event);
+        self.events.insert(at, event);
+        let passing = |event: &TokenEvent| !event.lasts();
+        if self.events.iter().filter(|event| passing(event)).count() > Self::PASSING_EVENTS
+            && let Some(earliest) = self.events.iter().position(passing)
+        {
+            self.events.remove(earliest);
+        }
+    }
+
+    /// Ends it, unless an event did so before.
+    pub fn disable(&mut self, event: TokenEvent) {
+        if self.ended_at().is_none() {
+            self.record(event);
+        }
+    }
+
+    /// Whether it can be charged.
+    pub fn status(&self) -> TokenStatus {
+        match self.disabled_at() {
+            Some(_) => TokenStatus::Disabled,
+            None => TokenStatus::Active,
+        }
+    }
+
+    /// Since when it cannot be charged.
+    pub fn disabled_at(&self) -> Option<Timestamp> {
+        self.ended_at().or(self.unlisted_since)
+    }
+
+    fn ended_at(&self) -> Option<Timestamp> {
+        let disabled = |event: &&TokenEvent| event.kind == TokenEventType::Disabled;
+        self.events
+            .iter()
+            .find(disabled)
+            .map(|event| event.created_at)
+    }
+
+    /// When it was created, or else first heard of.
+    pub fn created_at(&self) -> Timestamp {
+        let created = |event: &&TokenEvent| event.kind == TokenEventType::Created;
+        let told = self.events.iter().find(created).or(self.events.first());
+        told.map_or(self.updated_at, |event| event.created_at)
+    }
+
+    /// When Adyen last told of it as one that exists.
+    pub fn last_seen_at(&self) -> Option<Timestamp> {
+        let exists = |event: &&TokenEvent| event.kind != TokenEventType::Disabled;
+        self.events
+            .iter()
+            .rfind(exists)
+            .map(|event| event.created_at)
+    }
+
+    /// The payment method's name, as Adyen said last.
+    pub fn payment_method(&self) -> Option<&str> {
+        self.events
+            .iter()
+            .rev()
+            .find_map(|event| event.payment_method.as_deref())
+    }
+
+    /// The payment that created it, or else the last one known to have named it.
+    pub fn psp_reference(&self) -> Option<&str> {
+        self.origin().map(|event| event.event_id.as_str())
+    }
+
+    /// The order of that payment, where it is known.
+    pub fn reference(&self) -> Option<&Reference> {
+        self.origin()?.reference.as_ref()
+    }
+
+    fn origin(&self) -> Option<&TokenEvent> {
+        let mut naming = self.events.iter().filter(|event| event.names_payment());
+        let created = |event: &&TokenEvent| event.kind == TokenEventType::Created;
+        naming.clone().find(created).or_else(|| naming.next_back())
+    }
+}
