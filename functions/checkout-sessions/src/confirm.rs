@@ -1,0 +1,73 @@
+//! `PATCH /checkoutSessions/{id}`: fix what the shopper is about to confirm.
+
+use http::StatusCode;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::{
+    amazon_pay::{CheckoutSessionId, SessionProblem},
+    amount::Amount,
+    auth::Caller,
+    edge,
+    problem::Problem,
+    reference::Reference,
+};
+
+use crate::{State, in_ledger_currency};
+
+/// The order that the session is to pay.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Order {
+    reference: Reference,
+    amount: Amount,
+}
+
+/// Where the page sends the shopper.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Confirmation {
+    checkout_session_id: CheckoutSessionId,
+    reference: Reference,
+    amazon_pay_redirect_url: String,
+}
+
+pub async fn confirm(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let until = edge::deadline(request);
+    let amazon_pay = state.amazon_pay()?;
+    let order = read(caller, edge::json_object_or_nothing(request)?)?;
+    in_ledger_currency(amazon_pay, &order.amount)?;
+    let parameters = request.path_parameters();
+    let named = parameters.first("id").unwrap_or_default();
+    // What cannot be an id names no session.
+    let id: CheckoutSessionId = named.parse().map_err(|_| SessionProblem::Unknown)?;
+    let amazon_pay_redirect_url = amazon_pay
+        .client
+        .confirm(&id, &order.amount, &order.reference, until)
+        .await?;
+    Ok(edge::json(
+        StatusCode::OK,
+        &Confirmation {
+            checkout_session_id: id,
+            reference: order.reference,
+            amazon_pay_redirect_url,
+        },
+    ))
+}
+
+/// The order is the token's for a browser, and the body's for the merchant's backend.
+fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Order, Problem> {
+    let Caller::Checkout(token) = caller else {
+        return edge::typed(body);
+    };
+    edge::fill(&mut body, "reference", json!(token.reference));
+    edge::fill(&mut body, "amount", json!(token.amount));
+    let order: Order = edge::typed(body)?;
+    edge::order_agrees(caller, order.reference.as_str())?;
+    edge::amount_agrees(token, &order.amount)?;
+    Ok(order)
+}

@@ -1,0 +1,203 @@
+//! `POST /checkoutSessions`: what Amazon Pay's button needs to create a session.
+
+use http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use shared::{
+    adyen::{
+        payments::ReturnUrl,
+        shopper::{CountryCode, ShopperReference},
+    },
+    amazon_pay::{
+        AmazonPay, Frequency, Price, RecurringMetadata, Region, Scope, SignedButton,
+        WebCheckoutDetails,
+    },
+    amount::{Amount, Currency},
+    auth::{Caller, Checkout},
+    edge,
+    problem::{Code, Problem},
+    reference::Reference,
+};
+
+use crate::{State, in_ledger_currency};
+
+/// What Adyen needs of the shopper for 3-D Secure.
+const SCOPES: [Scope; 4] = [
+    Scope::Name,
+    Scope::Email,
+    Scope::PhoneNumber,
+    Scope::BillingAddress,
+];
+
+/// What a storefront asks.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Wish {
+    checkout_review_return_url: ReturnUrl,
+    checkout_result_return_url: ReturnUrl,
+    checkout_cancel_url: Option<ReturnUrl>,
+    scopes: Option<Vec<Scope>>,
+    /// Whether the shopper agrees to later payments.
+    store_payment_method: Option<bool>,
+    recurring_metadata: Option<Recurrence>,
+    reference: Option<Reference>,
+    amount: Option<Amount>,
+    country_code: Option<CountryCode>,
+    shopper_reference: Option<ShopperReference>,
+}
+
+/// How often later payments come; without it, at no fixed times. Their amount is the order's.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Recurrence {
+    frequency: Frequency,
+}
+
+/// What the page hands to `amazon.Pay.renderButton`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Button<'a> {
+    #[serde(flatten)]
+    signed: SignedButton,
+    merchant_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger_currency: Option<Currency>,
+    region: Region,
+    sandbox: bool,
+}
+
+pub async fn create(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let amazon_pay = state.amazon_pay()?;
+    let wish = read(caller, edge::json_object(request)?)?;
+    if let Some(amount) = &wish.amount {
+        in_ledger_currency(amazon_pay, amount)?;
+    }
+    let recurring = recurring(&wish)?;
+    let urls = WebCheckoutDetails {
+        checkout_review_return_url: wish.checkout_review_return_url,
+        checkout_result_return_url: wish.checkout_result_return_url,
+        checkout_cancel_url: wish.checkout_cancel_url,
+    };
+    if matches!(caller, Caller::Checkout(_)) {
+        state.may_return_to(&urls)?;
+    }
+    let scopes = wish.scopes.as_deref().unwrap_or(&SCOPES);
+    let signed = amazon_pay
+        .button(&urls, scopes, recurring.as_ref())
+        .await
+        .map_err(|error| {
+            tracing::error!(%error, "a button was not signed");
+            Problem::new(Code::Internal, "The button could not be signed.")
+        })?;
+    Ok(edge::json(
+        StatusCode::OK,
+        &button(amazon_pay, signed, wish.amount),
+    ))
+}
+
+fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) -> Button<'_> {
+    Button {
+        signed,
+        merchant_id: &amazon_pay.merchant_id,
+        // Adyen takes Amazon Pay in no other currency than the ledger's.
+        ledger_currency: amazon_pay
+            .ledger_currency
+            .or(amount.map(|amount| amount.currency)),
+        region: amazon_pay.region,
+        sandbox: amazon_pay.sandbox,
+    }
+}
+
+/// Takes from a browser's token what it fixes.
+fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Wish, Problem> {
+    let Caller::Checkout(token) = caller else {
+        return edge::typed(body);
+    };
+    edge::fill(&mut body, "reference", json!(token.reference));
+    edge::fill(&mut body, "amount", json!(token.amount));
+    if let Some(country_code) = &token.country_code {
+        edge::fill(&mut body, "countryCode", json!(country_code));
+    }
+    if let Some(shopper_reference) = &token.shopper_reference {
+        edge::fill(&mut body, "shopperReference", json!(shopper_reference));
+    }
+    let wish: Wish = edge::typed(body)?;
+    agrees(caller, token, &wish)?;
+    Ok(wish)
+}
+
+/// Whether a browser asks for what its token says.
+fn agrees(caller: &Caller, token: &Checkout, wish: &Wish) -> Result<(), Problem> {
+    if let Some(reference) = &wish.reference {
+        edge::order_agrees(caller, reference.as_str())?;
+    }
+    if let Some(amount) = &wish.amount {
+        edge::amount_agrees(token, amount)?;
+    }
+    edge::country_agrees(token, wish.country_code.as_ref())?;
+    if wish.shopper_reference != token.shopper_reference {
+        return Err(edge::not_the_tokens(Code::WrongShopper, "shopperReference"));
+    }
+    Ok(())
+}
+
+/// What the shopper agrees to, where it is more than this payment.
+fn recurring(wish: &Wish) -> Result<Option<RecurringMetadata>, Problem> {
+    if wish.store_payment_method != Some(true) {
+        return match wish.recurring_metadata {
+            Some(_) => Err(Problem::new(
+                Code::InvalidField,
+                "recurringMetadata: nothing recurs without storePaymentMethod.",
+            )
+            .at("recurringMetadata")),
+            None => Ok(None),
+        };
+    }
+    if wish.shopper_reference.is_none() {
+        return Err(Problem::new(
+            Code::MissingField,
+            "shopperReference: storing a payment method needs it.",
+        )
+        .at("shopperReference"));
+    }
+    Ok(Some(RecurringMetadata {
+        frequency: wish
+            .recurring_metadata
+            .as_ref()
+            .map(|recurring| recurring.frequency.clone())
+            .unwrap_or_default(),
+        amount: wish.amount.as_ref().map(Price::from),
+    }))
+}
+
+impl State {
+    fn may_return_to(&self, urls: &WebCheckoutDetails) -> Result<(), Problem> {
+        let urls = [
+            (
+                "checkoutReviewReturnUrl",
+                Some(&urls.checkout_review_return_url),
+            ),
+            (
+                "checkoutResultReturnUrl",
+                Some(&urls.checkout_result_return_url),
+            ),
+            ("checkoutCancelUrl", urls.checkout_cancel_url.as_ref()),
+        ];
+        for (field, url) in urls {
+            let elsewhere = |url: &ReturnUrl| !self.allowed_origins.contains(&url.origin());
+            if !self.allowed_origins.is_empty() && url.is_some_and(elsewhere) {
+                return Err(Problem::new(
+                    Code::ReturnUrlNotAllowed,
+                    format!("{field} has an origin that is not among the allowed ones."),
+                )
+                .at(field));
+            }
+        }
+        Ok(())
+    }
+}

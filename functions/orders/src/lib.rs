@@ -1,0 +1,99 @@
+//! What became of an order, and what next: `GET /orders/{reference}` and
+//! `POST /orders/{reference}/captures|cancels|refunds|reversals`.
+
+mod modify;
+
+use http::StatusCode;
+use lambda_http::{Body, Request, RequestExt, Response};
+use shared::{
+    adyen::client::Client,
+    auth::{Caller, TokenKeys},
+    config::{Env, Settings, StartError, text},
+    edge,
+    order::{Operation, OrderAnswer},
+    problem::{Code, Problem},
+    reference::Reference,
+    store::Orders,
+};
+
+/// What the function holds between requests.
+pub struct State {
+    tokens: TokenKeys,
+    orders: Orders,
+    adyen: Client,
+    merchant_account: String,
+}
+
+impl State {
+    /// Reads the configuration and prepares the clients.
+    ///
+    /// # Errors
+    /// [`StartError`] naming everything that is missing or malformed.
+    pub async fn start(env: &Env) -> Result<Self, StartError> {
+        let mut settings =
+            Settings::load(env, &[Client::SECRETS, &TokenKeys::SECRETS].concat()).await?;
+        let tokens = TokenKeys::read(&mut settings);
+        let orders = Orders::read(&mut settings);
+        let adyen = Client::read(&mut settings);
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        settings.finish((|| {
+            Some(Self {
+                tokens: tokens?,
+                orders: orders?,
+                adyen: adyen?,
+                merchant_account: merchant_account?,
+            })
+        })())
+    }
+}
+
+/// Answers one request.
+pub async fn handle(state: &State, request: Request) -> Response<Body> {
+    edge::respond(route(state, &request).await)
+}
+
+async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    let caller = state.tokens.caller(request.headers()).await?;
+    match edge::route(request) {
+        "GET /orders/{reference}" => show(state, &caller, request).await,
+        route => match route
+            .strip_prefix("POST /orders/{reference}/")
+            .and_then(Operation::of_path)
+        {
+            Some(operation) => modify::modify(state, &caller, operation, request).await,
+            None => Err(edge::no_route(request)),
+        },
+    }
+}
+
+async fn show(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let reference = named(request);
+    edge::order_agrees(caller, &reference)?;
+    let order = match reference.parse::<Reference>() {
+        Ok(reference) => state.orders.get(&reference).await?,
+        // What cannot be a reference names no order.
+        Err(_) => None,
+    };
+    let order = order.ok_or_else(not_found)?;
+    Ok(edge::json(
+        StatusCode::OK,
+        &OrderAnswer::new(&order, caller.into()),
+    ))
+}
+
+/// The reference in the path.
+fn named(request: &Request) -> String {
+    request
+        .path_parameters()
+        .first("reference")
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::OrderNotFound, "There is no such order.")
+}

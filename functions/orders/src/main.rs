@@ -1,0 +1,8 @@
+//! The Lambda function.
+
+use orders::{State, handle};
+use shared::runtime;
+
+fn main() -> std::process::ExitCode {
+    runtime::serve(State::start, handle)
+}

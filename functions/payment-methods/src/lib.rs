@@ -1,0 +1,120 @@
+//! What can this shopper pay with: `POST /paymentMethods`.
+
+use http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::{
+    adyen::{
+        client::Client,
+        payment_methods::{PaymentMethodsRequest, PaymentMethodsResponse},
+        payments::Channel,
+        shopper::{CountryCode, ShopperLocale},
+    },
+    amount::Amount,
+    auth::{Caller, TokenKeys},
+    config::{Env, Settings, StartError, list, text},
+    edge,
+    problem::Problem,
+};
+
+/// What the function holds between requests.
+pub struct State {
+    tokens: TokenKeys,
+    adyen: Client,
+    merchant_account: String,
+    allowed_payment_methods: Vec<String>,
+}
+
+impl State {
+    /// Reads the configuration and prepares the clients.
+    ///
+    /// # Errors
+    /// [`StartError`] naming everything that is missing or malformed.
+    pub async fn start(env: &Env) -> Result<Self, StartError> {
+        let secrets = [Client::SECRETS, &TokenKeys::SECRETS].concat();
+        let mut settings = Settings::load(env, &secrets).await?;
+        let tokens = TokenKeys::read(&mut settings);
+        let adyen = Client::read(&mut settings);
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let allowed = settings.or("ALLOWED_PAYMENT_METHODS", "amazonpay", list);
+        settings.finish((|| {
+            Some(Self {
+                tokens: tokens?,
+                adyen: adyen?,
+                merchant_account: merchant_account?,
+                allowed_payment_methods: allowed?,
+            })
+        })())
+    }
+}
+
+/// Answers one request.
+pub async fn handle(state: &State, request: Request) -> Response<Body> {
+    edge::respond(route(state, &request).await)
+}
+
+async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    let caller = state.tokens.caller(request.headers()).await?;
+    match edge::route(request) {
+        "POST /paymentMethods" => look_up(state, &caller, request).await,
+        _ => Err(edge::no_route(request)),
+    }
+}
+
+/// What a storefront asks.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Lookup {
+    country_code: CountryCode,
+    amount: Amount,
+    shopper_locale: Option<ShopperLocale>,
+    channel: Option<Channel>,
+    merchant_account: Option<String>,
+}
+
+async fn look_up(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let until = edge::deadline(request);
+    let lookup = read(caller, edge::json_object_or_nothing(request)?)?;
+    if lookup
+        .merchant_account
+        .is_some_and(|account| account != state.merchant_account)
+    {
+        return Err(edge::wrong_merchant_account());
+    }
+    let question = PaymentMethodsRequest {
+        merchant_account: state.merchant_account.clone(),
+        allowed_payment_methods: state.allowed_payment_methods.clone(),
+        amount: Some(lookup.amount),
+        channel: lookup.channel,
+        country_code: Some(lookup.country_code),
+        shopper_locale: lookup.shopper_locale,
+    };
+    match state
+        .adyen
+        .post::<PaymentMethodsResponse>("paymentMethods", &question, None, until)
+        .await
+    {
+        Ok(answer) => Ok(edge::json(StatusCode::OK, &answer)),
+        Err(error) => Err(edge::unanswered(&error)),
+    }
+}
+
+/// Takes from a browser's token what it fixes.
+fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Lookup, Problem> {
+    let Caller::Checkout(token) = caller else {
+        return edge::typed(body);
+    };
+    edge::fill(&mut body, "amount", json!(token.amount));
+    if let Some(country_code) = &token.country_code {
+        edge::fill(&mut body, "countryCode", json!(country_code));
+    }
+    let lookup: Lookup = edge::typed(body)?;
+    edge::amount_agrees(token, &lookup.amount)?;
+    edge::country_agrees(token, Some(&lookup.country_code))?;
+    Ok(lookup)
+}

@@ -1,0 +1,288 @@
+//! `POST /payments/details`: what the shopper's browser brought back.
+
+use jiff::{SignedDuration, Timestamp};
+use lambda_http::{Body, Request, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use shared::{
+    adyen::{
+        client::CallError,
+        payments::{PaymentDetailsRequest, PaymentResponse},
+    },
+    auth::Caller,
+    edge,
+    order::{
+        Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Viewer,
+        sha256,
+    },
+    problem::{Code, Problem},
+    reference::Reference,
+    store::Start,
+};
+
+use crate::{State, accepted, already_paid, answer, in_progress, present};
+
+/// What to do with what the browser brought back.
+enum Next {
+    /// Send it, as a part of this attempt. `first` is when, unless it was sent before.
+    Send {
+        attempt: usize,
+        first: Option<Timestamp>,
+    },
+    /// It changes nothing any more: show this attempt.
+    Show { attempt: usize },
+}
+
+/// Passes on what the browser brought back, once however often it is posted.
+pub async fn submit(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let until = edge::deadline(request);
+    let viewer = caller.into();
+    let (reference, attempt, details) = read(state, caller, edge::json_object(request)?)?;
+    // The same result has the same key whichever order it is posted for, so that Adyen
+    // never takes a repetition for a second result.
+    let content = sha256(&[json!(details).to_string().as_bytes()]);
+    let key = sha256(&[
+        b"details",
+        state.rules.merchant_account.as_bytes(),
+        content.as_bytes(),
+    ]);
+
+    let (order, next) = state
+        .orders
+        .change(&reference, Start::Read, |order| {
+            let order = order
+                .as_mut()
+                .ok_or_else(|| Problem::new(Code::OrderNotFound, "There is no such order."))?;
+            begin(order, attempt, &content, viewer)
+        })
+        .await?;
+    let order = present(order)?;
+    let (attempt, first) = match next {
+        Next::Send { attempt, first } => (attempt, first),
+        Next::Show { attempt } => return answer(&order, attempt, None, viewer),
+    };
+
+    match state
+        .adyen
+        .post::<PaymentResponse>("payments/details", &details, Some(&key), until)
+        .await
+    {
+        Ok(response) => {
+            let named = response.merchant_reference.as_deref();
+            if let Some(other) = named.filter(|named| *named != reference.as_str()) {
+                tracing::warn!(%reference, other, "a result of another order");
+                forget(state, order, attempt, |it| it.content == content).await?;
+                record_elsewhere(state, other, &content, &response).await?;
+                return Err(Problem::new(
+                    Code::WrongOrder,
+                    "The result belongs to another order.",
+                ));
+            }
+            let (order, ()) = state
+                .orders
+                .change(&reference, Start::At(Box::new(order)), |order| {
+                    record(order, attempt, &content, &response);
+                    Ok::<_, Problem>(())
+                })
+                .await?;
+            answer(
+                &present(order)?,
+                attempt,
+                response.action.as_deref(),
+                viewer,
+            )
+        }
+        Err(CallError::Rejected { status, error }) => {
+            tracing::warn!(%reference, attempt, status, error = error.error_code, "details rejected");
+            // The attempt waits for the shopper as it did, unless the same was sent before or
+            // since and may have been processed. Content that Adyen does not take never is.
+            let decides = |it: &Details| Some(it.sent_at) == first || matches!(status, 400 | 422);
+            let not_taken = |it: &Details| it.content == content && decides(it);
+            forget(state, order, attempt, not_taken).await?;
+            Err(edge::rejected(&Rejection::new(status, &error)))
+        }
+        Err(CallError::Unknown(reason)) => {
+            tracing::warn!(%reference, attempt, reason, "outcome of details unknown");
+            Ok(accepted(&order, attempt, viewer))
+        }
+    }
+}
+
+/// The order, the attempt if named, and what goes to Adyen.
+fn read(
+    state: &State,
+    caller: &Caller,
+    mut body: Map<String, Value>,
+) -> Result<(Reference, Option<usize>, PaymentDetailsRequest), Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct About {
+        reference: Reference,
+        attempt: Option<usize>,
+        merchant_account: Option<String>,
+    }
+
+    let mut about = Map::new();
+    for field in ["reference", "attempt", "merchantAccount"] {
+        if let Some(value) = body.remove(field) {
+            about.insert(field.to_owned(), value);
+        }
+    }
+    if let Caller::Checkout(token) = caller {
+        about
+            .entry("reference")
+            .or_insert_with(|| json!(token.reference));
+    }
+    let about: About = edge::typed(about)?;
+    if about
+        .merchant_account
+        .is_some_and(|account| account != state.rules.merchant_account)
+    {
+        return Err(edge::wrong_merchant_account());
+    }
+    edge::order_agrees(caller, about.reference.as_str())?;
+    let details: PaymentDetailsRequest = edge::typed(body)?;
+    if details.details == Default::default() {
+        return Err(Problem::new(
+            Code::MissingField,
+            "details: expected redirectResult, threeDSResult, threeds2.fingerprint or threeds2.challengeResult.",
+        )
+        .at("details"));
+    }
+    Ok((about.reference, about.attempt, details))
+}
+
+/// Decides what to do, and marks the attempt as in flight where something is sent.
+fn begin(
+    order: &mut Order,
+    attempt: Option<usize>,
+    content: &str,
+    viewer: Viewer,
+) -> Result<Next, Problem> {
+    let derived = Derived::of(order);
+    let highest = order.attempts.len();
+    let number = attempt.unwrap_or(highest);
+    let at = number.checked_sub(1);
+    let Some((facts, stands)) =
+        at.and_then(|at| Some((order.attempts.get(at)?, derived.attempts.get(at)?.state)))
+    else {
+        return Err(Problem::new(
+            Code::InvalidField,
+            "attempt: the order has no such attempt.",
+        )
+        .at("attempt"));
+    };
+    let known = facts.details.iter().find(|it| it.content == content);
+    // Whether an offer is closed for good, Adyen knows best.
+    let open = stands.unresolved() || stands == AttemptState::Expired;
+    if !open || known.is_some_and(|known| !known.may_be_asked_again()) {
+        return Ok(Next::Show { attempt: number });
+    }
+    if number < highest {
+        return Err(Problem::new(
+            Code::AttemptSuperseded,
+            "A later attempt to pay this order took its place.",
+        )
+        .with("attempt", highest));
+    }
+    if derived.status.was_paid() {
+        return Err(already_paid(order, viewer));
+    }
+    // An action is handed out only once the answer with it is stored.
+    if facts.outcome.is_none() {
+        return Err(in_progress(IN_FLIGHT.unsigned_abs()));
+    }
+    let now = Timestamp::now();
+    let first = known.is_none().then_some(now);
+    if let (Some(_), Some(left)) = (first, in_flight(facts, now)) {
+        return Err(in_progress(left.unsigned_abs()));
+    }
+    if let Some(facts) = order.attempt_mut(number) {
+        match facts.details.iter_mut().find(|it| it.content == content) {
+            None => facts.details.push(Details::new(content.to_owned(), now)),
+            // Whoever sent it before must know, if theirs is rejected.
+            Some(known) if known.outcome.is_none() => known.sent_at = now,
+            Some(_) => {}
+        }
+    }
+    Ok(Next::Send {
+        attempt: number,
+        first,
+    })
+}
+
+/// For how long another result may yet be at Adyen: from a page of a superseded attempt that
+/// does not say so, both could be paid.
+fn in_flight(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
+    attempt
+        .details
+        .iter()
+        .filter(|other| other.outcome.is_none())
+        .map(|other| IN_FLIGHT - now.duration_since(other.sent_at))
+        .filter(|left| left.is_positive())
+        .max()
+}
+
+/// Adyen did not take the details: the attempt is as it was before.
+async fn forget(
+    state: &State,
+    order: Order,
+    attempt: usize,
+    not_taken: impl Fn(&Details) -> bool,
+) -> Result<(), Problem> {
+    let reference = order.reference.clone();
+    state
+        .orders
+        .change(&reference, Start::At(Box::new(order)), |order| {
+            let attempt = order.as_mut().and_then(|order| order.attempt_mut(attempt));
+            if let Some(attempt) = attempt {
+                attempt
+                    .details
+                    .retain(|details| details.outcome.is_some() || !not_taken(details));
+            }
+            Ok::<_, Problem>(())
+        })
+        .await?;
+    Ok(())
+}
+
+/// Keeps Adyen's answer with the attempt.
+fn record(order: &mut Option<Order>, attempt: usize, content: &str, response: &PaymentResponse) {
+    let Some(attempt) = order.as_mut().and_then(|order| order.attempt_mut(attempt)) else {
+        return;
+    };
+    attempt.answer_details(
+        content,
+        Outcome::from(response),
+        response.psp_reference.clone(),
+    );
+}
+
+/// Keeps Adyen's answer with the order to which it belongs.
+async fn record_elsewhere(
+    state: &State,
+    reference: &str,
+    content: &str,
+    response: &PaymentResponse,
+) -> Result<(), Problem> {
+    let Ok(reference) = reference.parse::<Reference>() else {
+        return Ok(());
+    };
+    state
+        .orders
+        .change(&reference, Start::Read, |order| {
+            let attempt = order
+                .as_ref()
+                .and_then(|order| order.attempt_of(response.psp_reference.as_deref()));
+            if let Some(attempt) = attempt {
+                record(order, attempt, content, response);
+            }
+            Ok::<_, Problem>(())
+        })
+        .await?;
+    Ok(())
+}

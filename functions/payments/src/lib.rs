@@ -1,0 +1,152 @@
+//! Take the payment: `POST /payments` and `POST /payments/details`.
+
+mod details;
+mod pay;
+mod request;
+mod stored;
+
+use std::time::Duration;
+
+use http::StatusCode;
+use lambda_http::{Body, Request, Response};
+use serde_json::value::RawValue;
+use shared::{
+    adyen::{self, payments::ReturnUrl},
+    auth::TokenKeys,
+    config::{Env, Settings, StartError, origins, text},
+    edge,
+    order::{Capture, Order, OrderAnswer, PaymentAnswer, Rejection, Status, Viewer},
+    problem::{Code, Problem},
+    store::{Orders, Tokens},
+};
+
+/// What the function holds between requests.
+pub struct State {
+    tokens: TokenKeys,
+    adyen: adyen::client::Client,
+    orders: Orders,
+    stored: Tokens,
+    rules: Rules,
+}
+
+/// What a deployment decides.
+struct Rules {
+    merchant_account: String,
+    default_return_url: ReturnUrl,
+    /// Origins that a browser's return URL may have; empty where any.
+    allowed_origins: Vec<String>,
+    capture: Capture,
+}
+
+impl State {
+    /// Reads the configuration and prepares the clients.
+    ///
+    /// # Errors
+    /// [`StartError`] naming everything that is missing or malformed.
+    pub async fn start(env: &Env) -> Result<Self, StartError> {
+        let secrets = [adyen::client::Client::SECRETS, &TokenKeys::SECRETS].concat();
+        let mut settings = Settings::load(env, &secrets).await?;
+        let tokens = TokenKeys::read(&mut settings);
+        let adyen = adyen::client::Client::read(&mut settings);
+        let orders = Orders::read(&mut settings);
+        let stored = Tokens::read(&mut settings);
+        let rules = Rules::read(&mut settings);
+        settings.finish((|| {
+            Some(Self {
+                tokens: tokens?,
+                adyen: adyen?,
+                orders: orders?,
+                stored: stored?,
+                rules: rules?,
+            })
+        })())
+    }
+}
+
+impl Rules {
+    fn read(settings: &mut Settings) -> Option<Self> {
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let default_return_url = settings.required("DEFAULT_RETURN_URL", |url| {
+            ReturnUrl::try_from(url.to_owned())
+        });
+        let allowed_origins = settings.or("ALLOWED_ORIGINS", "", origins);
+        let capture = settings.or("CAPTURE", "automatic", |mode| match mode {
+            "automatic" => Ok(Capture::Automatic),
+            "manual" => Ok(Capture::Manual),
+            _ => Err("expected automatic or manual"),
+        });
+        Some(Self {
+            merchant_account: merchant_account?,
+            default_return_url: default_return_url?,
+            allowed_origins: allowed_origins?,
+            capture: capture?,
+        })
+    }
+}
+
+/// Answers one request.
+pub async fn handle(state: &State, request: Request) -> Response<Body> {
+    edge::respond(route(state, &request).await)
+}
+
+async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    let caller = state.tokens.caller(request.headers()).await?;
+    match edge::route(request) {
+        "POST /payments" => pay::pay(state, &caller, request).await,
+        "POST /payments/details" => details::submit(state, &caller, request).await,
+        _ => Err(edge::no_route(request)),
+    }
+}
+
+/// What Adyen made of an attempt just now, or why it did not process it.
+fn answer(
+    order: &Order,
+    attempt: usize,
+    action: Option<&RawValue>,
+    viewer: Viewer,
+) -> Result<Response<Body>, Problem> {
+    let answer = PaymentAnswer::new(order, attempt, action, viewer);
+    match answer.rejection() {
+        Some(rejection) => Err(not_processed(order, attempt, rejection)),
+        None => Ok(edge::json(StatusCode::OK, &answer)),
+    }
+}
+
+/// Adyen did not process a request, and what the storefront shows now.
+fn not_processed(order: &Order, attempt: usize, rejection: &Rejection) -> Problem {
+    let next_step = rejection.next_step();
+    edge::rejected(rejection)
+        .with("reference", &order.reference)
+        .with("attempt", attempt)
+        .with("nextStep", next_step)
+        .with("message", next_step.message(Status::Error))
+}
+
+/// Nobody knows yet; the order will tell.
+fn accepted(order: &Order, attempt: usize, viewer: Viewer) -> Response<Body> {
+    edge::json(
+        StatusCode::ACCEPTED,
+        &PaymentAnswer::new(order, attempt, None, viewer),
+    )
+}
+
+fn already_paid(order: &Order, viewer: Viewer) -> Problem {
+    Problem::new(
+        Code::OrderAlreadyPaid,
+        "The order is paid; it is not charged again.",
+    )
+    .with("order", OrderAnswer::new(order, viewer))
+}
+
+fn in_progress(retry_after: Duration) -> Problem {
+    Problem::new(
+        Code::PaymentInProgress,
+        "Another payment of this order is in progress; its outcome is not known yet.",
+    )
+    .retry_after(retry_after.as_secs().max(1))
+}
+
+/// An order that was there a moment ago is never deleted.
+fn present(order: Option<Order>) -> Result<Order, Problem> {
+    order.ok_or_else(|| Problem::new(Code::Internal, "The order is gone."))
+}

@@ -1,0 +1,149 @@
+//! `POST /payments`.
+
+use jiff::Timestamp;
+use lambda_http::{Body, Request, Response};
+use serde_json::json;
+use shared::{
+    adyen::{payments::PaymentRequest, shopper::ShopperIp},
+    auth::Caller,
+    charge::{Charge, Till},
+    edge,
+    order::{IN_FLIGHT, Move, Order, OrderAnswer, PaymentInstrument, Try},
+    problem::{Code, Problem},
+    store::Start,
+    token::TokenKey,
+};
+
+use crate::{
+    State, accepted, already_paid, answer, in_progress, not_processed, present, request, stored,
+};
+
+/// Takes a payment, once: writes the attempt, asks Adyen, writes the answer.
+pub async fn pay(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let until = edge::deadline(request);
+    let viewer = caller.into();
+    let caller_key = edge::idempotency_key(request)?;
+    let mut payment = request::payment(&state.rules, caller, edge::json_object(request)?)?;
+    let asked_for = Try::new(
+        &payment.payment_method,
+        &json!(payment).to_string().into_bytes(),
+        caller_key,
+        Timestamp::now(),
+    );
+
+    let refusal = match &TokenKey::charged_by(&payment) {
+        Some(key) => stored::refusal(state, key, until).await?,
+        None => None,
+    };
+    let start = match refusal {
+        Some(_) => Start::Read,
+        None => Start::New,
+    };
+    let (order, next) = state
+        .orders
+        .change(&payment.reference, start, |order| {
+            take(state, order, &payment, &asked_for, refusal.as_ref())
+        })
+        .await?;
+    let order = present(order)?;
+    let attempt = match next {
+        Move::Send { attempt } => attempt,
+        Move::Ended { attempt } => return answer(&order, attempt, None, viewer),
+        Move::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),
+        Move::InProgress { retry_after } => return Err(in_progress(retry_after)),
+        Move::Paid => {
+            return Err(already_paid(&order, viewer));
+        }
+        Move::Cancelled => {
+            return Err(Problem::new(
+                Code::OrderCancelled,
+                "The order was paid and then cancelled.",
+            )
+            .with("order", OrderAnswer::new(&order, viewer)));
+        }
+        Move::TooMany => {
+            return Err(Problem::new(
+                Code::TooManyAttempts,
+                "The order was tried too often.",
+            ));
+        }
+        Move::KeyReused => {
+            return Err(Problem::new(
+                Code::IdempotencyKeyReused,
+                "The Idempotency-Key came with another request before.",
+            )
+            .at("Idempotency-Key"));
+        }
+    };
+
+    if matches!(caller, Caller::Checkout(_)) {
+        payment.shopper_ip =
+            edge::source_ip(request).and_then(|ip| ShopperIp::try_from(ip.to_string()).ok());
+    }
+    let till = Till {
+        adyen: &state.adyen,
+        orders: &state.orders,
+        tokens: &state.stored,
+    };
+    match till
+        .charge(order, attempt, &asked_for, payment, until)
+        .await?
+    {
+        Charge::Answered { order, action } => answer(&order, attempt, action.as_deref(), viewer),
+        Charge::Rejected { order, rejection } => Err(match order.tries(attempt) {
+            [_] => not_processed(&order, attempt, &rejection),
+            _ => in_progress(IN_FLIGHT.unsigned_abs()),
+        }),
+        Charge::Unknown { order } => Ok(accepted(&order, attempt, viewer)),
+    }
+}
+
+/// Decides what the request is, and records it where it will be sent. `refusal` holds for a
+/// request that was not sent before: what became of one that was is asked for all the same.
+fn take(
+    state: &State,
+    order: &mut Option<Order>,
+    payment: &PaymentRequest,
+    asked_for: &Try,
+    refusal: Option<&Problem>,
+) -> Result<Move, Problem> {
+    let shopper_reference = payment
+        .shopper_reference
+        .as_ref()
+        .map(|shopper| shopper.as_str().to_owned());
+    let order = order.get_or_insert_with(|| {
+        let now = asked_for.sent_at;
+        Order::new(
+            payment.reference.clone(),
+            payment.amount,
+            state.rules.capture,
+            shopper_reference,
+            now,
+        )
+    });
+    if order.amount != payment.amount {
+        return Err(Problem::new(
+            Code::AmountMismatch,
+            "The order was begun with another amount.",
+        )
+        .at("amount"));
+    }
+    let instrument = match payment.payment_method.stored_payment_method_id {
+        Some(_) => PaymentInstrument::StoredPaymentMethod,
+        None => PaymentInstrument::AmazonPay,
+    };
+    let recorded = |order: &Order| -> usize {
+        let attempts = order.attempts.iter();
+        attempts.map(|attempt| attempt.tries.len()).sum()
+    };
+    let before = recorded(order);
+    let next = order.take(instrument, asked_for, Timestamp::now());
+    match refusal {
+        Some(refusal) if recorded(order) > before => Err(refusal.clone()),
+        _ => Ok(next),
+    }
+}

@@ -1,0 +1,159 @@
+//! From what a caller sent, and what its token fixes, to a request for Adyen.
+
+use serde_json::{Map, Value, json};
+use shared::{
+    adyen::payments::{
+        PaymentMethodType, PaymentRequest, RecurringProcessingModel, ShopperInteraction,
+    },
+    auth::{Caller, Checkout},
+    edge,
+    problem::{Code, Problem},
+};
+
+use crate::Rules;
+
+/// The payment that a caller asks for: checked, and complete but for the shopper's address
+/// on the network.
+///
+/// # Errors
+/// Names what is missing, malformed or not the caller's to decide.
+pub fn payment(
+    rules: &Rules,
+    caller: &Caller,
+    mut body: Map<String, Value>,
+) -> Result<PaymentRequest, Problem> {
+    edge::fill(&mut body, "merchantAccount", json!(rules.merchant_account));
+    let named_return_url = body.contains_key("returnUrl");
+    edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
+    if let Caller::Checkout(token) = caller {
+        edge::fill(&mut body, "reference", json!(token.reference));
+        edge::fill(&mut body, "amount", json!(token.amount));
+        if let Some(country_code) = &token.country_code {
+            edge::fill(&mut body, "countryCode", json!(country_code));
+        }
+        if let Some(shopper_reference) = &token.shopper_reference {
+            edge::fill(&mut body, "shopperReference", json!(shopper_reference));
+        }
+        // The gateway knows the browser's address better.
+        body.remove("shopperIP");
+    }
+    let payment: PaymentRequest = edge::typed(body)?;
+    if payment.merchant_account != rules.merchant_account {
+        return Err(edge::wrong_merchant_account());
+    }
+    edge::order_agrees(caller, payment.reference.as_str())?;
+    if let Caller::Checkout(token) = caller {
+        agrees(&payment, token)?;
+        if named_return_url {
+            rules.may_return_to(&payment)?;
+        }
+    }
+    consistent(&payment)?;
+    Ok(payment)
+}
+
+/// Whether a browser asks for what its token says.
+fn agrees(payment: &PaymentRequest, token: &Checkout) -> Result<(), Problem> {
+    let charges_stored = payment.payment_method.stored_payment_method_id.is_some();
+    if charges_stored || payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
+        return Err(Problem::new(
+            Code::MerchantTokenRequired,
+            "Only the merchant's backend charges a stored payment method.",
+        ));
+    }
+    edge::amount_agrees(token, &payment.amount)?;
+    edge::country_agrees(token, payment.country_code.as_ref())?;
+    // A browser may not choose whose stored methods it adds to.
+    if payment.shopper_reference != token.shopper_reference {
+        return Err(edge::not_the_tokens(Code::WrongShopper, "shopperReference"));
+    }
+    Ok(())
+}
+
+impl Rules {
+    fn may_return_to(&self, payment: &PaymentRequest) -> Result<(), Problem> {
+        if self.allowed_origins.is_empty()
+            || self.allowed_origins.contains(&payment.return_url.origin())
+        {
+            return Ok(());
+        }
+        Err(Problem::new(
+            Code::ReturnUrlNotAllowed,
+            "returnUrl has an origin that is not among the allowed ones.",
+        )
+        .at("returnUrl"))
+    }
+}
+
+/// What one field demands of another.
+fn consistent(payment: &PaymentRequest) -> Result<(), Problem> {
+    let method = &payment.payment_method;
+    match (&method.amazon_pay_token, &method.stored_payment_method_id) {
+        (None, None) => missing(
+            "paymentMethod.amazonPayToken",
+            "what to pay with is missing",
+        ),
+        (Some(_), Some(_)) => invalid(
+            "paymentMethod",
+            "expected amazonPayToken or storedPaymentMethodId, not both",
+        ),
+        (Some(_), None) => with_the_shopper(payment),
+        (None, Some(_)) => without_the_shopper(payment),
+    }
+}
+
+/// A payment with Amazon Pay, which may store the payment method.
+fn with_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
+    match payment.payment_method.kind {
+        Some(PaymentMethodType::AmazonPay) => {}
+        Some(_) => return invalid("paymentMethod.type", "expected amazonpay"),
+        None => return missing("paymentMethod.type", "expected amazonpay"),
+    }
+    if payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
+        return invalid(
+            "shopperInteraction",
+            "ContAuth is for a stored payment method",
+        );
+    }
+    if payment.store_payment_method == Some(true) && payment.shopper_reference.is_none() {
+        return missing("shopperReference", "storing a payment method needs it");
+    }
+    Ok(())
+}
+
+/// The charge of a stored payment method.
+fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
+    if payment.shopper_reference.is_none() {
+        return missing(
+            "shopperReference",
+            "a stored payment method belongs to a shopper",
+        );
+    }
+    let interaction = "expected ContAuth for a stored payment method";
+    match payment.shopper_interaction {
+        Some(ShopperInteraction::ContAuth) => {}
+        Some(_) => return invalid("shopperInteraction", interaction),
+        None => return missing("shopperInteraction", interaction),
+    }
+    let model = "expected Subscription or UnscheduledCardOnFile for a stored payment method";
+    match payment.recurring_processing_model {
+        Some(
+            RecurringProcessingModel::Subscription
+            | RecurringProcessingModel::UnscheduledCardOnFile,
+        ) => {}
+        Some(_) => return invalid("recurringProcessingModel", model),
+        None => return missing("recurringProcessingModel", model),
+    }
+    if payment.store_payment_method == Some(true) {
+        return invalid("storePaymentMethod", "the payment method is stored already");
+    }
+    Ok(())
+}
+
+fn missing(field: &str, why: &str) -> Result<(), Problem> {
+    Err(Problem::new(Code::MissingField, format!("{field}: {why}.")).at(field))
+}
+
+fn invalid(field: &str, why: &str) -> Result<(), Problem> {
+    Err(Problem::new(Code::InvalidField, format!("{field}: {why}.")).at(field))
+}

@@ -1,0 +1,84 @@
+//! A shopper's stored payment methods:
+//! `GET /shoppers/{shopperReference}/storedPaymentMethods` and
+//! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`.
+//!
+//! The gateway decodes a path before it looks for the route, so that a shopper whose
+//! reference has a `/` cannot be named here.
+
+mod list;
+mod remove;
+
+use lambda_http::{Body, Request, RequestExt, Response};
+use shared::{
+    adyen::{client::Client, shopper::ShopperReference},
+    auth::TokenKeys,
+    config::{Env, Settings, StartError, text},
+    edge,
+    problem::{Code, Problem},
+    store::Tokens,
+};
+
+/// What the function holds between requests.
+pub struct State {
+    callers: TokenKeys,
+    adyen: Client,
+    tokens: Tokens,
+    merchant_account: String,
+}
+
+impl State {
+    /// Reads the configuration and prepares the clients.
+    ///
+    /// # Errors
+    /// [`StartError`] naming everything that is missing or malformed.
+    pub async fn start(env: &Env) -> Result<Self, StartError> {
+        let secrets = [Client::SECRETS, &TokenKeys::SECRETS].concat();
+        let mut settings = Settings::load(env, &secrets).await?;
+        let callers = TokenKeys::read(&mut settings);
+        let adyen = Client::read(&mut settings);
+        let tokens = Tokens::read(&mut settings);
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        settings.finish((|| {
+            Some(Self {
+                callers: callers?,
+                adyen: adyen?,
+                tokens: tokens?,
+                merchant_account: merchant_account?,
+            })
+        })())
+    }
+}
+
+/// Answers one request.
+pub async fn handle(state: &State, request: Request) -> Response<Body> {
+    edge::respond(route(state, &request).await)
+}
+
+async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    let caller = state.callers.caller(request.headers()).await?;
+    match edge::route(request) {
+        "GET /shoppers/{shopperReference}/storedPaymentMethods" => {
+            list::list(state, &caller, request).await
+        }
+        "DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}" => {
+            remove::remove(state, &caller, request).await
+        }
+        _ => Err(edge::no_route(request)),
+    }
+}
+
+/// The shopper in the path.
+fn shopper(request: &Request) -> Result<ShopperReference, Problem> {
+    in_path(request, "shopperReference")
+}
+
+/// A variable of the path.
+fn in_path<T: TryFrom<String>>(request: &Request, name: &str) -> Result<T, Problem>
+where
+    T::Error: std::fmt::Display,
+{
+    let parameters = request.path_parameters();
+    let text = parameters.first(name).unwrap_or_default().to_owned();
+    T::try_from(text)
+        .map_err(|problem| Problem::new(Code::InvalidField, format!("{name}: {problem}.")).at(name))
+}

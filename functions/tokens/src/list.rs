@@ -1,0 +1,140 @@
+//! `GET /shoppers/{shopperReference}/storedPaymentMethods`.
+
+use http::StatusCode;
+use jiff::Timestamp;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use shared::{
+    adyen::shopper::ShopperReference,
+    auth::Caller,
+    edge,
+    order::Viewer,
+    problem::{Code, Problem},
+    reconcile::reconcile,
+    reference::Reference,
+    token::{Token, TokenStatus},
+};
+
+use crate::{State, shopper};
+
+/// What may be asked for.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Asked {
+    /// Whether to ask Adyen first.
+    refresh: Refresh,
+    /// Which of them to list; disabled ones are for the merchant alone.
+    status: Wanted,
+}
+
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Refresh {
+    True,
+    #[default]
+    False,
+}
+
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Wanted {
+    #[default]
+    Active,
+    All,
+}
+
+/// The answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    shopper_reference: &'a ShopperReference,
+    stored_payment_methods: Vec<StoredPaymentMethod<'a>>,
+}
+
+/// One stored payment method; what a shopper need not know is for the merchant alone.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredPaymentMethod<'a> {
+    stored_payment_method_id: &'a str,
+    status: TokenStatus,
+    /// The payment method, in Adyen's words.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_at: Option<Timestamp>,
+    /// The payment that created it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    psp_reference: Option<&'a str>,
+    /// The order of that payment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference: Option<&'a Reference>,
+}
+
+/// Lists what a shopper stored, the oldest first.
+pub async fn list(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let until = edge::deadline(request);
+    if let Caller::Checkout(token) = caller {
+        let named = request.path_parameters();
+        let own = token.shopper_reference.as_ref();
+        if own.is_none_or(|own| named.first("shopperReference") != Some(own.as_str())) {
+            return Err(edge::not_the_tokens(Code::WrongShopper, "shopperReference"));
+        }
+    }
+    let shopper = shopper(request)?;
+    let asked = asked(request)?;
+    if asked.status == Wanted::All && *caller != Caller::Merchant {
+        return Err(Problem::new(
+            Code::MerchantTokenRequired,
+            "Only the merchant's backend lists disabled stored payment methods.",
+        )
+        .at("status"));
+    }
+    let mut tokens = match asked.refresh {
+        Refresh::True => {
+            let (adyen, account) = (&state.adyen, &state.merchant_account);
+            reconcile(adyen, &state.tokens, account, &shopper, until).await?
+        }
+        Refresh::False => state.tokens.of_shopper(&shopper).await?,
+    };
+    tokens.retain(|token| asked.status == Wanted::All || token.status() == TokenStatus::Active);
+    tokens.sort_by_key(Token::created_at);
+    let viewer = caller.into();
+    let listed = Listed {
+        shopper_reference: &shopper,
+        stored_payment_methods: tokens
+            .iter()
+            .map(|token| StoredPaymentMethod::new(token, viewer))
+            .collect(),
+    };
+    Ok(edge::json(StatusCode::OK, &listed))
+}
+
+fn asked(request: &Request) -> Result<Asked, Problem> {
+    let query = request.query_string_parameters();
+    let asked: Map<String, Value> = query
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    edge::typed(asked)
+}
+
+impl<'a> StoredPaymentMethod<'a> {
+    fn new(token: &'a Token, viewer: Viewer) -> Self {
+        let merchant = viewer == Viewer::Merchant;
+        Self {
+            stored_payment_method_id: &token.key.stored_payment_method_id,
+            status: token.status(),
+            kind: token.payment_method(),
+            created_at: token.created_at(),
+            disabled_at: token.disabled_at(),
+            psp_reference: token.psp_reference().filter(|_| merchant),
+            reference: token.reference().filter(|_| merchant),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`.
+
+use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use lambda_http::{Body, Request, Response};
+use shared::{
+    auth::Caller,
+    edge,
+    problem::{Code, Problem},
+    text::Text,
+    token::{Token, TokenEvent, TokenKey},
+};
+
+use crate::{State, in_path, shopper};
+
+/// Removes a stored payment method: at Adyen, then here. It may be asked for again and again:
+/// what is gone already is as it was asked for.
+pub async fn remove(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let until = edge::deadline(request);
+    if *caller != Caller::Merchant {
+        return Err(Problem::new(
+            Code::MerchantTokenRequired,
+            "Only the merchant's backend removes stored payment methods.",
+        ));
+    }
+    let key = TokenKey {
+        shopper_reference: shopper(request)?,
+        stored_payment_method_id: id(request)?,
+    };
+    let was_there = state
+        .adyen
+        .remove_stored_payment_method(&state.merchant_account, &key, until)
+        .await
+        .map_err(|error| edge::unanswered(&error))?;
+    let now = Timestamp::now();
+    state
+        .tokens
+        .change(&key, |token| {
+            // One that was removed is kept even if its webhook has yet to come: that must not
+            // make it chargeable. One that nobody knows leaves no trace.
+            if token.is_some() || was_there {
+                token
+                    .get_or_insert_with(|| Token::new(key.clone(), now))
+                    .disable(TokenEvent::disabled("removed", None, now));
+            }
+            Ok::<_, Problem>(())
+        })
+        .await?;
+    tracing::info!(
+        stored_payment_method_id = &*key.stored_payment_method_id,
+        was_there,
+        "stored payment method removed"
+    );
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// The id in the path. Dots alone would be a way through Adyen's own paths.
+fn id(request: &Request) -> Result<Text<64>, Problem> {
+    let id: Text<64> = in_path(request, "id")?;
+    if id.bytes().all(|c| c == b'.') {
+        return Err(
+            Problem::new(Code::InvalidField, "id: expected a storedPaymentMethodId.").at("id"),
+        );
+    }
+    Ok(id)
+}

@@ -1,0 +1,159 @@
+//! What Adyen tells us: `POST /` on a Lambda function URL.
+//!
+//! A webhook is acknowledged with `[accepted]` only once its facts are stored; whatever
+//! goes wrong before is an error, and Adyen delivers again. All items of a delivery are
+//! verified before any is stored.
+//!
+//! A webhook that is not accepted holds up all that Adyen sends after it. So what is signed
+//! and can never be applied is accepted too, and logged: what is of another environment or
+//! merchant account, of a kind not known here, or without what identifies it.
+
+mod standard;
+mod token;
+
+use std::fmt;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, Method, StatusCode, header};
+use lambda_http::{Body, Request, Response};
+use ring::hmac as digest;
+use serde_json::{Map, Value};
+use shared::{
+    adyen::hmac,
+    config::{Env, Environment, Settings, StartError, environment, text},
+    edge,
+    problem::{Code, Problem},
+    secrets::Secret,
+    store::{Orders, StoreError, Tokens},
+};
+
+/// The largest delivery that is read, in bytes; Adyen's are a few kilobytes.
+const BODY_LIMIT: usize = 256 * 1024;
+
+/// What the function holds between requests.
+pub struct State {
+    keys: Secret<hmac::Keys>,
+    basic_auth: Option<Secret<BasicAuth>>,
+    merchant_account: String,
+    live: bool,
+    orders: Orders,
+    tokens: Tokens,
+}
+
+impl State {
+    /// Reads the configuration and prepares the clients.
+    ///
+    /// # Errors
+    /// [`StartError`] naming everything that is missing or malformed.
+    pub async fn start(env: &Env) -> Result<Self, StartError> {
+        let mut settings = Settings::load(env, &["ADYEN_HMAC_KEYS", "WEBHOOK_BASIC_AUTH"]).await?;
+        let keys = settings.secret("ADYEN_HMAC_KEYS", |keys| {
+            keys.parse()
+                .map_err(|error: hmac::InvalidKey| error.to_string())
+        });
+        let basic_auth = settings.optional_secret("WEBHOOK_BASIC_AUTH", BasicAuth::parse);
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let environment = settings.or("ADYEN_ENVIRONMENT", "test", environment);
+        let orders = Orders::read(&mut settings);
+        let tokens = Tokens::read(&mut settings);
+        settings.finish((|| {
+            Some(Self {
+                keys: keys?,
+                basic_auth: basic_auth?,
+                merchant_account: merchant_account?,
+                live: environment? == Environment::Live,
+                orders: orders?,
+                tokens: tokens?,
+            })
+        })())
+    }
+}
+
+/// Answers one delivery.
+pub async fn handle(state: &State, request: Request) -> Response<Body> {
+    edge::respond(receive(state, &request).await)
+}
+
+async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    if request.method() != Method::POST {
+        return Err(edge::no_route(request));
+    }
+    if let Some(expected) = &state.basic_auth
+        && !expected.get().await.is_in(request.headers())
+    {
+        return Err(invalid_signature());
+    }
+    let body: &[u8] = request.body();
+    if body.len() > BODY_LIMIT {
+        return Err(unreadable(format!(
+            "A notification may have {BODY_LIMIT} bytes."
+        )));
+    }
+    let notification: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|error| unreadable(format!("The body is no JSON object: {error}.")))?;
+    if notification.contains_key("notificationItems") {
+        standard::receive(state, notification).await?;
+    } else {
+        token::receive(state, request.headers(), body, notification).await?;
+    }
+    let mut accepted = Response::new(Body::Text("[accepted]".to_owned()));
+    *accepted.status_mut() = StatusCode::OK;
+    accepted.headers_mut().insert(
+        header::CONTENT_TYPE,
+        http::HeaderValue::from_static("text/plain"),
+    );
+    Ok(accepted)
+}
+
+fn invalid_signature() -> Problem {
+    Problem::new(
+        Code::InvalidSignature,
+        "The notification is not signed with a known key, or not sent with the agreed credentials.",
+    )
+}
+
+fn unreadable(detail: String) -> Problem {
+    Problem::new(Code::InvalidNotification, detail)
+}
+
+/// What to answer for an event that is not stored. One that its item will never have room
+/// for is accepted: the log has all of it.
+fn not_stored(error: StoreError, event: &impl fmt::Debug) -> Result<(), Problem> {
+    if error.item_too_large() {
+        tracing::error!(%error, ?event, "an event that its item has no room for");
+        Ok(())
+    } else {
+        Err(error.into())
+    }
+}
+
+/// The credentials that Adyen sends, as a key to compare in constant time.
+struct BasicAuth {
+    key: digest::Key,
+    expected: digest::Tag,
+}
+
+impl BasicAuth {
+    fn parse(credentials: &str) -> Result<Self, String> {
+        if credentials
+            .split_once(':')
+            .is_none_or(|(user, password)| user.is_empty() || password.is_empty())
+        {
+            return Err("expected user:password".to_owned());
+        }
+        // Both sides are put through the same HMAC, so that comparing tells nothing, not
+        // even a length.
+        let key = digest::Key::new(digest::HMAC_SHA256, credentials.as_bytes());
+        let expected = digest::sign(&key, credentials.as_bytes());
+        Ok(Self { key, expected })
+    }
+
+    fn is_in(&self, headers: &HeaderMap) -> bool {
+        headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok()?.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("basic"))
+            .and_then(|(_, credentials)| BASE64_STANDARD.decode(credentials.trim()).ok())
+            .is_some_and(|given| digest::verify(&self.key, &given, self.expected.as_ref()).is_ok())
+    }
+}

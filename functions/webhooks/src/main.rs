@@ -1,0 +1,8 @@
+//! The Lambda function.
+
+use shared::runtime;
+use webhooks::{State, handle};
+
+fn main() -> std::process::ExitCode {
+    runtime::serve(State::start, handle)
+}

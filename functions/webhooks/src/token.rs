@@ -1,0 +1,94 @@
+//! The token notification: what became of stored payment methods.
+
+use http::HeaderMap;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use shared::{
+    adyen::token_notification::{TokenEventType, TokenNotification},
+    problem::Problem,
+    reference::Reference,
+    store::StoreError,
+    token::{Token, TokenEvent, TokenKey},
+};
+
+use crate::{State, invalid_signature, not_stored, unreadable};
+
+/// Verifies the body, then stores what it tells.
+pub async fn receive(
+    state: &State,
+    headers: &HeaderMap,
+    body: &[u8],
+    notification: Map<String, Value>,
+) -> Result<(), Problem> {
+    let keys = state.keys.get().await;
+    let signed = headers
+        .get("hmacsignature")
+        .and_then(|signature| keys.verify(body, signature.to_str().ok()?));
+    if signed.is_none() {
+        tracing::warn!("a notification with a wrong signature");
+        return Err(invalid_signature());
+    }
+    let notification: TokenNotification = serde_json::from_value(Value::Object(notification))
+        .map_err(|error| unreadable(format!("The body is no token notification: {error}.")))?;
+    let kind = notification.kind.as_ref().map_or("", |kind| kind.as_str());
+    let event_id = notification.event_id.as_deref().unwrap_or_default();
+    match event(state, &notification) {
+        Ok((key, event)) => store(state, &key, event).await,
+        Err(why) => {
+            tracing::warn!(
+                kind,
+                event_id,
+                "a notification that is applied to nothing: {why}"
+            );
+            Ok(())
+        }
+    }
+}
+
+/// The event to store, or why there is none.
+fn event(
+    state: &State,
+    notification: &TokenNotification,
+) -> Result<(TokenKey, TokenEvent), &'static str> {
+    if matches!(&notification.kind, None | Some(TokenEventType::Unknown(_))) {
+        return Err("of a kind not known here");
+    }
+    let environment = if state.live { "live" } else { "test" };
+    if notification.environment.as_deref() != Some(environment) {
+        return Err("another environment's");
+    }
+    let data = notification.data.as_ref();
+    let merchant_account = data.and_then(|data| data.merchant_account.as_deref());
+    if merchant_account != Some(state.merchant_account.as_str()) {
+        return Err("another merchant account's");
+    }
+    TokenEvent::from_notification(notification).ok_or("without what identifies it")
+}
+
+async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(), Problem> {
+    if event.names_payment() {
+        event.reference = state.orders.of_payment(&event.event_id).await?;
+    }
+    let changed = state
+        .tokens
+        .change(key, |token| {
+            token
+                .get_or_insert_with(|| Token::new(key.clone(), Timestamp::now()))
+                .record(event.clone());
+            Ok::<_, StoreError>(())
+        })
+        .await;
+    let token = match changed {
+        Ok((token, ())) => token,
+        Err(error) => return not_stored(error, &event),
+    };
+    tracing::info!(
+        kind = event.kind.as_str(),
+        event_id = event.event_id,
+        stored_payment_method_id = &*key.stored_payment_method_id,
+        status = ?token.map(|token| token.status()),
+        order = event.reference.as_ref().map(Reference::as_str),
+        "token event stored"
+    );
+    Ok(())
+}
