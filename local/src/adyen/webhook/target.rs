@@ -1,0 +1,87 @@
+//! Sending webhooks.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Message, invalid};
+
+/// How long Adyen waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What came back: a status and a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// Where webhooks go.
+#[derive(Clone)]
+pub struct Target {
+    url: String,
+    basic_auth: Option<String>,
+    client: reqwest::Client,
+}
+
+impl Target {
+    /// That URL, with `user:password` for basic authentication.
+    ///
+    /// # Errors
+    /// When there is no TLS to be had.
+    pub fn new(url: &str, basic_auth: Option<&str>) -> io::Result<Self> {
+        let client =
+            shared::http_client::build(None).map_err(|error| invalid(&error.to_string()))?;
+        Ok(Self {
+            url: url.into(),
+            basic_auth: basic_auth.map(Into::into),
+            client,
+        })
+    }
+
+    /// The same at another URL.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Self {
+            url: url.into(),
+            ..self.clone()
+        }
+    }
+
+    /// Sends it once.
+    ///
+    /// # Errors
+    /// When no answer came within 10 seconds.
+    pub async fn post(&self, message: &Message) -> Result<Answered, String> {
+        let mut request = self
+            .client
+            .post(&self.url)
+            .timeout(PATIENCE)
+            .header("content-type", "application/json; charset=utf-8")
+            .header("user-agent", "Adyen HttpClient 1.0")
+            .body(message.body.clone());
+        for (name, value) in &message.headers {
+            request = request.header(name, value);
+        }
+        if let Some((user, password)) = self
+            .basic_auth
+            .as_deref()
+            .and_then(|both| both.split_once(':'))
+        {
+            request = request.basic_auth(user, Some(password));
+        }
+        let answer = request.send().await.map_err(|error| explain(&error))?;
+        let status = answer.status().as_u16();
+        let body = answer.text().await.map_err(|error| explain(&error))?;
+        Ok(Answered { status, body })
+    }
+}
+
+/// The innermost cause says most.
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

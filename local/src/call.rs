@@ -1,0 +1,98 @@
+//! One finished call, and how a terminal tells it in one line.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use serde_json::Value;
+
+/// One finished call of the gateway.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The method.
+    pub method: Method,
+    /// The path as sent, without the query, which may hold a shopper's data.
+    pub path: String,
+    /// What was answered.
+    pub status: StatusCode,
+    /// How long it took.
+    pub took: Duration,
+    /// What a webhook told.
+    pub webhook: Option<Webhook>,
+}
+
+/// Told of each finished call.
+pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
+
+/// What a webhook told, such as `AUTHORISATION true ORDER-1`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Webhook(String);
+
+impl Webhook {
+    /// Reads a standard or a token webhook; `None` if it is neither.
+    pub fn read(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let told = |value: &Value, names: &[&str]| {
+            let texts = names.iter().filter_map(|name| value[name].as_str());
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        if body["type"].is_string() {
+            let event = told(&body, &["type"]);
+            let data = told(
+                &body["data"],
+                &["shopperReference", "storedPaymentMethodId"],
+            );
+            return Some(Self(format!("{event} {data}")));
+        }
+        let items = body["notificationItems"].as_array()?;
+        let items = items.iter().map(|item| {
+            let item = &item["NotificationRequestItem"];
+            told(item, &["eventCode", "success", "merchantReference"])
+        });
+        Some(Self(items.collect::<Vec<_>>().join(", ")))
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            method,
+            path,
+            status,
+            took,
+            webhook,
+        } = self;
+        let millis = took.as_secs_f64() * 1000.0;
+        let (method, status) = (method.as_str(), status.as_u16());
+        write!(f, "{method:<4} {path}  {status}  {millis:.1} ms")?;
+        match webhook {
+            // What a sender wrote must not steer the terminal.
+            Some(Webhook(told)) => write!(f, "  {}", told.escape_debug()),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_webhook_is_told_in_a_few_words() {
+        let standard = br#"{"live":"false","notificationItems":[{"NotificationRequestItem":
+            {"eventCode":"AUTHORISATION","success":"true","merchantReference":"ORDER-1"}}]}"#;
+        let token = br#"{"type":"recurring.token.created","data":
+            {"shopperReference":"S","storedPaymentMethodId":"T"}}"#;
+
+        assert_eq!(
+            Webhook::read(standard),
+            Some(Webhook("AUTHORISATION true ORDER-1".into()))
+        );
+        assert_eq!(
+            Webhook::read(token),
+            Some(Webhook("recurring.token.created S T".into()))
+        );
+        assert_eq!(Webhook::read(b"not JSON"), None);
+    }
+}

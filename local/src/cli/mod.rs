@@ -1,0 +1,114 @@
+//! The `cargo dev` command line.
+
+mod events;
+mod serve;
+mod token;
+mod webhook;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The whole bundle on this machine: the API, webhooks, DynamoDB and a simulator of Adyen
+#[derive(Parser)]
+#[command(
+    name = "cargo dev",
+    bin_name = "cargo dev",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(flatten)]
+    serve: serve::Args,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Token(token::Args),
+    Webhook(webhook::Args),
+    Events(events::Args),
+}
+
+/// A command that can't be carried out, in one line.
+type Failure = String;
+
+/// Runs the command line of this process.
+pub async fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.exit_code() == 0 => {
+            drop(error.print());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&usage(&error)),
+    };
+    let done = match cli.command {
+        None => serve::run(cli.serve).await,
+        Some(Command::Token(args)) => token::run(args),
+        Some(Command::Webhook(args)) => webhook::run(args).await,
+        Some(Command::Events(args)) => events::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+fn fail(failure: &str) -> ExitCode {
+    eprintln!("cargo dev: {failure}");
+    ExitCode::FAILURE
+}
+
+/// clap's message without its paragraphs.
+fn usage(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let message: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more"))
+        .filter(|line| !line.is_empty())
+        .collect();
+    let message = message.join(" ");
+    let message = message.strip_prefix("error: ").unwrap_or(&message);
+    format!("{message}; see cargo dev --help")
+}
+
+/// A line on standard output. That nobody reads it is no reason to end.
+fn say(line: impl std::fmt::Display) {
+    drop(writeln!(std::io::stdout(), "{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_in_one_line() {
+        for wrong in [
+            vec!["--prot", "1"],
+            vec!["--port", "x"],
+            vec!["--port"],
+            vec!["--port", "1", "token"],
+            vec!["tokne"],
+            vec!["token", "--amount", "10"],
+        ] {
+            let Err(error) = Cli::try_parse_from(["cargo dev"].into_iter().chain(wrong)) else {
+                panic!("accepted");
+            };
+            let message = usage(&error);
+            assert!(!message.contains('\n') && message.len() > 30, "{message}");
+        }
+    }
+}

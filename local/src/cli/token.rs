@@ -1,0 +1,63 @@
+//! `cargo dev token`.
+
+use std::time::Duration;
+
+use shared::adyen::shopper::{CountryCode, ShopperReference};
+use shared::amount::Amount;
+use shared::auth::Checkout;
+use shared::reference::Reference;
+
+use super::{Failure, say};
+use crate::token::{self, CHECKOUT_LIFE, MERCHANT_LIFE};
+
+/// Print a token for the development keys
+///
+/// Without --merchant it is a checkout token: for a browser, good for one order.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The order's reference
+    #[arg(long, value_name = "R", default_value = "YOUR_ORDER_NUMBER")]
+    reference: Reference,
+    /// What the order costs: currency and minor units
+    #[arg(long, value_name = "A", default_value = "EUR:1000", value_parser = token::amount)]
+    amount: Amount,
+    /// The shopper's country, such as NL
+    #[arg(long, value_name = "CC", value_parser = country)]
+    country: Option<CountryCode>,
+    /// The shopper's reference
+    #[arg(long, value_name = "S", value_parser = shopper)]
+    shopper: Option<ShopperReference>,
+    /// A merchant token instead: for a backend, good for everything
+    #[arg(long, conflicts_with_all = ["reference", "amount", "country", "shopper"])]
+    merchant: bool,
+    /// How long it is good: 90s, 15m, 2h; the API takes up to 24h, with --merchant 15m
+    /// [default: 1h, with --merchant 10m]
+    #[arg(long, value_name = "TIME", value_parser = token::life)]
+    life: Option<Duration>,
+}
+
+/// Prints the token and nothing else.
+pub fn run(args: Args) -> Result<(), Failure> {
+    let token = if args.merchant {
+        token::merchant(args.life.unwrap_or(MERCHANT_LIFE))
+    } else {
+        let order = Checkout {
+            reference: args.reference,
+            amount: args.amount,
+            country_code: args.country,
+            shopper_reference: args.shopper,
+        };
+        token::checkout(order, args.life.unwrap_or(CHECKOUT_LIFE))
+    };
+    say(token?);
+    Ok(())
+}
+
+fn country(text: &str) -> Result<CountryCode, &'static str> {
+    text.to_owned().try_into()
+}
+
+fn shopper(text: &str) -> Result<ShopperReference, String> {
+    let reference: Result<ShopperReference, _> = text.to_owned().try_into();
+    reference.map_err(|error| error.to_string())
+}

@@ -1,0 +1,114 @@
+//! `cargo dev webhook`.
+
+use shared::amount::Amount;
+
+use super::{Failure, say};
+use crate::adyen;
+use crate::adyen::webhook::{Event, Signer, Target};
+use crate::{keys, token};
+
+/// Sign a webhook as Adyen does, and send it
+#[derive(clap::Args)]
+pub struct Args {
+    /// AUTHORISATION, CAPTURE, CAPTURE_FAILED, CANCELLATION, REFUND, REFUND_FAILED, OFFER_CLOSED,
+    /// EXPIRE, CHARGEBACK, recurring.token.created, or any other
+    event: String,
+    /// merchantReference: the order's, or a modification's own
+    #[arg(long, value_name = "R", default_value = "YOUR_ORDER_NUMBER")]
+    reference: String,
+    /// pspReference of the event; for recurring.token events eventId, the payment's [default: a new one]
+    #[arg(long, value_name = "P")]
+    psp: Option<String>,
+    /// originalReference: the payment's pspReference, for what happens to a payment later
+    #[arg(long, value_name = "O")]
+    original: Option<String>,
+    /// Whether it went well
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    success: bool,
+    /// Currency and minor units
+    #[arg(long, value_name = "A", default_value = "EUR:1000", value_parser = token::amount)]
+    amount: Amount,
+    /// Why not, or authCode:last4:expiry
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// modification.action of CANCEL_OR_REFUND: cancel or refund
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// shopperReference, for recurring.token events
+    #[arg(long, value_name = "S", default_value = "YOUR_SHOPPER_REFERENCE")]
+    shopper: String,
+    /// storedPaymentMethodId, for recurring.token events
+    #[arg(long, value_name = "T", default_value = "M5N7TQ4TG5PFWR50")]
+    token: String,
+    /// The merchant account that it is for
+    #[arg(long, value_name = "M", default_value = keys::MERCHANT_ACCOUNT)]
+    merchant_account: String,
+    /// Say that it is of the live environment
+    #[arg(long)]
+    live: bool,
+    /// Sign something else
+    #[arg(long)]
+    bad_signature: bool,
+    /// How many times to send it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    times: u32,
+    /// Where to; WEBHOOK_BASIC_AUTH in the environment goes along as user:password
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:3000/webhooks"
+    )]
+    to: String,
+}
+
+/// Sends it, and prints each answer.
+pub async fn run(args: Args) -> Result<(), Failure> {
+    let signer = Signer::new(keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY)
+        .map_err(|error| error.to_string())?;
+    let basic_auth = std::env::var("WEBHOOK_BASIC_AUTH").ok();
+    let target = Target::new(&args.to, basic_auth.as_deref()).map_err(|error| error.to_string())?;
+    let (times, to, forged) = (args.times, args.to.clone(), args.bad_signature);
+    let event = event(args);
+    let message = event.message(&signer, forged);
+    for _ in 0..times {
+        let answer = target
+            .post(&message)
+            .await
+            .map_err(|error| format!("{to}: {error}"))?;
+        let (name, psp) = (&event.event, &event.psp_reference);
+        say(format_args!(
+            "{name} {psp} -> {} {}",
+            answer.status, answer.body
+        ));
+    }
+    Ok(())
+}
+
+fn event(args: Args) -> Event {
+    let psp = args.psp.unwrap_or_else(new_psp_reference);
+    let mut event = Event::new(&args.event, &args.merchant_account, &psp, &args.reference);
+    event.original_reference = args.original;
+    event.success = args.success;
+    event.reason = args.reason;
+    event.live = args.live;
+    event.shopper_reference = args.shopper;
+    event.stored_payment_method_id = args.token;
+    event.amount = Some(adyen::Amount {
+        currency: args.amount.currency.code().to_owned(),
+        value: args.amount.value,
+    });
+    event.additional_data.extend(
+        args.action
+            .map(|action| ("modification.action".to_owned(), action)),
+    );
+    event
+}
+
+/// 16 capital letters and digits, as Adyen makes them.
+fn new_psp_reference() -> String {
+    const CHARACTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ23456789";
+    (0..16)
+        .filter_map(|_| fastrand::choice(CHARACTERS))
+        .map(|character| char::from(*character))
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Events of the webhooks function's URL.
+
+use axum::http::Request;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{EventsError, Sample, event_for};
+use crate::adyen::Amount;
+use crate::adyen::webhook::{Event, Message, Signer};
+use crate::event::Door;
+use crate::keys;
+
+const HOST: &str = "localurl.lambda-url.eu-west-1.on.aws";
+
+/// The payment that everything is about.
+const PAYMENT: &str = "NC6HT9CRT65ZGN82";
+
+pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
+    let signer = signer()?;
+    let accepted = |name, event: &Event| {
+        let answer = json!("[accepted]");
+        sample(name, event.message(&signer, false), 200, answer)
+    };
+    let refused =
+        |name, message, status, code: &str| sample(name, message, status, json!({ "code": code }));
+    let mut samples = Vec::new();
+    for (name, event) in told() {
+        samples.push(accepted(name, &event)?);
+    }
+    let mut elsewhere = payment("AUTHORISATION");
+    elsewhere.merchant_account = "ANOTHER_ACCOUNT".into();
+    samples.push(accepted("webhooks-another-account", &elsewhere)?);
+    let mut live = payment("AUTHORISATION");
+    live.live = true;
+    samples.push(accepted("webhooks-live", &live)?);
+
+    let forged = payment("AUTHORISATION").message(&signer, true);
+    samples.push(refused(
+        "webhooks-bad-signature",
+        forged,
+        401,
+        "invalid_signature",
+    )?);
+    let unreadable = Message {
+        body: "{".into(),
+        headers: Vec::new(),
+    };
+    samples.push(refused(
+        "webhooks-unreadable",
+        unreadable,
+        400,
+        "invalid_notification",
+    )?);
+    Ok(samples)
+}
+
+/// What Adyen tells of a stored payment method; `operation` as in `recurring.token.created`.
+pub(super) fn about_token(
+    name: &'static str,
+    operation: &str,
+    shopper: &str,
+    id: &str,
+) -> Result<Sample, EventsError> {
+    let mut event = payment(&format!("recurring.token.{operation}"));
+    event.shopper_reference = shopper.into();
+    event.stored_payment_method_id = id.into();
+    sample(
+        name,
+        event.message(&signer()?, false),
+        200,
+        json!("[accepted]"),
+    )
+}
+
+fn signer() -> Result<Signer, EventsError> {
+    Signer::new(keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY)
+        .map_err(|error| EventsError::Sign(error.to_string()))
+}
+
+/// What Adyen tells of a payment in the course of its life.
+fn told() -> Vec<(&'static str, Event)> {
+    let reason = |mut event: Event, reason: &str| {
+        event.reason = Some(reason.into());
+        event
+    };
+    let failed = |mut event: Event| {
+        event.success = false;
+        event
+    };
+    let mut cancel_or_refund = later("CANCEL_OR_REFUND");
+    cancel_or_refund
+        .additional_data
+        .insert("modification.action".into(), "cancel".into());
+    let mut offer_closed = payment("OFFER_CLOSED");
+    offer_closed.psp_reference = "QFQTPCQ8HXSKGK82".into();
+    vec![
+        (
+            "webhooks-authorisation",
+            reason(payment("AUTHORISATION"), "033899:1111:03/2030"),
+        ),
+        (
+            "webhooks-duplicate",
+            reason(payment("AUTHORISATION"), "033899:1111:03/2030"),
+        ),
+        (
+            "webhooks-authorisation-failed",
+            failed(reason(payment("AUTHORISATION"), "Refused")),
+        ),
+        ("webhooks-offer-closed", offer_closed),
+        ("webhooks-expire", payment("EXPIRE")),
+        ("webhooks-capture", later("CAPTURE")),
+        (
+            "webhooks-capture-refused",
+            failed(reason(later("CAPTURE"), "Insufficient balance on payment")),
+        ),
+        (
+            "webhooks-capture-failed",
+            reason(later("CAPTURE_FAILED"), "Capture Failed"),
+        ),
+        ("webhooks-cancellation", later("CANCELLATION")),
+        ("webhooks-technical-cancel", later("TECHNICAL_CANCEL")),
+        ("webhooks-cancel-or-refund", cancel_or_refund),
+        ("webhooks-refund", later("REFUND")),
+        ("webhooks-refund-failed", later("REFUND_FAILED")),
+        ("webhooks-refunded-reversed", later("REFUNDED_REVERSED")),
+        (
+            "webhooks-notification-of-chargeback",
+            later("NOTIFICATION_OF_CHARGEBACK"),
+        ),
+        ("webhooks-chargeback", later("CHARGEBACK")),
+        ("webhooks-chargeback-reversed", later("CHARGEBACK_REVERSED")),
+        ("webhooks-second-chargeback", later("SECOND_CHARGEBACK")),
+        ("webhooks-unknown-event", payment("SOMETHING_NEW")),
+    ]
+}
+
+/// An event of the payment itself.
+fn payment(event: &str) -> Event {
+    let mut event = Event::new(event, keys::MERCHANT_ACCOUNT, PAYMENT, "EVENT-WEBHOOKS");
+    event.event_date = Timestamp::constant(1_767_225_600, 0);
+    event.amount = Some(Amount {
+        currency: "EUR".into(),
+        value: 1000,
+    });
+    event
+}
+
+/// An event of what happened to the payment later; it has its own reference.
+fn later(event: &str) -> Event {
+    let mut event = payment(event);
+    event.original_reference = Some(PAYMENT.into());
+    // Sixteen letters that tell events apart.
+    let name: String = event
+        .event
+        .chars()
+        .filter(char::is_ascii_uppercase)
+        .collect();
+    event.psp_reference = format!("{name:Z<16.16}");
+    event
+}
+
+fn sample(
+    name: &'static str,
+    message: Message,
+    status: u16,
+    answer: Value,
+) -> Result<Sample, EventsError> {
+    let mut request = Request::builder()
+        .method("POST")
+        .uri("/")
+        .header("content-type", "application/json; charset=utf-8")
+        .header("user-agent", "Adyen HttpClient 1.0");
+    for (name, value) in &message.headers {
+        request = request.header(name, value);
+    }
+    Ok(Sample {
+        name,
+        function: "webhooks",
+        status: Some(status),
+        answer,
+        event: event_for(&Door::FunctionUrl, HOST, request.body(message.body)?)?,
+    })
+}

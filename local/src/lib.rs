@@ -1,0 +1,20 @@
+//! The bundle on one machine: the functions behind a gateway that speaks AWS's
+//! events, an embedded DynamoDB, a simulator of Adyen, and the `cargo dev`
+//! command line around them.
+
+mod actions;
+pub mod adyen;
+pub mod amazon;
+pub mod bundle;
+pub mod call;
+pub mod cli;
+pub mod dynamodb;
+pub mod event;
+pub mod events;
+mod functions;
+pub mod gateway;
+pub mod keys;
+pub mod listen;
+mod storefront;
+pub mod template;
+pub mod token;

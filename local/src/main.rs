@@ -1,0 +1,8 @@
+//! `cargo dev`.
+
+use std::process::ExitCode;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    local::cli::run().await
+}

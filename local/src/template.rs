@@ -1,0 +1,273 @@
+//! What template.yaml says, so that routes, tables, timeouts and the variables
+//! each function gets are written down once, for AWS and for this machine.
+
+use std::collections::BTreeMap;
+
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// The parts of the template that matter on one machine.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// By the name of their folder under `functions/`.
+    pub functions: BTreeMap<String, Function>,
+    /// The tables, by their logical id.
+    pub tables: BTreeMap<String, Table>,
+    /// What browsers on other origins may do, once origins are configured.
+    pub cors: Cors,
+}
+
+/// One function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// Seconds that it may take.
+    pub timeout: u64,
+    /// Names of its environment variables; for a secret's `X_SECRET`, `X` too.
+    pub variables: Vec<String>,
+    /// Names of its secrets, without `_SECRET`.
+    pub secrets: Vec<String>,
+    /// Method and path of its routes in the HTTP API.
+    pub routes: Vec<(String, String)>,
+    /// Whether it has a function URL.
+    pub has_url: bool,
+}
+
+/// One DynamoDB table, in DynamoDB's own words.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The request that creates it, but for its name.
+    pub create: Map<String, Value>,
+    /// The attribute that holds an item's end of life.
+    pub time_to_live: Option<String>,
+}
+
+/// The HTTP API's CORS settings.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Cors {
+    /// Methods that a page may use.
+    pub allow_methods: Vec<String>,
+    /// Headers that a page may send.
+    pub allow_headers: Vec<String>,
+    /// Headers that a page may read.
+    pub expose_headers: Vec<String>,
+    /// Seconds that a browser may remember the answer.
+    pub max_age: u64,
+}
+
+/// The template is not what this module expects of it.
+#[derive(Debug, thiserror::Error)]
+#[error("template.yaml: {0}")]
+pub struct TemplateError(String);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document {
+    globals: Globals,
+    resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Globals {
+    function: FunctionProperties,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Resource {
+    r#type: String,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct FunctionProperties {
+    code_uri: String,
+    timeout: Option<u64>,
+    environment: Environment,
+    function_url_config: Option<Value>,
+    events: BTreeMap<String, Event>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "PascalCase", default)]
+struct Environment {
+    variables: BTreeMap<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Event {
+    r#type: String,
+    #[serde(default)]
+    properties: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct HttpApiEvent {
+    method: String,
+    path: String,
+}
+
+impl Template {
+    /// Reads the template that this program was built with.
+    pub fn read() -> Result<Self, TemplateError> {
+        Self::parse(TEMPLATE)
+    }
+
+    fn parse(text: &str) -> Result<Self, TemplateError> {
+        let documents =
+            Yaml::load_from_str(text).map_err(|error| TemplateError(error.to_string()))?;
+        let document = documents
+            .first()
+            .ok_or_else(|| TemplateError("is empty".into()))?;
+        let document: Document = typed("document", json(document))?;
+        let mut template = Self {
+            functions: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            cors: Cors::default(),
+        };
+        for (id, resource) in document.resources {
+            match resource.r#type.as_str() {
+                "AWS::Serverless::Function" => {
+                    let own: FunctionProperties = typed(&id, resource.properties)?;
+                    let folder = own.code_uri.rsplit('/').next().unwrap_or_default();
+                    template.functions.insert(
+                        folder.to_owned(),
+                        function(&id, &own, &document.globals.function)?,
+                    );
+                }
+                "AWS::DynamoDB::Table" => {
+                    template.tables.insert(id, table(resource.properties));
+                }
+                "AWS::Serverless::HttpApi" => {
+                    template.cors = typed(&id, resource.properties["CorsConfiguration"].clone())?;
+                }
+                _ => {}
+            }
+        }
+        Ok(template)
+    }
+}
+
+fn function(
+    id: &str,
+    own: &FunctionProperties,
+    globals: &FunctionProperties,
+) -> Result<Function, TemplateError> {
+    let routes = own
+        .events
+        .values()
+        .filter(|event| event.r#type == "HttpApi")
+        .map(|event| {
+            let route: HttpApiEvent = typed(id, event.properties.clone())?;
+            Ok((route.method.to_uppercase(), route.path))
+        })
+        .collect::<Result<_, _>>()?;
+    let named = [globals, own].map(|properties| properties.environment.variables.keys());
+    let named: Vec<_> = named.into_iter().flatten().cloned().collect();
+    let secrets: Vec<_> = named
+        .iter()
+        .filter_map(|name| Some(name.strip_suffix("_SECRET")?.to_owned()))
+        .collect();
+    let variables = named.into_iter().chain(secrets.iter().cloned()).collect();
+    Ok(Function {
+        timeout: own.timeout.or(globals.timeout).unwrap_or(3),
+        variables,
+        secrets,
+        routes,
+        has_url: own.function_url_config.is_some(),
+    })
+}
+
+/// CloudFormation's words for a table are those of CreateTable, but for the
+/// stream, which it takes to be wanted if described. Backups, encryption and
+/// deletion protection have no meaning on one machine.
+fn table(properties: Value) -> Table {
+    let mut create = Map::new();
+    if let Value::Object(properties) = &properties {
+        for name in [
+            "AttributeDefinitions",
+            "BillingMode",
+            "GlobalSecondaryIndexes",
+            "KeySchema",
+            "LocalSecondaryIndexes",
+            "StreamSpecification",
+        ] {
+            if let Some(value) = properties.get(name) {
+                create.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    if let Some(stream) = create.get_mut("StreamSpecification") {
+        stream["StreamEnabled"] = json!(true);
+    }
+    Table {
+        create,
+        time_to_live: properties["TimeToLiveSpecification"]["AttributeName"]
+            .as_str()
+            .map(str::to_owned),
+    }
+}
+
+fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, TemplateError> {
+    serde_json::from_value(value).map_err(|error| TemplateError(format!("{what}: {error}")))
+}
+
+/// YAML as JSON; `!Ref X` becomes `{"Ref": "X"}`. What is there under a
+/// condition counts as being there.
+fn json(yaml: &Yaml) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) => json!(value),
+        Yaml::Sequence(items) => items.iter().map(json).collect(),
+        Yaml::Mapping(members) => members
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str()?.to_owned(), json(value))))
+            .collect(),
+        Yaml::Tagged(tag, value) if tag.suffix == "If" => {
+            json(value).get_mut(1).map_or(Value::Null, Value::take)
+        }
+        Yaml::Tagged(tag, value) => json!({ tag.suffix.as_str(): json(value) }),
+        _ => Value::Null,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_template_names_routes_tables_and_variables() {
+        let template = Template::read().unwrap();
+
+        let payments = &template.functions["payments"];
+        assert_eq!(payments.timeout, 30);
+        assert!(
+            payments
+                .routes
+                .contains(&("POST".into(), "/payments/details".into()))
+        );
+        assert!(payments.variables.contains(&"ADYEN_API_KEY".to_owned()));
+        assert!(payments.variables.contains(&"ORDERS_TABLE".to_owned()));
+        assert!(!payments.has_url);
+        assert!(template.functions["webhooks"].has_url);
+        assert_eq!(template.functions["webhooks"].timeout, 10);
+
+        let orders = &template.tables["OrdersTable"];
+        assert_eq!(orders.create["StreamSpecification"]["StreamEnabled"], true);
+        assert!(orders.time_to_live.is_some());
+        assert!(template.cors.allow_methods.contains(&"GET".to_owned()));
+    }
+}

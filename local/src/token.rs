@@ -1,0 +1,109 @@
+//! Tokens for the development keys, as a merchant's backend would mint them.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use shared::amount::Amount;
+use shared::auth::{self, Caller, Checkout};
+
+use crate::keys;
+
+/// Life of a checkout token unless said otherwise.
+pub const CHECKOUT_LIFE: Duration = Duration::from_secs(60 * 60);
+
+/// Life of a merchant token unless said otherwise.
+pub const MERCHANT_LIFE: Duration = Duration::from_secs(10 * 60);
+
+/// A token for a browser, good for one order.
+///
+/// # Errors
+/// A sentence that says why not.
+pub fn checkout(order: Checkout, life: Duration) -> Result<String, String> {
+    mint(&Caller::Checkout(order), keys::CHECKOUT_TOKEN_KEY, life)
+}
+
+/// A token for the merchant's backend.
+///
+/// # Errors
+/// A sentence that says why not.
+pub fn merchant(life: Duration) -> Result<String, String> {
+    mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, life)
+}
+
+fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String> {
+    let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
+    auth::mint(caller, key, life)
+}
+
+/// `EUR:1000` as an amount: currency and minor units.
+///
+/// # Errors
+/// Says what is expected.
+pub fn amount(text: &str) -> Result<Amount, String> {
+    const EXPECTED: &str = "expected a currency and minor units, such as EUR:1000 for EUR 10.00";
+    let (currency, value) = text.split_once(':').ok_or(EXPECTED)?;
+    let value = i64::from_str(value)
+        .ok()
+        .filter(|value| *value > 0)
+        .ok_or(EXPECTED)?;
+    let currency = currency
+        .parse()
+        .map_err(|error: shared::amount::UnknownCurrency| error.to_string())?;
+    Ok(Amount { currency, value })
+}
+
+/// `90s`, `15m`, `2h`, `1d` or seconds as a time span.
+///
+/// # Errors
+/// Says what is expected.
+pub fn life(text: &str) -> Result<Duration, String> {
+    const EXPECTED: &str = "expected a time span such as 90s, 15m, 2h or 1d";
+    let (number, unit) = match text.char_indices().next_back() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => (&text[..at], unit),
+        _ => (text, 's'),
+    };
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 60 * 60,
+        'd' => 24 * 60 * 60,
+        _ => return Err(EXPECTED.into()),
+    };
+    let number = u64::from_str(number).map_err(|_| EXPECTED)?;
+    let seconds = number.checked_mul(seconds).ok_or(EXPECTED)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn amounts_are_currency_and_minor_units() {
+        let ten = amount("EUR:1000").unwrap();
+        assert_eq!((ten.currency.code(), ten.value), ("EUR", 1000));
+        for wrong in [
+            "EUR",
+            "EUR:10.00",
+            "EUR:0",
+            "EUR:-1",
+            "XXX:1",
+            "1000:EUR",
+            "",
+        ] {
+            assert!(amount(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn lives_have_units() {
+        assert_eq!(life("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(life("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(life("30"), Ok(Duration::from_secs(30)));
+        for wrong in ["", "h", "1w", "-1s", "1.5h", "99999999999999999999d"] {
+            assert!(life(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! `cargo dev` as a process: what it prints, what it refuses, how it ends, and
+//! what survives its end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn cargo_dev(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dev"));
+    command.args(arguments).env_clear();
+    command
+}
+
+/// Runs it to its end.
+fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// Asserts that it fails with one line, and gives the line.
+fn refusal(command: &mut Command) -> String {
+    let output = output(command);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{said}");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.starts_with("cargo dev: "), "{said}");
+    said
+}
+
+/// A running `cargo dev`, killed when dropped.
+struct Running {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    url: String,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = cargo_dev(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let (send, lines) = mpsc::channel();
+        let printed = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            printed
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| send.send(line.clone()).is_ok())
+                .for_each(drop);
+        });
+        let mut running = Self {
+            child,
+            lines,
+            url: String::new(),
+        };
+        running.url = running
+            .line("API ")
+            .split_whitespace()
+            .last()
+            .unwrap()
+            .to_owned();
+        running.line("Ctrl-C");
+        running
+    }
+
+    /// The next line that contains that.
+    fn line(&self, part: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).expect(part);
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn exit_code(&mut self) -> Option<i32> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(Instant::now() < end, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let mut request = shared::http_client::build(None)
+            .unwrap()
+            .request(method.parse().unwrap(), format!("{}{path}", self.url))
+            .bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.json().await.unwrap_or_default())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn token(arguments: &[&str]) -> String {
+    let output = output(cargo_dev(&["token"]).args(arguments));
+    assert!(output.status.success());
+    let token = stdout(&output);
+    assert_eq!(token.lines().count(), 1);
+    token.trim().to_owned()
+}
+
+fn payment() -> Value {
+    json!({"paymentMethod": {"type": "amazonpay", "amazonPayToken": "160583287597AMZN"}})
+}
+
+#[test]
+fn a_taken_port_is_refused_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+
+    let said = refusal(&mut cargo_dev(&["--port", &port]));
+
+    assert!(said.contains(&port) && said.contains("--port"), "{said}");
+}
+
+#[test]
+fn wrong_arguments_are_refused_in_one_line() {
+    for wrong in [
+        &["--prot", "1"][..],
+        &["--port", "65536"],
+        &["--host", "nowhere"],
+        &["--adyen", "live"],
+        &["--data", "/dev/null/x"],
+        &["tokne"],
+        &["token", "--amount", "EUR"],
+        &["token", "--amount", "EUR:10.00"],
+        &["token", "--reference", "a#b"],
+        &["token", "--country", "Netherlands"],
+        &["token", "--life", "soon"],
+        &["webhook"],
+        &["webhook", "AUTHORISATION", "--success", "maybe"],
+        &["webhook", "AUTHORISATION", "--to", "nowhere"],
+    ] {
+        refusal(&mut cargo_dev(wrong));
+    }
+}
+
+#[test]
+fn adyens_test_environment_needs_a_key_and_an_account() {
+    let both = refusal(&mut cargo_dev(&["--port", "0", "--adyen", "test"]));
+    assert!(
+        both.contains("ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT"),
+        "{both}"
+    );
+
+    let mut command = cargo_dev(&["--port", "0", "--adyen", "test"]);
+    command
+        .env("ADYEN_API_KEY", "secret-key")
+        .env("ADYEN_MERCHANT_ACCOUNT", " ");
+    let account = refusal(&mut command);
+    assert!(account.contains("ADYEN_MERCHANT_ACCOUNT"), "{account}");
+    assert!(!account.contains("secret-key"), "{account}");
+}
+
+#[test]
+fn a_wrong_variable_is_refused_in_one_line() {
+    let said = refusal(cargo_dev(&["--port", "0"]).env("CAPTURE", "sometimes"));
+    assert!(said.contains("CAPTURE"), "{said}");
+    refusal(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", "a=b=c"));
+}
+
+#[test]
+fn help_is_no_failure() {
+    for command in [
+        &["--help"][..],
+        &["token", "--help"],
+        &["webhook", "--help"],
+    ] {
+        let output = output(&mut cargo_dev(command));
+        assert!(output.status.success());
+        assert!(stdout(&output).contains("Usage: cargo dev"));
+    }
+}
+
+#[test]
+fn it_ends_with_success_when_told_to() {
+    for signal in ["-INT", "-TERM"] {
+        let mut running = Running::start(&["--port", "0"]);
+        running.signal(signal);
+        assert_eq!(running.exit_code(), Some(0), "{signal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_soon_even_with_a_call_that_hangs() {
+    let mut running = Running::start(&["--port", "0"]);
+    let url = format!("{}/payments", running.url);
+    let token = token(&[]);
+    let hanging = tokio::spawn(async move {
+        let mut payment = payment();
+        payment["paymentMethod"]["amazonPayToken"] = json!("1-TIMEOUT");
+        let http = shared::http_client::build(None).unwrap();
+        drop(
+            http.post(url)
+                .bearer_auth(token)
+                .json(&payment)
+                .send()
+                .await,
+        );
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let told = Instant::now();
+    running.signal("-TERM");
+    assert_eq!(running.exit_code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(5));
+    hanging.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_confirmed_by_its_webhook_and_every_call_is_printed() {
+    let running = Running::start(&["--port", "0"]);
+    let token = token(&["--reference", "A", "--country", "NL"]);
+
+    let (status, methods) = running
+        .call("POST", "/paymentMethods", &token, Some(json!({})))
+        .await;
+    assert_eq!(
+        (status, &methods["paymentMethods"][0]["type"]),
+        (200, &json!("amazonpay"))
+    );
+    let (status, paid) = running
+        .call("POST", "/payments", &token, Some(payment()))
+        .await;
+    assert_eq!((status, &paid["nextStep"]), (200, &json!("success")));
+
+    running.line("POST /payments  200");
+    running.line("POST /webhooks  200");
+    let (_, order) = running.call("GET", "/orders/A", &token, None).await;
+    assert_eq!(order["confirmed"], true);
+    running.line("GET  /orders/A  200");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn webhooks_can_be_sent_forged_and_repeated_by_hand() {
+    let running = Running::start(&["--port", "0"]);
+    let to = format!("{}/webhooks", running.url);
+    let webhook = |arguments: &[&str]| {
+        let output = output(cargo_dev(&["webhook", "--to", &to]).args(arguments));
+        assert!(output.status.success());
+        stdout(&output)
+    };
+
+    let thrice = webhook(&["AUTHORISATION", "--reference", "A", "--times", "3"]);
+    assert_eq!(thrice.matches("-> 200 [accepted]").count(), 3, "{thrice}");
+    let forged = webhook(&["REFUND", "--original", "P", "--bad-signature"]);
+    assert!(forged.contains("-> 401"), "{forged}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answered_order_survives_kill_9_with_its_data_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap();
+    let arguments = ["--port", "0", "--data", data];
+    let token = token(&["--reference", "A"]);
+
+    let mut running = Running::start(&arguments);
+    let (status, paid) = running
+        .call("POST", "/payments", &token, Some(payment()))
+        .await;
+    assert_eq!(status, 200);
+    running.signal("-KILL");
+    running.exit_code();
+
+    let running = Running::start(&arguments);
+    let (status, order) = running.call("GET", "/orders/A", &token, None).await;
+    assert_eq!(status, 200);
+    assert_eq!(order["status"], "authorised");
+    assert_eq!(order["pspReference"], paid["pspReference"]);
+    // The simulator kept its webhook too.
+    running.line("POST /webhooks  200");
+    let (_, again) = running
+        .call("POST", "/payments", &token, Some(payment()))
+        .await;
+    assert_eq!(again["pspReference"], paid["pspReference"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_storefront_gets_its_tokens() {
+    let running = Running::start(&["--port", "0"]);
+    let http = shared::http_client::build(None).unwrap();
+    let page = http.get(&running.url).send().await.unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    assert!(page.text().await.unwrap().contains("Storefront"));
+
+    let order = json!({"reference": "A", "amount": {"currency": "EUR", "value": 1000}, "countryCode": "NL"});
+    let minted = http
+        .post(format!("{}/dev/token", running.url))
+        .json(&order)
+        .send()
+        .await
+        .unwrap();
+    let minted: Value = minted.json().await.unwrap();
+    let token = minted["token"].as_str().unwrap();
+    let (status, _) = running
+        .call("POST", "/payments", token, Some(payment()))
+        .await;
+    assert_eq!(status, 200);
+}
