@@ -1,0 +1,87 @@
+//! What a notification must bear: any bytes are read, or refused, without a panic, and what
+//! is read is the same after it was signed, stored and delivered again.
+
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use shared::adyen::hmac::{Key, Keys};
+use shared::adyen::notification::{Notification, NotificationRequestItem};
+use shared::adyen::token_notification::TokenNotification;
+use shared::order::{Capture, Derived, Event, Order, OrderAnswer, Viewer};
+use shared::token::{Token, TokenEvent};
+
+const KEY: &str = "00112233445566778899aabbccddeeff";
+
+/// Reads a body as either notification, and takes it as far as the tables.
+pub fn read(body: &[u8]) {
+    if let Ok(notification) = serde_json::from_slice::<Notification>(body) {
+        for item in notification.notification_items {
+            standard(item.notification_request_item);
+        }
+    }
+    if let Ok(notification) = serde_json::from_slice::<TokenNotification>(body) {
+        token(&notification);
+    }
+}
+
+fn standard(mut item: NotificationRequestItem) {
+    let keys: Keys = KEY.parse().unwrap();
+    let signature = Key::from_hex(KEY)
+        .unwrap()
+        .sign(item.signed_content().as_bytes());
+    let additional_data = item.additional_data.get_or_insert_default();
+    additional_data.insert("hmacSignature".to_owned(), json!(signature));
+    assert_eq!(item.verify(&keys), Some(0));
+    let colons = item
+        .merchant_reference
+        .iter()
+        .flat_map(|text| text.matches(':'))
+        .count();
+    let fields = item.signed_content().matches(':').count() - colons;
+    assert_eq!(item.is_ambiguous(), fields != 7);
+
+    let Some(event) = Event::from_item(&item) else {
+        return;
+    };
+    assert_eq!(again(&event), event);
+    assert!(!event.payment().is_empty());
+    let mut order = order();
+    order.record(event.clone());
+    let once = order.clone();
+    order.record(event);
+    assert_eq!(order, once);
+    assert_eq!(again(&order), order);
+    assert_eq!(Derived::of(&order), Derived::of(&once));
+    serde_json::to_string(&OrderAnswer::new(&order, Viewer::Merchant)).unwrap();
+}
+
+fn token(notification: &TokenNotification) {
+    let Some((key, event)) = TokenEvent::from_notification(notification) else {
+        return;
+    };
+    let mut token = Token::new(key, Timestamp::UNIX_EPOCH);
+    token.record(event.clone());
+    let once = token.clone();
+    token.record(event);
+    assert_eq!(token, once);
+    assert_eq!(again(&token), token);
+}
+
+/// An order that was begun and not answered.
+fn order() -> Order {
+    let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
+    let reference = "ORDER-1".parse().unwrap();
+    Order::new(
+        reference,
+        amount,
+        Capture::Automatic,
+        None,
+        Timestamp::UNIX_EPOCH,
+    )
+}
+
+/// Written and read.
+fn again<T: Serialize + DeserializeOwned>(value: &T) -> T {
+    let written: Value = serde_json::to_value(value).unwrap();
+    serde_json::from_value(written).unwrap()
+}

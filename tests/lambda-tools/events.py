@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""Runs events/ through the tools that developers use and checks the answers.
+
+    events.py watch      every event through `cargo lambda watch` and `invoke`
+    events.py invoke     every event through `sam local invoke`
+    events.py start-api  the README's payments through `sam local start-api`
+    events.py readme     the README's payments as they are written there
+
+Each runs against its own `cargo dev`, so with empty tables. Events run in the
+order of events/expected.json: {EVENT: {"function", "status", "body"}}, where
+body is the text, or the members, that the answer must have. `sam local` needs
+`sam build` done and Docker reachable.
+"""
+
+import base64
+import json
+import os
+import platform
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events"
+LOGS = Path(tempfile.mkdtemp(prefix="lambda-tools-"))
+API, ADYEN, DYNAMODB = 3000, 3001, 3002  # where `cargo dev` listens
+
+ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+SAM_OPTIONS = [
+    "--skip-pull-image",
+    "--parameter-overrides",
+    f"Architecture={ARCHITECTURE[platform.machine().lower()]}",
+]
+
+
+class Failed(Exception):
+    """A tool did not do what it should."""
+
+
+# Processes ------------------------------------------------------------------
+
+
+def listening(port):
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def log_tail(log):
+    return "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+
+
+@contextmanager
+def running(name, command, ports, env=None):
+    """The command, from when it listens on every port until the block ends."""
+    taken = [port for port in ports if listening(port)]
+    if taken:
+        raise Failed(f"{name} needs port {taken[0]}, where something listens already")
+    log = LOGS / f"{name}.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **(env or {})}, stdout=out, stderr=subprocess.STDOUT
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while not all(map(listening, ports)):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Failed(f"{name} does not start:\n{log_tail(log)}")
+            time.sleep(0.1)
+        yield log
+    finally:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def cargo_dev():
+    # Containers reach the host, not its loopback.
+    return running("cargo-dev", [ROOT / "target/debug/dev", "--host", "0.0.0.0"], [API, ADYEN, DYNAMODB])
+
+
+def output(*command):
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))}:\n{done.stdout}{done.stderr}".strip())
+    return done.stdout.strip()
+
+
+# Checks ---------------------------------------------------------------------
+
+
+def contains(actual, expected):
+    """Whether actual has all that expected has: members, items, values."""
+    if isinstance(expected, dict):
+        return isinstance(actual, dict) and all(
+            name in actual and contains(actual[name], value) for name, value in expected.items()
+        )
+    if isinstance(expected, list):
+        return (
+            isinstance(actual, list)
+            and bool(actual) == bool(expected)
+            and all(any(contains(item, value) for item in actual) for value in expected)
+        )
+    return actual == expected
+
+
+def parsed(body):
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body
+
+
+def answer(text):
+    """Status and body of a function's answer to API Gateway; no status of any other."""
+    response = json.loads(text.splitlines()[-1])
+    if "statusCode" not in response:
+        return None, response
+    body = response.get("body") or ""
+    if response.get("isBase64Encoded"):
+        body = base64.b64decode(body).decode()
+    return response["statusCode"], parsed(body)
+
+
+def check(status, body, expected_status, expected_body):
+    if isinstance(expected_body, str):
+        expected_body = parsed(expected_body)
+    if status != expected_status or not contains(body, expected_body):
+        raise Failed(
+            f"expected {expected_status} {json.dumps(expected_body)}\n"
+            f"      got      {status} {json.dumps(body)}"
+        )
+
+
+class Tally:
+    """Counts and prints what passed."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def run(self, name, step):
+        started = time.monotonic()
+        try:
+            step()
+        except (Failed, subprocess.TimeoutExpired, ValueError, OSError) as failure:
+            self.failed += 1
+            print(f"FAIL  {name}: {failure}", flush=True)
+        else:
+            self.passed += 1
+            print(f"ok    {name} ({time.monotonic() - started:.1f} s)", flush=True)
+
+
+# The tools ------------------------------------------------------------------
+
+
+def every_event(tool, tally, invoke):
+    expectations = json.loads((EVENTS / "expected.json").read_text())
+    without = {path.stem for path in EVENTS.glob("*.json")} - set(expectations) - {"env", "expected"}
+    if without:
+        raise Failed(f"events without an expectation: {', '.join(sorted(without))}")
+    for name, expected in expectations.items():
+
+        def step():
+            got = answer(invoke(expected["function"], EVENTS / f"{name}.json"))
+            check(*got, expected["status"], expected.get("body", {}))
+
+        tally.run(f"{tool} {name}", step)
+
+
+def host_variables():
+    """events/env.json for a process on this machine instead of a container."""
+    merged = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+    for variables in json.loads((EVENTS / "env.json").read_text()).values():
+        merged.update(variables)
+    return {name: value.replace("host.docker.internal", "127.0.0.1") for name, value in merged.items()}
+
+
+def watch(tally):
+    port = free_port()
+    watching = ["cargo", "lambda", "watch", "--ignore-changes", "--invoke-port", str(port)]
+    with cargo_dev(), running("cargo-lambda-watch", watching, [port], host_variables()):
+
+        def invoke(function, event):
+            return output(
+                "cargo", "lambda", "invoke", function, "--invoke-port", str(port), "--data-file", event
+            )
+
+        every_event("cargo lambda invoke", tally, invoke)
+
+
+def logical_id(function):
+    return "".join(word.capitalize() for word in function.split("-")) + "Function"
+
+
+def invoke(tally):
+    with cargo_dev():
+        every_event(
+            "sam local invoke",
+            tally,
+            lambda function, event: output(
+                "sam", "local", "invoke", logical_id(function), "--event", event, *SAM_OPTIONS
+            ),
+        )
+
+
+def readme(title):
+    """A section of the README: what sets the tokens, and each command with its answer."""
+    section = (ROOT / "README.md").read_text().split(f"\n## {title}\n")[1].split("\n##")[0]
+    blocks = re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL)
+    texts = [text for _, text in blocks]
+    if [language for language, _ in blocks] != ["sh", *["sh", "json"] * (len(blocks) // 2)]:
+        raise Failed(f"README.md, {title}: not tokens, then commands and answers in turn")
+    return texts[0], list(zip(texts[1::2], map(json.loads, texts[2::2])))
+
+
+def alike(actual, printed):
+    """Whether an answer is the printed one but for what differs each time."""
+    if isinstance(printed, dict) and isinstance(actual, dict):
+        return list(actual) == list(printed) and all(
+            name in ("pspReference", "createdAt", "updatedAt") or alike(actual[name], value)
+            for name, value in printed.items()
+        )
+    if isinstance(printed, list) and isinstance(actual, list):
+        return len(actual) == len(printed) and all(map(alike, actual, printed))
+    return actual == printed
+
+
+def pay_as_in_readme(tool, tally, port):
+    for title in ("A payment", "A subscription"):
+        pay_as_in(title, tool, tally, port)
+
+
+def pay_as_in(title, tool, tally, port):
+    before, steps = readme(title)
+    for command, printed in steps:
+
+        def step():
+            script = f"set -e\n{before}\n{command}".replace("127.0.0.1:3000", f"127.0.0.1:{port}")
+            # Webhooks take a moment.
+            deadline = time.monotonic() + 20
+            while not alike(got := parsed(output("bash", "-c", script)), printed):
+                if time.monotonic() > deadline:
+                    raise Failed(f"README.md has {json.dumps(printed)}\n      got           {json.dumps(got)}")
+                time.sleep(0.5)
+
+        tally.run(f"{tool} {re.search('127.0.0.1:3000([^ ]+)', command)[1]}", step)
+
+
+def as_in_readme(tally):
+    with cargo_dev():
+        pay_as_in_readme("README", tally, API)
+
+
+def start_api(tally):
+    port = free_port()
+    serving = ["sam", "local", "start-api", "--port", str(port), *SAM_OPTIONS]
+    with cargo_dev(), running("sam-local-start-api", serving, [port]):
+        # Adyen's webhook goes to `cargo dev`, which shares the tables.
+        pay_as_in_readme("sam local start-api", tally, port)
+
+
+def main(modes):
+    known = {"watch": watch, "invoke": invoke, "start-api": start_api, "readme": as_in_readme}
+    if not modes or not set(modes) <= set(known):
+        sys.exit(__doc__)
+    tally = Tally()
+    for mode in modes:
+        try:
+            known[mode](tally)
+        except (Failed, OSError) as failure:
+            tally.failed += 1
+            print(f"FAIL  {mode}: {failure}")
+    if tally.failed:
+        print(f"logs: {LOGS}")
+    print(f"{tally.passed} passed, {tally.failed} failed")
+    sys.exit(1 if tally.failed else 0)
+
+
+if __name__ == "__main__":
+    os.environ["SAM_CLI_TELEMETRY"] = "0"
+    main(sys.argv[1:])

@@ -1,0 +1,357 @@
+//! An HTTP proxy between the bundle and what it calls, with which things go wrong as a test
+//! wants: the call is lost, or its answer is, or either is slow.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Response, header};
+use futures_util::stream;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What goes wrong with a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The call is lost: the connection is cut, and nothing was processed.
+    DropBefore,
+    /// The answer is lost: the call is processed, then the connection is cut.
+    DropAfter,
+    /// The connection is cut, and the call is processed that much later.
+    ArriveLate(Duration),
+    /// The call is on its way for that long.
+    Delayed(Duration),
+    /// The call is processed at once and answered that much later.
+    Slow(Duration),
+    /// The call is processed, and the connection is cut in the midst of the answer.
+    Truncated,
+    /// The call is not processed, and answered so.
+    Instead(Reply),
+    /// The call is processed, and answered so.
+    Afterwards(Reply),
+}
+
+/// An answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers; the connection's own are not passed on.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// An answer with one header.
+    pub fn new(status: u16, name: &'static str, value: &str, body: impl Into<Bytes>) -> Self {
+        let headers = HeaderMap::from_iter([(
+            header::HeaderName::from_static(name),
+            value.parse().expect("a header's value"),
+        )]);
+        Self {
+            status,
+            headers,
+            body: body.into(),
+        }
+    }
+}
+
+/// A call that came by.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its number since [`Faulty::begin`], from 0.
+    pub index: usize,
+    /// The path, or for AWS the operation, such as `PutItem`.
+    pub name: String,
+    /// What went wrong with it.
+    pub fault: Option<Fault>,
+    /// What was asked.
+    pub request: Bytes,
+    /// What was answered by whom it was for, if it came there and was waited for.
+    pub reply: Option<Reply>,
+}
+
+/// Decides what goes wrong with a call.
+pub type Script = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
+
+/// Changes a call's body on its way.
+pub type Rewrite = fn(&str, Bytes) -> Bytes;
+
+/// The proxy. Ends when dropped.
+pub struct Faulty {
+    url: String,
+    inner: Arc<Inner>,
+    server: JoinHandle<()>,
+}
+
+struct Inner {
+    /// Where calls go, once that is known; until then they wait.
+    target: watch::Sender<Option<String>>,
+    http: reqwest::Client,
+    rewrite: Option<Rewrite>,
+    tape: Mutex<Tape>,
+    /// How many calls are on their way.
+    on_their_way: watch::Sender<usize>,
+}
+
+struct Tape {
+    script: Script,
+    calls: Vec<Call>,
+    /// Counts the tests that began, so that what is late is not taken for the next one's.
+    run: usize,
+}
+
+/// The connection is closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut")]
+struct Cut;
+
+impl Faulty {
+    /// Listens. Nothing goes wrong yet, and calls wait for [`Faulty::lead_to`].
+    pub async fn start(rewrite: Option<Rewrite>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = local::listen::url(&listener).expect("an address");
+        let inner = Arc::new(Inner {
+            target: watch::channel(None).0,
+            http: shared::http_client::build(None).expect("a client"),
+            rewrite,
+            tape: Mutex::new(Tape {
+                script: Box::new(|_| None),
+                calls: Vec::new(),
+                run: 0,
+            }),
+            on_their_way: watch::channel(0).0,
+        });
+        let server = tokio::spawn(run(inner.clone(), listener));
+        Self { url, inner, server }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Says where calls go, such as `http://127.0.0.1:3002`.
+    pub fn lead_to(&self, url: &str) {
+        self.inner
+            .target
+            .send_replace(Some(url.trim_end_matches('/').to_owned()));
+    }
+
+    /// Begins anew: forgets the calls, and from now on these go wrong.
+    pub fn begin(&self, script: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
+        let mut tape = self.inner.tape();
+        tape.script = Box::new(script);
+        tape.calls.clear();
+        tape.run += 1;
+    }
+
+    /// Begins anew, with this fault for the call of that number and no other.
+    pub fn fail_at(&self, index: usize, fault: Fault) {
+        self.begin(move |call| (call.index == index).then(|| fault.clone()));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn calm(&self) {
+        self.inner.tape().script = Box::new(|_| None);
+    }
+
+    /// Waits until nothing is on its way, what comes late included.
+    pub async fn arrived(&self) {
+        let mut on_their_way = self.inner.on_their_way.subscribe();
+        let none = on_their_way.wait_for(|calls| *calls == 0);
+        drop(none.await.expect("a proxy that runs"));
+    }
+
+    /// The calls since [`Faulty::begin`].
+    pub fn calls(&self) -> Vec<Call> {
+        self.inner.tape().calls.clone()
+    }
+}
+
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Inner {
+    fn tape(&self) -> MutexGuard<'_, Tape> {
+        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a call, and what shall go wrong with it.
+    fn note(&self, name: String, request: Bytes) -> (usize, usize, Option<Fault>) {
+        let mut tape = self.tape();
+        let index = tape.calls.len();
+        let mut call = Call {
+            index,
+            name,
+            fault: None,
+            request,
+            reply: None,
+        };
+        call.fault = (tape.script)(&call);
+        let fault = call.fault.clone();
+        tape.calls.push(call);
+        (tape.run, index, fault)
+    }
+
+    /// Notes what came back.
+    fn answered(&self, run: usize, index: usize, reply: &Reply) {
+        let mut tape = self.tape();
+        if tape.run == run
+            && let Some(call) = tape.calls.get_mut(index)
+        {
+            call.reply = Some(reply.clone());
+        }
+    }
+
+    /// Passes a call on and waits for the answer.
+    async fn pass_on(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Reply, Cut> {
+        let mut target = self.target.subscribe();
+        let base = match target.wait_for(Option::is_some).await {
+            Ok(base) => base.clone().unwrap_or_default(),
+            Err(_) => return Err(Cut),
+        };
+        let request = self
+            .http
+            .request(method, format!("{base}{path}"))
+            .headers(headers);
+        let response = request.body(body).send().await.map_err(|_| Cut)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Reply {
+            status,
+            headers: own(headers),
+            body: response.bytes().await.map_err(|_| Cut)?,
+        })
+    }
+}
+
+async fn run(inner: Arc<Inner>, listener: TcpListener) {
+    // Dropped with this task, and the connections with it.
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        if let Ok((stream, _)) = listener.accept().await {
+            connections.spawn(connection(inner.clone(), stream));
+        }
+        while connections.try_join_next().is_some() {}
+    }
+}
+
+async fn connection(inner: Arc<Inner>, stream: TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| serve(inner.clone(), request));
+    // An error is a connection that one of the two sides cut: nothing to do.
+    let _ = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+async fn serve(
+    inner: Arc<Inner>,
+    request: hyper::Request<Incoming>,
+) -> Result<Response<Body>, Cut> {
+    let (head, body) = request.into_parts();
+    let mut body = axum::body::to_bytes(Body::new(body), usize::MAX)
+        .await
+        .map_err(|_| Cut)?;
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let name = match head.headers.get("x-amz-target") {
+        Some(target) => String::from_utf8_lossy(target.as_bytes())
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        None => head.uri.path().to_owned(),
+    };
+    if let Some(rewrite) = inner.rewrite {
+        body = rewrite(&name, body);
+    }
+    let (run, index, fault) = inner.note(name, body.clone());
+    let (method, path, headers) = (head.method, path.to_owned(), own(head.headers));
+    // What is on its way arrives, whether the caller still waits or not.
+    let pass_on = |delay: Duration| {
+        let inner = inner.clone();
+        inner.on_their_way.send_modify(|calls| *calls += 1);
+        tokio::spawn(async move {
+            tokio::time::sleep(delay).await;
+            let reply = inner.pass_on(method, &path, headers, body).await;
+            if let Ok(reply) = &reply {
+                inner.answered(run, index, reply);
+            }
+            inner.on_their_way.send_modify(|calls| *calls -= 1);
+            reply
+        })
+    };
+    let now = Duration::ZERO;
+    let processed =
+        |passed: JoinHandle<Result<Reply, Cut>>| async { passed.await.map_err(|_| Cut).flatten() };
+    match fault {
+        None => processed(pass_on(now)).await.map(respond),
+        Some(Fault::DropBefore) => Err(Cut),
+        Some(Fault::DropAfter) => processed(pass_on(now)).await.and(Err(Cut)),
+        Some(Fault::ArriveLate(delay)) => {
+            pass_on(delay);
+            Err(Cut)
+        }
+        Some(Fault::Delayed(delay)) => processed(pass_on(delay)).await.map(respond),
+        Some(Fault::Slow(delay)) => {
+            let reply = processed(pass_on(now)).await?;
+            tokio::time::sleep(delay).await;
+            Ok(respond(reply))
+        }
+        Some(Fault::Truncated) => processed(pass_on(now)).await.map(truncated),
+        Some(Fault::Instead(reply)) => Ok(respond(reply)),
+        Some(Fault::Afterwards(reply)) => processed(pass_on(now)).await.map(|_| respond(reply)),
+    }
+}
+
+/// Without what belongs to one connection; both sides frame the body themselves.
+fn own(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::HOST,
+        header::TRANSFER_ENCODING,
+    ] {
+        headers.remove(name);
+    }
+    headers
+}
+
+fn respond(reply: Reply) -> Response<Body> {
+    let body = Body::from(reply.body.clone());
+    response(reply, body)
+}
+
+/// The head promises the whole body, and half of it comes.
+fn truncated(reply: Reply) -> Response<Body> {
+    let (length, half) = (reply.body.len(), reply.body.slice(..reply.body.len() / 2));
+    let body = Body::from_stream(stream::iter([Ok(half), Err(Cut)]));
+    let mut response = response(reply, body);
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, length.into());
+    response
+}
+
+fn response(reply: Reply, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = reply.status.try_into().expect("a status");
+    *response.headers_mut() = reply.headers;
+    response
+}

@@ -1,0 +1,70 @@
+//! A DynamoDB that fails on demand: [`Faulty`] before the embedded one, and DynamoDB's own
+//! ways to fail.
+//!
+//! ```ignore
+//! let dynamodb = faulty_dynamodb::start().await;
+//! let variables = BTreeMap::from([faulty_dynamodb::variable(&dynamodb)]);
+//! let stack = Stack::with(Options { variables, ..Options::default() }).await;
+//! dynamodb.lead_to(stack.bundle.dynamodb_url());
+//! dynamodb.fail_at(1, faulty_dynamodb::throttled());
+//! ```
+
+use axum::body::Bytes;
+use serde_json::{Value, json};
+
+use crate::faulty::{Fault, Faulty, Reply};
+
+/// Listens; until [`Faulty::lead_to`] calls wait. Every answer says what it consumed.
+pub async fn start() -> Faulty {
+    Faulty::start(Some(measure)).await
+}
+
+/// The variable that leads the functions there.
+pub fn variable(dynamodb: &Faulty) -> (String, String) {
+    (
+        "AWS_ENDPOINT_URL_DYNAMODB".to_owned(),
+        dynamodb.url().to_owned(),
+    )
+}
+
+/// Too many requests: nothing was processed.
+pub fn throttled() -> Fault {
+    error(400, "ProvisionedThroughputExceededException")
+}
+
+/// DynamoDB failed, and says that it did not process the request.
+pub fn server_error() -> Fault {
+    error(500, "InternalServerError")
+}
+
+/// DynamoDB failed after it processed the request.
+pub fn server_error_afterwards() -> Fault {
+    match server_error() {
+        Fault::Instead(reply) => Fault::Afterwards(reply),
+        fault => fault,
+    }
+}
+
+fn error(status: u16, kind: &str) -> Fault {
+    let body = json!({
+        "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
+        "message": "as the test wants",
+    });
+    Fault::Instead(Reply::new(
+        status,
+        "content-type",
+        "application/x-amz-json-1.0",
+        body.to_string(),
+    ))
+}
+
+/// Asks to be told what the request consumes.
+fn measure(_: &str, body: Bytes) -> Bytes {
+    match serde_json::from_slice::<Value>(&body) {
+        Ok(Value::Object(mut request)) => {
+            request.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
+            Value::Object(request).to_string().into()
+        }
+        _ => body,
+    }
+}

@@ -1,0 +1,198 @@
+//! What the tests share: the bundle on one machine, and a caller of its API.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+pub mod faulty;
+pub mod faulty_dynamodb;
+pub mod passing_time;
+
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use local::{
+    adyen::Simulator,
+    bundle::{Bundle, Options},
+    token::{self, CHECKOUT_LIFE, MERCHANT_LIFE},
+};
+use reqwest::{Method, RequestBuilder, header::HeaderMap};
+use serde_json::{Value, json};
+use shared::{auth::Checkout, http_client::SdkHttpClient};
+
+/// The running bundle and a client for it.
+pub struct Stack {
+    /// The bundle.
+    pub bundle: Bundle,
+    http: reqwest::Client,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; a string where it is not JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// Reads a response.
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await.expect("a body");
+        let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Self {
+            status,
+            headers,
+            body,
+        }
+    }
+
+    /// The problem's code, after checking that it is a problem as RFC 9457 wants it.
+    pub fn code(&self) -> &str {
+        assert_eq!(
+            self.headers["content-type"], "application/problem+json",
+            "{self:?}"
+        );
+        assert_eq!(self.body["status"], self.status, "{self:?}");
+        for member in ["type", "title", "detail", "code"] {
+            assert!(self.body[member].is_string(), "{member}: {self:?}");
+        }
+        self.body["code"].as_str().unwrap()
+    }
+}
+
+impl Stack {
+    /// The bundle in memory, as `cargo dev` starts it.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// The bundle with other options.
+    pub async fn with(options: Options) -> Self {
+        let http = shared::http_client::build(None).unwrap();
+        Self {
+            bundle: Bundle::start(options).await.expect("the bundle starts"),
+            http,
+        }
+    }
+
+    /// The bundle in memory, with these variables of its functions set.
+    pub async fn with_variables(variables: &[(&str, &str)]) -> Self {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Self::with(Options {
+            variables,
+            ..Options::default()
+        })
+        .await
+    }
+
+    /// The Adyen that this bundle calls.
+    pub fn adyen(&self) -> &Simulator {
+        self.bundle.simulator().expect("a simulator")
+    }
+
+    /// A client of the bundle's DynamoDB.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "tests"))
+            .endpoint_url(self.bundle.dynamodb_url())
+            .http_client(SdkHttpClient::new(self.http.clone()))
+            .build();
+        aws_sdk_dynamodb::Client::from_conf(config)
+    }
+
+    /// A request to the API, to be completed.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}{path}", self.bundle.url()))
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
+        Answer::of(
+            self.request(Method::POST, path)
+                .bearer_auth(token)
+                .json(body),
+        )
+        .await
+    }
+
+    /// Posts JSON with an `Idempotency-Key`.
+    pub async fn post_with_key(&self, path: &str, token: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path).bearer_auth(token);
+        Answer::of(request.header("Idempotency-Key", key).json(body)).await
+    }
+
+    /// Gets.
+    pub async fn get(&self, path: &str, token: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path).bearer_auth(token)).await
+    }
+
+    /// The order as the merchant sees it.
+    pub async fn order(&self, reference: &str) -> Value {
+        let answer = self.get(&format!("/orders/{reference}"), &backend()).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    }
+
+    /// The order, once it is as wanted; panics where that takes more than ten seconds.
+    pub async fn order_once(&self, reference: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let order = self.order(reference).await;
+            if wanted(&order) {
+                return order;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10), "still {order}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Pays as a browser does, EUR 10.00 with this amazonPayToken.
+    pub async fn pay(&self, reference: &str, amazon_pay_token: &str) -> Answer {
+        self.post(
+            "/payments",
+            &browser(reference),
+            &payment(reference, amazon_pay_token),
+        )
+        .await
+    }
+}
+
+/// A browser's token for an order of EUR 10.00 in the Netherlands.
+pub fn browser(reference: &str) -> String {
+    let order = json!({
+        "reference": reference,
+        "amount": {"currency": "EUR", "value": 1000},
+        "countryCode": "NL",
+    });
+    browser_with(order)
+}
+
+/// A browser's token with these claims.
+pub fn browser_with(claims: Value) -> String {
+    let order: Checkout = serde_json::from_value(claims).unwrap();
+    token::checkout(order, CHECKOUT_LIFE).unwrap()
+}
+
+/// A token of the merchant's backend.
+pub fn backend() -> String {
+    token::merchant(MERCHANT_LIFE).unwrap()
+}
+
+/// The request body of a payment of EUR 10.00.
+pub fn payment(reference: &str, amazon_pay_token: &str) -> Value {
+    json!({
+        "amount": {"currency": "EUR", "value": 1000},
+        "reference": reference,
+        "paymentMethod": {"type": "amazonpay", "amazonPayToken": amazon_pay_token},
+        "returnUrl": "https://your-company.example.com/checkout?shopperOrder=12xy..",
+    })
+}

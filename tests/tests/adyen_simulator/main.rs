@@ -1,0 +1,13 @@
+//! The Adyen simulator behaves as Adyen's documentation says.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod faults;
+mod idempotency;
+mod modifications;
+mod persistence;
+mod recurring;
+mod scenarios;
+mod three_ds;
+mod validation;
+mod webhooks;
+mod world;

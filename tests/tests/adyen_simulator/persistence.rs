@@ -1,0 +1,157 @@
+use std::io::Write;
+use std::time::Duration;
+
+use local::adyen::{Options, Simulator, redirect_result};
+use serde_json::json;
+
+use crate::world::{World, payment, payment_in_browser, quick, with};
+
+#[tokio::test]
+async fn what_was_answered_outlives_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = || Options {
+        data: Some(directory.path().into()),
+        ..quick()
+    };
+    let world = World::with(options()).await;
+    let first = world.post("/payments", Some("k"), &payment("A")).await;
+    let redirect = world
+        .post("/payments", None, &payment_in_browser("X-3DS-REDIRECT"))
+        .await;
+    let storing = json!({"storePaymentMethod": true, "shopperReference": "shopper-1"});
+    world
+        .post("/payments", None, &with(payment("A"), &storing))
+        .await;
+    world.settle().await;
+    let before = world.adyen.books();
+    drop(world);
+
+    let world = World::with(options()).await;
+    let after = world.adyen.books();
+    assert_eq!(after.calls, before.calls);
+    assert_eq!(after.payments, before.payments);
+    assert_eq!(after.tokens, before.tokens);
+    assert_eq!(after.webhooks, before.webhooks);
+    let again = world.post("/payments", Some("k"), &payment("A")).await;
+    assert_eq!(again.body, first.body);
+    let result = redirect_result(&redirect.body["action"], "approved");
+    assert_eq!(
+        world.details("redirectResult", &result).await.body["resultCode"],
+        "Authorised"
+    );
+    world.settle().await;
+    assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
+}
+
+#[tokio::test]
+async fn webhooks_that_were_not_accepted_are_sent_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = || Options {
+        data: Some(directory.path().into()),
+        redelivery: vec![Duration::from_millis(300)],
+        ..quick()
+    };
+    let world = World::with(options()).await;
+    world.inbox.answer(&[500]);
+    world.pay("A").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.inbox.received().len(), 1);
+    world.adyen.hold_webhooks();
+    world.pay("B").await;
+    drop(world);
+
+    let world = World::with(options()).await;
+    world.settle().await;
+    assert_eq!(world.inbox.received().len(), 2);
+    assert!(
+        world
+            .adyen
+            .books()
+            .webhooks
+            .values()
+            .all(|webhook| webhook.accepted())
+    );
+}
+
+#[tokio::test]
+async fn a_withheld_answer_stays_in_flight_over_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = || Options {
+        data: Some(directory.path().into()),
+        ..quick()
+    };
+    let world = World::with(options()).await;
+    let call = world
+        .request("POST", "/payments")
+        .header("idempotency-key", "k");
+    let gone = call
+        .timeout(Duration::from_millis(100))
+        .json(&payment("X-TIMEOUT"))
+        .send()
+        .await;
+    assert!(gone.is_err());
+    drop(world);
+    let world = World::with(options()).await;
+    assert!(
+        world
+            .post("/payments", Some("k"), &payment("A"))
+            .await
+            .is_error(422, "704")
+    );
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    let reply = world.post("/payments", Some("k"), &payment("A")).await;
+    assert_eq!(reply.body["resultCode"], "Authorised");
+    assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
+}
+
+#[tokio::test]
+async fn a_line_that_was_never_finished_is_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = || Options {
+        data: Some(directory.path().into()),
+        ..quick()
+    };
+    let world = World::with(options()).await;
+    world.pay("A").await;
+    world.settle().await;
+    world.adyen.stop().await;
+    let path = directory.path().join("adyen.jsonl");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .unwrap();
+    file.write_all(b"[{\"Payment\":{\"psp").unwrap();
+    for payments in [2, 3] {
+        let world = World::with(options()).await;
+        world.pay("A").await;
+        assert_eq!(world.adyen.books().payments.len(), payments);
+    }
+}
+
+#[tokio::test]
+async fn books_that_can_not_be_read_stop_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("adyen.jsonl"), "nonsense\n").unwrap();
+    let options = Options {
+        data: Some(directory.path().into()),
+        ..quick()
+    };
+    assert!(Simulator::start(options).await.is_err());
+}
+
+#[tokio::test]
+async fn a_stopped_simulator_answers_nobody() {
+    let world = World::new().await;
+    world.pay("A").await;
+    let url = format!("{}/payments", world.adyen.checkout_url());
+    world.adyen.stop().await;
+    assert!(
+        world
+            .client
+            .post(url)
+            .json(&payment("A"))
+            .send()
+            .await
+            .is_err()
+    );
+}

@@ -1,0 +1,5 @@
+//! Captures, cancels, refunds and reversals, and what a schedule looks after.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod modifications;
+mod settling;

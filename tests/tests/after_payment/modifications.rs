@@ -1,0 +1,333 @@
+//! What the merchant may ask of a payment, and what becomes of it.
+
+use local::adyen::webhook::Event;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Answer, Stack, backend, browser};
+
+async fn manual() -> Stack {
+    Stack::with_variables(&[("CAPTURE", "manual")]).await
+}
+
+async fn automatic() -> Stack {
+    Stack::start().await
+}
+
+/// Pays EUR 10.00 and waits for the webhook.
+async fn paid(stack: &Stack, reference: &str) {
+    let answer = stack.pay(reference, "160583287597AMZN").await;
+    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    stack
+        .order_once(reference, |order| order["confirmed"] == true)
+        .await;
+}
+
+async fn modify(stack: &Stack, reference: &str, operation: &str, body: Value) -> Answer {
+    stack
+        .post(
+            &format!("/orders/{reference}/{operation}"),
+            &backend(),
+            &body,
+        )
+        .await
+}
+
+fn eur(value: i64) -> Value {
+    json!({"currency": "EUR", "value": value})
+}
+
+/// The calls that reached Adyen for an operation.
+fn sent(stack: &Stack, operation: &str) -> Vec<Value> {
+    let books = stack.adyen().books();
+    books
+        .calls_to(&format!("/{operation}"))
+        .iter()
+        .map(|call| call.body.clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_manual_payment_is_captured_in_full_and_refunded_in_parts() {
+    let stack = manual().await;
+    paid(&stack, "ORDER-1").await;
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["status"], "authorised");
+    assert_eq!(order["capturableAmount"], eur(1000));
+    assert_eq!(order["refundableAmount"], eur(0));
+
+    let captured = Answer::of(
+        stack
+            .request(Method::POST, "/orders/ORDER-1/captures")
+            .bearer_auth(backend()),
+    )
+    .await;
+    assert_eq!(captured.status, 202, "{captured:?}");
+    assert_eq!(captured.body["amount"], eur(1000));
+    assert_eq!(captured.body["paymentPspReference"], order["pspReference"]);
+    assert!(captured.body["pspReference"].is_string());
+    let call = &sent(&stack, "captures")[0];
+    assert_eq!(call["amount"], eur(1000));
+    assert_eq!(call["reference"], "ORDER-1");
+    let order = stack
+        .order_once("ORDER-1", |order| order["status"] == "captured")
+        .await;
+    assert_eq!(order["capturedAmount"], eur(1000));
+
+    let refund = modify(
+        &stack,
+        "ORDER-1",
+        "refunds",
+        json!({"amount": eur(400), "merchantRefundReason": "RETURN"}),
+    )
+    .await;
+    assert_eq!(refund.status, 202, "{refund:?}");
+    let order = stack
+        .order_once("ORDER-1", |order| order["status"] == "partiallyRefunded")
+        .await;
+    assert_eq!(order["refundedAmount"], eur(400));
+    assert_eq!(order["refundableAmount"], eur(600));
+    assert_eq!(order["nextStep"], "none");
+
+    // The rest is what is open.
+    assert_eq!(
+        modify(&stack, "ORDER-1", "refunds", json!({})).await.status,
+        202
+    );
+    let order = stack
+        .order_once("ORDER-1", |order| order["status"] == "refunded")
+        .await;
+    assert_eq!(order["refundedAmount"], eur(1000));
+    assert_eq!(order["modifications"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        modify(&stack, "ORDER-1", "refunds", json!({})).await.code(),
+        "wrong_state"
+    );
+}
+
+#[tokio::test]
+async fn a_refund_that_fails_later_can_be_made_again() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    let refund = modify(&stack, "ORDER-1", "refunds", json!({})).await;
+    assert_eq!(refund.status, 202, "{refund:?}");
+    let order = stack
+        .order_once("ORDER-1", |order| order["status"] == "refunded")
+        .await;
+
+    let payment = order["pspReference"].as_str().unwrap();
+    let mut failed = Event::new(
+        "REFUND_FAILED",
+        "ADYEN_MERCHANT_ACCOUNT",
+        refund.body["pspReference"].as_str().unwrap(),
+        "ORDER-1",
+    );
+    failed.original_reference = Some(payment.to_owned());
+    stack.adyen().notify(&failed).unwrap();
+    let order = stack
+        .order_once("ORDER-1", |order| order["status"] == "authorised")
+        .await;
+    assert_eq!(order["refundableAmount"], eur(1000));
+
+    let again = modify(&stack, "ORDER-1", "refunds", json!({})).await;
+    assert_eq!(again.status, 202, "{again:?}");
+    assert_ne!(again.body["pspReference"], refund.body["pspReference"]);
+}
+
+#[tokio::test]
+async fn a_payment_is_cancelled_before_its_capture_and_not_after() {
+    let stack = manual().await;
+    paid(&stack, "ORDER-1").await;
+    assert_eq!(
+        modify(&stack, "ORDER-1", "cancels", json!({})).await.status,
+        202
+    );
+    // What was asked for counts as done at once.
+    assert_eq!(
+        modify(&stack, "ORDER-1", "captures", json!({}))
+            .await
+            .code(),
+        "wrong_state"
+    );
+    let order = stack
+        .order_once("ORDER-1", |order| order["status"] == "cancelled")
+        .await;
+    assert_eq!(order["nextStep"], "none");
+    let again = stack.pay("ORDER-1", "ANOTHER-AMZN").await;
+    assert_eq!(again.code(), "order_cancelled");
+
+    paid(&stack, "ORDER-2").await;
+    assert_eq!(
+        modify(&stack, "ORDER-2", "captures", json!({}))
+            .await
+            .status,
+        202
+    );
+    assert_eq!(
+        modify(&stack, "ORDER-2", "cancels", json!({})).await.code(),
+        "wrong_state"
+    );
+    assert_eq!(sent(&stack, "cancels").len(), 1);
+}
+
+#[tokio::test]
+async fn a_reversal_refunds_what_was_taken() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    assert_eq!(
+        modify(&stack, "ORDER-1", "reversals", json!({}))
+            .await
+            .status,
+        202
+    );
+    stack
+        .order_once("ORDER-1", |order| order["status"] == "refunded")
+        .await;
+    assert_eq!(
+        modify(&stack, "ORDER-1", "reversals", json!({}))
+            .await
+            .code(),
+        "wrong_state"
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_before_any_call() {
+    let stack = manual().await;
+    paid(&stack, "ORDER-1").await;
+    let refused = [
+        (
+            "captures",
+            json!({"amount": eur(1001)}),
+            422,
+            "amount_exceeds_open",
+        ),
+        (
+            "captures",
+            json!({"amount": {"currency": "USD", "value": 10}}),
+            422,
+            "amount_mismatch",
+        ),
+        ("captures", json!({"amount": eur(0)}), 422, "invalid_field"),
+        (
+            "captures",
+            json!({"merchantRefundReason": "RETURN"}),
+            422,
+            "unknown_field",
+        ),
+        (
+            "captures",
+            json!({"paymentPspReference": "ANOTHER"}),
+            404,
+            "payment_not_found",
+        ),
+        (
+            "captures",
+            json!({"merchantAccount": "Another"}),
+            403,
+            "wrong_merchant_account",
+        ),
+        ("cancels", json!({"amount": eur(1)}), 422, "unknown_field"),
+        ("refunds", json!({}), 409, "wrong_state"),
+        (
+            "refunds",
+            json!({"amount": eur(1), "merchantRefundReason": "WHIM"}),
+            422,
+            "invalid_field",
+        ),
+    ];
+    for (operation, body, status, code) in refused {
+        let answer = modify(&stack, "ORDER-1", operation, body.clone()).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (status, code),
+            "{operation} {body}: {answer:?}"
+        );
+    }
+    assert_eq!(
+        modify(&stack, "NONE", "refunds", json!({})).await.code(),
+        "order_not_found"
+    );
+    let shopper = stack
+        .post("/orders/ORDER-1/captures", &browser("ORDER-1"), &json!({}))
+        .await;
+    assert_eq!(shopper.code(), "merchant_token_required");
+
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["modifications"], json!([]));
+    for operation in ["captures", "cancels", "refunds"] {
+        assert_eq!(sent(&stack, operation), Vec::<Value>::new());
+    }
+}
+
+#[tokio::test]
+async fn the_same_key_is_one_refund_and_another_key_another() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    let path = "/orders/ORDER-1/refunds";
+    let body = json!({"amount": eur(300)});
+    let first = stack
+        .post_with_key(path, &backend(), "refund-1", &body)
+        .await;
+    let again = stack
+        .post_with_key(path, &backend(), "refund-1", &body)
+        .await;
+    assert_eq!((first.status, again.status), (202, 202));
+    assert_eq!(first.body["pspReference"], again.body["pspReference"]);
+    let other = stack
+        .post_with_key(path, &backend(), "refund-1", &json!({"amount": eur(301)}))
+        .await;
+    assert_eq!(other.code(), "idempotency_key_reused");
+    assert_eq!(
+        stack
+            .post_with_key(path, &backend(), "refund-2", &body)
+            .await
+            .status,
+        202
+    );
+    let order = stack
+        .order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 600)
+        .await;
+    assert_eq!(order["refundableAmount"], eur(400));
+}
+
+#[tokio::test]
+async fn a_refund_whose_answer_was_lost_is_made_once() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    stack
+        .adyen()
+        .inject(local::adyen::Fault::drop_after().on("/refunds"));
+    let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(300)})).await;
+    assert_eq!(refund.status, 202, "{refund:?}");
+    let order = stack
+        .order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 300)
+        .await;
+    assert_eq!(order["modifications"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn two_refunds_at_once_never_exceed_what_was_taken() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    let refund = |key: &'static str| {
+        let stack = &stack;
+        async move {
+            stack
+                .post_with_key(
+                    "/orders/ORDER-1/refunds",
+                    &backend(),
+                    key,
+                    &json!({"amount": eur(700)}),
+                )
+                .await
+        }
+    };
+    let (one, two) = tokio::join!(refund("one"), refund("two"));
+    let mut statuses = [one.status, two.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 422]);
+    let order = stack
+        .order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 700)
+        .await;
+    assert_eq!(order["needsAttention"], json!([]));
+}

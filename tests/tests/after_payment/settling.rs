@@ -1,0 +1,83 @@
+//! What the schedule makes of outcomes that stay open.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde_json::json;
+use tests::{Stack, backend, passing_time};
+
+async fn an_hour_passes(stack: &Stack, reference: &str) {
+    passing_time::pass(&stack.dynamodb(), reference, SignedDuration::from_hours(1)).await;
+}
+
+#[tokio::test]
+async fn a_shoppers_payment_is_never_sent_again_but_marked() {
+    let stack = Stack::start().await;
+    let answer = stack.pay("ORDER-1", "x-HTTP-500").await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
+
+    an_hour_passes(&stack, "ORDER-1").await;
+    let calls = stack.adyen().books().calls.len();
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");
+    assert_eq!(stack.adyen().books().calls.len(), calls);
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["status"], "pending");
+    assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
+}
+
+#[tokio::test]
+async fn an_order_that_waits_for_its_shopper_is_left_alone() {
+    let stack = Stack::start().await;
+    stack.pay("ORDER-1", "x-PENDING").await;
+    an_hour_passes(&stack, "ORDER-1").await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.unknown), (1, 0), "{report:?}");
+    assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
+}
+
+#[tokio::test]
+async fn a_charge_in_doubt_is_asked_about_with_its_key() {
+    let stack = Stack::start().await;
+    let first = json!({
+        "amount": {"currency": "EUR", "value": 1000}, "reference": "FIRST",
+        "paymentMethod": {"type": "amazonpay", "amazonPayToken": "160583287597AMZN"},
+        "storePaymentMethod": true, "shopperReference": "shopper-1",
+        "recurringProcessingModel": "Subscription",
+    });
+    assert_eq!(
+        stack.post("/payments", &backend(), &first).await.status,
+        200
+    );
+    let token = loop {
+        let listed = stack
+            .get("/shoppers/shopper-1/storedPaymentMethods", &backend())
+            .await;
+        if let Some(token) =
+            listed.body["storedPaymentMethods"][0]["storedPaymentMethodId"].as_str()
+        {
+            break token.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+
+    let fault =
+        local::adyen::Fault::afterwards(local::adyen::Answer::text(500, "text/plain", "oops"));
+    stack.adyen().inject(fault.on("/payments"));
+    let charge = json!({
+        "amount": {"currency": "EUR", "value": 1000}, "reference": "SECOND",
+        "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": token},
+        "shopperReference": "shopper-1", "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "Subscription",
+    });
+    let answer = stack.post("/payments", &backend(), &charge).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+
+    stack.adyen().hold_webhooks();
+    an_hour_passes(&stack, "SECOND").await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
+    assert_eq!(stack.order("SECOND").await["status"], "authorised");
+    assert_eq!(stack.adyen().books().authorisations("SECOND"), 1);
+}

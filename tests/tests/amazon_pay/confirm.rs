@@ -1,0 +1,416 @@
+use std::time::Duration;
+
+use local::amazon::{Fault, Options, Price, State};
+use serde_json::{Value, json};
+use shared::amazon_pay::CheckoutSessionId;
+use tests::{Answer, backend, browser, browser_with};
+
+use crate::world::{RESULT, REVIEW, Shop, location, session_id};
+
+/// Asserts what a storefront switches on.
+fn is_problem(answer: &Answer, status: u16, code: &str, next_step: &str) {
+    assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
+    assert_eq!(answer.body["nextStep"], next_step, "{answer:?}");
+    assert!(answer.body["message"].is_string(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_shopper_walks_from_the_button_to_a_token() {
+    let shop = Shop::open().await;
+    let token = browser("ORDER-1");
+    let id = shop.pick("ORDER-1", "-REFUSED").await;
+
+    let answer = shop.confirm(&id, &token, None).await;
+
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let redirect = answer.body["amazonPayRedirectUrl"].as_str().unwrap();
+    assert_eq!(
+        answer.body,
+        json!({"checkoutSessionId": id, "reference": "ORDER-1", "amazonPayRedirectUrl": redirect})
+    );
+    let page = shop.visit(redirect).await.text().await.unwrap();
+    assert!(page.contains("Pay EUR 10.00 for ORDER-1?"), "{page}");
+    assert_eq!(
+        shop.session(&id).amazon_pay_token(),
+        None,
+        "not confirmed yet"
+    );
+    let back = location(&shop.visit(&format!("{redirect}?answer=pay")).await);
+    assert!(back.starts_with(RESULT));
+    assert_eq!(session_id(&back), id);
+    let session = shop.session(&id);
+    assert_eq!(session.state, State::Open);
+    assert!(
+        session
+            .amazon_pay_token()
+            .unwrap()
+            .ends_with("AMZN-REFUSED")
+    );
+}
+
+#[tokio::test]
+async fn the_update_says_what_an_acquirer_needs_and_no_more() {
+    let shop = Shop::open().await;
+    let id = shop.pick("ORDER-1", "").await;
+    shop.confirm(&id, &browser("ORDER-1"), None).await;
+
+    let books = shop.books();
+    let [update] = books.calls.as_slice() else {
+        panic!("{books:?}")
+    };
+    assert!(update.verified);
+    assert_eq!(update.path, format!("/v2/checkoutSessions/{id}"));
+    assert_eq!(
+        update.body,
+        json!({
+            "paymentDetails": {
+                "paymentIntent": "Confirm",
+                "chargeAmount": {"amount": "10.00", "currencyCode": "EUR"},
+            },
+            "merchantMetadata": {"merchantReferenceId": "ORDER-1"},
+        })
+    );
+}
+
+#[tokio::test]
+async fn an_update_sent_again_is_the_same_one_and_another_is_not() {
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    shop.amazon().open("S2");
+    let order =
+        |value| json!({"reference": "ORDER-1", "amount": {"currency": "EUR", "value": value}});
+    for (session, value) in [("S1", 1000), ("S1", 1000), ("S1", 1001), ("S2", 1000)] {
+        let answer = shop.confirm(session, &backend(), Some(&order(value))).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    let books = shop.books();
+    let keys: Vec<_> = books
+        .calls
+        .iter()
+        .map(|call| call.idempotency_key().unwrap())
+        .collect();
+    assert_eq!(keys[0], keys[1]);
+    assert!(keys[1] != keys[2] && keys[0] != keys[3] && keys[2] != keys[3]);
+    for key in keys {
+        assert!((1..=32).contains(&key.len()));
+        assert!(key.bytes().all(|c| c.is_ascii_alphanumeric()));
+    }
+}
+
+#[tokio::test]
+async fn a_browser_cannot_change_the_price() {
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    let cheap = json!({"amount": {"currency": "EUR", "value": 1}});
+    let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&cheap)).await;
+    assert_eq!((answer.status, answer.code()), (422, "amount_mismatch"));
+    let other = json!({"reference": "ORDER-2"});
+    let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&other)).await;
+    assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
+    for forged in [
+        json!({"chargeAmount": {"amount": "0.01", "currencyCode": "EUR"}}),
+        json!({"paymentDetails": {"chargeAmount": {"amount": "0.01", "currencyCode": "EUR"}}}),
+        json!({"paymentIntent": "Authorize"}),
+    ] {
+        let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&forged)).await;
+        assert_eq!((answer.status, answer.code()), (422, "unknown_field"));
+    }
+    assert!(shop.books().calls.is_empty(), "Amazon Pay was not asked");
+
+    let repeated = json!({"reference": "ORDER-1", "amount": {"currency": "EUR", "value": 1000}});
+    let answer = shop
+        .confirm("S1", &browser("ORDER-1"), Some(&repeated))
+        .await;
+    assert_eq!(answer.status, 200);
+    let price = shop.session("S1").charge_amount.unwrap();
+    assert_eq!(price.amount, "10.00");
+}
+
+#[tokio::test]
+async fn the_backend_names_order_and_amount() {
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    for (body, field) in [
+        (None, "reference"),
+        (Some(json!({"reference": "ORDER-1"})), "amount"),
+        (
+            Some(json!({"amount": {"currency": "EUR", "value": 1}})),
+            "reference",
+        ),
+    ] {
+        let answer = shop.confirm("S1", &backend(), body.as_ref()).await;
+        assert_eq!((answer.status, answer.code()), (422, "missing_field"));
+        assert_eq!(answer.body["field"], field);
+    }
+    let order = json!({"reference": "ORDER-9", "amount": {"currency": "EUR", "value": 99}});
+    assert_eq!(
+        shop.confirm("S1", &backend(), Some(&order)).await.status,
+        200
+    );
+    let session = shop.session("S1");
+    assert_eq!(session.merchant_reference_id.as_deref(), Some("ORDER-9"));
+    assert_eq!(session.charge_amount.unwrap().amount, "0.99");
+}
+
+#[tokio::test]
+async fn amounts_have_their_currencys_decimals() {
+    for (currency, value, amount) in [
+        ("JPY", 10, "10"),
+        ("GBP", 5, "0.05"),
+        ("EUR", 1000, "10.00"),
+    ] {
+        let options = Options {
+            ledger_currency: currency.into(),
+            ..Options::default()
+        };
+        let shop = Shop::simulating(options, &[]).await;
+        shop.amazon().open("S1");
+        let token = browser_with(json!({
+            "reference": "ORDER-1",
+            "amount": {"currency": currency, "value": value},
+        }));
+        let answer = shop.confirm("S1", &token, None).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(
+            shop.session("S1").charge_amount,
+            Some(Price {
+                amount: amount.into(),
+                currency_code: currency.into()
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_currency_that_amazon_pay_does_not_pay_out_is_refused_before_any_call() {
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    let token = browser_with(json!({
+        "reference": "ORDER-1",
+        "amount": {"currency": "USD", "value": 1000},
+    }));
+    let answer = shop.confirm("S1", &token, None).await;
+    assert_eq!((answer.status, answer.code()), (422, "currency_mismatch"));
+    assert_eq!(answer.body["field"], "amount.currency");
+    assert!(shop.books().calls.is_empty());
+}
+
+#[tokio::test]
+async fn an_id_leads_nowhere_else() {
+    for wrong in [
+        "",
+        ".",
+        "..",
+        "S1/complete",
+        "../charges",
+        "S1?x=1",
+        "S1#x",
+        "S1%2Fcomplete",
+        "S1\r\nx: y",
+        "S 1",
+        "S1.x",
+        "\u{20ac}",
+        &"S".repeat(65),
+    ] {
+        assert!(wrong.parse::<CheckoutSessionId>().is_err(), "{wrong}");
+    }
+    let shop = Shop::open().await;
+    for wrong in ["S1%23x", "S1.x", "S%201", "%E2%82%AC", &"S".repeat(65)] {
+        let answer = shop.confirm(wrong, &browser("ORDER-1"), None).await;
+        is_problem(&answer, 404, "checkout_session_not_found", "startOver");
+    }
+    assert!(shop.books().calls.is_empty(), "Amazon Pay was not asked");
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_has_to_be_begun_again() {
+    let shop = Shop::open().await;
+    for (id, state, reason, code) in [
+        (
+            "S1",
+            State::Canceled,
+            Some("BuyerCanceled"),
+            "checkout_session_canceled",
+        ),
+        (
+            "S2",
+            State::Canceled,
+            Some("Declined"),
+            "checkout_session_canceled",
+        ),
+        (
+            "S3",
+            State::Canceled,
+            Some("AmazonCanceled"),
+            "checkout_session_canceled",
+        ),
+        (
+            "S4",
+            State::Canceled,
+            Some("Expired"),
+            "checkout_session_expired",
+        ),
+        ("S5", State::Completed, None, "checkout_session_completed"),
+    ] {
+        shop.amazon().open(id);
+        shop.amazon().end(id, state, reason);
+        let answer = shop.confirm(id, &browser("ORDER-1"), None).await;
+        is_problem(&answer, 409, code, "startOver");
+        if code == "checkout_session_canceled" {
+            assert_eq!(answer.body["reasonCode"], json!(reason));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_expires() {
+    let options = Options {
+        session_life: Duration::ZERO,
+        ..Options::default()
+    };
+    let shop = Shop::simulating(options, &[]).await;
+    shop.amazon().open("S1");
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    is_problem(&answer, 409, "checkout_session_expired", "startOver");
+}
+
+#[tokio::test]
+async fn an_unknown_session_has_to_be_begun_again() {
+    let shop = Shop::open().await;
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    is_problem(&answer, 404, "checkout_session_not_found", "startOver");
+    assert_eq!(shop.books().calls.len(), 1, "asked once");
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    for status in [408, 425, 429, 500, 502, 503, 504] {
+        let shop = Shop::open().await;
+        shop.amazon().open("S1");
+        shop.amazon().inject(Fault::status(status));
+        shop.amazon().inject(Fault::status(status));
+        let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+        assert_eq!(answer.status, 200, "{status}: {answer:?}");
+        let books = shop.books();
+        let keys: Vec<_> = books
+            .calls
+            .iter()
+            .map(|call| call.idempotency_key())
+            .collect();
+        assert_eq!(keys.len(), 3);
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    shop.amazon().inject(Fault::DropBefore);
+    shop.amazon().inject(Fault::DropAfter);
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn three_tries_are_enough() {
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    for _ in 0..4 {
+        shop.amazon().inject(Fault::status(503));
+    }
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    is_problem(&answer, 502, "amazon_pay_unavailable", "showError");
+    assert_eq!(answer.headers["retry-after"], "1");
+    assert_eq!(shop.books().calls.len(), 3);
+}
+
+#[tokio::test]
+async fn an_amazon_pay_that_is_not_there_is_a_problem_of_its_own() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let shop = Shop::with(&[("AMAZON_PAY_URL", &url)]).await;
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    is_problem(&answer, 502, "amazon_pay_unavailable", "showError");
+    let text = answer.body.to_string();
+    assert!(!text.contains("127.0.0.1"), "{text}");
+}
+
+#[tokio::test]
+async fn what_does_not_pass_is_not_tried_again() {
+    for (status, reason, answered, code) in [
+        (400, "InvalidParameterValue", 422, "amazon_pay_rejected"),
+        (400, "DuplicateIdempotencyKey", 422, "amazon_pay_rejected"),
+        (401, "UnauthorizedAccess", 502, "amazon_pay_configuration"),
+        (
+            403,
+            "InvalidRequestSignature",
+            502,
+            "amazon_pay_configuration",
+        ),
+        (403, "InvalidAccountStatus", 502, "amazon_pay_configuration"),
+        (301, "", 502, "amazon_pay_unavailable"),
+    ] {
+        let shop = Shop::open().await;
+        shop.amazon().open("S1");
+        shop.amazon().inject(Fault::refusal(status, reason));
+        let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+        is_problem(&answer, answered, code, "showError");
+        assert_eq!(shop.books().calls.len(), 1, "{reason}");
+        let shown = if code == "amazon_pay_rejected" {
+            json!(reason)
+        } else {
+            Value::Null
+        };
+        assert_eq!(answer.body["reasonCode"], shown);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_is_no_answer() {
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    let odd = local::adyen::Answer::json(200, &json!({"statusDetails": {"state": "Odd"}}));
+    shop.amazon().inject(Fault::Instead(odd));
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    is_problem(&answer, 502, "amazon_pay_unavailable", "showError");
+}
+
+#[tokio::test]
+async fn a_key_that_is_not_the_merchants_is_the_merchants_to_mend() {
+    let shop = Shop::with(&[("AMAZON_PAY_PUBLIC_KEY_ID", "SANDBOX-ANOTHER")]).await;
+    shop.amazon().open("S1");
+    let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+    is_problem(&answer, 502, "amazon_pay_configuration", "showError");
+    let books = shop.books();
+    assert_eq!(books.calls.len(), 1);
+    assert!(!books.calls[0].verified);
+}
+
+#[tokio::test]
+async fn a_shopper_who_leaves_or_declines_ends_the_session() {
+    let shop = Shop::open().await;
+    let button = shop
+        .create(
+            &browser("ORDER-1"),
+            &json!({
+                "checkoutReviewReturnUrl": REVIEW,
+                "checkoutResultReturnUrl": RESULT,
+                "checkoutCancelUrl": "https://shop.example/basket",
+            }),
+        )
+        .await;
+    let page = location(&shop.press(&button.body).await);
+    let id = page.rsplit_once('/').unwrap().1.to_owned();
+    let away = location(&shop.visit(&format!("{page}?leave")).await);
+    assert_eq!(away, "https://shop.example/basket");
+    let answer = shop.confirm(&id, &browser("ORDER-1"), None).await;
+    is_problem(&answer, 409, "checkout_session_canceled", "startOver");
+    assert_eq!(answer.body["reasonCode"], "BuyerCanceled");
+
+    let id = shop.pick("ORDER-2", "").await;
+    let answer = shop.confirm(&id, &browser("ORDER-2"), None).await;
+    let redirect = answer.body["amazonPayRedirectUrl"].as_str().unwrap();
+    let back = location(&shop.visit(&format!("{redirect}?answer=decline")).await);
+    assert_eq!(session_id(&back), id);
+    let answer = shop.confirm(&id, &browser("ORDER-2"), None).await;
+    is_problem(&answer, 409, "checkout_session_canceled", "startOver");
+    assert_eq!(answer.body["reasonCode"], "Declined");
+}

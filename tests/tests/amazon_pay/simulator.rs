@@ -1,0 +1,243 @@
+//! The simulator lets nothing pass that Amazon Pay would not.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use local::amazon::{Options, PRIVATE_KEY, PUBLIC_KEY_ID, Simulator};
+use reqwest::{Method, RequestBuilder};
+use serde_json::json;
+use shared::amazon_pay::signing::Signer;
+use shared::amazon_pay::{PrivateKey, Region};
+use url::Url;
+
+use crate::world::send;
+
+const UPDATE: &str = r#"{"paymentDetails":{"paymentIntent":"Confirm","chargeAmount":{"amount":"10.00","currencyCode":"EUR"}}}"#;
+
+/// A request, signed for what it was before somebody changed it.
+#[derive(Clone)]
+struct Signed {
+    method: Method,
+    url: Url,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Signed {
+    fn request(&self) -> RequestBuilder {
+        let client = shared::http_client::build(None).unwrap();
+        let mut request = client.request(self.method.clone(), self.url.clone());
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        request.body(self.body.clone())
+    }
+
+    /// The status, which must come with an explanation unless it is 200.
+    async fn send(&self) -> u16 {
+        let (status, body) = send(self.request()).await;
+        if status != 200 {
+            assert!(
+                body["reasonCode"].is_string() && body["message"].is_string(),
+                "{body}"
+            );
+        }
+        status
+    }
+}
+
+fn signed(amazon: &Simulator, method: Method, path: &str, body: &str) -> Signed {
+    signed_at(amazon, method, path, body, Timestamp::now())
+}
+
+fn signed_at(amazon: &Simulator, method: Method, path: &str, body: &str, at: Timestamp) -> Signed {
+    let key = PrivateKey::from_pem(PRIVATE_KEY).unwrap();
+    let signer = Signer {
+        key: &key,
+        public_key_id: PUBLIC_KEY_ID,
+        region: Region::Eu,
+    };
+    let url: Url = format!("{}{path}", amazon.url()).parse().unwrap();
+    let idempotency_key = (!body.is_empty()).then_some("key-1");
+    let headers = signer
+        .headers(method.as_str(), &url, body.as_bytes(), idempotency_key, at)
+        .unwrap();
+    Signed {
+        method,
+        url,
+        headers: headers
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+        body: body.to_owned(),
+    }
+}
+
+async fn amazon() -> Simulator {
+    let amazon = Simulator::start(Options::default()).await.unwrap();
+    amazon.open("S1");
+    amazon.open("S2");
+    amazon
+}
+
+#[tokio::test]
+async fn what_was_signed_is_accepted() {
+    let amazon = amazon().await;
+    let path = "/v2/checkoutSessions/S1";
+    assert_eq!(signed(&amazon, Method::GET, path, "").send().await, 200);
+    assert_eq!(
+        signed(&amazon, Method::PATCH, path, UPDATE).send().await,
+        200
+    );
+    let query = format!("{path}?b=%C3%BC%20*&a=1&a=0");
+    assert_eq!(signed(&amazon, Method::GET, &query, "").send().await, 200);
+    assert!(amazon.books().calls.iter().all(|call| call.verified));
+}
+
+#[tokio::test]
+async fn one_changed_byte_is_refused() {
+    let amazon = amazon().await;
+    let original = signed(
+        &amazon,
+        Method::PATCH,
+        "/v2/checkoutSessions/S1?a=1",
+        UPDATE,
+    );
+    assert_eq!(original.send().await, 200);
+
+    let mut changed: Vec<(String, Signed)> = Vec::new();
+    let mut change = |what: &str, change: &dyn Fn(&mut Signed)| {
+        let mut request = original.clone();
+        change(&mut request);
+        changed.push((what.to_owned(), request));
+    };
+    change("method", &|request| request.method = Method::GET);
+    change("path", &|request| {
+        request.url.set_path("/v2/checkoutSessions/S2")
+    });
+    change("query", &|request| request.url.set_query(Some("a=2")));
+    change("no query", &|request| request.url.set_query(None));
+    for at in 0..UPDATE.len() {
+        change("body", &|request| {
+            let mut bytes = UPDATE.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            request.body = String::from_utf8(bytes).unwrap();
+        });
+    }
+    change("longer body", &|request| request.body.push(' '));
+    change("no body", &|request| request.body.clear());
+    for name in original.headers.keys() {
+        change(&format!("no {name}"), &|request| {
+            request.headers.remove(name);
+        });
+        let value = &original.headers[name];
+        // All of the signature's, the last byte of the others: base64 pads with it.
+        let places = match name.as_str() {
+            "authorization" => 0..value.len() - 3,
+            _ => value.len() - 1..value.len(),
+        };
+        for at in places {
+            change(&format!("{name} at {at}"), &|request| {
+                let mut bytes = value.as_bytes().to_vec();
+                bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+                request
+                    .headers
+                    .insert(name.clone(), String::from_utf8(bytes).unwrap());
+            });
+        }
+    }
+
+    for (what, request) in changed {
+        if request.headers == original.headers
+            && request.body == original.body
+            && request.url == original.url
+            && request.method == original.method
+        {
+            continue;
+        }
+        let status = request.send().await;
+        assert!(matches!(status, 400 | 403), "{what}: {status}");
+    }
+    let accepted = amazon
+        .books()
+        .calls
+        .iter()
+        .filter(|call| call.verified)
+        .count();
+    assert_eq!(accepted, 1);
+}
+
+#[tokio::test]
+async fn an_old_signature_is_refused() {
+    let amazon = amazon().await;
+    for minutes in [-16, 16] {
+        let at = Timestamp::now() + SignedDuration::from_mins(minutes);
+        let old = signed_at(&amazon, Method::GET, "/v2/checkoutSessions/S1", "", at);
+        assert_eq!(old.send().await, 400);
+    }
+}
+
+#[tokio::test]
+async fn completing_a_session_is_refused_and_remembered() {
+    let amazon = amazon().await;
+    let complete = signed(
+        &amazon,
+        Method::POST,
+        "/v2/checkoutSessions/S1/complete",
+        "{}",
+    );
+    assert_eq!(complete.send().await, 405);
+    assert_eq!(amazon.books().completions(), 1);
+}
+
+#[tokio::test]
+async fn an_update_is_checked() {
+    let amazon = amazon().await;
+    let charge = |amount: &str, currency: &str| json!({"paymentDetails": {"chargeAmount": {"amount": amount, "currencyCode": currency}}});
+    for wrong in [
+        json!({"paymentDetail": {}}),
+        json!({"paymentDetails": {"paymentIntent": "confirm"}}),
+        json!({"paymentDetails": {"chargeAmount": {"amount": 10, "currencyCode": "EUR"}}}),
+        json!({"merchantMetadata": {"merchantReferenceId": "x".repeat(257)}}),
+        charge("10.001", "EUR"),
+        charge("10.", "EUR"),
+        charge("0.00", "EUR"),
+        charge("-1", "EUR"),
+        charge("10.00", "USD"),
+    ] {
+        let update = signed(
+            &amazon,
+            Method::PATCH,
+            "/v2/checkoutSessions/S1",
+            &wrong.to_string(),
+        );
+        assert_eq!(update.send().await, 400, "{wrong}");
+    }
+    assert_eq!(amazon.books().sessions["S1"].charge_amount, None);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_stands_for_one_request() {
+    let amazon = amazon().await;
+    let path = "/v2/checkoutSessions/S1";
+    for (path, body, status) in [
+        (path, UPDATE, 200),
+        (path, UPDATE, 200),
+        (path, "{}", 400),
+        ("/v2/checkoutSessions/S2", UPDATE, 400),
+    ] {
+        let update = signed(&amazon, Method::PATCH, path, body);
+        assert_eq!(update.send().await, status, "{path} {body}");
+    }
+}
+
+#[tokio::test]
+async fn the_script_draws_the_button() {
+    let amazon = amazon().await;
+    let client = shared::http_client::build(None).unwrap();
+    let script = client.get(format!("{}/checkout.js", amazon.url()));
+    let answer = script.timeout(Duration::from_secs(5)).send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/javascript");
+    assert!(answer.text().await.unwrap().contains("renderButton"));
+}

@@ -1,0 +1,157 @@
+use std::time::Duration;
+
+use local::amazon::{Fault, Options, Simulator, State};
+use shared::amazon_pay::{AmazonPayToken, Client, SessionProblem};
+use shared::amount::Amount;
+use shared::order::NextStep;
+use shared::problem::{Code, Problem};
+use shared::text::Text;
+use tokio::time::Instant;
+
+use crate::world::{read, variables};
+
+async fn amazon_pay() -> (Simulator, Client) {
+    let options = Options::default();
+    let amazon = Simulator::start(options.clone()).await.unwrap();
+    let env = variables(&options, amazon.url(), &[]);
+    (amazon, read(&env).await.unwrap().unwrap().client)
+}
+
+async fn token(client: &Client, id: &str) -> Result<AmazonPayToken, SessionProblem> {
+    let amount = Amount {
+        currency: "EUR".parse().unwrap(),
+        value: 1000,
+    };
+    let until = Instant::now() + Duration::from_secs(5);
+    client
+        .chargeable_token(&id.parse().unwrap(), &amount, until)
+        .await
+}
+
+#[tokio::test]
+async fn a_confirmed_session_gives_the_token_that_adyen_charges() {
+    let (amazon, client) = amazon_pay().await;
+    amazon.confirmed("S1-3DS-REDIRECT", "10.00", "EUR");
+
+    let token = token(&client, "S1-3DS-REDIRECT").await.unwrap();
+
+    assert_eq!(format!("{token:?}"), "[redacted]");
+    let text: Text<1000> = token.into();
+    assert!(text.ends_with("AMZN-S1-3DS-REDIRECT"), "{}", &*text);
+    let books = amazon.books();
+    let [call] = books.calls.as_slice() else {
+        panic!("{books:?}")
+    };
+    assert_eq!(call.method, "GET");
+    assert!(call.verified);
+    assert_eq!(books.completions(), 0);
+    assert_eq!(books.sessions["S1-3DS-REDIRECT"].state, State::Open);
+}
+
+#[tokio::test]
+async fn a_session_for_another_amount_gives_none() {
+    let (amazon, client) = amazon_pay().await;
+    amazon.confirmed("CHEAP", "9.99", "EUR");
+    amazon.confirmed("DOLLARS", "10.00", "USD");
+    amazon.confirmed("WHOLE", "1000", "EUR");
+    amazon.open("UNSET");
+    for id in ["CHEAP", "DOLLARS", "WHOLE", "UNSET"] {
+        let problem = token(&client, id).await.unwrap_err();
+        assert_eq!(problem, SessionProblem::AmountMismatch, "{id}");
+    }
+    for (id, text) in [("SHORT", "10"), ("LONG", "10.000")] {
+        amazon.confirmed(id, text, "EUR");
+        assert!(token(&client, id).await.is_ok(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn each_reason_not_to_pay_has_its_code_and_next_step() {
+    let (amazon, client) = amazon_pay().await;
+    amazon.confirmed("CANCELED", "10.00", "EUR");
+    amazon.end("CANCELED", State::Canceled, Some("BuyerCanceled"));
+    amazon.confirmed("EXPIRED", "10.00", "EUR");
+    amazon.end("EXPIRED", State::Canceled, Some("Expired"));
+    amazon.confirmed("COMPLETED", "10.00", "EUR");
+    amazon.end("COMPLETED", State::Completed, None);
+    amazon.confirmed("OTHER", "1.00", "EUR");
+    amazon.confirmed("S1-NO-TOKEN", "10.00", "EUR");
+    for (id, code, status, next_step) in [
+        (
+            "CANCELED",
+            Code::CheckoutSessionCanceled,
+            409,
+            NextStep::StartOver,
+        ),
+        (
+            "EXPIRED",
+            Code::CheckoutSessionExpired,
+            409,
+            NextStep::StartOver,
+        ),
+        (
+            "COMPLETED",
+            Code::CheckoutSessionCompleted,
+            409,
+            NextStep::StartOver,
+        ),
+        (
+            "NOBODY",
+            Code::CheckoutSessionNotFound,
+            404,
+            NextStep::StartOver,
+        ),
+        ("OTHER", Code::AmountMismatch, 422, NextStep::StartOver),
+        (
+            "S1-NO-TOKEN",
+            Code::AmazonPayTokenMissing,
+            502,
+            NextStep::ShowError,
+        ),
+    ] {
+        let problem = token(&client, id).await.unwrap_err();
+        assert_eq!(problem.code(), code, "{id}");
+        assert_eq!(problem.next_step(), next_step, "{id}");
+        let answer = Problem::from(problem).into_response();
+        assert_eq!(answer.status(), status, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn an_amazon_pay_that_is_down_or_does_not_know_us_gives_none() {
+    let (amazon, client) = amazon_pay().await;
+    amazon.confirmed("S1", "10.00", "EUR");
+    for _ in 0..3 {
+        amazon.inject(Fault::status(500));
+    }
+    let problem = token(&client, "S1").await.unwrap_err();
+    assert_eq!(problem.code(), Code::AmazonPayUnavailable);
+    assert_eq!(amazon.books().calls.len(), 3);
+
+    amazon.inject(Fault::refusal(403, "InvalidRequestSignature"));
+    let problem = token(&client, "S1").await.unwrap_err();
+    assert_eq!(problem.code(), Code::AmazonPayConfiguration);
+    assert_eq!(problem.next_step(), NextStep::ShowError);
+
+    amazon.inject(Fault::DropAfter);
+    assert!(token(&client, "S1").await.is_ok(), "asked again");
+}
+
+#[tokio::test]
+async fn the_callers_time_is_kept() {
+    let (amazon, client) = amazon_pay().await;
+    amazon.confirmed("S1", "10.00", "EUR");
+    amazon.inject(Fault::Late(Duration::from_secs(60)));
+    let amount = Amount {
+        currency: "EUR".parse().unwrap(),
+        value: 1000,
+    };
+    let begun = Instant::now();
+    let until = begun + Duration::from_millis(300);
+    let problem = client
+        .chargeable_token(&"S1".parse().unwrap(), &amount, until)
+        .await
+        .unwrap_err();
+    assert_eq!(problem.code(), Code::AmazonPayUnavailable);
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}

@@ -1,0 +1,262 @@
+//! Errors: what a storefront and a backend hear of them, and what nobody does.
+
+use std::collections::BTreeSet;
+
+use local::adyen::{Answer as Said, Fault};
+use local::keys;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::problem::{Code, Problem};
+use tests::{Answer, Stack, backend, browser, payment};
+
+const TOKEN: &str = "160583287597AMZN";
+
+#[test]
+fn every_code_is_one_of_a_kind() {
+    let mut known = BTreeSet::new();
+    for code in Code::ALL {
+        let (text, status) = (code.as_str(), code.status().as_u16());
+        assert!(known.insert(text), "{text} is there twice");
+        let snake = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(text.chars().all(snake), "{text}");
+        assert!(!text.starts_with('_') && !text.ends_with('_') && !text.contains("__"));
+        assert!((400..=504).contains(&status), "{text}: {status}");
+        let title = code.title();
+        assert!(title.ends_with('.') && title.len() < 100, "{title}");
+
+        let response = Problem::new(*code, "Because.").at("field").into_response();
+        assert_eq!(response.status(), code.status());
+        let challenged = response.headers().contains_key("www-authenticate");
+        assert_eq!(challenged, status == 401, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_gateway_knows_its_routes_and_no_other() {
+    let stack = Stack::start().await;
+    for (method, path) in [
+        (Method::GET, "/payments"),
+        (Method::PUT, "/payments"),
+        (Method::POST, "/payments/"),
+        (Method::POST, "/Payments"),
+        (Method::POST, "/payments/details/more"),
+        (Method::POST, "/v72/payments"),
+        (Method::GET, "/orders"),
+        (Method::GET, "/orders/"),
+        (Method::DELETE, "/orders/ORDER-1"),
+        (Method::GET, "/nowhere"),
+    ] {
+        let request = stack.request(method.clone(), path).bearer_auth(backend());
+        let answer = Answer::of(request).await;
+        assert_eq!(answer.status, 404, "{method} {path}: {answer:?}");
+        assert_eq!(answer.body, json!({"message": "Not Found"}), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_gets_another_s_route_says_so() {
+    let stack = Stack::start().await;
+    for function in ["payment-methods", "payments", "orders"] {
+        for (token, code) in [(backend(), "not_found"), (String::new(), "unauthorized")] {
+            let event = json!({
+                "version": "2.0",
+                "routeKey": "PATCH /nowhere",
+                "rawPath": "/nowhere",
+                "rawQueryString": "",
+                "headers": {"authorization": format!("Bearer {token}"), "host": "localhost"},
+                "requestContext": {
+                    "http": {
+                        "method": "PATCH",
+                        "path": "/nowhere",
+                        "protocol": "HTTP/1.1",
+                        "sourceIp": "192.0.2.1",
+                        "userAgent": "tests",
+                    },
+                    "routeKey": "PATCH /nowhere",
+                    "stage": "$default",
+                    "timeEpoch": 0,
+                },
+                "isBase64Encoded": false,
+            });
+            let response = stack
+                .bundle
+                .invoke(function, &event.to_string())
+                .await
+                .unwrap();
+            let body: Value = serde_json::from_slice(response.body()).unwrap();
+            assert_eq!(body["code"], code, "{function}: {body}");
+        }
+    }
+}
+
+/// Adyen's errorCode, and what becomes of it: status, code, and the shopper's next step.
+const REJECTIONS: [(&str, u16, &str, &str); 13] = [
+    ("5_602", 422, "adyen_rejected", "startOver"),
+    ("5_603", 422, "adyen_rejected", "startOver"),
+    ("5_606", 422, "adyen_rejected", "startOver"),
+    ("5_604", 422, "adyen_rejected", "showError"),
+    ("5_610", 422, "adyen_rejected", "tryAnotherMethod"),
+    ("5_611", 422, "adyen_rejected", "retryWithAmazonPay"),
+    ("702", 422, "adyen_rejected", "showError"),
+    ("5_605", 502, "adyen_configuration", "showError"),
+    ("5_616", 502, "adyen_configuration", "showError"),
+    ("901", 502, "adyen_configuration", "showError"),
+    ("905", 502, "adyen_configuration", "showError"),
+    ("905_2", 502, "adyen_configuration", "showError"),
+    ("903", 502, "adyen_unavailable", "showError"),
+];
+
+#[tokio::test]
+async fn what_adyen_does_not_process_ends_the_attempt() {
+    let stack = Stack::start().await;
+    for (error_code, status, code, next_step) in REJECTIONS {
+        let reference = format!("ORDER-{error_code}");
+        let token = format!("{TOKEN}-FAULT-{error_code}");
+        let answer = stack.pay(&reference, &token).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
+        assert_eq!(answer.body["errorCode"], error_code, "{answer:?}");
+        assert_eq!(answer.body["reference"], reference, "{answer:?}");
+        assert_eq!(answer.body["attempt"], 1, "{answer:?}");
+        assert_eq!(answer.body["nextStep"], next_step, "{answer:?}");
+        assert!(answer.body["message"].is_string(), "{answer:?}");
+
+        let order = stack.order(&reference).await;
+        assert_eq!(order["status"], "error", "{order}");
+        assert_eq!(order["nextStep"], next_step, "{order}");
+        assert_eq!(order["message"], answer.body["message"], "{order}");
+        assert_eq!(order["attempts"][0]["errorCode"], error_code, "{order}");
+
+        // The same again is the same answer, and no call.
+        let calls = stack.adyen().books().calls.len();
+        let again = stack.pay(&reference, &token).await;
+        assert_eq!((again.status, &again.body), (answer.status, &answer.body));
+        assert_eq!(stack.adyen().books().calls.len(), calls);
+
+        let paid = stack.pay(&reference, TOKEN).await;
+        assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
+        assert_eq!(paid.body["attempt"], 2, "{paid:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_amazon_pay_token_starts_over() {
+    let stack = Stack::start().await;
+    let answer = stack.pay("ORDER-1", "160583287597AMZN-UNKNOWN").await;
+    assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"));
+    assert_eq!(answer.body["errorCode"], "5_602");
+    assert_eq!(answer.body["nextStep"], "startOver");
+}
+
+#[tokio::test]
+async fn an_api_key_that_adyen_does_not_take_is_no_caller_s_business() {
+    let stack = Stack::with_variables(&[("ADYEN_API_KEY", "another-api-key")]).await;
+    for path in ["/payments", "/paymentMethods"] {
+        for token in [browser("ORDER-1"), backend()] {
+            let body = match path {
+                "/payments" => payment("ORDER-1", TOKEN),
+                _ => json!({"countryCode": "NL", "amount": {"currency": "EUR", "value": 1000}}),
+            };
+            let answer = stack.post(path, &token, &body).await;
+            assert_eq!((answer.status, answer.code()), (502, "adyen_configuration"));
+            let text = answer.body.to_string();
+            for inside in [
+                "another-api-key",
+                keys::ADYEN_API_KEY,
+                "127.0.0.1",
+                "401",
+                "v72",
+            ] {
+                assert!(!text.contains(inside), "{inside}: {text}");
+            }
+        }
+    }
+    assert!(stack.adyen().books().payments.is_empty());
+    assert_eq!(stack.order("ORDER-1").await["status"], "error");
+}
+
+#[tokio::test]
+async fn adyen_s_own_words_stay_in_the_log() {
+    let stack = Stack::start().await;
+    let words = "Secret of merchant account 4711 at /v72/payments";
+    for path in ["/payments", "/paymentMethods"] {
+        stack
+            .adyen()
+            .inject(Fault::instead(Said::service_error(422, "702", words)));
+        let body = match path {
+            "/payments" => payment("ORDER-1", TOKEN),
+            _ => json!({}),
+        };
+        let answer = stack.post(path, &browser("ORDER-1"), &body).await;
+        assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"));
+        assert!(!answer.body.to_string().contains("Secret"), "{answer:?}");
+    }
+    let item = stack.dynamodb().scan().table_name("orders").send().await;
+    assert!(!format!("{item:?}").contains("Secret"), "{item:?}");
+}
+
+#[tokio::test]
+async fn payment_methods_say_when_adyen_cannot_be_asked() {
+    let stack = Stack::start().await;
+    let ask = async || {
+        stack
+            .post("/paymentMethods", &browser("ORDER-1"), &json!({}))
+            .await
+    };
+    for fault in [
+        Fault::status(500),
+        Fault::status(502),
+        Fault::instead(Said::text(200, "text/html", "<html>")),
+        Fault::instead(Said::json(200, &json!(["no", "object"]))),
+    ] {
+        stack.adyen().inject(fault.clone());
+        let answer = ask().await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (502, "adyen_unavailable"),
+            "{fault:?}"
+        );
+        assert_eq!(answer.headers["retry-after"], "1");
+    }
+    // What may be tried again is, before anybody hears of it.
+    for fault in [
+        Fault::drop_before(),
+        Fault::truncated(),
+        Fault::error("703"),
+        Fault::status(429),
+    ] {
+        stack.adyen().inject(fault.clone());
+        let answer = ask().await;
+        assert_eq!(answer.status, 200, "{fault:?}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_can_read_leaves_the_outcome_open() {
+    let stack = Stack::start().await;
+    for (number, fault) in [
+        Fault::status(500),
+        Fault::instead(Said::text(200, "text/html", "<html>")),
+        Fault::instead(Said::json(200, &json!({"pspReference": "X"}))),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reference = format!("ORDER-{number}");
+        stack.adyen().inject(fault);
+        let answer = stack.pay(&reference, TOKEN).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        let expected = json!({
+            "reference": reference,
+            "status": "pending",
+            "attempt": 1,
+            "nextStep": "wait",
+            "message": "Your payment is being processed. Please wait a moment.",
+        });
+        assert_eq!(answer.body, expected);
+        let order = stack.order(&reference).await;
+        assert_eq!(
+            (&order["status"], &order["nextStep"]),
+            (&json!("pending"), &json!("wait"))
+        );
+    }
+}

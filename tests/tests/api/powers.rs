@@ -1,0 +1,334 @@
+//! What a checkout token fixes, and what only a merchant token may do and see.
+
+use local::adyen::Release;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Answer, Stack, backend, browser, payment};
+
+use crate::jwt::{checkout, sign, with};
+use crate::traces;
+
+const TOKEN: &str = "160583287597AMZN";
+
+/// The page's body with other members; null takes one out.
+fn body(members: Value) -> Value {
+    with(payment("ORDER-1", TOKEN), members)
+}
+
+#[tokio::test]
+async fn a_browser_pays_what_its_token_says_and_nothing_else() {
+    let stack = Stack::start().await;
+    let amount =
+        |currency: &str, value: i64| json!({"amount": {"currency": currency, "value": value}});
+    let nobody = sign(&with(checkout(), json!({"shopperReference": null})));
+    let somebody = sign(&checkout());
+    for (token, members, status, code, field) in [
+        (
+            &somebody,
+            amount("EUR", 1),
+            422,
+            "amount_mismatch",
+            "amount",
+        ),
+        (
+            &somebody,
+            amount("EUR", 999),
+            422,
+            "amount_mismatch",
+            "amount",
+        ),
+        (
+            &somebody,
+            amount("EUR", 1001),
+            422,
+            "amount_mismatch",
+            "amount",
+        ),
+        (
+            &somebody,
+            amount("HUF", 1000),
+            422,
+            "amount_mismatch",
+            "amount",
+        ),
+        (
+            &somebody,
+            json!({"countryCode": "DE"}),
+            422,
+            "country_mismatch",
+            "countryCode",
+        ),
+        (
+            &somebody,
+            json!({"reference": "ORDER-2"}),
+            403,
+            "wrong_order",
+            "reference",
+        ),
+        (
+            &somebody,
+            json!({"reference": "order-1"}),
+            403,
+            "wrong_order",
+            "reference",
+        ),
+        (
+            &somebody,
+            json!({"shopperReference": "shopper-2"}),
+            403,
+            "wrong_shopper",
+            "shopperReference",
+        ),
+        (
+            &nobody,
+            json!({"shopperReference": "shopper-1", "storePaymentMethod": true}),
+            403,
+            "wrong_shopper",
+            "shopperReference",
+        ),
+        (
+            &somebody,
+            json!({"merchantAccount": "Another"}),
+            403,
+            "wrong_merchant_account",
+            "merchantAccount",
+        ),
+        (
+            &somebody,
+            json!({"merchantAccount": "adyen_merchant_account"}),
+            403,
+            "wrong_merchant_account",
+            "merchantAccount",
+        ),
+    ] {
+        let answer = stack.post("/payments", token, &body(members.clone())).await;
+        let said = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(said, (status, code, Some(field)), "{members}: {answer:?}");
+        traces::nothing_sent(&stack, &members.to_string());
+    }
+    for (members, status, code) in [
+        (amount("EUR", 1), 422, "amount_mismatch"),
+        (json!({"countryCode": "DE"}), 422, "country_mismatch"),
+        (
+            json!({"merchantAccount": "Another"}),
+            403,
+            "wrong_merchant_account",
+        ),
+    ] {
+        let answer = stack.post("/paymentMethods", &somebody, &members).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{members}");
+        traces::nothing_sent(&stack, &members.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_repeat_what_the_token_says() {
+    let stack = Stack::start().await;
+    let token = sign(&checkout());
+    let repeated = json!({
+        "countryCode": "NL",
+        "shopperReference": "shopper-1",
+        "merchantAccount": "ADYEN_MERCHANT_ACCOUNT",
+    });
+    let silent = json!({"amount": null, "reference": null});
+    for members in [repeated, silent] {
+        let answer = stack.post("/payments", &token, &body(members)).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let sent = stack.adyen().books().calls[0].body.clone();
+        let expected = json!({
+            "countryCode": "NL",
+            "shopperReference": "shopper-1",
+            "merchantAccount": "ADYEN_MERCHANT_ACCOUNT",
+            "shopperIP": "127.0.0.1",
+        });
+        assert_eq!(sent, body(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_browser_may_name_the_country_that_its_token_leaves_open() {
+    let stack = Stack::start().await;
+    let token = sign(&with(checkout(), json!({"countryCode": null})));
+    let body = body(json!({"countryCode": "DE"}));
+    assert_eq!(stack.post("/payments", &token, &body).await.status, 200);
+    assert_eq!(stack.adyen().books().calls[0].body["countryCode"], "DE");
+}
+
+#[tokio::test]
+async fn a_browser_hears_nothing_of_other_orders() {
+    let stack = Stack::start().await;
+    stack.pay("ORDER-2", TOKEN).await;
+    for reference in ["ORDER-2", "NO-SUCH-ORDER", "psp%23ABC", "ORDER-1x"] {
+        let path = format!("/orders/{reference}");
+        let answer = stack.get(&path, &browser("ORDER-1")).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (403, "wrong_order"),
+            "{reference}"
+        );
+        assert!(answer.body.get("status") == Some(&json!(403)), "{answer:?}");
+    }
+    let body = json!({"reference": "ORDER-2", "details": {"redirectResult": "x"}});
+    let answer = stack
+        .post("/payments/details", &browser("ORDER-1"), &body)
+        .await;
+    assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
+    assert_eq!(stack.adyen().books().calls.len(), 1);
+    // Its own order does not exist yet.
+    let answer = stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;
+    assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
+}
+
+#[tokio::test]
+async fn a_browser_is_sent_back_to_allowed_origins_only() {
+    let allowed = "https://shop.example.com, https://m.example.com:8443";
+    let stack = Stack::with_variables(&[("ALLOWED_ORIGINS", allowed)]).await;
+    for url in [
+        "https://evil.example.com/",
+        "http://shop.example.com/",
+        "https://shop.example.com:8443/",
+        "https://m.example.com/",
+        "https://shop.example.com.evil.example/",
+        "https://shop.example.com@evil.example/",
+        "https://evil.example/?https://shop.example.com",
+        "https://evil.example\\@shop.example.com/",
+        "shop://shop.example.com/",
+    ] {
+        let body = body(json!({"returnUrl": url}));
+        let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
+        let said = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(
+            said,
+            (422, "return_url_not_allowed", Some("returnUrl")),
+            "{url}"
+        );
+        traces::nothing_sent(&stack, url);
+    }
+    for (number, url) in [
+        Some("https://shop.example.com/checkout?order=1"),
+        Some("https://shop.example.com:443/"),
+        Some("HTTPS://SHOP.EXAMPLE.COM/"),
+        Some("https://m.example.com:8443/a"),
+        // The deployment's own default.
+        None,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reference = format!("ORDER-{number}");
+        let body = body(json!({"returnUrl": url, "reference": reference}));
+        let answer = stack.post("/payments", &browser(&reference), &body).await;
+        assert_eq!(answer.status, 200, "{url:?}: {answer:?}");
+    }
+    // The backend is trusted.
+    let body = body(json!({"returnUrl": "https://elsewhere.example/", "reference": "ORDER-9"}));
+    assert_eq!(stack.post("/payments", &backend(), &body).await.status, 200);
+}
+
+#[tokio::test]
+async fn only_the_backend_charges_what_is_stored() {
+    let stack = Stack::start().await;
+    let stored = json!({"storedPaymentMethodId": "7219687191761347"});
+    for members in [
+        json!({"paymentMethod": stored}),
+        json!({
+            "paymentMethod": stored,
+            "shopperInteraction": "ContAuth",
+            "recurringProcessingModel": "Subscription",
+        }),
+        json!({"paymentMethod": stored, "shopperInteraction": "Ecommerce"}),
+        json!({"shopperInteraction": "ContAuth"}),
+    ] {
+        let answer = stack
+            .post("/payments", &sign(&checkout()), &body(members.clone()))
+            .await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (403, "merchant_token_required"),
+            "{members}: {answer:?}"
+        );
+        traces::nothing_sent(&stack, &members.to_string());
+    }
+}
+
+#[tokio::test]
+async fn only_the_backend_sees_an_order_s_history() {
+    let stack = Stack::start().await;
+    stack.adyen().hold_webhooks();
+    let token = sign(&checkout());
+    stack.post("/payments", &token, &body(json!({}))).await;
+    stack.adyen().release_webhooks(Release::InOrder).await;
+
+    let seen = stack.order("ORDER-1").await;
+    let shown = stack.get("/orders/ORDER-1", &token).await.body;
+    for (name, value) in shown.as_object().unwrap() {
+        assert_eq!(&seen[name], value, "{name}");
+    }
+    let [attempts, events, shopper_reference] =
+        ["attempts", "events", "shopperReference"].map(|name| {
+            assert!(shown.get(name).is_none(), "{name}: {shown}");
+            &seen[name]
+        });
+    assert_eq!(shopper_reference, "shopper-1");
+    assert_eq!(attempts[0]["attempt"], 1);
+    assert_eq!(attempts[0]["resultCode"], "Authorised");
+    assert_eq!(attempts[0]["paymentMethod"], "amazonPay");
+    assert_eq!(attempts[0]["pspReference"], shown["pspReference"]);
+    assert_eq!(events[0]["eventCode"], "AUTHORISATION");
+    assert_eq!(events[0]["pspReference"], shown["pspReference"]);
+    // What was paid with is nobody's business any more.
+    assert!(!attempts.to_string().contains(TOKEN), "{attempts}");
+}
+
+#[tokio::test]
+async fn only_the_backend_hears_why_a_payment_was_refused() {
+    for (suffix, reason, reason_code) in [
+        ("REFUSED", "Refused", "2"),
+        ("CANCELLED", "Shopper Cancelled", "16"),
+        ("ERROR", "Acquirer Error", "4"),
+    ] {
+        let stack = Stack::start().await;
+        stack.adyen().hold_webhooks();
+        let body = payment("ORDER-1", &format!("{TOKEN}-{suffix}"));
+        for (token, told) in [(browser("ORDER-1"), false), (backend(), true)] {
+            let answer = stack.post("/payments", &token, &body).await;
+            assert_eq!(answer.status, 200, "{answer:?}");
+            let told = told.then(|| (json!(reason), json!(reason_code)));
+            let reason = answer.body.get("refusalReason").cloned();
+            let code = answer.body.get("refusalReasonCode").cloned();
+            assert_eq!(reason.zip(code), told, "{answer:?}");
+        }
+        stack.adyen().release_webhooks(Release::InOrder).await;
+        let order = stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;
+        for secret in ["refusal", reason, "reason"] {
+            let text = order.body.to_string();
+            // resultCode Refused is Adyen's for storefronts.
+            let text = text.replace("\"resultCode\":\"Refused\"", "");
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+        let attempt = &stack.order("ORDER-1").await["attempts"][0];
+        assert_eq!(attempt["refusalReason"], reason);
+        assert_eq!(attempt["refusalReasonCode"], reason_code);
+    }
+}
+
+#[tokio::test]
+async fn a_backend_names_order_and_amount_itself() {
+    let stack = Stack::start().await;
+    for (number, currency) in ["EUR", "GBP", "USD", "HUF"].into_iter().enumerate() {
+        let reference = format!("ORDER-{number}");
+        let body = body(json!({
+            "reference": reference,
+            "amount": {"currency": currency, "value": 100 + number},
+            "shopperIP": "2001:db8::1",
+        }));
+        let request = stack
+            .request(Method::POST, "/payments")
+            .bearer_auth(backend())
+            .json(&body);
+        assert_eq!(Answer::of(request).await.status, 200);
+        let sent = stack.adyen().books().calls[number].body.clone();
+        assert_eq!(sent["shopperIP"], "2001:db8::1");
+        assert_eq!(stack.order(&reference).await["amount"], body["amount"]);
+    }
+}

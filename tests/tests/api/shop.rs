@@ -1,0 +1,78 @@
+//! A storefront whose shoppers go through 3-D Secure.
+
+use local::adyen::Release;
+use serde_json::{Value, json};
+use tests::{Answer, Stack, browser, payment};
+
+use crate::jwt::with;
+
+/// The page's request with all that 3-D Secure needs.
+pub fn from_browser(reference: &str, amazon_pay_token: &str) -> Value {
+    with(
+        payment(reference, amazon_pay_token),
+        json!({
+            "channel": "Web",
+            "origin": "https://your-company.example.com",
+            "browserInfo": {
+                "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+                "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
+                "userAgent": "Mozilla/5.0",
+            },
+        }),
+    )
+}
+
+/// A storefront's page in the shopper's browser.
+pub struct Shop {
+    /// The bundle behind it.
+    pub stack: Stack,
+}
+
+impl Shop {
+    /// One whose webhooks are held.
+    pub async fn open() -> Self {
+        let stack = Stack::start().await;
+        stack.adyen().hold_webhooks();
+        Self { stack }
+    }
+
+    pub async fn pay(&self, reference: &str, amazon_pay_token: &str) -> Answer {
+        let body = from_browser(reference, amazon_pay_token);
+        self.stack
+            .post("/payments", &browser(reference), &body)
+            .await
+    }
+
+    /// Pays, and gives the action that the shopper has to take.
+    pub async fn asked_to_act(&self, reference: &str, amazon_pay_token: &str) -> Value {
+        let answer = self.pay(reference, amazon_pay_token).await;
+        assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
+        answer.body["action"].clone()
+    }
+
+    /// Posts what the browser brought back.
+    pub async fn brings(&self, reference: &str, details: Value) -> Answer {
+        let body = json!({"details": details});
+        self.stack
+            .post("/payments/details", &browser(reference), &body)
+            .await
+    }
+
+    pub async fn sees(&self, reference: &str) -> Value {
+        let path = format!("/orders/{reference}");
+        self.stack.get(&path, &browser(reference)).await.body
+    }
+
+    /// How often details reached Adyen.
+    pub fn details_at_adyen(&self) -> usize {
+        self.stack
+            .adyen()
+            .books()
+            .calls_to("/payments/details")
+            .len()
+    }
+
+    pub async fn release_webhooks(&self) {
+        self.stack.adyen().release_webhooks(Release::InOrder).await;
+    }
+}

@@ -1,0 +1,130 @@
+//! What an order costs at DynamoDB: calls, and the capacity that DynamoDB says they consume.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+
+use local::adyen::{Answer as Said, Fault as Mishap, Release};
+use serde_json::Value;
+use tests::backend;
+use tests::faulty::Call;
+
+use crate::shop::Shop;
+use crate::shopper::{post, result};
+
+/// What something cost.
+#[derive(Debug, PartialEq)]
+struct Cost {
+    calls: Vec<String>,
+    /// Capacity units.
+    units: f64,
+}
+
+impl Cost {
+    fn of(calls: &[Call]) -> Self {
+        Self {
+            calls: calls.iter().map(described).collect(),
+            units: calls.iter().map(units).sum(),
+        }
+    }
+
+    fn is(&self, calls: &[&str]) {
+        assert_eq!(self.calls, calls, "{self:?}");
+    }
+}
+
+/// The operation, with the number of items where there are several.
+fn described(call: &Call) -> String {
+    let request: Value = serde_json::from_slice(&call.request).unwrap();
+    match request["TransactItems"].as_array() {
+        Some(items) => format!("{}({})", call.name, items.len()),
+        None => call.name.clone(),
+    }
+}
+
+fn units(call: &Call) -> f64 {
+    let reply = call.reply.as_ref().expect("an answer");
+    let reply: Value = serde_json::from_slice(&reply.body).unwrap();
+    let of = |consumed: &Value| consumed["CapacityUnits"].as_f64().unwrap_or(0.0);
+    match &reply["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().map(of).sum(),
+        consumed => of(consumed),
+    }
+}
+
+impl Shop {
+    /// What was called since the last time.
+    fn cost(&self) -> Cost {
+        let cost = Cost::of(&self.dynamodb.calls());
+        self.dynamodb.begin(|_| None);
+        cost
+    }
+}
+
+#[tokio::test]
+async fn a_payment_is_three_writes_in_two_round_trips() {
+    let shop = Shop::open().await;
+    let simulator = shop.simulator();
+    let mut table = String::from("never twice: what an order costs at DynamoDB\n");
+    let mut row = |what: &str, cost: &Cost| {
+        let calls = cost.calls.join(", ");
+        writeln!(table, "  {what:<42} {:>4} units  {calls}", cost.units).unwrap();
+    };
+    simulator.hold_webhooks();
+
+    shop.pay("A", "T").await;
+    let payment = shop.cost();
+    row("a payment", &payment);
+    // The attempt; then the answer and the payment's pointer. No read.
+    payment.is(&["PutItem", "TransactWriteItems(2)"]);
+
+    simulator.release_webhooks(Release::InOrder).await;
+    let webhook = shop.cost();
+    row("its webhook", &webhook);
+    webhook.is(&["GetItem", "PutItem"]);
+
+    simulator.hold_webhooks();
+    simulator.inject(Mishap::afterwards(Said::text(500, "text/html", "")));
+    shop.pay("B", "T").await;
+    shop.cost().is(&["PutItem"]);
+    simulator.release_webhooks(Release::InOrder).await;
+    let webhook = shop.cost();
+    row("the webhook of a payment not heard of", &webhook);
+    // One item more: the pointer.
+    webhook.is(&["GetItem", "TransactWriteItems(2)"]);
+
+    simulator.hold_webhooks();
+    let redirected = shop.pay("C", "T-3DS-REDIRECT").await;
+    let payment = shop.cost();
+    row("a payment that needs 3-D Secure", &payment);
+    payment.is(&["PutItem", "PutItem"]);
+    let body = result(Some(1), &redirected.body["action"], true);
+    post(&shop.stack, "C", "/payments/details", &body).await;
+    let details = shop.cost();
+    row("its details", &details);
+    details.is(&["GetItem", "PutItem", "TransactWriteItems(2)"]);
+
+    shop.pay("D", "T-REFUSED").await;
+    shop.cost();
+    shop.pay("D", "T2").await;
+    let retry = shop.cost();
+    row("a payment after a refusal", &retry);
+    // The first write finds the order there, and is told what it is.
+    retry.is(&["PutItem", "PutItem", "TransactWriteItems(2)"]);
+
+    shop.pay("A", "T").await;
+    let again = shop.cost();
+    row("the same payment again", &again);
+    again.is(&["PutItem"]);
+
+    let answer = shop.stack.get("/orders/A", &backend()).await;
+    assert_eq!(answer.status, 200);
+    let read = shop.cost();
+    row("a question about an order", &read);
+    read.is(&["GetItem"]);
+
+    // Written past the capture of `cargo test`.
+    std::io::stderr()
+        .lock()
+        .write_all(table.as_bytes())
+        .unwrap();
+}

@@ -1,0 +1,190 @@
+//! What the shopper's browser brings back, from several pages at once.
+
+use local::adyen::{challenge_result, fingerprint_result, redirect_result};
+use serde_json::{Value, json};
+use tests::{Answer, browser};
+
+use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
+
+impl Shop {
+    /// From a page that does not say which attempt it is of.
+    async fn details_of_any(&self, reference: &str, name: &str, result: &str) -> Answer {
+        let body = json!({"details": {name: result}});
+        let token = browser(reference);
+        self.stack.post("/payments/details", &token, &body).await
+    }
+
+    /// The shopper finishes at Adyen, and never comes back here.
+    async fn finish_at_adyen(&self, result: &str) -> Value {
+        let request = shared::http_client::build(None)
+            .unwrap()
+            .post(format!(
+                "{}/payments/details",
+                self.simulator().checkout_url()
+            ))
+            .header("x-api-key", local::keys::ADYEN_API_KEY)
+            .json(&json!({"details": {"redirectResult": result}}));
+        Answer::of(request).await.body
+    }
+}
+
+#[tokio::test]
+async fn a_result_posted_twice_gets_the_same_answer_and_is_processed_once() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    let result = redirect_result(&first.body["action"], "approved");
+    let (one, two) = tokio::join!(
+        shop.details("A", 1, "redirectResult", &result),
+        shop.details_of_any("A", "redirectResult", &result),
+    );
+    assert_paid(&one, "authorised", 1, "success");
+    assert_eq!(one.body, two.body);
+    let later = shop.details("A", 1, "redirectResult", &result).await;
+    assert_eq!((later.status, later.body), (200, one.body));
+    assert_eq!(shop.authorisations("A"), 1);
+}
+
+#[tokio::test]
+async fn native_three_d_secure_is_identified_challenged_and_decided() {
+    let shop = Shop::open().await;
+    for (reference, approved, status) in [("A", true, "authorised"), ("B", false, "refused")] {
+        let first = shop.pay(reference, "1-3DS-CHALLENGE").await;
+        assert_paid(&first, "pending", 1, "handleAction");
+        let fingerprint = fingerprint_result(&first.body["action"]);
+        let second = shop
+            .details(reference, 1, "threeDSResult", &fingerprint)
+            .await;
+        assert_paid(&second, "pending", 1, "handleAction");
+        assert_eq!(second.body["resultCode"], "ChallengeShopper");
+        // Posted again it brings the challenge back.
+        let again = shop
+            .details(reference, 1, "threeDSResult", &fingerprint)
+            .await;
+        assert_eq!(again.body, second.body);
+        let challenge = challenge_result(&second.body["action"], approved);
+        let third = shop
+            .details(reference, 1, "threeDSResult", &challenge)
+            .await;
+        assert_eq!(third.body["status"], status, "{third:?}");
+        let again = shop
+            .details(reference, 1, "threeDSResult", &challenge)
+            .await;
+        assert_eq!(again.body, third.body);
+        assert_eq!(shop.authorisations(reference), usize::from(approved));
+    }
+}
+
+/// Two tabs, both at their bank, both back at once, and neither says which attempt it is of.
+#[tokio::test]
+async fn two_results_of_one_order_are_not_both_paid() {
+    let shop = Shop::open().await;
+    for round in 0..20 {
+        let reference = format!("ORDER-{round}");
+        let first = shop.pay(&reference, "1-3DS-REDIRECT").await;
+        let second = shop.pay(&reference, "2-3DS-REDIRECT").await;
+        let results = [&first, &second].map(|it| redirect_result(&it.body["action"], "approved"));
+        tokio::join!(
+            shop.details_of_any(&reference, "redirectResult", &results[0]),
+            shop.details_of_any(&reference, "redirectResult", &results[1]),
+        );
+        for result in &results {
+            shop.details_of_any(&reference, "redirectResult", result)
+                .await;
+        }
+        assert_eq!(shop.authorisations(&reference), 1, "{reference}");
+        assert_eq!(shop.order(&reference).await["status"], "authorised");
+    }
+    shop.settle().await;
+    let order = shop.order("ORDER-0").await;
+    assert_eq!(order["needsAttention"], json!([]), "{order}");
+}
+
+#[tokio::test]
+async fn a_result_of_another_page_says_nothing_of_an_attempt_in_flight() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    // Attempt 2 is processed, and not heard.
+    let processed = local::adyen::Answer::text(500, "text/html", "<html>");
+    shop.simulator()
+        .inject(local::adyen::Fault::afterwards(processed));
+    assert_unknown(&shop.pay("A", "2").await);
+    // The page of attempt 1, which does not say that it is, comes back without success.
+    let refused = redirect_result(&first.body["action"], "refused");
+    let answer = shop.details_of_any("A", "redirectResult", &refused).await;
+    assert_problem(&answer, 409, "payment_in_progress");
+    // Nor does it when it is posted for another order.
+    shop.pay("B", "3-3DS-REDIRECT").await;
+    let answer = shop.details("B", 1, "redirectResult", &refused).await;
+    assert_problem(&answer, 403, "wrong_order");
+    assert_eq!(answer.body.get("order"), None);
+    assert_problem(&shop.pay("A", "4").await, 409, "payment_in_progress");
+    assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
+    assert_eq!(shop.authorisations("A"), 1);
+    // B waits as before.
+    assert_eq!(shop.order("B").await["nextStep"], "handleAction");
+}
+
+#[tokio::test]
+async fn a_result_of_another_order_is_recorded_there() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    let a = shop.pay("A", "1-3DS-REDIRECT").await;
+    let b = shop.pay("B", "2-3DS-REDIRECT").await;
+    let of_b = redirect_result(&b.body["action"], "approved");
+    let answer = shop.details("A", 1, "redirectResult", &of_b).await;
+    assert_problem(&answer, 403, "wrong_order");
+    for member in ["resultCode", "pspReference", "status"] {
+        assert!(
+            member == "status" || answer.body.get(member).is_none(),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(shop.order("B").await["status"], "authorised");
+    assert_eq!(shop.order("A").await["nextStep"], "handleAction");
+    let of_a = redirect_result(&a.body["action"], "approved");
+    let answer = shop.details("A", 1, "redirectResult", &of_a).await;
+    assert_paid(&answer, "authorised", 1, "success");
+    for reference in ["A", "B"] {
+        assert_eq!(shop.authorisations(reference), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_order_paid_by_a_superseded_attempt_is_not_paid_by_its_successor() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    let second = shop.pay("A", "2-3DS-REDIRECT").await;
+    let result = redirect_result(&first.body["action"], "approved");
+    assert_eq!(
+        shop.finish_at_adyen(&result).await["resultCode"],
+        "Authorised"
+    );
+    shop.settle().await;
+    assert_eq!(shop.order("A").await["status"], "authorised");
+    let calls = shop.calls("/payments/details");
+    let result = redirect_result(&second.body["action"], "approved");
+    let answer = shop.details("A", 2, "redirectResult", &result).await;
+    assert_problem(&answer, 409, "order_already_paid");
+    assert_eq!(answer.body["order"]["status"], "authorised");
+    assert_eq!(shop.calls("/payments/details"), calls, "without a call");
+    assert_eq!(shop.authorisations("A"), 1);
+}
+
+#[tokio::test]
+async fn a_result_whose_webhook_came_first_is_answered_from_it() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    let result = redirect_result(&first.body["action"], "approved");
+    let said = shop.finish_at_adyen(&result).await;
+    shop.settle().await;
+    let answer = shop.details("A", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
+    assert_eq!(answer.body["pspReference"], said["pspReference"]);
+    let order = shop.order("A").await;
+    assert_eq!(
+        (&order["status"], &order["confirmed"]),
+        (&json!("authorised"), &json!(true))
+    );
+    assert_eq!(shop.authorisations("A"), 1);
+}

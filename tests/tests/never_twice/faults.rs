@@ -1,0 +1,285 @@
+//! Every fault at every call of every flow.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use local::adyen::webhook::Event;
+use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release};
+use serde_json::json;
+use tests::faulty::{Fault, Faulty, Reply};
+use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
+
+use crate::shop::{Shop, assert_unknown};
+use crate::shopper::{Flow, Shopper};
+
+/// A fault and how the table calls it.
+pub type Named = (&'static str, Fault);
+
+const SHORT: Duration = Duration::from_millis(120);
+
+/// What goes wrong at Adyen.
+pub fn at_adyen() -> Vec<Named> {
+    let error = |status: u16, code: &str, transient: &str| {
+        let body =
+            json!({"status": status, "errorCode": code, "message": "no", "errorType": "internal"});
+        Reply::new(status, "transient-error", transient, body.to_string())
+    };
+    let page = || Reply::new(500, "content-type", "text/html", "<html>error</html>");
+    vec![
+        ("drop before", Fault::DropBefore),
+        ("drop after", Fault::DropAfter),
+        ("arrives late", Fault::ArriveLate(SHORT)),
+        ("slow", Fault::Slow(SHORT)),
+        ("truncated", Fault::Truncated),
+        ("500 before", Fault::Instead(page())),
+        ("500 after", Fault::Afterwards(page())),
+        ("500 905", Fault::Instead(error(500, "905", "false"))),
+        ("500 transient", Fault::Instead(error(500, "903", "true"))),
+        ("401 000", Fault::Instead(error(401, "000", "false"))),
+        ("503 703", Fault::Instead(error(503, "703", "true"))),
+        ("422 704", Fault::Instead(error(422, "704", "false"))),
+        ("429", Fault::Instead(error(429, "00_500", "false"))),
+    ]
+}
+
+/// What goes wrong at DynamoDB.
+pub fn at_dynamodb() -> Vec<Named> {
+    vec![
+        ("throttled", throttled()),
+        ("500 before", server_error()),
+        ("500 after", server_error_afterwards()),
+        ("drop before", Fault::DropBefore),
+        ("drop after", Fault::DropAfter),
+        ("arrives late", Fault::ArriveLate(SHORT)),
+        ("slow", Fault::Slow(SHORT)),
+        ("truncated", Fault::Truncated),
+    ]
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum At {
+    Adyen,
+    DynamoDb,
+}
+
+/// What is done while something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Act {
+    Pay(Flow),
+    /// AUTHORISATION after the payment's answer.
+    Webhook,
+    /// AUTHORISATION after the payment's answer was lost.
+    WebhookOfNewPayment,
+    /// A refund's webhook with a foreign reference, before the order knows its payment.
+    WebhookParked,
+}
+
+impl Act {
+    const ALL: [Self; 7] = [
+        Self::Pay(Flow::Payment),
+        Self::Pay(Flow::Redirect),
+        Self::Pay(Flow::Native),
+        Self::Pay(Flow::RetryAfterRefusal),
+        Self::Webhook,
+        Self::WebhookOfNewPayment,
+        Self::WebhookParked,
+    ];
+}
+
+/// One test: this fault, so many times from that call on.
+#[derive(Clone, Debug)]
+struct Cell {
+    act: Act,
+    at: At,
+    fault: Named,
+    index: usize,
+    times: usize,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            act,
+            at,
+            fault: (fault, _),
+            index,
+            times,
+        } = self;
+        write!(f, "{act:?}, {fault} at {at:?}, call {index}, {times} times")
+    }
+}
+
+/// Does it to an order, with webhooks held meanwhile.
+async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
+    let simulator = shop.simulator();
+    simulator.hold_webhooks();
+    match act {
+        Act::Pay(flow) => {
+            begin();
+            let shopper = Shopper::new(&shop.stack, reference, flow);
+            return shopper.pay().await;
+        }
+        Act::Webhook => assert_eq!(shop.pay(reference, "T").await.status, 200),
+        Act::WebhookOfNewPayment | Act::WebhookParked => {
+            simulator.inject(Mishap::afterwards(Said::text(500, "text/html", "")));
+            assert_unknown(&shop.pay(reference, "T").await);
+        }
+    }
+    if act == Act::WebhookParked {
+        let psp =
+            simulator.with_books(|books| books.payments_of(reference)[0].psp_reference.clone());
+        for (code, name) in [("REFUND", "R"), ("REFUND_FAILED", "R")] {
+            let event = Event {
+                original_reference: Some(psp.clone()),
+                amount: Some(Amount {
+                    currency: "EUR".to_owned(),
+                    value: 1000,
+                }),
+                event_date: Timestamp::now(),
+                ..Event::new(
+                    code,
+                    local::keys::MERCHANT_ACCOUNT,
+                    &format!("{name}{psp}"),
+                    "my-own",
+                )
+            };
+            simulator.notify(&event).unwrap();
+        }
+    }
+    begin();
+    // The parked ones before AUTHORISATION; those not accepted are sent again.
+    simulator.release_webhooks(Release::Reversed).await;
+}
+
+async fn run(shop: &Shop, cell: &Cell, reference: &str) {
+    let begin = || {
+        shop.dynamodb.begin(|_| None);
+        shop.adyen.begin(|_| None);
+        let (from, to) = (cell.index, cell.index + cell.times);
+        let fault = cell.fault.1.clone();
+        faulty(shop, cell.at)
+            .begin(move |call| (from..to).contains(&call.index).then(|| fault.clone()));
+    };
+    act(shop, cell.act, reference, begin).await;
+    let calls = faulty(shop, cell.at).calls();
+    assert!(
+        calls.iter().any(|call| call.fault.is_some()),
+        "{cell}: no such call"
+    );
+    shop.dynamodb.calm();
+    shop.adyen.calm();
+    shop.simulator().release_webhooks(Release::InOrder).await;
+    shop.settle().await;
+    shop.assert_paid_once(reference, &cell.to_string()).await;
+}
+
+fn faulty(shop: &Shop, at: At) -> &Faulty {
+    match at {
+        At::Adyen => &shop.adyen,
+        At::DynamoDb => &shop.dynamodb,
+    }
+}
+
+/// How many calls an act makes where nothing fails.
+async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
+    let begin = || {
+        shop.dynamodb.begin(|_| None);
+        shop.adyen.begin(|_| None);
+    };
+    act(
+        shop,
+        what,
+        &format!("{what:?}").replace(['(', ')'], "-"),
+        begin,
+    )
+    .await;
+    let calls = BTreeMap::from([
+        (At::Adyen, shop.adyen.calls().len()),
+        (At::DynamoDb, shop.dynamodb.calls().len()),
+    ]);
+    shop.simulator().release_webhooks(Release::InOrder).await;
+    calls
+}
+
+/// Once: the SDK or the client tries again. Three and more times: the SDK gives up, and the
+/// shopper or Adyen sends again.
+const TIMES: [usize; 2] = [1, 4];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_fault_at_every_call_of_every_flow() {
+    let mut cells = VecDeque::new();
+    let shop = Shop::open().await;
+    for act in Act::ALL {
+        let calls = measure(&shop, act).await;
+        for (at, faults) in [(At::Adyen, at_adyen()), (At::DynamoDb, at_dynamodb())] {
+            for fault in faults {
+                for (index, times) in
+                    (0..calls[&at]).flat_map(|index| TIMES.map(|times| (index, times)))
+                {
+                    cells.push_back(Cell {
+                        act,
+                        at,
+                        fault: fault.clone(),
+                        index,
+                        times,
+                    });
+                }
+            }
+        }
+    }
+    let mut covered: BTreeMap<(Act, At, &str), usize> = BTreeMap::new();
+    for cell in &cells {
+        *covered
+            .entry((cell.act, cell.at, cell.fault.0))
+            .or_default() += 1;
+    }
+    let cells = Arc::new(Mutex::new(
+        cells.into_iter().enumerate().collect::<VecDeque<_>>(),
+    ));
+    let lanes = (0..LANES).map(|_| {
+        let cells = cells.clone();
+        tokio::spawn(async move {
+            let shop = Shop::open().await;
+            let next = || cells.lock().unwrap().pop_front();
+            while let Some((number, cell)) = next() {
+                run(&shop, &cell, &format!("ORDER-{number}")).await;
+            }
+        })
+    });
+    for lane in join_all(lanes).await {
+        lane.unwrap();
+    }
+    report(&covered);
+}
+
+/// So many bundles side by side: most of a faulty call is waiting.
+pub const LANES: usize = 8;
+
+fn report(covered: &BTreeMap<(Act, At, &str), usize>) {
+    // Written past the capture of `cargo test`.
+    let mut out = std::io::stderr().lock();
+    let total: usize = covered.values().sum();
+    writeln!(
+        out,
+        "never twice: {total} faults, one each in a payment of its own"
+    )
+    .unwrap();
+    for act in Act::ALL {
+        for at in [At::Adyen, At::DynamoDb] {
+            let cells = covered
+                .iter()
+                .filter(|((a, b, _), _)| (*a, *b) == (act, at));
+            let cells: Vec<_> = cells
+                .map(|((_, _, fault), count)| format!("{fault} {count}"))
+                .collect();
+            if !cells.is_empty() {
+                writeln!(out, "  {act:?} at {at:?}: {}", cells.join(", ")).unwrap();
+            }
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Processes that are killed in the midst of a payment, and started again.
+//!
+//! DynamoDB and Adyen live on in the test's own process; the functions run in a child, which
+//! is this test binary with [`the_process_that_is_killed`] alone.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures_util::future::join_all;
+use local::adyen::Release;
+use local::bundle::{Adyen, Options};
+use local::keys;
+use serde_json::Value;
+use tests::faulty::{Call, Fault, Faulty};
+use tests::{Answer, Stack, browser};
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+
+use crate::shop::Shop;
+use crate::shopper::{Api, Flow, Shopper, pause};
+
+/// The variables that a child takes from its parent.
+const VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "ADYEN_CHECKOUT_URL"];
+
+/// Serves until it is killed, or its parent is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "run and killed by the other tests here"]
+async fn the_process_that_is_killed() {
+    let variables = VARIABLES.map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
+    let [Some(dynamodb), Some(adyen)] = variables else {
+        return;
+    };
+    let stack = Stack::with(Options {
+        adyen: Adyen::Test {
+            api_key: keys::ADYEN_API_KEY.to_owned(),
+            merchant_account: keys::MERCHANT_ACCOUNT.to_owned(),
+        },
+        variables: [dynamodb, adyen].into(),
+        ..Options::default()
+    })
+    .await;
+    writeln!(std::io::stdout(), "\n{}", stack.bundle.url()).unwrap();
+    let parent_is_gone = || std::io::stdin().read(&mut [0]);
+    drop(spawn_blocking(parent_is_gone).await);
+}
+
+/// The functions in a process of their own, started anew whenever they are killed.
+struct Process {
+    shop: Arc<Shop>,
+    child: Child,
+    url: watch::Sender<String>,
+}
+
+impl Process {
+    async fn start(shop: Arc<Shop>) -> Self {
+        let (child, url) = spawn(&shop).await;
+        let url = watch::channel(url).0;
+        Self { shop, child, url }
+    }
+
+    /// Kills the process as `kill -9` does, and starts another.
+    async fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let (child, url) = spawn(&self.shop).await;
+        self.child = child;
+        self.url.send_replace(url);
+    }
+
+    fn door(&self) -> Door {
+        Door {
+            http: shared::http_client::build(None).unwrap(),
+            url: self.url.subscribe(),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+async fn spawn(shop: &Shop) -> (Child, String) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "killed::the_process_that_is_killed"])
+        .args(["--ignored", "--nocapture"])
+        .env(VARIABLES[0], shop.dynamodb.url())
+        .env(VARIABLES[1], format!("{}/v72", shop.adyen.url()))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let printed = BufReader::new(child.stdout.take().unwrap());
+    let url = spawn_blocking(move || {
+        let mut lines = printed.lines().map_while(Result::ok);
+        lines.find(|line| line.starts_with("http://"))
+    });
+    (child, url.await.unwrap().expect("it serves"))
+}
+
+/// Where the process is, for as long as it is there.
+struct Door {
+    http: reqwest::Client,
+    url: watch::Receiver<String>,
+}
+
+impl Api for Door {
+    async fn post(&self, reference: &str, path: &str, body: &Value) -> Option<Answer> {
+        let url = format!("{}{path}", *self.url.borrow());
+        let request = self.http.post(url).bearer_auth(browser(reference));
+        match request.json(body).send().await {
+            Ok(response) => answer(response).await.ok(),
+            Err(_) => {
+                pause().await;
+                None
+            }
+        }
+    }
+}
+
+/// A body may break off.
+async fn answer(response: reqwest::Response) -> reqwest::Result<Answer> {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let text = response.text().await?;
+    let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
+}
+
+/// Killed at every call of every flow: while the call is on its way, and while its answer is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_every_call_of_every_flow() {
+    let lanes = Flow::ALL.map(|flow| {
+        tokio::spawn(async move {
+            let shop = Arc::new(Shop::open().await);
+            let mut process = Process::start(shop.clone()).await;
+            let door = process.door();
+            let mut kills = 0;
+            for faulty in [(|shop| &shop.adyen) as fn(&Shop) -> &Faulty, |shop| {
+                &shop.dynamodb
+            }] {
+                for fault in [Fault::Delayed as fn(Duration) -> Fault, Fault::Slow] {
+                    let mut index = 0;
+                    while killed_at(&mut process, &door, flow, faulty, fault, index).await {
+                        index += 1;
+                        kills += 1;
+                    }
+                }
+            }
+            kills
+        })
+    });
+    let mut kills = Vec::new();
+    for (flow, lane) in Flow::ALL.iter().zip(join_all(lanes).await) {
+        kills.push(format!("{flow:?} {}", lane.unwrap()));
+    }
+    let mut out = std::io::stderr().lock();
+    writeln!(
+        out,
+        "never twice: killed at every call: {}",
+        kills.join(", ")
+    )
+    .unwrap();
+}
+
+/// Pays an order with the process killed at that call. Gives whether there was such a call.
+async fn killed_at(
+    process: &mut Process,
+    door: &Door,
+    flow: Flow,
+    faulty: fn(&Shop) -> &Faulty,
+    fault: fn(Duration) -> Fault,
+    index: usize,
+) -> bool {
+    let shop = process.shop.clone();
+    let at = if std::ptr::eq(faulty(&shop), &shop.adyen) {
+        "adyen"
+    } else {
+        "dynamodb"
+    };
+    let kind = if matches!(fault(Duration::ZERO), Fault::Slow(_)) {
+        "after"
+    } else {
+        "before"
+    };
+    let reference = format!("{flow:?}-{at}-{kind}-{index}");
+    let (now, mut killing) = mpsc::unbounded_channel();
+    shop.adyen.begin(|_| None);
+    shop.dynamodb.begin(|_| None);
+    faulty(&shop).begin(move |call: &Call| {
+        (call.index == index).then(|| {
+            now.send(()).unwrap();
+            fault(Duration::from_millis(100))
+        })
+    });
+    let shopper = Shopper::new(door, &reference, flow);
+    let killed = tokio::select! {
+        biased;
+        Some(()) = killing.recv() => true,
+        () = shopper.pay() => false,
+    };
+    if killed {
+        // The shopper's browser is told nothing, and sends again what it sent last.
+        process.kill().await;
+        shopper.pay().await;
+    }
+    shop.adyen.calm();
+    shop.dynamodb.calm();
+    shop.settle().await;
+    shop.assert_paid_once(&reference, &reference).await;
+    killed
+}
+
+/// Killed at any moment while several orders are paid, and while webhooks come in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_at_random() {
+    const ROUNDS: u64 = 12;
+    const ORDERS: usize = 6;
+    let mut rng = Rng::with_seed(7);
+    let shop = Arc::new(Shop::open().await);
+    // So that a payment takes long enough to be killed anywhere in it.
+    shop.dynamodb
+        .begin(|_| Some(Fault::Delayed(Duration::from_millis(10))));
+    shop.adyen
+        .begin(|_| Some(Fault::Slow(Duration::from_millis(30))));
+    let mut process = Process::start(shop.clone()).await;
+    for round in 0..ROUNDS {
+        let webhooks = |process: &Process| {
+            let url = format!("{}/webhooks", *process.url.borrow());
+            shop.simulator().set_webhook_url(&url);
+        };
+        webhooks(&process);
+        let references: Vec<_> = (0..ORDERS)
+            .map(|order| format!("ORDER-{round}-{order}"))
+            .collect();
+        let shoppers = references.iter().enumerate().map(|(number, reference)| {
+            let (door, reference) = (process.door(), reference.clone());
+            let flow = Flow::ALL[number % Flow::ALL.len()];
+            tokio::spawn(async move {
+                Shopper::new(&door, &reference, flow).pay().await;
+            })
+        });
+        let shoppers: Vec<_> = shoppers.collect();
+        for _ in 0..2 {
+            tokio::time::sleep(Duration::from_millis(rng.u64(20..300))).await;
+            process.kill().await;
+            webhooks(&process);
+        }
+        for shopper in shoppers {
+            shopper.await.unwrap();
+        }
+        shop.simulator().release_webhooks(Release::InOrder).await;
+        shop.settle().await;
+        for reference in &references {
+            shop.assert_paid_once(reference, reference).await;
+        }
+    }
+    let mut out = std::io::stderr().lock();
+    let orders = ROUNDS as usize * ORDERS;
+    writeln!(
+        out,
+        "never twice: {orders} orders paid while killed {} times",
+        2 * ROUNDS
+    )
+    .unwrap();
+}

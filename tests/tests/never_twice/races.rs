@@ -1,0 +1,450 @@
+//! Webhooks before, between, after and against Adyen's answers.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use local::adyen::webhook::Event;
+use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release, redirect_result};
+use local::bundle::{Adyen::Simulator as Simulated, Options};
+use local::keys::MERCHANT_ACCOUNT;
+use serde_json::{Value, json};
+use tests::faulty::Fault;
+use tests::{Answer, Stack, browser, payment};
+
+use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, quick};
+
+/// What the order came to, but for when.
+fn summary(order: &Value) -> Value {
+    let members = [
+        "status",
+        "confirmed",
+        "authorisedAmount",
+        "capturedAmount",
+        "refundedAmount",
+        "attempt",
+        "pspReference",
+        "needsAttention",
+    ];
+    members
+        .iter()
+        .map(|member| (*member, order[member].clone()))
+        .collect()
+}
+
+fn lost_answer() -> Mishap {
+    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+}
+
+/// What Adyen says of a payment later.
+fn event(code: &str, psp: &str, original: Option<&str>, reference: &str, at: Timestamp) -> Event {
+    Event {
+        original_reference: original.map(str::to_owned),
+        amount: Some(Amount {
+            currency: "EUR".to_owned(),
+            value: 1000,
+        }),
+        event_date: at,
+        ..Event::new(code, MERCHANT_ACCOUNT, psp, reference)
+    }
+}
+
+impl Shop {
+    /// Delivers the newest webhook of that code now.
+    async fn deliver(&self, code: &str) {
+        let id = self.simulator().with_books(|books| {
+            let of_code = books
+                .webhooks
+                .values()
+                .rev()
+                .find(|hook| hook.event == code);
+            of_code.expect(code).id
+        });
+        assert_eq!(self.simulator().deliver(id).await, Some(200), "{code}");
+    }
+
+    /// The payment that was processed last, told or not.
+    fn newest_payment(&self) -> String {
+        self.simulator()
+            .with_books(|books| books.payments.last().unwrap().psp_reference.clone())
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_before_the_payments_answer_is_the_same_payment() {
+    let shop = Shop::open().await;
+    shop.adyen
+        .fail_at(0, Fault::Slow(Duration::from_millis(400)));
+    let (answer, during) = tokio::join!(shop.pay("A", "T"), async {
+        while shop.calls("/payments") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        shop.stack
+            .order_once("A", |order| order["confirmed"] == true)
+            .await
+    });
+    assert_eq!(during["status"], "authorised");
+    assert_paid(&answer, "authorised", 1, "success");
+    let order = shop.order("A").await;
+    assert_eq!(order["pspReference"], answer.body["pspReference"]);
+    assert_eq!(
+        (&order["status"], &order["needsAttention"]),
+        (&json!("authorised"), &json!([]))
+    );
+    assert_eq!(order["authorisedAmount"]["value"], 1000);
+}
+
+#[tokio::test]
+async fn a_webhook_alone_tells_of_a_payment_whose_answer_was_lost() {
+    let shop = Shop::open().await;
+    for (token, status) in [("1", "authorised"), ("1-REFUSED", "refused")] {
+        let reference = format!("ORDER{token}");
+        shop.simulator().inject(lost_answer());
+        assert_unknown(&shop.pay(&reference, token).await);
+        shop.settle().await;
+        let order = shop.order(&reference).await;
+        assert_eq!(order["status"], status);
+        assert_eq!(order["pspReference"], shop.newest_payment());
+        let calls = shop.calls("/payments");
+        let again = shop.pay(&reference, token).await;
+        assert_eq!(
+            (again.status, &again.body["status"]),
+            (200, &json!(status)),
+            "{again:?}"
+        );
+        assert_eq!(shop.calls("/payments"), calls, "known without asking");
+    }
+    assert_problem(&shop.pay("ORDER1", "2").await, 409, "order_already_paid");
+    assert_paid(
+        &shop.pay("ORDER1-REFUSED", "2").await,
+        "authorised",
+        2,
+        "success",
+    );
+    shop.settle().await;
+    assert_eq!(
+        shop.order("ORDER1-REFUSED").await["needsAttention"],
+        json!([])
+    );
+    for reference in ["ORDER1", "ORDER1-REFUSED"] {
+        assert_eq!(shop.authorisations(reference), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_hours_late_confirms_the_payment() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
+    shop.pass("A", SignedDuration::from_hours(5)).await;
+    let before = shop.order("A").await;
+    assert_eq!(
+        (&before["status"], &before["confirmed"]),
+        (&json!("authorised"), &json!(false))
+    );
+    shop.simulator().release_webhooks(Release::InOrder).await;
+    let after = shop.order("A").await;
+    assert_eq!(
+        (&after["status"], &after["confirmed"]),
+        (&json!("authorised"), &json!(true))
+    );
+    assert_eq!(after["needsAttention"], json!([]));
+}
+
+/// An order's whole life in webhooks, in any order, some of them twice.
+#[tokio::test]
+async fn webhooks_out_of_order_come_to_the_same_order() {
+    let shop = Shop::open().await;
+    let mut seen: Option<Value> = None;
+    for seed in 0..40 {
+        let reference = format!("ORDER-{seed}");
+        shop.simulator().hold_webhooks();
+        // Attempt 1 is refused, the answer to 2 is lost.
+        shop.pay(&reference, "1-REFUSED").await;
+        shop.simulator().inject(lost_answer());
+        assert_unknown(&shop.pay(&reference, "2").await);
+        let psp = shop.newest_payment();
+        let now = Timestamp::now();
+        let later = |seconds| now + SignedDuration::from_secs(seconds);
+        let own = |name: &str| format!("{name}{seed}");
+        for event in [
+            event("CAPTURE", &own("CAP"), Some(&psp), "capture-1", later(10)),
+            event("REFUND", &own("REF"), Some(&psp), &reference, later(20)),
+            event(
+                "REFUND_FAILED",
+                &own("REF"),
+                Some(&psp),
+                "refund-1",
+                later(30),
+            ),
+            event("REFUND", &own("AGAIN"), Some(&psp), "refund-2", later(40)),
+            event("CHARGEBACK", &own("CB"), Some(&psp), &reference, later(50)),
+            event(
+                "CHARGEBACK_REVERSED",
+                &own("CBR"),
+                Some(&psp),
+                &reference,
+                later(60),
+            ),
+            event("REPORT_AVAILABLE", &own("REP"), None, "report", later(70)),
+        ] {
+            if seed % 2 == 1 {
+                shop.simulator()
+                    .inject_webhook(local::adyen::WebhookFault::Duplicate);
+            }
+            shop.simulator().notify(&event).unwrap();
+        }
+        shop.simulator()
+            .release_webhooks(Release::Shuffled(seed))
+            .await;
+        shop.settle().await;
+        let mut order = summary(&shop.order(&reference).await);
+        assert_eq!(order["pspReference"], psp, "seed {seed}");
+        order["pspReference"] = json!("the payment's");
+        assert_eq!(order["status"], "refunded", "seed {seed}: {order}");
+        assert_eq!(
+            order["refundedAmount"]["value"], 1000,
+            "seed {seed}: {order}"
+        );
+        assert_eq!(&order, seen.get_or_insert(order.clone()), "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_success_is_corrected_by_a_webhook_of_failure() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    assert_paid(
+        &shop.pay("A", "1-LATE-FAIL").await,
+        "authorised",
+        1,
+        "success",
+    );
+    shop.simulator().release_webhooks(Release::InOrder).await;
+    let order = shop.order("A").await;
+    assert_eq!(order["status"], "refused");
+    assert_eq!(order["nextStep"], "retryWithAmazonPay");
+    assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
+    shop.settle().await;
+    let order = shop.order("A").await;
+    assert_eq!(
+        (&order["status"], &order["confirmed"]),
+        (&json!("authorised"), &json!(true))
+    );
+    assert_eq!(order["needsAttention"], json!([]));
+    assert_eq!(shop.authorisations("A"), 1);
+}
+
+#[tokio::test]
+async fn a_closed_offer_changes_nothing_after_an_authorisation() {
+    let shop = Shop::open().await;
+    assert_paid(&shop.pay("A", "1").await, "authorised", 1, "success");
+    let close = |reference: &str, own: &str| {
+        let event = event("OFFER_CLOSED", own, None, reference, Timestamp::now());
+        shop.simulator().notify(&event).unwrap();
+    };
+    close("A", "OFFER1");
+    shop.settle().await;
+    assert_eq!(shop.order("A").await["status"], "authorised");
+    assert_problem(&shop.pay("A", "2").await, 409, "order_already_paid");
+    // Not after a refusal either.
+    shop.pay("B", "1-REFUSED").await;
+    shop.settle().await;
+    close("B", "OFFER2");
+    shop.settle().await;
+    assert_eq!(shop.order("B").await["status"], "refused");
+}
+
+#[tokio::test]
+async fn a_closed_offer_before_a_late_authorisation_expires_the_order_until_then() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    shop.simulator().inject(lost_answer());
+    assert_unknown(&shop.pay("A", "1").await);
+    let closed = event("OFFER_CLOSED", "OFFER", None, "A", Timestamp::now());
+    shop.simulator().notify(&closed).unwrap();
+    shop.deliver("OFFER_CLOSED").await;
+    let order = shop.order("A").await;
+    assert_eq!(
+        (&order["status"], &order["nextStep"]),
+        (&json!("expired"), &json!("startOver"))
+    );
+    shop.deliver("AUTHORISATION").await;
+    let order = shop.order("A").await;
+    assert_eq!(
+        (&order["status"], &order["confirmed"]),
+        (&json!("authorised"), &json!(true))
+    );
+    assert_problem(&shop.pay("A", "2").await, 409, "order_already_paid");
+    assert_eq!(shop.authorisations("A"), 1);
+}
+
+/// Until then nobody pays a second time.
+#[tokio::test]
+async fn a_closed_offer_does_not_make_room_for_another_payment() {
+    let shop = Shop::open().await;
+    let close = async |reference: &str| {
+        let closed = event("OFFER_CLOSED", "OFFER", None, reference, Timestamp::now());
+        shop.simulator().notify(&closed).unwrap();
+        shop.deliver("OFFER_CLOSED").await;
+        shop.pass(reference, SignedDuration::from_secs(31)).await;
+    };
+    shop.simulator().hold_webhooks();
+    // The answer to the payment was lost.
+    shop.simulator().inject(lost_answer());
+    assert_unknown(&shop.pay("A", "1").await);
+    close("A").await;
+    assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
+    // The answer to what the shopper brought back was lost.
+    let first = shop.pay("B", "1-3DS-REDIRECT").await;
+    let result = redirect_result(&first.body["action"], "approved");
+    shop.simulator().inject(lost_answer());
+    assert_unknown(&shop.details("B", 1, "redirectResult", &result).await);
+    close("B").await;
+    shop.pay("B", "2").await;
+    assert_eq!((shop.authorisations("B"), shop.processed("B")), (1, 1));
+    let answer = shop.details("B", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
+}
+
+#[tokio::test]
+async fn a_closed_offer_expires_what_waits_for_the_shopper() {
+    let shop = Shop::open().await;
+    assert_paid(
+        &shop.pay("A", "1-OFFER-CLOSED").await,
+        "pending",
+        1,
+        "handleAction",
+    );
+    let order = shop
+        .stack
+        .order_once("A", |order| order["status"] == "expired")
+        .await;
+    assert_eq!(order["nextStep"], "startOver");
+    assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
+}
+
+/// The offer of attempt 1 closes while the outcome of 2 is open.
+#[tokio::test]
+async fn a_closed_offer_of_a_superseded_attempt_does_not_make_room_for_a_third() {
+    let shop = Shop::open().await;
+    for (reference, token, unknown) in [("A", "2-PENDING", false), ("B", "2", true)] {
+        shop.simulator().hold_webhooks();
+        let first = shop.pay(reference, "1-OFFER-CLOSED").await;
+        assert_paid(&first, "pending", 1, "handleAction");
+        if unknown {
+            shop.simulator().inject(lost_answer());
+            assert_unknown(&shop.pay(reference, token).await);
+        } else {
+            assert_paid(&shop.pay(reference, token).await, "pending", 2, "wait");
+        }
+        shop.deliver("OFFER_CLOSED").await;
+        let other = shop.pay(reference, "3").await;
+        assert_problem(&other, 409, "payment_in_progress");
+        shop.simulator().release_webhooks(Release::InOrder).await;
+        if !unknown {
+            let psp = shop.newest_payment();
+            assert!(shop.simulator().resolve_pending(&psp, true).unwrap());
+        }
+        shop.settle().await;
+        let order = shop.order(reference).await;
+        assert_eq!(
+            (&order["status"], &order["needsAttention"]),
+            (&json!("authorised"), &json!([]))
+        );
+        assert_eq!(shop.authorisations(reference), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_modification_with_a_foreign_reference_waits_for_its_order() {
+    let shop = Shop::open().await;
+    for (round, authorisation_first) in [(0, false), (1, true)] {
+        let reference = format!("ORDER-{round}");
+        shop.simulator().hold_webhooks();
+        shop.adyen
+            .fail_at(0, Fault::Slow(Duration::from_millis(500)));
+        let (answer, ()) = tokio::join!(shop.pay(&reference, "T"), async {
+            while shop.processed(&reference) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let psp = shop.newest_payment();
+            let refund = event(
+                "REFUND",
+                &format!("R{round}"),
+                Some(&psp),
+                "my-refund",
+                Timestamp::now(),
+            );
+            shop.simulator().notify(&refund).unwrap();
+            shop.deliver("REFUND").await;
+            assert_eq!(shop.order(&reference).await["refundedAmount"]["value"], 0);
+            if authorisation_first {
+                shop.deliver("AUTHORISATION").await;
+                assert_eq!(shop.order(&reference).await["status"], "refunded");
+            }
+        });
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let order = shop.order(&reference).await;
+        assert_eq!(order["refundedAmount"]["value"], 1000, "{order}");
+        assert_eq!(order["status"], "refunded");
+        shop.simulator().release_webhooks(Release::InOrder).await;
+        let order = shop.order(&reference).await;
+        assert_eq!(
+            (&order["status"], &order["needsAttention"]),
+            (&json!("refunded"), &json!([]))
+        );
+    }
+}
+
+/// They contend for one item. One that does not get through in the function's ten seconds is
+/// not acknowledged, and Adyen sends it again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_webhooks_at_once_all_land() {
+    let stack = Stack::with(Options {
+        adyen: Simulated(Box::new(quick())),
+        ..Options::default()
+    })
+    .await;
+    let simulator = stack.adyen();
+    assert_paid(&stack.pay("A", "T").await, "authorised", 1, "success");
+    assert!(simulator.webhooks_settled(Duration::from_secs(10)).await);
+    let psp = simulator.with_books(|books| books.payments[0].psp_reference.clone());
+    let (begun, at) = (Instant::now(), Timestamp::now());
+    for number in 0..64 {
+        let mut refund = event("REFUND", &format!("R{number}"), Some(&psp), "A", at);
+        refund.amount.as_mut().unwrap().value = 10;
+        simulator.notify(&refund).unwrap();
+    }
+    assert!(simulator.webhooks_settled(Duration::from_secs(120)).await);
+    let again = simulator.with_books(|books| {
+        let deliveries = books.webhooks.values().map(|hook| hook.attempts.len());
+        deliveries.filter(|deliveries| *deliveries > 1).count()
+    });
+    let took = begun.elapsed();
+    println!("64 webhooks landed in {took:?}; {again} of them were sent again");
+    let order = stack.order("A").await;
+    assert_eq!(order["refundedAmount"]["value"], 640);
+    assert_eq!(order["events"].as_array().unwrap().len(), 65);
+    assert_eq!(order["status"], "partiallyRefunded");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_tabs_pay_an_order_once() {
+    let shop = Shop::open().await;
+    let tabs = (0..64).map(|tab| {
+        let request = shop
+            .stack
+            .request(reqwest::Method::POST, "/payments")
+            .bearer_auth(browser("A"))
+            .json(&payment("A", &format!("T{}", tab % 8)));
+        tokio::spawn(Answer::of(request))
+    });
+    let answers = join_all(tabs).await;
+    let paid = answers
+        .iter()
+        .filter(|answer| answer.as_ref().unwrap().status == 200);
+    assert!(paid.count() >= 1);
+    assert_eq!((shop.processed("A"), shop.authorisations("A")), (1, 1));
+}

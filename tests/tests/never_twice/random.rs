@@ -1,0 +1,280 @@
+//! Random faults at every call, impatient shoppers, two processes, webhooks whenever.
+//!
+//! `NEVER_TWICE_SCHEDULES` says how many (1,000), `NEVER_TWICE_SEED` which come first. A
+//! schedule that fails names its seed; run it alone with both.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use fastrand::Rng;
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use local::adyen::{Release, WebhookFault};
+use serde_json::Value;
+use tests::faulty::{Call, Fault};
+use tests::{Answer, Stack};
+
+use crate::faults::{LANES, Named, at_adyen, at_dynamodb};
+use crate::shop::{Shop, in_browser};
+use crate::shopper::{Flow, Next, pause, post, result};
+
+/// The first seed unless asked for another.
+const SEED: u64 = 20_261_123;
+
+/// After so many calls nothing goes wrong any more: whoever goes on gets through.
+const CALLS: usize = 60;
+
+/// Two processes, and whoever pays with them.
+struct Lane {
+    shop: Shop,
+    other: Stack,
+}
+
+/// One schedule.
+struct Run<'a> {
+    lane: &'a Lane,
+    reference: String,
+    flow: Flow,
+    rng: Rng,
+    session: u32,
+    /// What was sent and what came back, for whom it fails.
+    story: Vec<String>,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_schedules() {
+    let number = |name: &str, default| {
+        std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+    };
+    let (count, first) = (
+        number("NEVER_TWICE_SCHEDULES", 1000),
+        number("NEVER_TWICE_SEED", SEED),
+    );
+    let (begun, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let lanes = (0..LANES as u64).map(|_| {
+        let next = next.clone();
+        tokio::spawn(async move {
+            let shop = Shop::open().await;
+            let other = shop.beside().await;
+            let lane = Lane { shop, other };
+            let mut covered = BTreeMap::<String, usize>::new();
+            loop {
+                let schedule = next.fetch_add(1, Ordering::Relaxed);
+                if schedule >= count {
+                    return covered;
+                }
+                for what in run(&lane, first + schedule).await {
+                    *covered.entry(what).or_default() += 1;
+                }
+            }
+        })
+    });
+    let mut covered = BTreeMap::<String, usize>::new();
+    for lane in join_all(lanes).await {
+        for (what, times) in lane.unwrap() {
+            *covered.entry(what).or_default() += times;
+        }
+    }
+    // Written past the capture of `cargo test`.
+    let mut out = std::io::stderr().lock();
+    let took = begun.elapsed();
+    writeln!(
+        out,
+        "never twice: {count} random schedules from seed {first} in {took:.0?}"
+    )
+    .unwrap();
+    for (what, times) in covered {
+        writeln!(out, "  {times:6} {what}").unwrap();
+    }
+}
+
+/// Runs a schedule, and gives what happened in it.
+async fn run(lane: &Lane, seed: u64) -> Vec<String> {
+    let mut rng = Rng::with_seed(seed);
+    let flow = rng.choice(Flow::ALL).unwrap();
+    for (faulty, faults) in [
+        (&lane.shop.adyen, at_adyen()),
+        (&lane.shop.dynamodb, at_dynamodb()),
+    ] {
+        faulty.begin(script(rng.fork(), faults));
+    }
+    let simulator = lane.shop.simulator();
+    if rng.bool() {
+        simulator.hold_webhooks();
+    }
+    if rng.u8(..) < 64 {
+        simulator.inject_webhook(WebhookFault::Duplicate);
+    }
+    let mut run = Run {
+        lane,
+        reference: format!("ORDER-{seed}"),
+        flow,
+        rng,
+        session: 1,
+        story: Vec::new(),
+    };
+    run.pay().await;
+    let calls = [lane.shop.adyen.calls(), lane.shop.dynamodb.calls()];
+    lane.shop.adyen.calm();
+    lane.shop.dynamodb.calm();
+    lane.shop.adyen.arrived().await;
+    lane.shop.dynamodb.arrived().await;
+    let order = Release::Shuffled(seed);
+    simulator.release_webhooks(order).await;
+    lane.shop.settle().await;
+    let story = run.story.join("\n  ");
+    let context = format!("seed {seed}, {flow:?}\n  {story}\n");
+    lane.shop.assert_paid_once(&run.reference, &context).await;
+    covered(flow, calls)
+}
+
+fn covered(flow: Flow, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<String> {
+    let name = |faults: &[Named], fault: &Fault| {
+        let named = faults.iter().find(|(_, known)| known == fault);
+        named.map_or("?", |(name, _)| name).to_owned()
+    };
+    let of = |at: &str, faults: Vec<Named>, calls: Vec<Call>| {
+        let failed = calls.into_iter().filter_map(|call| call.fault);
+        failed
+            .map(|fault| format!("{at}: {}", name(&faults, &fault)))
+            .collect::<Vec<_>>()
+    };
+    let mut covered = vec![format!("flow {flow:?}")];
+    covered.extend(of("Adyen", at_adyen(), adyen));
+    covered.extend(of("DynamoDB", at_dynamodb(), dynamodb));
+    covered
+}
+
+/// Faults at random, more or fewer.
+fn script(mut rng: Rng, faults: Vec<Named>) -> impl FnMut(&Call) -> Option<Fault> + Send + 'static {
+    let share = rng.choice([0.05, 0.1, 0.3, 0.5]).unwrap();
+    move |call| {
+        let fails = rng.f64() < share && call.index < CALLS;
+        let (_, fault) = rng.choice(&faults)?;
+        fails.then(|| fault.clone())
+    }
+}
+
+impl<'a> Run<'a> {
+    fn chance(&mut self, percent: u8) -> bool {
+        self.rng.u8(..100) < percent
+    }
+
+    fn stack(&mut self) -> &'a Stack {
+        let Lane { shop, other } = self.lane;
+        if self.rng.bool() { &shop.stack } else { other }
+    }
+
+    /// Sends it, now and then twice at once; the later answer counts.
+    async fn send(&mut self, path: &str, body: &Value) -> Answer {
+        let reference = self.reference.clone();
+        let twice = self.chance(20);
+        let one = post(self.stack(), &reference, path, body);
+        let answer = if twice {
+            let two = post(self.stack(), &reference, path, body);
+            let (one, two) = tokio::join!(one, two);
+            self.tell(path, body, &one);
+            if self.rng.bool() { one } else { two }
+        } else {
+            one.await
+        };
+        self.tell(path, body, &answer);
+        answer
+    }
+
+    fn tell(&mut self, path: &str, body: &Value, answer: &Answer) {
+        let token = &body["paymentMethod"]["amazonPayToken"];
+        let said = &answer.body;
+        self.story.push(format!(
+            "{path} {token} {} -> {} {} {} {} attempt {} error {}",
+            body["attempt"],
+            answer.status,
+            said["status"],
+            said["nextStep"],
+            said["code"],
+            said["attempt"],
+            said["errorCode"],
+        ));
+    }
+
+    async fn pay(&mut self) {
+        for _ in 0..200 {
+            let answer = self.try_session().await;
+            let mut next = Next::after(&answer);
+            while let Next::Act { attempt, action } = next {
+                next = self.act(attempt, action).await;
+            }
+            match next {
+                Next::Done => return,
+                Next::StartOver => self.session += 1,
+                _ => pause().await,
+            }
+            // Somebody who waited for long tries with a new session.
+            if self.chance(10) {
+                self.time_passes().await;
+                self.session += 1;
+            }
+        }
+        panic!("{} is not paid:\n{}", self.reference, self.story.join("\n"));
+    }
+
+    /// Pays with the session, now and then in another tab with another one too.
+    async fn try_session(&mut self) -> Answer {
+        let body = in_browser(&self.reference, &self.flow.token(self.session));
+        if !self.chance(15) {
+            return self.send("/payments", &body).await;
+        }
+        let other_session = self.session + 1;
+        let other_body = in_browser(&self.reference, &self.flow.token(other_session));
+        let reference = self.reference.clone();
+        let (stack, other) = (&self.lane.shop.stack, &self.lane.other);
+        let (here, there) = tokio::join!(
+            post(stack, &reference, "/payments", &body),
+            post(other, &reference, "/payments", &other_body),
+        );
+        self.tell("/payments", &body, &here);
+        self.tell("/payments", &other_body, &there);
+        let attempt = |answer: &Answer| match answer.status {
+            200 => answer.body["attempt"].as_u64(),
+            _ => None,
+        };
+        // The shopper goes on in the tab that came furthest.
+        if attempt(&there) > attempt(&here) {
+            self.session = other_session;
+            there
+        } else {
+            here
+        }
+    }
+
+    async fn act(&mut self, attempt: u64, action: Value) -> Next {
+        let approved = !self.chance(10);
+        if self.chance(10) {
+            // Reloads the page instead, or pays in another tab.
+            self.session += u32::from(self.chance(30));
+            return Next::Reload;
+        }
+        let body = result(Some(attempt), &action, approved);
+        loop {
+            let answer = self.send("/payments/details", &body).await;
+            match Next::after(&answer) {
+                // The page is closed, and nobody learns what became of it.
+                Next::Again if self.chance(5) => return Next::Reload,
+                Next::Again => pause().await,
+                next => return next,
+            }
+        }
+    }
+
+    async fn time_passes(&mut self) {
+        self.lane.shop.dynamodb.arrived().await;
+        self.lane
+            .shop
+            .pass(&self.reference, SignedDuration::from_secs(31))
+            .await;
+        self.story.push("31 seconds pass".to_owned());
+    }
+}

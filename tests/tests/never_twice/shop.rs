@@ -1,0 +1,174 @@
+//! The bundle with a DynamoDB and an Adyen that fail on demand, and a shopper's browser.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use local::adyen::{self, Simulator};
+use local::bundle::{Adyen, Options};
+use serde_json::{Value, json};
+use tests::faulty::Faulty;
+use tests::{Answer, Stack, browser, faulty_dynamodb, passing_time, payment};
+
+/// The bundle, and what stands between it and what it calls.
+pub struct Shop {
+    pub stack: Stack,
+    pub dynamodb: Faulty,
+    pub adyen: Faulty,
+}
+
+/// A simulator in a hurry: webhooks come soon and, where they are not accepted, again soon.
+pub fn quick() -> adyen::Options {
+    let ms = Duration::from_millis;
+    adyen::Options {
+        webhook_delay: ms(10),
+        token_webhook_delay: ms(20),
+        offer_closed_delay: ms(60),
+        redelivery: vec![ms(20); 200],
+        ..adyen::Options::default()
+    }
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        Self::with(quick()).await
+    }
+
+    pub async fn with(simulator: adyen::Options) -> Self {
+        let (dynamodb, adyen) = (faulty_dynamodb::start().await, Faulty::start(None).await);
+        let variables = [
+            faulty_dynamodb::variable(&dynamodb),
+            (
+                "ADYEN_CHECKOUT_URL".to_owned(),
+                format!("{}/v72", adyen.url()),
+            ),
+        ];
+        let stack = Stack::with(Options {
+            adyen: Adyen::Simulator(Box::new(simulator)),
+            variables: variables.into(),
+            ..Options::default()
+        })
+        .await;
+        dynamodb.lead_to(stack.bundle.dynamodb_url());
+        let checkout = stack.adyen().checkout_url();
+        adyen.lead_to(checkout.strip_suffix("/v72").unwrap());
+        Self {
+            stack,
+            dynamodb,
+            adyen,
+        }
+    }
+
+    /// Another process of the same functions: the same tables, the same Adyen.
+    pub async fn beside(&self) -> Stack {
+        let variables = BTreeMap::from([
+            faulty_dynamodb::variable(&self.dynamodb),
+            (
+                "ADYEN_CHECKOUT_URL".to_owned(),
+                format!("{}/v72", self.adyen.url()),
+            ),
+        ]);
+        Stack::with(Options {
+            variables,
+            ..Options::default()
+        })
+        .await
+    }
+
+    pub fn simulator(&self) -> &Simulator {
+        self.stack.adyen()
+    }
+
+    /// How often Adyen was called, at a path that ends so.
+    pub fn calls(&self, ending: &str) -> usize {
+        self.simulator()
+            .with_books(|books| books.calls_to(ending).len())
+    }
+
+    /// How often money was promised for an order.
+    pub fn authorisations(&self, reference: &str) -> usize {
+        self.simulator()
+            .with_books(|books| books.authorisations(reference))
+    }
+
+    /// How many payments Adyen processed for an order, whatever became of them.
+    pub fn processed(&self, reference: &str) -> usize {
+        self.simulator()
+            .with_books(|books| books.payments_of(reference).len())
+    }
+
+    /// Lets time pass for an order.
+    pub async fn pass(&self, reference: &str, time: SignedDuration) {
+        passing_time::pass(&self.stack.dynamodb(), reference, time).await;
+    }
+
+    /// Waits until no webhook is on its way.
+    pub async fn settle(&self) {
+        let settled = self.simulator().webhooks_settled(Duration::from_secs(20));
+        assert!(settled.await, "webhooks wait for too long");
+    }
+
+    /// Pays as a browser that can do 3-D Secure.
+    pub async fn pay(&self, reference: &str, amazon_pay_token: &str) -> Answer {
+        let body = in_browser(reference, amazon_pay_token);
+        self.stack
+            .post("/payments", &browser(reference), &body)
+            .await
+    }
+
+    /// Brings back what the shopper did.
+    pub async fn details(&self, reference: &str, attempt: u64, name: &str, result: &str) -> Answer {
+        let body = json!({"attempt": attempt, "details": {name: result}});
+        self.stack
+            .post("/payments/details", &browser(reference), &body)
+            .await
+    }
+
+    /// The order as the merchant sees it, with these events and no other.
+    pub async fn order(&self, reference: &str) -> Value {
+        self.stack.order(reference).await
+    }
+}
+
+/// A payment with all that 3-D Secure needs.
+pub fn in_browser(reference: &str, amazon_pay_token: &str) -> Value {
+    let mut body = payment(reference, amazon_pay_token);
+    body["channel"] = json!("Web");
+    body["origin"] = json!("https://your-company.example.com");
+    body["browserInfo"] = json!({
+        "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+        "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
+        "userAgent": "Mozilla/5.0",
+    });
+    body
+}
+
+/// Asserts what an answer to a payment says.
+#[track_caller]
+pub fn assert_paid(answer: &Answer, status: &str, attempt: u64, next_step: &str) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = &answer.body;
+    assert_eq!(
+        (&body["status"], &body["attempt"], &body["nextStep"]),
+        (&json!(status), &json!(attempt), &json!(next_step)),
+        "{answer:?}"
+    );
+}
+
+/// Asserts that nobody knows yet.
+#[track_caller]
+pub fn assert_unknown(answer: &Answer) {
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let body = &answer.body;
+    assert_eq!(
+        (&body["status"], &body["nextStep"]),
+        (&json!("pending"), &json!("wait")),
+        "{answer:?}"
+    );
+}
+
+/// Asserts a problem.
+#[track_caller]
+pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
+}

@@ -1,0 +1,218 @@
+//! A shopper who wants to pay, whatever fails: sends again what got no answer, follows every
+//! next step, starts over where told to.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use local::adyen::{challenge_result, fingerprint_result, redirect_result};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tests::{Answer, Stack, browser};
+
+use crate::shop::{Shop, in_browser};
+
+/// How the shopper pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Flow {
+    Payment,
+    Redirect,
+    Native,
+    RetryAfterRefusal,
+}
+
+impl Flow {
+    pub const ALL: [Self; 4] = [
+        Self::Payment,
+        Self::Redirect,
+        Self::Native,
+        Self::RetryAfterRefusal,
+    ];
+
+    /// The token of the shopper's nth session with Amazon Pay.
+    pub fn token(self, session: u32) -> String {
+        let ending = match self {
+            Self::Payment => "",
+            Self::Redirect => "-3DS-REDIRECT",
+            Self::Native => "-3DS-CHALLENGE",
+            Self::RetryAfterRefusal if session == 1 => "-REFUSED",
+            Self::RetryAfterRefusal => "",
+        };
+        format!("T{session}{ending}")
+    }
+}
+
+/// What the shopper does after an answer.
+#[derive(Clone, Debug)]
+pub enum Next {
+    /// The order is paid.
+    Done,
+    /// Sends the same again in a moment.
+    Again,
+    /// Begins anew with the same session, as a page that is reloaded.
+    Reload,
+    /// Begins a new session with Amazon Pay.
+    StartOver,
+    /// Does what Adyen asks for, as a part of that attempt.
+    Act { attempt: u64, action: Value },
+}
+
+impl Next {
+    /// What an answer asks for.
+    pub fn after(answer: &Answer) -> Self {
+        let body = &answer.body;
+        match (
+            answer.status,
+            body["nextStep"].as_str(),
+            body["code"].as_str(),
+        ) {
+            (200, Some("success"), _) | (409, _, Some("order_already_paid")) => Self::Done,
+            (200, Some("handleAction"), _) => Self::Act {
+                attempt: body["attempt"].as_u64().expect("an attempt"),
+                action: body["action"].clone(),
+            },
+            (200 | 202, Some("wait"), _) | (409, _, Some("payment_in_progress")) => Self::Again,
+            (502 | 503, None | Some("wait"), _) => Self::Again,
+            (409, _, Some("attempt_superseded")) => Self::Reload,
+            (200 | 422 | 502, Some(_), _) | (422, None, Some("adyen_rejected")) => Self::StartOver,
+            _ => panic!("a shopper can't go on after {answer:?}"),
+        }
+    }
+}
+
+/// How often the shopper sends something before the test fails.
+const PATIENCE: usize = 80;
+
+/// Where a shopper's requests go.
+pub trait Api {
+    /// Posts for an order; nothing comes back where the process is gone.
+    fn post(
+        &self,
+        reference: &str,
+        path: &str,
+        body: &Value,
+    ) -> impl Future<Output = Option<Answer>> + Send;
+}
+
+impl Api for Stack {
+    async fn post(&self, reference: &str, path: &str, body: &Value) -> Option<Answer> {
+        Some(post(self, reference, path, body).await)
+    }
+}
+
+/// A shopper, alone and with one tab.
+pub struct Shopper<'a, A> {
+    api: &'a A,
+    reference: String,
+    flow: Flow,
+    /// The session with Amazon Pay, from 1.
+    session: AtomicU32,
+}
+
+impl<'a, A: Api> Shopper<'a, A> {
+    pub fn new(api: &'a A, reference: &str, flow: Flow) -> Self {
+        Self {
+            api,
+            reference: reference.to_owned(),
+            flow,
+            session: AtomicU32::new(1),
+        }
+    }
+
+    /// Pays. Begun again it goes on with the session, as a page that is reloaded.
+    pub async fn pay(&self) {
+        let mut answers = Vec::new();
+        for _ in 0..PATIENCE {
+            let session = self.session.load(Ordering::Relaxed);
+            let body = in_browser(&self.reference, &self.flow.token(session));
+            let mut next = self.send("/payments", &body, &mut answers).await;
+            while let Next::Act { attempt, action } = next {
+                let body = result(Some(attempt), &action, true);
+                next = match self.send("/payments/details", &body, &mut answers).await {
+                    // The page posts the same result again.
+                    Next::Again => {
+                        pause().await;
+                        Next::Act { attempt, action }
+                    }
+                    next => next,
+                };
+                assert!(answers.len() < PATIENCE, "{}: {answers:#?}", self.reference);
+            }
+            match next {
+                Next::Done => return,
+                Next::StartOver => self.session.store(session + 1, Ordering::Relaxed),
+                _ => pause().await,
+            }
+        }
+        panic!("{} is not paid: {answers:#?}", self.reference);
+    }
+
+    async fn send(&self, path: &str, body: &Value, answers: &mut Vec<Answer>) -> Next {
+        let Some(answer) = self.api.post(&self.reference, path, body).await else {
+            return Next::Again;
+        };
+        let next = Next::after(&answer);
+        answers.push(answer);
+        next
+    }
+}
+
+pub async fn post(stack: &Stack, reference: &str, path: &str, body: &Value) -> Answer {
+    let request = stack.request(Method::POST, path).json(body);
+    Answer::of(request.bearer_auth(browser(reference))).await
+}
+
+/// What the shopper's browser brings back from an action.
+pub fn result(attempt: Option<u64>, action: &Value, approved: bool) -> Value {
+    let (name, result) = match (action["type"].as_str(), action["subtype"].as_str()) {
+        (Some("redirect"), _) => {
+            let outcome = if approved { "approved" } else { "refused" };
+            ("redirectResult", redirect_result(action, outcome))
+        }
+        (_, Some("fingerprint")) => ("threeDSResult", fingerprint_result(action)),
+        _ => ("threeDSResult", challenge_result(action, approved)),
+    };
+    let mut body = json!({"details": {name: result}});
+    if let Some(attempt) = attempt {
+        body["attempt"] = json!(attempt);
+    }
+    body
+}
+
+pub async fn pause() {
+    tokio::time::sleep(Duration::from_millis(30)).await;
+}
+
+impl Shop {
+    /// Asserts that an order was paid once, and is what Adyen's books say.
+    pub async fn assert_paid_once(&self, reference: &str, context: &str) {
+        self.adyen.arrived().await;
+        self.dynamodb.arrived().await;
+        let paid = self.simulator().with_books(|books| {
+            let payments = books.payments_of(reference).into_iter();
+            let paid = payments.filter(|payment| payment.money.authorised > 0);
+            paid.map(|payment| payment.psp_reference.clone())
+                .collect::<Vec<_>>()
+        });
+        let order = self.order(reference).await;
+        assert_eq!(
+            paid.len(),
+            1,
+            "{context}: paid {} times: {order:#}",
+            paid.len()
+        );
+        for (member, wanted) in [
+            ("status", json!("authorised")),
+            ("confirmed", json!(true)),
+            ("pspReference", json!(paid[0])),
+            (
+                "authorisedAmount",
+                json!({"currency": "EUR", "value": 1000}),
+            ),
+            ("refundedAmount", json!({"currency": "EUR", "value": 0})),
+            ("needsAttention", json!([])),
+            ("nextStep", json!("success")),
+        ] {
+            assert_eq!(order[member], wanted, "{context}: {member}: {order:#}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Charges of stored payment methods: asked about again by the schedule, never made twice.
+
+use jiff::SignedDuration;
+use local::adyen::{Answer as Said, Fault as Mishap};
+use serde_json::{Value, json};
+use tests::{Answer, backend, payment};
+
+use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
+
+/// Longer than an outcome may be open.
+const OPEN: SignedDuration = SignedDuration::from_mins(16);
+
+fn lost_answer() -> Mishap {
+    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+}
+
+impl Shop {
+    /// A stored payment method of shopper-1.
+    async fn token(&self) -> String {
+        let mut body = payment("FIRST", "T");
+        body["storePaymentMethod"] = json!(true);
+        body["shopperReference"] = json!("shopper-1");
+        body["recurringProcessingModel"] = json!("Subscription");
+        let answer = self.stack.post("/payments", &backend(), &body).await;
+        assert_paid(&answer, "authorised", 1, "success");
+        self.settle().await;
+        self.simulator()
+            .with_books(|books| books.tokens.keys().next().unwrap().clone())
+    }
+
+    async fn charge(&self, reference: &str, token: &str, key: &str) -> Answer {
+        let body: Value = json!({
+            "amount": {"currency": "EUR", "value": 1000},
+            "reference": reference,
+            "paymentMethod": {"storedPaymentMethodId": token},
+            "shopperReference": "shopper-1",
+            "shopperInteraction": "ContAuth",
+            "recurringProcessingModel": "Subscription",
+        });
+        let backend = backend();
+        let post = self.stack.post_with_key("/payments", &backend, key, &body);
+        post.await
+    }
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_lost_is_settled_without_charging_again() {
+    let shop = Shop::open().await;
+    let token = shop.token().await;
+    shop.simulator().hold_webhooks();
+    shop.simulator().inject(lost_answer());
+    assert_unknown(&shop.charge("A", &token, "january").await);
+    shop.pass("A", OPEN).await;
+    let report = shop.stack.bundle.settle().await.unwrap();
+    assert_eq!((report.settled, report.failed), (1, 0));
+    assert_eq!(shop.order("A").await["status"], "authorised");
+    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
+    assert_paid(
+        &shop.charge("A", &token, "january").await,
+        "authorised",
+        1,
+        "success",
+    );
+}
+
+#[tokio::test]
+async fn an_error_to_who_settles_does_not_end_a_charge_in_doubt() {
+    let shop = Shop::open().await;
+    let token = shop.token().await;
+    shop.simulator().hold_webhooks();
+    for (reference, code) in [("A", "000"), ("B", "903")] {
+        shop.simulator().inject(lost_answer());
+        assert_unknown(&shop.charge(reference, &token, "january").await);
+        shop.pass(reference, OPEN).await;
+        shop.simulator().inject(Mishap::error(code));
+        shop.stack.bundle.settle().await.unwrap();
+        assert_eq!(shop.order(reference).await["status"], "pending", "{code}");
+        let other = shop.charge(reference, &token, "again").await;
+        assert_problem(&other, 409, "payment_in_progress");
+        assert_paid(
+            &shop.charge(reference, &token, "january").await,
+            "authorised",
+            1,
+            "success",
+        );
+        assert_eq!(
+            (shop.authorisations(reference), shop.processed(reference)),
+            (1, 1)
+        );
+    }
+}

@@ -1,0 +1,410 @@
+//! What is tried again, what counts as unknown, and what may happen then.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use local::adyen::{Answer as Said, Fault as Mishap, redirect_result};
+use serde_json::json;
+use tests::faulty::{Call, Fault, Reply};
+
+use crate::attempts::retry_after;
+use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, in_browser};
+use crate::shopper::{post, result};
+
+const LATER: SignedDuration = SignedDuration::from_secs(31);
+
+/// An error as Adyen explains it.
+fn service_error(status: u16, code: &str, kind: &str) -> Reply {
+    let body = json!({"status": status, "errorCode": code, "message": "no", "errorType": kind});
+    Reply::new(status, "content-type", "application/json", body.to_string())
+}
+
+fn page(status: u16) -> Reply {
+    Reply::new(status, "content-type", "text/html", "<html>error</html>")
+}
+
+#[tokio::test]
+async fn what_adyen_says_may_be_tried_again_is_tried_again_with_the_same_key() {
+    let shop = Shop::open().await;
+    let transient = |code| Mishap::instead(Said::error(code).header("transient-error", "true"));
+    for (name, mishap) in [
+        ("704", Mishap::error("704")),
+        ("703", Mishap::error("703")),
+        ("429", Mishap::error("00_500")),
+        ("429-page", Mishap::status(429)),
+        ("500-transient", transient("903")),
+        ("422-transient", transient("5_613")),
+        ("drop-before", Mishap::drop_before()),
+        ("drop-after", Mishap::drop_after()),
+        ("truncated", Mishap::truncated()),
+        ("704-twice", Mishap::error("704")),
+    ] {
+        let before = shop.calls("/payments");
+        shop.simulator().inject(mishap.clone());
+        if name == "704-twice" {
+            shop.simulator().inject(mishap);
+        }
+        let answer = shop.pay(name, "T").await;
+        assert_paid(&answer, "authorised", 1, "success");
+        let books = shop.simulator().books();
+        let calls = &books.calls_to("/payments")[before..];
+        assert_eq!(
+            calls.len(),
+            if name == "704-twice" { 3 } else { 2 },
+            "{name}"
+        );
+        assert!(
+            calls
+                .iter()
+                .all(|call| call.idempotency_key == calls[0].idempotency_key),
+            "{name}: one key"
+        );
+        assert_eq!(calls[0].idempotency_key.as_ref().unwrap().len(), 64);
+        assert_eq!(shop.authorisations(name), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_is_not_transient_ends_the_attempt_at_once() {
+    let shop = Shop::open().await;
+    for (code, status, problem) in [
+        ("905", 502, "adyen_configuration"),
+        ("903", 502, "adyen_unavailable"),
+        ("702", 422, "adyen_rejected"),
+        ("5_606", 422, "adyen_rejected"),
+    ] {
+        let before = shop.calls("/payments");
+        shop.simulator().inject(Mishap::error(code));
+        let answer = shop.pay(code, "1").await;
+        assert_problem(&answer, status, problem);
+        assert_eq!(answer.body["errorCode"], code);
+        assert_eq!(shop.calls("/payments") - before, 1, "{code}: not retried");
+        assert_eq!(shop.order(code).await["status"], "error");
+        let next = shop.pay(code, "2").await;
+        assert_paid(&next, "authorised", 2, "success");
+        assert_eq!(shop.authorisations(code), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_reason_the_outcome_is_unknown() {
+    let shop = Shop::open().await;
+    let said = |status, kind: &str, body: &str| Said::text(status, kind, body);
+    for (name, mishap) in [
+        ("500", Mishap::status(500)),
+        ("502", Mishap::status(502)),
+        ("403", Mishap::status(403)),
+        (
+            "empty-500",
+            Mishap::instead(said(500, "application/json", "")),
+        ),
+        ("redirect", Mishap::instead(said(302, "text/html", ""))),
+        ("html", Mishap::instead(said(200, "text/html", "<html>"))),
+        (
+            "no-result",
+            Mishap::instead(said(200, "application/json", "{}")),
+        ),
+        (
+            "500-processed",
+            Mishap::afterwards(said(500, "text/html", "<html>")),
+        ),
+        (
+            "html-processed",
+            Mishap::afterwards(said(200, "text/html", "<html>")),
+        ),
+    ] {
+        let before = shop.calls("/payments");
+        shop.simulator().inject(mishap);
+        assert_unknown(&shop.pay(name, "T").await);
+        assert_eq!(shop.calls("/payments") - before, 1, "{name}: not retried");
+        let order = shop.order(name).await;
+        assert_eq!(
+            (&order["status"], &order["nextStep"]),
+            (&json!("pending"), &json!("wait"))
+        );
+        // Unless the webhook was quicker the same try asks again, with the same key.
+        assert_paid(&shop.pay(name, "T").await, "authorised", 1, "success");
+        assert_eq!(
+            (shop.authorisations(name), shop.processed(name)),
+            (1, 1),
+            "{name}"
+        );
+    }
+}
+
+/// The client gives up after 25 seconds; all at once, so as not to wait for each.
+#[tokio::test]
+async fn what_stays_unanswered_is_unknown_within_the_functions_time() {
+    let lost = |fault: fn() -> Fault| async move {
+        let shop = Shop::open().await;
+        shop.simulator().hold_webhooks();
+        shop.adyen.begin(move |_| Some(fault()));
+        let begun = std::time::Instant::now();
+        assert_unknown(&shop.pay("A", "T").await);
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(26), "{took:?}");
+        assert!(took > Duration::from_secs(20), "{took:?}: gave up early");
+        let keys: Vec<_> = shop
+            .simulator()
+            .books()
+            .calls
+            .iter()
+            .map(|call| call.idempotency_key.clone())
+            .collect();
+        assert!(keys.windows(2).all(|two| two[0] == two[1]), "one key");
+        assert!(shop.processed("A") <= 1);
+        // The connection is back: another tab a moment later, then the same try.
+        shop.adyen.calm();
+        assert_problem(&shop.pay("A", "other").await, 409, "payment_in_progress");
+        assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
+        assert_eq!(shop.authorisations("A"), 1);
+    };
+    let withheld = async {
+        let shop = Shop::open().await;
+        let begun = std::time::Instant::now();
+        assert_unknown(&shop.pay("A", "T-TIMEOUT").await);
+        assert!(begun.elapsed() < Duration::from_secs(26));
+        let books = shop.simulator().books();
+        assert!(
+            books
+                .calls
+                .iter()
+                .skip(1)
+                .all(|call| call.answer["errorCode"] == "704")
+        );
+        assert_eq!((books.authorisations("A"), books.payments.len()), (1, 1));
+        assert_problem(&shop.pay("A", "other").await, 409, "payment_in_progress");
+        assert_eq!(shop.processed("A"), 1);
+    };
+    let put_off = async {
+        let shop = Shop::open().await;
+        let (one, other) = tokio::join!(shop.pay("A", "T-FAULT-704"), shop.pay("B", "T-FAULT-703"));
+        assert_unknown(&one);
+        assert_unknown(&other);
+    };
+    tokio::join!(
+        lost(|| Fault::DropBefore),
+        lost(|| Fault::DropAfter),
+        lost(|| Fault::Truncated),
+        withheld,
+        put_off,
+    );
+}
+
+#[tokio::test]
+async fn another_try_soon_after_one_that_is_unknown_waits() {
+    let shop = Shop::open().await;
+    assert_unknown(&shop.pay("A", "1-HTTP-500").await);
+    let other = shop.pay("A", "2").await;
+    assert_problem(&other, 409, "payment_in_progress");
+    let wait = retry_after(&other);
+    assert!((1..=30).contains(&wait), "{wait}");
+    assert_eq!(shop.calls("/payments"), 1, "without a call");
+}
+
+#[tokio::test]
+async fn another_try_later_is_processed_under_the_same_key_if_the_first_was_not() {
+    let shop = Shop::open().await;
+    assert_unknown(&shop.pay("A", "1-HTTP-500").await);
+    shop.pass("A", LATER).await;
+    assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
+    let books = shop.simulator().books();
+    let calls = books.calls_to("/payments");
+    assert_eq!(calls[0].idempotency_key, calls[1].idempotency_key);
+    assert_eq!(books.payments[0].amazon_pay_token.as_deref(), Some("2"));
+    // Both tries are the attempt's.
+    for token in ["1-HTTP-500", "2"] {
+        assert_paid(&shop.pay("A", token).await, "authorised", 1, "success");
+    }
+    assert_eq!(shop.calls("/payments"), 2);
+}
+
+#[tokio::test]
+async fn another_try_later_gets_what_became_of_the_first_if_that_was_processed() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    shop.simulator()
+        .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+    assert_unknown(&shop.pay("A", "1").await);
+    shop.pass("A", LATER).await;
+    assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
+    let books = shop.simulator().books();
+    assert_eq!(books.payments.len(), 1);
+    assert_eq!(books.payments[0].amazon_pay_token.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn an_error_about_the_reused_key_says_nothing_of_the_first_try() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    shop.simulator()
+        .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+    assert_unknown(&shop.pay("A", "1").await);
+    for code in ["702", "5_606", "905", "901"] {
+        shop.pass("A", LATER).await;
+        shop.simulator().inject(Mishap::error(code));
+        let other = shop.pay("A", "2").await;
+        assert_problem(&other, 409, "payment_in_progress");
+        assert_eq!(shop.order("A").await["status"], "pending", "{code}");
+    }
+    shop.pass("A", LATER).await;
+    assert_paid(&shop.pay("A", "3").await, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
+}
+
+#[tokio::test]
+async fn an_error_after_an_unknown_outcome_does_not_end_the_attempt() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    for code in ["000", "901", "903"] {
+        // Processed, and not heard; then Adyen takes nothing for a while.
+        shop.simulator()
+            .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+        assert_unknown(&shop.pay(code, "1").await);
+        shop.simulator().inject(Mishap::error(code));
+        let answer = shop.pay(code, "1").await;
+        assert_eq!(answer.status, 502, "{answer:?}");
+        let other = shop.pay(code, "2").await;
+        assert_problem(&other, 409, "payment_in_progress");
+        assert_paid(&shop.pay(code, "1").await, "authorised", 1, "success");
+        assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
+    }
+    // The same within one invocation.
+    shop.simulator().inject(Mishap::drop_after());
+    shop.simulator().inject(Mishap::error("901"));
+    assert_unknown(&shop.pay("B", "1").await);
+    assert_problem(&shop.pay("B", "2").await, 409, "payment_in_progress");
+    assert_paid(&shop.pay("B", "1").await, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("B"), shop.processed("B")), (1, 1));
+}
+
+#[tokio::test]
+async fn details_at_adyen_are_in_flight() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    let result = redirect_result(&first.body["action"], "approved");
+    shop.adyen.begin(|call| {
+        call.name
+            .ends_with("/details")
+            .then(|| Fault::Afterwards(page(500)))
+    });
+    assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
+    assert_eq!(shop.order("A").await["nextStep"], "wait");
+    let other = shop.pay("A", "2").await;
+    assert_problem(&other, 409, "payment_in_progress");
+    shop.adyen.calm();
+    let answer = shop.details("A", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
+}
+
+/// The page is gone with what it brought back, and the order is no dead end.
+#[tokio::test]
+async fn details_whose_answer_was_lost_are_asked_for_once_more() {
+    let shop = Shop::open().await;
+    for (reference, processed) in [("A", false), ("B", true)] {
+        shop.simulator().hold_webhooks();
+        let first = shop.pay(reference, "1-3DS-REDIRECT").await;
+        let result = redirect_result(&first.body["action"], "approved");
+        let lost = match processed {
+            true => Fault::Afterwards(page(500)),
+            false => Fault::Instead(page(500)),
+        };
+        shop.adyen.fail_at(0, lost);
+        assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
+        // A page that is loaded again gets the action again.
+        let again = shop.pay(reference, "1-3DS-REDIRECT").await;
+        assert_paid(&again, "pending", 1, "handleAction");
+        assert_eq!(again.body["action"], first.body["action"]);
+        // Another session waits, and then goes on with the same payment.
+        assert_problem(&shop.pay(reference, "2").await, 409, "payment_in_progress");
+        shop.pass(reference, LATER).await;
+        let other = shop.pay(reference, "2").await;
+        assert_paid(&other, "pending", 1, "handleAction");
+        assert_eq!(other.body["action"], first.body["action"]);
+        assert_eq!(shop.processed(reference), 1);
+        // Where it was paid already, Adyen says so.
+        let answer = shop.details(reference, 1, "redirectResult", &result).await;
+        assert_paid(&answer, "authorised", 1, "success");
+        assert_eq!(
+            (shop.authorisations(reference), shop.processed(reference)),
+            (1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn details_that_adyen_does_not_take_leave_the_attempt_waiting() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    let garbage = shop.details("A", 1, "redirectResult", "X6XtfGC3!Y").await;
+    assert_problem(&garbage, 422, "adyen_rejected");
+    assert_eq!(garbage.body["errorCode"], "702");
+    assert_eq!(shop.order("A").await["nextStep"], "handleAction");
+    let result = redirect_result(&first.body["action"], "approved");
+    let answer = shop.details("A", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
+}
+
+#[tokio::test]
+async fn an_error_after_details_of_unknown_outcome_leaves_them_in_flight() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    let result = redirect_result(&first.body["action"], "approved");
+    shop.adyen.fail_at(0, Fault::Afterwards(page(500)));
+    assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
+    shop.adyen
+        .fail_at(0, Fault::Instead(service_error(401, "000", "security")));
+    let answer = shop.details("A", 1, "redirectResult", &result).await;
+    assert_eq!(answer.status, 502, "{answer:?}");
+    // The shopper's money may be taken already.
+    assert_problem(&shop.pay("A", "2").await, 409, "payment_in_progress");
+    let answer = shop.details("A", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
+}
+
+/// Two tabs send the same; one is not taken, the other is processed and not heard.
+#[tokio::test]
+async fn an_error_to_one_of_two_requests_does_not_end_the_attempt() {
+    let shop = Shop::open().await;
+    let other = shop.beside().await;
+    shop.simulator().hold_webhooks();
+    let faults = |call: &Call| match call.index {
+        0 => Some(Fault::Instead(service_error(500, "905", "configuration"))),
+        1 => Some(Fault::Afterwards(page(500))),
+        _ => None,
+    };
+    let late = Fault::Delayed(Duration::from_millis(500));
+
+    shop.adyen.begin(faults);
+    // The first tab's answer is about to be kept when the second tab sends.
+    shop.dynamodb.fail_at(1, late.clone());
+    let (one, two) = tokio::join!(shop.pay("A", "1"), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        post(&other, "A", "/payments", &in_browser("A", "1")).await
+    });
+    assert_problem(&one, 502, "adyen_configuration");
+    assert_unknown(&two);
+    assert_problem(&shop.pay("A", "2").await, 409, "payment_in_progress");
+    assert_paid(&shop.pay("A", "1").await, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
+
+    // The same with what the browser brings back.
+    shop.adyen.calm();
+    let action = shop.pay("B", "1-3DS-REDIRECT").await.body["action"].clone();
+    let body = result(Some(1), &action, true);
+    shop.adyen.begin(faults);
+    shop.dynamodb.fail_at(2, late);
+    let (one, two) = tokio::join!(post(&shop.stack, "B", "/payments/details", &body), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        post(&other, "B", "/payments/details", &body).await
+    });
+    assert_problem(&one, 502, "adyen_configuration");
+    assert_unknown(&two);
+    assert_problem(&shop.pay("B", "2").await, 409, "payment_in_progress");
+    let answer = post(&shop.stack, "B", "/payments/details", &body).await;
+    assert_paid(&answer, "authorised", 1, "success");
+    assert_eq!((shop.authorisations("B"), shop.processed("B")), (1, 1));
+}

@@ -1,0 +1,287 @@
+//! Facts in few words: an order, its attempts and what Adyen reported of it.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use shared::amount::Amount;
+use shared::order::{
+    Attempt, Attention, Capture, Derived, Details, Event, EventAmount, Order, Outcome,
+    PaymentInstrument, Rejection, Try,
+};
+
+/// What every order here costs, in EUR.
+pub const PRICE: i64 = 1000;
+
+/// Seconds after a moment that is long ago.
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_700_000_000 + seconds)
+}
+
+/// An order of EUR 10.00 that nobody has tried to pay.
+pub fn order(capture: Capture) -> Order {
+    let price = Amount {
+        currency: "EUR".parse().unwrap(),
+        value: PRICE,
+    };
+    Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0))
+}
+
+pub fn automatic() -> Order {
+    order(Capture::Automatic)
+}
+
+pub fn manual() -> Order {
+    order(Capture::Manual)
+}
+
+/// An order, said in one breath.
+pub trait Facts: Sized {
+    /// One more attempt. The n-th begins in second 100 n.
+    fn tried(self, attempt: Attempt) -> Self;
+    /// One more webhook.
+    fn told(self, event: Event) -> Self;
+    /// Several more.
+    fn told_all(self, events: impl IntoIterator<Item = Event>) -> Self;
+}
+
+impl Facts for Order {
+    fn tried(mut self, attempt: Attempt) -> Self {
+        let started_at = at(100 * (self.attempts.len() as i64 + 1));
+        self.attempts.push(Attempt {
+            started_at,
+            ..attempt
+        });
+        self
+    }
+
+    fn told(mut self, event: Event) -> Self {
+        self.record(event);
+        self
+    }
+
+    fn told_all(self, events: impl IntoIterator<Item = Event>) -> Self {
+        events.into_iter().fold(self, Self::told)
+    }
+}
+
+/// A request to pay with an amazonPayToken, sent in that second.
+pub fn request<'a>(token: &str, key: impl Into<Option<&'a str>>, second: i64) -> Try {
+    let method = json!({"type": "amazonpay", "amazonPayToken": token});
+    let content = method.to_string();
+    let key = key.into().map(str::to_owned);
+    Try::new(
+        &serde_json::from_value(method).unwrap(),
+        content.as_bytes(),
+        key,
+        at(second),
+    )
+}
+
+/// An attempt of which Adyen's answer is not known.
+pub fn unknown() -> Attempt {
+    let mut order = automatic();
+    order.take(PaymentInstrument::AmazonPay, &request("T", None, 0), at(0));
+    order.attempts.remove(0)
+}
+
+/// An attempt to which Adyen answered a resultCode, with or without a pspReference.
+pub fn answered<'a>(result_code: &str, psp_reference: impl Into<Option<&'a str>>) -> Attempt {
+    let mut attempt = unknown();
+    let psp_reference = psp_reference.into().map(str::to_owned);
+    attempt.answer(outcome(result_code), psp_reference);
+    attempt
+}
+
+/// An attempt that Adyen did not process.
+pub fn rejected<'a>(error_code: &str, psp_reference: impl Into<Option<&'a str>>) -> Attempt {
+    let mut attempt = unknown();
+    let rejection = Rejection {
+        status: 422,
+        error_code: error_code.to_owned(),
+        error_type: Some("validation".to_owned()),
+    };
+    let psp_reference = psp_reference.into().map(str::to_owned);
+    attempt.answer(Outcome::Rejected(rejection), psp_reference);
+    attempt
+}
+
+/// Adyen's answer.
+pub fn outcome(result_code: &str) -> Outcome {
+    Outcome::Answered {
+        result_code: result_code.to_owned().into(),
+        refusal_reason: None,
+        refusal_reason_code: None,
+    }
+}
+
+/// What an attempt's shopper brought back, answered or not.
+pub trait Returned {
+    fn returned<'a>(self, result_code: impl Into<Option<&'a str>>) -> Self;
+}
+
+impl Returned for Attempt {
+    fn returned<'a>(mut self, result_code: impl Into<Option<&'a str>>) -> Self {
+        let content = format!("result {}", self.details.len());
+        let outcome = result_code.into().map(outcome);
+        self.details.push(Details {
+            outcome,
+            ..Details::new(content, at(0))
+        });
+        self
+    }
+}
+
+/// A webhook of success about EUR 10.00 in second 1000, long after the attempts began.
+fn event(event_code: &str, psp_reference: &str) -> Event {
+    Event {
+        event_date: at(1000),
+        event_code: event_code.to_owned().into(),
+        psp_reference: psp_reference.to_owned(),
+        success: true,
+        original_reference: None,
+        amount: Some(EventAmount {
+            currency: "EUR".to_owned(),
+            value: PRICE,
+        }),
+        reason: None,
+        modification_action: None,
+    }
+}
+
+pub fn authorisation(payment: &str) -> Event {
+    event("AUTHORISATION", payment)
+}
+
+/// With the offer's own reference, which no attempt knows.
+pub fn offer_closed() -> Event {
+    event("OFFER_CLOSED", "AN OFFER")
+}
+
+/// With an attempt's reference.
+pub fn offer_closed_of(payment: &str) -> Event {
+    event("OFFER_CLOSED", payment)
+}
+
+pub fn expire(payment: &str) -> Event {
+    event("EXPIRE", payment)
+}
+
+/// A webhook about the payment `P`, such as `modification("CAPTURE", "C1")`.
+pub fn modification(event_code: &str, psp_reference: &str) -> Event {
+    event(event_code, psp_reference).of("P")
+}
+
+/// What a CANCEL_OR_REFUND did to the payment `P`.
+pub fn reversal(action: &str, psp_reference: &str) -> Event {
+    let event = modification("CANCEL_OR_REFUND", psp_reference);
+    Event {
+        modification_action: Some(action.to_owned()),
+        ..event
+    }
+}
+
+/// What a webhook says otherwise.
+pub trait Says {
+    fn failed(self) -> Self;
+    fn of(self, payment: &str) -> Self;
+    fn at(self, second: i64) -> Self;
+    fn eur(self, value: i64) -> Self;
+    fn usd(self, value: i64) -> Self;
+    fn because(self, reason: &str) -> Self;
+}
+
+impl Says for Event {
+    fn failed(self) -> Self {
+        Self {
+            success: false,
+            ..self
+        }
+    }
+
+    fn of(self, payment: &str) -> Self {
+        Self {
+            original_reference: Some(payment.to_owned()),
+            ..self
+        }
+    }
+
+    fn at(self, second: i64) -> Self {
+        Self {
+            event_date: at(second),
+            ..self
+        }
+    }
+
+    fn eur(self, value: i64) -> Self {
+        Self {
+            amount: Some(EventAmount {
+                currency: "EUR".to_owned(),
+                value,
+            }),
+            ..self
+        }
+    }
+
+    fn usd(self, value: i64) -> Self {
+        Self {
+            amount: Some(EventAmount {
+                currency: "USD".to_owned(),
+                value,
+            }),
+            ..self
+        }
+    }
+
+    fn because(self, reason: &str) -> Self {
+        Self {
+            reason: Some(reason.to_owned()),
+            ..self
+        }
+    }
+}
+
+/// What an order came to, in one line: the status, whether it is confirmed, what was
+/// authorised, captured and refunded, the next step, and after a `!` what needs attention.
+pub fn summary(order: &Order) -> String {
+    let derived = Derived::of(order);
+    let confirmed = if derived.confirmed {
+        "confirmed"
+    } else {
+        "unconfirmed"
+    };
+    let sums = format!(
+        "{}/{}/{}",
+        derived.authorised, derived.captured, derived.refunded
+    );
+    let next_step = serde_json::to_value(derived.next_step).unwrap();
+    let status = derived.status.as_str();
+    let mut line = format!(
+        "{status} {confirmed} {sums} {}",
+        next_step.as_str().unwrap()
+    );
+    for reason in &derived.needs_attention {
+        line += &format!(" !{reason}");
+    }
+    line
+}
+
+/// What needs attention.
+pub fn attention(order: &Order) -> Vec<String> {
+    Derived::of(order)
+        .needs_attention
+        .iter()
+        .map(Attention::to_string)
+        .collect()
+}
+
+/// Panics unless the order comes to this, in whatever sequence its webhooks came.
+#[track_caller]
+pub fn comes_to(order: &Order, expected: &str) {
+    assert_eq!(summary(order), expected, "{order:#?}");
+    let events = order.events.iter().rev().chain(&order.events).cloned();
+    let again = Order {
+        events: Vec::new(),
+        ..order.clone()
+    }
+    .told_all(events);
+    assert_eq!(&again, order);
+}

@@ -1,0 +1,307 @@
+//! Any order: few references, dates and amounts, so that facts meet and contradict.
+
+use jiff::Timestamp;
+use proptest::{collection::vec, option, prelude::*, sample::select};
+use shared::order::{
+    Attempt, Capture, Event, EventAmount, Modification, Operation, Order, Outcome, Rejection,
+};
+
+use crate::facts::{self, Facts, Returned, at};
+
+const CODES: [&str; 17] = [
+    "AUTHORISATION",
+    "OFFER_CLOSED",
+    "CAPTURE",
+    "CAPTURE_FAILED",
+    "CANCELLATION",
+    "TECHNICAL_CANCEL",
+    "CANCEL_OR_REFUND",
+    "REFUND",
+    "REFUND_FAILED",
+    "REFUNDED_REVERSED",
+    "EXPIRE",
+    "CHARGEBACK",
+    "CHARGEBACK_REVERSED",
+    "SECOND_CHARGEBACK",
+    "NOTIFICATION_OF_CHARGEBACK",
+    "REQUEST_FOR_INFORMATION",
+    "SOMETHING_NEW",
+];
+
+const RESULT_CODES: [&str; 15] = [
+    "AuthenticationFinished",
+    "AuthenticationNotRequired",
+    "Authorised",
+    "Cancelled",
+    "ChallengeShopper",
+    "Error",
+    "IdentifyShopper",
+    "PartiallyAuthorised",
+    "Pending",
+    "PresentToShopper",
+    "Received",
+    "RedirectShopper",
+    "Refused",
+    "Success",
+    "SomethingNew",
+];
+
+/// The payments of which most facts speak.
+pub const PAYMENTS: [&str; 3] = ["P1", "P2", "P3"];
+const MODIFICATIONS: [&str; 4] = ["M1", "M2", "M3", "M4"];
+
+/// An order as Adyen's webhooks and answers could make it, however unlikely.
+pub fn order() -> impl Strategy<Value = Order> {
+    (untold_order(), events()).prop_map(|(order, events)| order.told_all(events))
+}
+
+/// An order with attempts of different payments, and no webhooks.
+pub fn untold_order() -> impl Strategy<Value = Order> {
+    let capture = select(vec![Capture::Automatic, Capture::Manual]);
+    (capture, vec(attempt(), 0..=PAYMENTS.len())).prop_map(|(capture, attempts)| {
+        let named = attempts
+            .into_iter()
+            .zip(PAYMENTS)
+            .map(|(attempt, payment)| {
+                let psp_reference = attempt.psp_reference.as_ref().map(|_| payment.to_owned());
+                Attempt {
+                    psp_reference,
+                    ..attempt
+                }
+            });
+        named.fold(facts::order(capture), Facts::tried)
+    })
+}
+
+/// Webhooks in the sequence in which they came.
+pub fn events() -> impl Strategy<Value = Vec<Event>> {
+    vec(event(), 0..16)
+}
+
+/// A webhook about one of the payments.
+fn event() -> impl Strategy<Value = Event> {
+    let code = prop_oneof![
+        2 => Just("AUTHORISATION"),
+        1 => Just("CAPTURE"),
+        1 => Just("REFUND"),
+        6 => select(&CODES[..]),
+    ];
+    let amount = prop_oneof![
+        8 => select(vec![400, 600, 1000]).prop_map(|value| ("EUR", value)),
+        1 => select(vec![0, 1500, -400]).prop_map(|value| ("EUR", value)),
+        1 => Just(("USD", 1000)),
+    ];
+    let action = select(vec![Some("cancel"), Some("refund"), Some("refund"), None]);
+    let recaptured = any::<bool>();
+    let speaks_of = (code, select(&PAYMENTS[..]), select(&MODIFICATIONS[..]));
+    let success = prop::bool::weighted(0.75);
+    (speaks_of, success, 0..500i64, amount, action, recaptured).prop_map(
+        |((code, payment, own), success, second, (currency, value), action, recaptured)| {
+            let of_payment = match code {
+                "AUTHORISATION" | "EXPIRE" => true,
+                // Of an attempt, or of the offer.
+                "OFFER_CLOSED" => second % 2 == 0,
+                _ => false,
+            };
+            let (named, original) = match of_payment {
+                true => (payment, None),
+                false => (own, Some(payment)),
+            };
+            Event {
+                event_date: at(second),
+                event_code: code.to_owned().into(),
+                psp_reference: named.to_owned(),
+                success,
+                original_reference: original.map(str::to_owned),
+                amount: Some(EventAmount {
+                    currency: currency.to_owned(),
+                    value,
+                }),
+                reason: (recaptured && code == "CAPTURE").then(|| "Auto-recaptured".to_owned()),
+                modification_action: action.map(str::to_owned),
+            }
+        },
+    )
+}
+
+/// An attempt as Adyen could answer it. What is final names its payment.
+fn attempt() -> impl Strategy<Value = Attempt> {
+    let result_code = prop_oneof![
+        select(vec!["Authorised", "Refused", "RedirectShopper", "Pending"]),
+        select(&RESULT_CODES[..]),
+    ];
+    let waits = select(vec!["RedirectShopper", "IdentifyShopper"]);
+    let named = || option::of(Just("named"));
+    let answered = prop_oneof![
+        2 => Just(facts::unknown()),
+        4 => result_code.prop_map(|result_code| facts::answered(result_code, "named")),
+        2 => (waits, named()).prop_map(|(waits, named)| facts::answered(waits, named)),
+        1 => named().prop_map(|named| facts::rejected("702", named)),
+    ];
+    let details = vec(
+        option::of(select(vec!["ChallengeShopper", "Refused", "Pending"])),
+        0..2,
+    );
+    (answered, details, prop::bool::weighted(0.1)).prop_map(|(attempt, details, given_up)| {
+        let attempt = details.into_iter().fold(attempt, Returned::returned);
+        Attempt {
+            outcome_unknown: given_up,
+            ..attempt
+        }
+    })
+}
+
+/// An order that makes no sense: any text, any number, any moment.
+pub fn absurd_order() -> impl Strategy<Value = Order> {
+    let attempts = vec((absurd_attempt(), moment()), 0..3);
+    let modifications = vec(absurd_modification(), 0..3);
+    let events = vec(absurd_event(), 0..10);
+    (
+        untold_order(),
+        attempts,
+        modifications,
+        events,
+        amount(),
+        any::<bool>(),
+    )
+        .prop_map(|(order, attempts, modifications, events, price, dropped)| {
+            let mut order = order.told_all(events);
+            for (attempt, started_at) in attempts {
+                order.attempts.push(Attempt {
+                    started_at,
+                    ..attempt
+                });
+            }
+            order.modifications = modifications;
+            order.amount.value = price.max(1);
+            order.events_dropped |= dropped;
+            order
+        })
+}
+
+fn absurd_event() -> impl Strategy<Value = Event> {
+    let code = prop_oneof![4 => select(&CODES[..]).prop_map(str::to_owned), 1 => text()];
+    let amount = option::of((
+        prop_oneof![3 => Just("EUR".to_owned()), 1 => text()],
+        amount(),
+    ));
+    let texts = (option::of(text()), option::of(text()), option::of(text()));
+    (code, text(), any::<bool>(), moment(), amount, texts).prop_map(
+        |(code, named, success, date, amount, (original, reason, action))| Event {
+            event_date: date,
+            event_code: code.into(),
+            psp_reference: named,
+            success,
+            original_reference: original,
+            amount: amount.map(|(currency, value)| EventAmount { currency, value }),
+            reason,
+            modification_action: action,
+        },
+    )
+}
+
+fn absurd_attempt() -> impl Strategy<Value = Attempt> {
+    let outcome = || {
+        prop_oneof![
+            3 => select(&RESULT_CODES[..]).prop_map(facts::outcome),
+            1 => text().prop_map(|code| facts::outcome(&code)),
+            1 => (any::<u16>(), text(), option::of(text())).prop_map(|(status, code, kind)| {
+                Outcome::Rejected(Rejection { status, error_code: code, error_type: kind })
+            }),
+        ]
+    };
+    let details = vec(option::of(outcome()), 0..3);
+    (
+        option::of(text()),
+        option::of(outcome()),
+        details,
+        any::<bool>(),
+    )
+        .prop_map(|(psp_reference, outcome, details, outcome_unknown)| {
+            let mut attempt = facts::unknown();
+            for outcome in details {
+                attempt = attempt.returned(None);
+                attempt.details.last_mut().unwrap().outcome = outcome;
+            }
+            Attempt {
+                psp_reference,
+                outcome,
+                outcome_unknown,
+                ..attempt
+            }
+        })
+}
+
+fn absurd_modification() -> impl Strategy<Value = Modification> {
+    use Operation::*;
+    let answer = prop_oneof![
+        Just(None),
+        text().prop_map(|named| Some(Ok(named))),
+        text().prop_map(|error_code| {
+            Some(Err(Rejection {
+                status: 422,
+                error_code,
+                error_type: None,
+            }))
+        }),
+    ];
+    // Ours, and so for no more than was open.
+    let value = (1..=i64::MAX).prop_map(|value| value / 8);
+    (
+        select(vec![Capture, Cancel, Refund, Reversal]),
+        text(),
+        value,
+        moment(),
+        answer,
+    )
+        .prop_map(|(operation, payment, value, requested_at, answer)| {
+            let mut modification = Modification {
+                operation,
+                payment,
+                value,
+                key: String::new(),
+                idempotency_key: None,
+                content: String::new(),
+                requested_at,
+                psp_reference: None,
+                rejection: None,
+            };
+            if let Some(answer) = answer {
+                modification.answer(answer);
+            }
+            modification
+        })
+}
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => select(&PAYMENTS[..]).prop_map(str::to_owned),
+        2 => select(&MODIFICATIONS[..]).prop_map(str::to_owned),
+        1 => select(vec!["", " ", "#", ":", "null", "psp#P1", "\0", "\u{202e}", "🧾"])
+            .prop_map(str::to_owned),
+        1 => vec(any::<char>(), 0..12).prop_map(String::from_iter),
+    ]
+}
+
+fn amount() -> impl Strategy<Value = i64> {
+    prop_oneof![
+        select(vec![
+            i64::MIN,
+            i64::MIN + 1,
+            -1,
+            0,
+            1,
+            1000,
+            i64::MAX - 1,
+            i64::MAX
+        ]),
+        any::<i64>(),
+    ]
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    prop_oneof![
+        3 => (0..500i64).prop_map(at),
+        1 => select(vec![Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX]),
+    ]
+}

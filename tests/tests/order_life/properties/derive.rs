@@ -1,0 +1,115 @@
+//! What the facts add up to.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use proptest::{prelude::*, sample::select};
+use shared::order::{Derived, Event, Order, OrderAnswer, Payment, PaymentAnswer, Viewer};
+
+use super::{
+    any::{PAYMENTS, absurd_order, events, order, untold_order},
+    cases,
+    expected::{beyond_what_was_taken, statuses},
+};
+use crate::facts::{self, Facts, Says, answered, authorisation, rejected, summary};
+
+fn shuffled(mut events: Vec<Event>, seed: u64) -> Vec<Event> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..random.usize(0..=events.len()) {
+        events.push(events[random.usize(0..events.len())].clone());
+    }
+    random.shuffle(&mut events);
+    events
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn the_same_webhooks_make_the_same_order_in_any_sequence_and_however_often(
+        before in untold_order(), events in events(), seed: u64,
+    ) {
+        let once = before.clone().told_all(events.clone());
+        let otherwise = before.told_all(shuffled(events, seed));
+        prop_assert_eq!(&once, &otherwise);
+        prop_assert_eq!(Derived::of(&once), Derived::of(&otherwise));
+    }
+
+    #[test]
+    fn a_success_is_not_lost_to_a_later_failure_of_another_attempt(
+        before in order(), other in select(&PAYMENTS[..]), kind in 0..4,
+    ) {
+        let before = before.told(authorisation("PAID"));
+        let derived = Derived::of(&before);
+        prop_assert!(derived.confirmed && derived.status.was_paid());
+        let authorised = |payment: &Payment| payment.psp_reference == other;
+        let failed = if derived.payments.iter().any(authorised) { "NEW" } else { other };
+        let later = 9000;
+        let after = match kind {
+            0 => before.told(authorisation(failed).failed().at(later)),
+            1 => before.told(facts::offer_closed_of(failed).at(later)),
+            2 => before.tried(answered("Refused", failed)),
+            _ => before.tried(rejected("702", None)),
+        };
+        let after = Derived::of(&after);
+        prop_assert_eq!(after.status, derived.status);
+        prop_assert_eq!(after.confirmed, derived.confirmed);
+        prop_assert_eq!(after.authorised, derived.authorised);
+        prop_assert_eq!(after.captured, derived.captured);
+        prop_assert_eq!(after.refunded, derived.refunded);
+    }
+
+    #[test]
+    fn refunds_beyond_what_was_taken_need_attention(order in order()) {
+        let reasons = facts::attention(&order);
+        prop_assert_eq!(
+            reasons.contains(&"refund_exceeds_captured".to_owned()),
+            beyond_what_was_taken(&order),
+            "{}", summary(&order)
+        );
+    }
+
+    #[test]
+    fn the_first_status_that_applies_is_the_orders(order in order()) {
+        let expected = statuses(&order);
+        prop_assert!(expected.contains(&Derived::of(&order).status.as_str()), "{expected:?}");
+    }
+
+    #[test]
+    fn adding_up_never_panics(order in absurd_order(), merchant: bool, attempt in 0..5usize) {
+        prop_assert_eq!(Derived::of(&order).attempts.len(), order.attempts.len());
+        let viewer = if merchant { Viewer::Merchant } else { Viewer::Shopper };
+        prop_assert!(serde_json::to_string(&OrderAnswer::new(&order, viewer)).is_ok());
+        let answer = PaymentAnswer::new(&order, attempt, None, viewer);
+        prop_assert!(serde_json::to_string(&answer).is_ok());
+    }
+
+    #[test]
+    fn sums_are_never_negative_and_only_a_webhook_of_success_confirms(order in absurd_order()) {
+        let derived = Derived::of(&order);
+        for sum in [derived.authorised, derived.captured, derived.refunded] {
+            prop_assert!(sum >= 0, "{}", summary(&order));
+        }
+        let authorised = |event: &Event| event.event_code.as_str() == "AUTHORISATION" && event.success;
+        prop_assert!(!derived.confirmed || order.events.iter().any(authorised));
+        for payment in &derived.payments {
+            for open in [
+                payment.open_to_capture,
+                payment.open_to_cancel,
+                payment.open_to_refund,
+                payment.open_to_reverse,
+            ] {
+                prop_assert!(open >= 0, "{payment:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_is_the_same_after_dynamodb_kept_it(order in absurd_order()) {
+        let item: HashMap<String, AttributeValue> =
+            serde_dynamo::to_item(&order).unwrap();
+        let kept: Order = serde_dynamo::from_item(item).unwrap();
+        prop_assert_eq!(&kept, &order);
+        prop_assert_eq!(Derived::of(&kept), Derived::of(&order));
+    }
+}

@@ -1,0 +1,257 @@
+//! What an order should come to: the rules once more, as slowly and plainly as they read.
+
+use std::collections::BTreeSet;
+
+use shared::order::{Attempt, Capture, Event, Order, Outcome};
+
+use crate::facts::PRICE;
+
+/// The statuses that an order may have: one, but where it is not clear which of its
+/// payments was the last.
+pub fn statuses(order: &Order) -> Vec<&'static str> {
+    let payments = payments(order);
+    let sum = |of: fn(&Payment) -> i64| payments.iter().map(of).sum::<i64>();
+    let (refunded, taken) = (sum(|it| it.refunded), sum(|it| it.taken));
+    let open = open(order);
+    let ended: Vec<_> = payments
+        .iter()
+        .filter(|it| it.authorised.is_some())
+        .filter_map(|it| it.ended)
+        .collect();
+    if payments.iter().any(|payment| payment.charged_back) {
+        vec!["chargedBack"]
+    } else if refunded > 0 {
+        vec![if refunded >= taken {
+            "refunded"
+        } else {
+            "partiallyRefunded"
+        }]
+    } else if payments.iter().any(|payment| payment.has_capture) {
+        vec!["captured"]
+    } else if payments
+        .iter()
+        .any(|it| it.authorised.is_some() && it.ended.is_none())
+    {
+        vec!["authorised"]
+    } else if open.last() == Some(&"pending") {
+        vec!["pending"]
+    } else if !ended.is_empty() {
+        ended
+    } else {
+        vec![open.last().copied().unwrap_or("created")]
+    }
+}
+
+/// Whether more of a payment was refunded than was taken of it.
+pub fn beyond_what_was_taken(order: &Order) -> bool {
+    payments(order)
+        .iter()
+        .any(|payment| payment.refunded > payment.taken)
+}
+
+struct Payment {
+    authorised: Option<i64>,
+    has_capture: bool,
+    taken: i64,
+    refunded: i64,
+    ended: Option<&'static str>,
+    charged_back: bool,
+}
+
+fn payments(order: &Order) -> Vec<Payment> {
+    let reports = reports(order);
+    let named = reports.iter().map(|event| event.payment());
+    let answered = order
+        .attempts
+        .iter()
+        .filter_map(|attempt| attempt.psp_reference.as_deref());
+    let all: BTreeSet<&str> = named.chain(answered).collect();
+    all.into_iter()
+        .map(|named| payment(order, &reports, named))
+        .collect()
+}
+
+fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
+    let about = |code: &str| -> Vec<&Event> {
+        let mut about: Vec<&Event> = reports.to_vec();
+        about.retain(|it| it.event_code.as_str() == code && it.payment() == named);
+        about
+    };
+    let worked = |code: &str| -> Vec<&Event> {
+        about(code)
+            .into_iter()
+            .filter(|event| event.success)
+            .collect()
+    };
+    let reversals = |action: &str| -> Vec<&Event> {
+        let mut reversals = worked("CANCEL_OR_REFUND");
+        reversals.retain(|event| event.modification_action.as_deref() == Some(action));
+        reversals
+    };
+
+    let authorised = match about("AUTHORISATION")[..] {
+        [event] => event.success.then(|| euro(event)),
+        _ => order
+            .attempts
+            .iter()
+            .any(|it| it.psp_reference.as_deref() == Some(named) && answer(it) == "authorised")
+            .then_some(PRICE),
+    };
+    let captures = standing(
+        worked("CAPTURE"),
+        &about("CAPTURE"),
+        &about("CAPTURE_FAILED"),
+    );
+    let refunds = standing(
+        [worked("REFUND"), reversals("refund")].concat(),
+        &[about("REFUND"), about("CANCEL_OR_REFUND")].concat(),
+        &[about("REFUND_FAILED"), about("REFUNDED_REVERSED")].concat(),
+    );
+    let cancels = [
+        worked("CANCELLATION"),
+        worked("TECHNICAL_CANCEL"),
+        reversals("cancel"),
+    ]
+    .concat();
+    let last = |events: Vec<&Event>| events.iter().map(|event| event.event_date).max();
+    let ended = match (last(cancels), last(worked("EXPIRE"))) {
+        (None, None) => None,
+        (cancelled, expired) => Some(if expired > cancelled {
+            "expired"
+        } else {
+            "cancelled"
+        }),
+    };
+    let captured = captures.iter().map(|event| euro(event)).sum();
+    let automatically = match order.capture {
+        Capture::Automatic if ended.is_none() => authorised.unwrap_or(0),
+        _ => 0,
+    };
+    Payment {
+        authorised,
+        has_capture: !captures.is_empty(),
+        taken: automatically.max(captured),
+        refunded: refunds.iter().map(|event| euro(event)).sum(),
+        ended,
+        charged_back: !worked("SECOND_CHARGEBACK").is_empty()
+            || (!worked("CHARGEBACK").is_empty() && worked("CHARGEBACK_REVERSED").is_empty()),
+    }
+}
+
+/// One report for each kind and reference: the later, then the one of success.
+fn reports(order: &Order) -> Vec<&Event> {
+    let beats = |other: &Event, event: &Event| {
+        (&other.event_code, &other.psp_reference) == (&event.event_code, &event.psp_reference)
+            && (other.event_date, other.success) > (event.event_date, event.success)
+    };
+    let counts = |event: &&Event| !order.events.iter().any(|other| beats(other, event));
+    order.events.iter().filter(counts).collect()
+}
+
+/// What is left of captures or refunds.
+fn standing<'a>(
+    mut worked: Vec<&'a Event>,
+    told: &[&Event],
+    failures: &[&Event],
+) -> Vec<&'a Event> {
+    let known = |failure: &&&Event| {
+        told.iter()
+            .any(|it| it.psp_reference == failure.psp_reference)
+    };
+    for failure in failures.iter().filter(known) {
+        worked.retain(|it| {
+            it.psp_reference != failure.psp_reference
+                || (it.reason.is_some() && it.event_date > failure.event_date)
+        });
+    }
+    for failure in failures.iter().filter(|failure| !known(failure)) {
+        if let Some(at) = worked.iter().position(|it| it.amount == failure.amount) {
+            worked.remove(at);
+        }
+    }
+    worked
+}
+
+fn euro(event: &Event) -> i64 {
+    let amount = event.amount.as_ref().unwrap();
+    if amount.currency == "EUR" {
+        amount.value.max(0)
+    } else {
+        0
+    }
+}
+
+/// As what each attempt ended, or `pending`.
+fn open(order: &Order) -> Vec<&'static str> {
+    let reports = reports(order);
+    let mut verdicts: Vec<&Event> = reports.clone();
+    verdicts.retain(|event| event.event_code.as_str() == "AUTHORISATION");
+    let mut named: Vec<Option<&str>> = order
+        .attempts
+        .iter()
+        .map(|attempt| attempt.psp_reference.as_deref())
+        .collect();
+    let nameless: Vec<usize> = (0..named.len())
+        .filter(|at| named[*at].is_none() && answer(&order.attempts[*at]) == "pending")
+        .collect();
+    if let [only] = nameless[..] {
+        let mut others = verdicts.clone();
+        others.retain(|event| !named.contains(&Some(&event.psp_reference)));
+        others.sort_by_key(|event| (event.success, event.event_date));
+        named[only] = others.last().map(|event| event.psp_reference.as_str());
+    }
+
+    let mut open: Vec<&str> = order
+        .attempts
+        .iter()
+        .zip(&named)
+        .map(|(attempt, named)| {
+            let verdict = verdicts
+                .iter()
+                .find(|event| Some(&*event.psp_reference) == *named);
+            match (verdict.map(|event| event.success), answer(attempt)) {
+                (Some(true), _) => "authorised",
+                (Some(false), "pending" | "authorised") => "refused",
+                (_, answer) => answer,
+            }
+        })
+        .collect();
+
+    let mut offers: Vec<&Event> = reports;
+    offers.retain(|event| event.event_code.as_str() == "OFFER_CLOSED" && event.success);
+    offers.sort_by_key(|event| event.event_date);
+    for offer in offers {
+        let began = |at: usize| order.attempts[at].started_at;
+        let meant = named
+            .iter()
+            .position(|named| *named == Some(offer.payment()))
+            .or_else(|| {
+                (0..open.len())
+                    .rev()
+                    .find(|at| open[*at] == "pending" && began(*at) <= offer.event_date)
+            });
+        if let Some(at) = meant.filter(|at| open[*at] == "pending") {
+            open[at] = "expired";
+        }
+    }
+    open
+}
+
+/// As what the attempt ended, by Adyen's answers alone.
+fn answer(attempt: &Attempt) -> &'static str {
+    let mut details = attempt
+        .details
+        .iter()
+        .filter_map(|details| details.outcome.as_ref());
+    match details.next_back().or(attempt.outcome.as_ref()) {
+        Some(Outcome::Rejected(_)) => "error",
+        Some(Outcome::Answered { result_code, .. }) => match result_code.as_str() {
+            "Authorised" => "authorised",
+            "Refused" => "refused",
+            "Cancelled" => "cancelled",
+            "Error" => "error",
+            _ => "pending",
+        },
+        None => "pending",
+    }
+}

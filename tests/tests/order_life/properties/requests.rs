@@ -1,0 +1,303 @@
+//! Whatever shoppers, networks and Adyen do, in whatever sequence: of two attempts at most
+//! one can be paid, unless its shopper had been sent away and did not come back.
+
+use proptest::{collection::vec, prelude::*, sample::select};
+use shared::order::{Details, Move, Order, PaymentInstrument};
+
+use super::cases;
+use crate::facts::{Says, answered, at, authorisation, manual, offer_closed_of, rejected, request};
+
+/// A token that Adyen does not take.
+const BAD: &str = "BAD";
+/// A request arrives within this time, or never.
+const IN_FLIGHT: i64 = 30;
+const DAY: i64 = 24 * 60 * 60;
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Wait {
+        seconds: i64,
+    },
+    /// Somebody pays; `becomes` is what Adyen makes of it, if it processes this request.
+    Pay {
+        token: &'static str,
+        key: Option<&'static str>,
+        becomes: State,
+        named: bool,
+    },
+    /// A request arrives at Adyen. Its answer comes back, or is lost.
+    Arrive {
+        which: usize,
+        heard: bool,
+    },
+    /// The shopper comes back with a result, which goes to Adyen.
+    ComeBack {
+        becomes: State,
+        heard: bool,
+    },
+    /// The shopper is done, or gives up, and does not come back.
+    StayAway {
+        attempt: usize,
+        becomes: State,
+    },
+    /// Adyen has a final result at last.
+    Decide {
+        attempt: usize,
+        becomes: State,
+    },
+    /// Adyen's webhook, if there is something to tell.
+    Tell {
+        attempt: usize,
+    },
+}
+
+/// What Adyen made of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waits,
+    Pending,
+    Authorised,
+    Refused,
+    Closed,
+}
+
+impl State {
+    fn result_code(self) -> &'static str {
+        match self {
+            Self::Waits => "RedirectShopper",
+            Self::Pending => "Pending",
+            Self::Authorised => "Authorised",
+            Self::Refused | Self::Closed => "Refused",
+        }
+    }
+}
+
+/// An attempt in Adyen's books.
+#[derive(Debug)]
+struct Processed {
+    since: i64,
+    first: State,
+    now: State,
+    /// Whether the answer names the payment before it is final.
+    named: bool,
+    /// Whether the shopper was sent away and did not come back.
+    away: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Flight {
+    attempt: usize,
+    sent: i64,
+    token: &'static str,
+    becomes: State,
+    named: bool,
+}
+
+struct World {
+    now: i64,
+    order: Order,
+    flights: Vec<Flight>,
+    /// Attempt n is at n - 1, as in the order.
+    books: Vec<Option<Processed>>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            now: 0,
+            order: manual(),
+            flights: Vec::new(),
+            books: Vec::new(),
+        }
+    }
+
+    fn step(&mut self, step: Step) {
+        match step {
+            Step::Wait { seconds } => {
+                self.now += seconds;
+                let now = self.now;
+                self.flights.retain(|flight| now - flight.sent < IN_FLIGHT);
+            }
+            Step::Pay {
+                token,
+                key,
+                becomes,
+                named,
+            } => {
+                let taken = self.order.take(
+                    PaymentInstrument::AmazonPay,
+                    &request(token, key, self.now),
+                    at(self.now),
+                );
+                if let Move::Send { attempt } = taken {
+                    if attempt > self.books.len() {
+                        self.may_begin();
+                        self.books.push(None);
+                    }
+                    assert_eq!(attempt, self.books.len(), "the highest alone is sent");
+                    let attempt = attempt - 1;
+                    self.flights.push(Flight {
+                        attempt,
+                        sent: self.now,
+                        token,
+                        becomes,
+                        named,
+                    });
+                }
+                assert_eq!(self.order.attempts.len(), self.books.len());
+            }
+            Step::Arrive { which, heard } if !self.flights.is_empty() => {
+                let flight = self.flights.remove(which % self.flights.len());
+                self.process(flight, heard);
+            }
+            Step::Arrive { .. } => {}
+            Step::ComeBack { becomes, heard } => self.come_back(becomes, heard),
+            Step::StayAway { attempt, becomes } => {
+                if let Some(Some(it)) = self.books.get_mut(attempt)
+                    && it.now == State::Waits
+                {
+                    it.now = becomes;
+                }
+            }
+            Step::Decide { attempt, becomes } => {
+                if let Some(Some(it)) = self.books.get_mut(attempt)
+                    && it.now == State::Pending
+                {
+                    it.now = becomes;
+                }
+            }
+            Step::Tell { attempt } => self.tell(attempt),
+        }
+    }
+
+    /// Another attempt begins: no earlier one can be paid any more, but by a shopper who
+    /// was sent away.
+    fn may_begin(&self) {
+        for (attempt, processed) in self.books.iter().enumerate() {
+            let harmless = match processed {
+                Some(it) => it.away || matches!(it.now, State::Refused | State::Closed),
+                None => !self
+                    .flights
+                    .iter()
+                    .any(|it| it.attempt == attempt && it.token != BAD),
+            };
+            assert!(
+                harmless,
+                "attempt {} may yet be paid: {processed:?}",
+                attempt + 1
+            );
+        }
+    }
+
+    /// Adyen processes the first request with a key, and repeats its answer to all others.
+    fn process(&mut self, flight: Flight, heard: bool) {
+        let books = &mut self.books[flight.attempt];
+        let attempt = &mut self.order.attempts[flight.attempt];
+        if books.is_none() && flight.token == BAD {
+            // A rejection speaks for one request alone.
+            if heard && attempt.tries.len() == 1 {
+                attempt.answer(rejected("5_602", None).outcome.unwrap(), None);
+            }
+            return;
+        }
+        let it = books.get_or_insert(Processed {
+            since: self.now,
+            first: flight.becomes,
+            now: flight.becomes,
+            named: flight.named,
+            away: flight.becomes == State::Waits,
+        });
+        assert!(self.now - it.since < 7 * DAY, "Adyen has forgotten the key");
+        if heard {
+            let named = it.named || it.first != State::Waits;
+            let outcome = answered(it.first.result_code(), None).outcome.unwrap();
+            attempt.answer(outcome, named.then(|| psp_reference(flight.attempt)));
+        }
+    }
+
+    /// Only the highest attempt's shopper is let through, and one result at a time.
+    fn come_back(&mut self, becomes: State, heard: bool) {
+        let (Some(Some(it)), Some(attempt)) =
+            (self.books.last_mut(), self.order.attempts.last_mut())
+        else {
+            return;
+        };
+        if it.now != State::Waits || attempt.outcome.is_none() || attempt.details_in_flight() {
+            return;
+        }
+        let content = format!("result {}", attempt.details.len());
+        attempt
+            .details
+            .push(Details::new(content.clone(), at(self.now)));
+        it.now = becomes;
+        it.away = heard && becomes == State::Waits;
+        if heard {
+            let outcome = answered(becomes.result_code(), None).outcome.unwrap();
+            attempt.answer_details(&content, outcome, Some(psp_reference(self.books.len() - 1)));
+        }
+    }
+
+    fn tell(&mut self, attempt: usize) {
+        let Some(Some(it)) = self.books.get(attempt) else {
+            return;
+        };
+        let payment = psp_reference(attempt);
+        let event = match it.now {
+            State::Authorised => authorisation(&payment),
+            State::Refused => authorisation(&payment).failed(),
+            // An offer that the order cannot tie to an attempt is guessed at; not here.
+            State::Closed if self.order.attempts[attempt].psp_reference.is_some() => {
+                offer_closed_of(&payment)
+            }
+            State::Closed | State::Waits | State::Pending => return,
+        };
+        self.order.record(event.at(self.now));
+    }
+
+    fn paid_by_itself(&self) -> usize {
+        let paid = |it: &&Processed| it.now == State::Authorised && !it.away;
+        self.books.iter().flatten().filter(paid).count()
+    }
+}
+
+fn psp_reference(attempt: usize) -> String {
+    format!("P{}", attempt + 1)
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    use State::*;
+    let wait = select(vec![0, 1, 15, 29, 30, 31, 3600, DAY, 6 * DAY, 7 * DAY]);
+    let token = || select(vec!["A", "B", "C", BAD]);
+    let key = || select(vec![None, None, None, Some("K1"), Some("K2")]);
+    let becomes = || select(vec![Waits, Pending, Authorised, Refused]);
+    let ends = || select(vec![Authorised, Refused, Closed]);
+    let step = prop_oneof![
+        2 => wait.prop_map(|seconds| Step::Wait { seconds }),
+        6 => (token(), key(), becomes(), any::<bool>()).prop_map(
+            |(token, key, becomes, named)| Step::Pay { token, key, becomes, named }
+        ),
+        4 => (0..4usize, any::<bool>())
+            .prop_map(|(which, heard)| Step::Arrive { which, heard }),
+        1 => (becomes(), any::<bool>())
+            .prop_map(|(becomes, heard)| Step::ComeBack { becomes, heard }),
+        1 => (0..4usize, ends())
+            .prop_map(|(attempt, becomes)| Step::StayAway { attempt, becomes }),
+        1 => (0..4usize, select(vec![Authorised, Refused]))
+            .prop_map(|(attempt, becomes)| Step::Decide { attempt, becomes }),
+        2 => (0..4usize).prop_map(|attempt| Step::Tell { attempt }),
+    ];
+    vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn at_most_one_attempt_is_paid_unless_its_shopper_was_sent_away(steps in steps()) {
+        let mut world = World::new();
+        for step in steps {
+            world.step(step);
+            assert!(world.paid_by_itself() <= 1, "{:?}", world.books);
+        }
+    }
+}

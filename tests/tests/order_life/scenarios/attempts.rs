@@ -1,0 +1,300 @@
+//! Several attempts, and webhooks that name none of them.
+
+use shared::order::{AttemptState, Derived};
+
+use crate::facts::{
+    Facts, Returned, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,
+    modification, outcome, rejected, summary, unknown,
+};
+
+const PAID: &str = "authorised confirmed 1000/1000/0 success";
+const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";
+
+#[test]
+fn the_only_attempt_without_reference_and_result_takes_an_authorisation_over() {
+    for attempt in [
+        unknown(),
+        answered("RedirectShopper", None),
+        answered("Pending", None),
+    ] {
+        let paid = automatic().tried(attempt.clone()).told(authorisation("P"));
+        comes_to(&paid, PAID);
+        let derived = Derived::of(&paid);
+        assert_eq!(
+            (derived.attempt, derived.psp_reference.as_deref()),
+            (1, Some("P"))
+        );
+        assert_eq!(derived.attempts[0].state, AttemptState::Authorised);
+        assert_eq!(derived.attempts[0].psp_reference.as_deref(), Some("P"));
+
+        let refused = automatic().tried(attempt).told(authorisation("P").failed());
+        comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+        assert_eq!(Derived::of(&refused).psp_reference.as_deref(), Some("P"));
+    }
+}
+
+#[test]
+fn what_an_attempt_took_over_can_be_captured_cancelled_and_refunded() {
+    let order = manual().tried(unknown()).told(authorisation("P"));
+    let captured = order.clone().told(modification("CAPTURE", "C"));
+    comes_to(&captured, "captured confirmed 1000/1000/0 success");
+    comes_to(
+        &captured.told(modification("REFUND", "R")),
+        "refunded confirmed 1000/1000/1000 none",
+    );
+    comes_to(
+        &order.told(modification("CANCELLATION", "X")),
+        "cancelled unconfirmed 0/0/0 none",
+    );
+}
+
+#[test]
+fn an_attempt_passes_over_authorisations_of_other_attempts() {
+    let order = automatic()
+        .tried(answered("Refused", "P"))
+        .tried(unknown())
+        .told(authorisation("P").failed());
+    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+    comes_to(&order.told(authorisation("Q")), PAID);
+}
+
+#[test]
+fn of_several_authorisations_that_name_no_attempt_one_of_success_is_taken_over() {
+    for (failed, succeeded) in [(1000, 2000), (2000, 1000)] {
+        let order = automatic()
+            .tried(unknown())
+            .told(authorisation("P").failed().at(failed))
+            .told(authorisation("Q").at(succeeded));
+        comes_to(&order, PAID);
+        assert_eq!(Derived::of(&order).psp_reference.as_deref(), Some("Q"));
+    }
+}
+
+#[test]
+fn where_it_could_be_either_attempt_a_success_counts_and_a_failure_does_not() {
+    let order = manual()
+        .tried(answered("RedirectShopper", None))
+        .tried(unknown());
+    comes_to(&order.clone().told(authorisation("P")), PAID_MANUAL);
+    comes_to(
+        &order.clone().told(authorisation("P").failed()),
+        "pending unconfirmed 0/0/0 wait",
+    );
+
+    // Once the answer is there, it says whose failure it was.
+    let mut order = order.told(authorisation("P").failed());
+    order.attempts[1].answer(outcome("Pending"), Some("P".to_owned()));
+    comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+}
+
+#[test]
+fn an_attempt_with_a_result_takes_nothing_over() {
+    let order = automatic().tried(rejected("702", None));
+    comes_to(
+        &order.clone().told(authorisation("P").failed()),
+        "error unconfirmed 0/0/0 showError",
+    );
+    comes_to(&order.told(authorisation("P")), PAID);
+}
+
+#[test]
+fn a_reference_that_an_attempt_learns_later_is_its_own() {
+    let mut order = manual().tried(unknown()).told(authorisation("P"));
+    comes_to(&order, PAID_MANUAL);
+    order.attempts[0].answer(outcome("Refused"), Some("Q".to_owned()));
+    // The payment P stands, whoever made it.
+    comes_to(&order, PAID_MANUAL);
+    comes_to(
+        &order.told(authorisation("Q")),
+        "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
+    );
+}
+
+#[test]
+fn a_superseded_attempt_that_is_authorised_late_pays_the_order() {
+    for second in [
+        answered("Refused", "Q"),
+        answered("Cancelled", "Q"),
+        answered("Error", "Q"),
+        answered("RedirectShopper", "Q"),
+        rejected("702", None),
+        unknown(),
+    ] {
+        let order = manual()
+            .tried(answered("RedirectShopper", "P"))
+            .tried(second);
+        assert_ne!(Derived::of(&order).attempt, 1);
+        let order = order.told(authorisation("P"));
+        comes_to(&order, PAID_MANUAL);
+        assert_eq!(Derived::of(&order).attempt, 1);
+    }
+}
+
+#[test]
+fn a_superseded_attempt_does_not_keep_an_order_pending() {
+    let order = manual().tried(answered("RedirectShopper", "P"));
+    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+    let order = order.tried(answered("Refused", "Q"));
+    comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    assert_eq!(
+        Derived::of(&order).attempts[0].state,
+        AttemptState::AwaitsShopper
+    );
+}
+
+#[test]
+fn a_success_is_not_lost_to_a_failure_of_another_attempt() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .told(authorisation("P"));
+    for failure in [
+        answered("Refused", "Q"),
+        answered("Cancelled", "Q"),
+        answered("Error", None),
+        rejected("702", None),
+    ] {
+        let order = order.clone().tried(failure);
+        comes_to(&order, PAID_MANUAL);
+        comes_to(
+            &order.told(authorisation("Q").failed().at(5000)),
+            PAID_MANUAL,
+        );
+    }
+}
+
+#[test]
+fn two_payments_that_stand_are_named() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told(authorisation("Q"));
+    comes_to(&order, PAID_MANUAL);
+    let twice = order.told(authorisation("P").at(5000));
+    comes_to(
+        &twice,
+        "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
+    );
+
+    let answered_only = manual()
+        .tried(answered("RedirectShopper", "P").returned("Authorised"))
+        .tried(answered("Authorised", "Q"));
+    assert_eq!(attention(&answered_only), ["paid_twice: P, Q"]);
+}
+
+#[test]
+fn paying_twice_is_over_when_one_payment_is_cancelled_or_expires() {
+    let twice = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([authorisation("P"), authorisation("Q")]);
+    for payment in ["P", "Q"] {
+        comes_to(
+            &twice
+                .clone()
+                .told(modification("CANCELLATION", "X").of(payment).failed()),
+            "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
+        );
+        comes_to(
+            &twice
+                .clone()
+                .told(modification("CANCELLATION", "X").of(payment)),
+            PAID_MANUAL,
+        );
+        comes_to(&twice.clone().told(expire(payment)), PAID_MANUAL);
+    }
+}
+
+#[test]
+fn paying_twice_is_over_when_one_payment_is_refunded_in_full() {
+    let twice = automatic()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([authorisation("P"), authorisation("Q")]);
+    comes_to(
+        &twice,
+        "authorised confirmed 2000/2000/0 success !paid_twice: P, Q",
+    );
+    for payment in ["P", "Q"] {
+        let part = twice
+            .clone()
+            .told(modification("REFUND", "R1").of(payment).eur(400));
+        comes_to(
+            &part,
+            "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q",
+        );
+        let whole = part.told(modification("REFUND", "R2").of(payment).eur(600));
+        comes_to(&whole, "partiallyRefunded confirmed 2000/2000/1000 none");
+        let failed = whole.told(modification("REFUND_FAILED", "R2").of(payment).eur(600));
+        assert_eq!(
+            summary(&failed),
+            summary(
+                &twice
+                    .clone()
+                    .told(modification("REFUND", "R1").of(payment).eur(400),)
+            )
+        );
+    }
+}
+
+#[test]
+fn after_a_cancelled_payment_a_later_attempt_decides_only_while_it_is_open() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Pending", "Q"))
+        .told_all([authorisation("P"), modification("CANCELLATION", "X")]);
+    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+    let refused = order.clone().told(authorisation("Q").failed());
+    comes_to(&refused, "cancelled unconfirmed 0/0/0 none");
+    comes_to(&order.told(authorisation("Q")), PAID_MANUAL);
+}
+
+#[test]
+fn the_last_payment_says_how_an_order_ended() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([authorisation("P"), authorisation("Q")]);
+    let cancel = |payment: &str| modification("CANCELLATION", "X").of(payment).at(3000);
+    let expiry = |payment: &str| expire(payment).at(2000);
+    comes_to(
+        &order.clone().told_all([cancel("P"), expiry("Q")]),
+        "expired unconfirmed 0/0/0 startOver",
+    );
+    comes_to(
+        &order.told_all([expiry("P"), cancel("Q")]),
+        "cancelled unconfirmed 0/0/0 none",
+    );
+}
+
+#[test]
+fn what_the_browser_brought_back_is_adyens_later_word() {
+    let redirect = || answered("RedirectShopper", None);
+    for (attempt, expected) in [
+        (
+            redirect().returned("Authorised"),
+            "authorised unconfirmed 1000/0/0 success",
+        ),
+        (
+            redirect().returned("Refused"),
+            "refused unconfirmed 0/0/0 retryWithAmazonPay",
+        ),
+        (
+            redirect().returned("ChallengeShopper"),
+            "pending unconfirmed 0/0/0 handleAction",
+        ),
+        (
+            redirect().returned("Pending"),
+            "pending unconfirmed 0/0/0 wait",
+        ),
+        // At Adyen, without an answer yet.
+        (redirect().returned(None), "pending unconfirmed 0/0/0 wait"),
+        (
+            redirect()
+                .returned("ChallengeShopper")
+                .returned("Authorised"),
+            "authorised unconfirmed 1000/0/0 success",
+        ),
+    ] {
+        comes_to(&manual().tried(attempt), expected);
+    }
+}

@@ -1,0 +1,195 @@
+//! Captures and refunds that fail after they were accepted.
+
+use crate::facts::{
+    Facts, Says, answered, attention, authorisation, automatic, comes_to, manual, modification,
+    reversal, summary,
+};
+use shared::order::Order;
+
+const CAPTURED: &str = "captured confirmed 1000/1000/0 success";
+const NOT_CAPTURED: &str = "authorised confirmed 1000/0/0 success";
+
+fn authorised() -> Order {
+    manual()
+        .tried(answered("Authorised", "P"))
+        .told(authorisation("P"))
+}
+
+fn capture(second: i64) -> shared::order::Event {
+    modification("CAPTURE", "C").at(second)
+}
+
+fn capture_failed(second: i64) -> shared::order::Event {
+    modification("CAPTURE_FAILED", "C").at(second)
+}
+
+#[test]
+fn a_capture_that_failed_stands_again_once_adyen_recaptured_it() {
+    let failed = authorised().told_all([capture(1000), capture_failed(2000)]);
+    comes_to(&failed, NOT_CAPTURED);
+    for reason in ["Transaction Recaptured", "Auto-recaptured"] {
+        let recaptured = failed.clone().told(capture(3000).because(reason));
+        comes_to(&recaptured, CAPTURED);
+        // The first report, delivered again, does not matter.
+        comes_to(&recaptured.clone().told(capture(1000)), CAPTURED);
+        let failed_again = recaptured.told(capture_failed(4000));
+        comes_to(&failed_again, NOT_CAPTURED);
+        comes_to(&failed_again.told(capture(5000).because(reason)), CAPTURED);
+    }
+}
+
+#[test]
+fn a_new_capture_after_one_that_failed_stands() {
+    let order = authorised()
+        .told_all([capture(1000), capture_failed(2000)])
+        .told(modification("CAPTURE", "C2").at(3000));
+    comes_to(&order, CAPTURED);
+}
+
+#[test]
+fn a_capture_failed_undoes_the_capture_that_it_names_and_no_other() {
+    let order = authorised().told_all([
+        modification("CAPTURE", "C1").eur(500),
+        modification("CAPTURE", "C2").eur(500).at(1500),
+    ]);
+    comes_to(&order, CAPTURED);
+    let half = "captured confirmed 1000/500/0 success";
+    let one = order.told(modification("CAPTURE_FAILED", "C1").eur(500).at(2000));
+    comes_to(&one, half);
+    // It came first, and again with another success.
+    comes_to(
+        &one.clone()
+            .told(modification("CAPTURE_FAILED", "C1").eur(500).at(1).failed()),
+        half,
+    );
+    comes_to(
+        &one.told(
+            modification("CAPTURE_FAILED", "C2")
+                .eur(500)
+                .at(2000)
+                .failed(),
+        ),
+        NOT_CAPTURED,
+    );
+}
+
+#[test]
+fn a_capture_failed_without_the_name_undoes_one_of_its_amount() {
+    let order = authorised().told_all([
+        modification("CAPTURE", "C1").eur(500),
+        modification("CAPTURE", "C2").eur(500).at(1500),
+    ]);
+    let one = order.told(modification("CAPTURE_FAILED", "?1").eur(500).at(2000));
+    comes_to(&one, "captured confirmed 1000/500/0 success");
+    let both = one.told(modification("CAPTURE_FAILED", "?2").eur(500).at(2000));
+    comes_to(&both, NOT_CAPTURED);
+    let too_many = both.told(modification("CAPTURE_FAILED", "?3").eur(500).at(2000));
+    comes_to(
+        &too_many,
+        "authorised confirmed 1000/0/0 success !capture_failed_unmatched",
+    );
+}
+
+#[test]
+fn a_capture_failed_that_came_before_its_capture_undoes_it_once_that_is_there() {
+    let early = authorised().told(capture_failed(2000));
+    assert_eq!(attention(&early), ["capture_failed_unmatched"]);
+    comes_to(&early.told(capture(1000)), NOT_CAPTURED);
+}
+
+#[test]
+fn refunds_are_undone_one_by_one() {
+    let paid = automatic()
+        .tried(answered("Authorised", "P"))
+        .told(authorisation("P"));
+    let two = paid.told_all([
+        modification("REFUND", "R1").eur(400),
+        reversal("refund", "R2").eur(600),
+    ]);
+    comes_to(&two, "refunded confirmed 1000/1000/1000 none");
+    for (event, left) in [
+        (modification("REFUND_FAILED", "R1").eur(400), "600"),
+        (modification("REFUND_FAILED", "R1").eur(1).failed(), "600"),
+        (modification("REFUND_FAILED", "?").eur(400), "600"),
+        (modification("REFUND_FAILED", "R2").eur(600), "400"),
+        (modification("REFUND_FAILED", "?").eur(600).failed(), "400"),
+        (modification("REFUNDED_REVERSED", "R2").eur(600), "400"),
+        (modification("REFUNDED_REVERSED", "?").eur(600), "400"),
+    ] {
+        let expected = format!("partiallyRefunded confirmed 1000/1000/{left} none");
+        comes_to(&two.clone().told(event), &expected);
+    }
+    let none = two.told_all([
+        modification("REFUND_FAILED", "R1").eur(400),
+        modification("REFUNDED_REVERSED", "?").eur(600),
+    ]);
+    comes_to(&none, "authorised confirmed 1000/1000/0 success");
+}
+
+#[test]
+fn a_refund_that_failed_and_came_back_is_undone_once() {
+    let order = automatic().tried(answered("Authorised", "P")).told_all([
+        authorisation("P"),
+        modification("REFUND", "R1").eur(300),
+        modification("REFUND", "R2").eur(300),
+        modification("REFUND_FAILED", "R1").eur(300).at(2000),
+        modification("REFUNDED_REVERSED", "R1").eur(300).at(3000),
+    ]);
+    comes_to(&order, "partiallyRefunded confirmed 1000/1000/300 none");
+}
+
+#[test]
+fn of_refunds_of_one_amount_one_without_the_name_undoes_one() {
+    let order = automatic().tried(answered("Authorised", "P")).told_all([
+        authorisation("P"),
+        modification("REFUND", "R1").eur(300),
+        modification("REFUND", "R2").eur(300).at(2000),
+        modification("REFUND_FAILED", "?").eur(300).at(3000),
+    ]);
+    comes_to(&order, "partiallyRefunded confirmed 1000/1000/300 none");
+}
+
+#[test]
+fn a_refund_after_one_that_failed_is_no_refund_too_many() {
+    let order = automatic()
+        .tried(answered("Authorised", "P"))
+        .told_all([authorisation("P"), modification("REFUND", "R1")]);
+    let again = order.told(modification("REFUND", "R2").at(3000));
+    comes_to(
+        &again,
+        "refunded confirmed 1000/1000/2000 none !refund_exceeds_captured",
+    );
+    let failed = again.told(modification("REFUND_FAILED", "R1").at(2000));
+    comes_to(&failed, "refunded confirmed 1000/1000/1000 none");
+}
+
+#[test]
+fn a_refund_of_one_payment_beyond_its_own_captures_needs_attention() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([
+            authorisation("P"),
+            authorisation("Q"),
+            modification("CAPTURE", "C1"),
+            modification("CAPTURE", "C2").of("Q"),
+            modification("REFUND", "R").eur(1500),
+        ]);
+    assert!(summary(&order).starts_with("partiallyRefunded confirmed 2000/2000/1500 none"));
+    assert!(attention(&order).contains(&"refund_exceeds_captured".to_owned()));
+}
+
+#[test]
+fn a_modification_of_one_payment_is_not_one_of_another() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([authorisation("P"), authorisation("Q")])
+        .told(modification("CAPTURE", "C1"))
+        .told(modification("CANCELLATION", "X").of("Q"));
+    comes_to(&order, CAPTURED);
+    comes_to(
+        &order.told(modification("CAPTURE_FAILED", "?").of("Q")),
+        "captured confirmed 1000/1000/0 success !capture_failed_unmatched",
+    );
+}

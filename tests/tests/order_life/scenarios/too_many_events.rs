@@ -1,0 +1,109 @@
+//! A flood of webhooks that change nothing.
+
+use shared::order::{Event, Order};
+
+use crate::facts::{
+    Facts, Says, answered, attention, authorisation, expire, manual, modification, offer_closed,
+    summary,
+};
+
+/// So many are kept.
+const KEPT: usize = 200;
+
+fn notice(number: usize) -> Event {
+    let code = [
+        "NOTIFICATION_OF_CHARGEBACK",
+        "REQUEST_FOR_INFORMATION",
+        "NEW",
+    ][number % 3];
+    modification(code, &format!("N{number}")).at(number as i64)
+}
+
+fn flooded(by: usize) -> Order {
+    manual()
+        .tried(answered("Authorised", "P"))
+        .told_all((0..by).map(notice))
+}
+
+#[test]
+fn as_many_as_are_kept_need_no_attention() {
+    let order = flooded(KEPT);
+    assert_eq!((order.events.len(), attention(&order).len()), (KEPT, 0));
+    let again = order.clone().told_all((0..KEPT).map(notice));
+    assert_eq!(again, order);
+}
+
+#[test]
+fn more_are_dropped_and_need_attention() {
+    let order = flooded(KEPT + 1);
+    assert_eq!(order.events.len(), KEPT);
+    assert_eq!(attention(&order), ["too_many_events"]);
+}
+
+#[test]
+fn the_same_are_dropped_whatever_came_first() {
+    let order = flooded(KEPT + 50);
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..20 {
+        let mut numbers: Vec<usize> = (0..KEPT + 50).chain(0..KEPT).collect();
+        random.shuffle(&mut numbers);
+        let shuffled = manual()
+            .tried(answered("Authorised", "P"))
+            .told_all(numbers.into_iter().map(notice));
+        assert_eq!(shuffled, order);
+    }
+}
+
+#[test]
+fn one_that_moves_money_or_status_is_never_dropped() {
+    let later = 1_000_000;
+    let movers = || {
+        [
+            authorisation("P"),
+            authorisation("Q").failed(),
+            offer_closed(),
+            modification("CAPTURE", "C").eur(500),
+            modification("CAPTURE", "C2").eur(500),
+            modification("CAPTURE_FAILED", "C").eur(500).failed(),
+            modification("REFUND", "R").eur(300),
+            modification("REFUND", "R2").eur(100),
+            modification("REFUND_FAILED", "R").eur(300).failed(),
+            modification("REFUNDED_REVERSED", "?").eur(100),
+            modification("CANCELLATION", "X"),
+            modification("TECHNICAL_CANCEL", "T"),
+            modification("CANCEL_OR_REFUND", "CR"),
+            expire("P"),
+            modification("CHARGEBACK", "D"),
+            modification("CHARGEBACK_REVERSED", "D"),
+            modification("SECOND_CHARGEBACK", "D"),
+        ]
+        .map(|event| event.at(later))
+    };
+    let after = flooded(KEPT + 20).told_all(movers());
+    for event in movers() {
+        assert!(after.events.contains(&event), "{event:?}");
+    }
+    assert_eq!(after.events.len(), KEPT + movers().len());
+
+    let before = manual()
+        .tried(answered("Authorised", "P"))
+        .told_all(movers())
+        .told_all((0..KEPT + 20).map(notice));
+    assert_eq!(before, after);
+    let unflooded = manual()
+        .tried(answered("Authorised", "P"))
+        .told_all(movers());
+    assert_eq!(
+        summary(&after),
+        format!("{} !too_many_events", summary(&unflooded))
+    );
+}
+
+#[test]
+fn a_failure_that_contradicts_a_success_is_never_dropped() {
+    let capture = modification("CAPTURE", "C");
+    let denied = capture.clone().failed().at(1_000_000);
+    let order = flooded(KEPT + 20).told(capture).told(denied.clone());
+    assert!(order.events.contains(&denied));
+    assert!(summary(&order).starts_with("authorised"));
+}

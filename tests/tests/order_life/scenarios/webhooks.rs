@@ -1,0 +1,126 @@
+//! Webhooks against answers, against each other and against the order's amount.
+
+use shared::order::{Derived, Event};
+
+use crate::facts::{
+    Facts, Says, answered, at, attention, authorisation, automatic, comes_to, expire, manual,
+    modification, offer_closed, outcome, unknown,
+};
+
+#[test]
+fn an_answer_of_success_that_the_webhook_denies_is_a_refusal() {
+    let order = automatic().tried(answered("Authorised", "P"));
+    comes_to(&order, "authorised unconfirmed 1000/0/0 success");
+    let denied = order.told(authorisation("P").failed());
+    comes_to(&denied, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    assert_eq!(
+        Derived::of(&denied).result_code,
+        None,
+        "what was answered is not so"
+    );
+}
+
+#[test]
+fn an_answer_that_comes_after_its_webhook_changes_nothing() {
+    for late in [
+        "Authorised",
+        "Refused",
+        "Error",
+        "Pending",
+        "RedirectShopper",
+    ] {
+        let mut paid = manual().tried(unknown()).told(authorisation("P"));
+        paid.attempts[0].answer(outcome(late), Some("P".to_owned()));
+        comes_to(&paid, "authorised confirmed 1000/0/0 success");
+    }
+    for late in ["Authorised", "Refused", "Pending", "RedirectShopper"] {
+        let mut refused = manual().tried(unknown()).told(authorisation("P").failed());
+        refused.attempts[0].answer(outcome(late), Some("P".to_owned()));
+        comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    }
+}
+
+#[test]
+fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() {
+    let order = || automatic().tried(answered("Authorised", "P"));
+    comes_to(
+        &order().told(authorisation("P").eur(999)),
+        "authorised confirmed 999/999/0 success !amount_differs",
+    );
+    comes_to(
+        &order().told(authorisation("P").eur(1001)),
+        "authorised confirmed 1001/1001/0 success !amount_differs",
+    );
+    let other = order().told(authorisation("P").usd(1000));
+    let reasons = attention(&other);
+    assert!(
+        reasons.contains(&"amount_differs".to_owned()),
+        "{reasons:?}"
+    );
+    assert_eq!(Derived::of(&other).authorised, 0, "no euro");
+    let refused = order().told(authorisation("P").eur(999).failed());
+    assert_eq!(attention(&refused), ["amount_differs"]);
+}
+
+#[test]
+fn the_same_webhook_again_is_kept_with_its_later_date() {
+    let early = authorisation("P").at(1000);
+    let late = authorisation("P").at(2000).because("061585:1111:03/2030");
+    for events in [[early.clone(), late.clone()], [late.clone(), early]] {
+        let order = manual().tried(unknown()).told_all(events);
+        assert_eq!((order.events.len(), &order.events[0]), (1, &late));
+    }
+}
+
+#[test]
+fn success_and_failure_of_one_reference_are_both_kept() {
+    let order = manual().tried(unknown()).told_all([
+        authorisation("P"),
+        authorisation("P").failed(),
+        authorisation("P"),
+    ]);
+    assert_eq!(order.events.len(), 2);
+}
+
+#[test]
+fn an_order_claims_what_is_about_its_payments_or_introduces_one() {
+    let order = manual()
+        .tried(unknown())
+        .tried(answered("Pending", "P"))
+        .told(authorisation("Q"));
+    let claimed: [Event; 6] = [
+        authorisation("new"),
+        offer_closed(),
+        modification("CAPTURE", "C"),
+        modification("REFUND", "R").of("Q"),
+        expire("Q"),
+        modification("SOMETHING NEW", "N"),
+    ];
+    for event in claimed {
+        assert!(order.claims(&event), "{event:?}");
+    }
+    let not_claimed: [Event; 4] = [
+        modification("CAPTURE", "P").of("another order's"),
+        expire("another order's"),
+        modification("CAPTURE_FAILED", "Q").of("another order's"),
+        modification("SOMETHING NEW", "N").of("another order's"),
+    ];
+    for event in not_claimed {
+        assert!(!order.claims(&event), "{event:?}");
+    }
+}
+
+#[test]
+fn an_outcome_that_was_given_up_needs_attention_until_it_is_known() {
+    let mut order = manual().tried(unknown());
+    order.attempts[0].outcome_unknown = true;
+    comes_to(&order, "pending unconfirmed 0/0/0 wait !outcome_unknown");
+    assert_eq!(Derived::of(&order).unsettled_since, Some(at(100)));
+    comes_to(
+        &order.clone().told(authorisation("P")),
+        "authorised confirmed 1000/0/0 success",
+    );
+    let order = order.told(authorisation("P").failed());
+    comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    assert_eq!(Derived::of(&order).unsettled_since, None);
+}

@@ -1,0 +1,171 @@
+//! Every kind of webhook, of success and of failure, on every state that it can meet.
+//!
+//! A row says where the order was, what came, and what the order came to, under automatic
+//! and under manual capture.
+
+mod attempt;
+mod dispute;
+mod end;
+mod money;
+mod nothing;
+
+use shared::order::{Capture, Event, Order};
+
+use crate::facts::{
+    Facts, Says, answered, authorisation, comes_to, expire, modification, offer_closed, order,
+    rejected, summary, unknown,
+};
+
+/// As under automatic capture.
+const SAME: &str = "the same";
+/// As before the webhook.
+const UNCHANGED: &str = "unchanged";
+
+type Row<'a> = (&'a str, Event, &'a str, &'a str);
+
+#[track_caller]
+fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
+    for (from, event, automatic, manual) in rows {
+        let manual = if manual == SAME { automatic } else { manual };
+        for (capture, expected) in [(Capture::Automatic, automatic), (Capture::Manual, manual)] {
+            let before = state(capture, from);
+            let unchanged = summary(&before);
+            let expected = if expected == UNCHANGED {
+                &unchanged
+            } else {
+                expected
+            };
+            println!("{from}, {capture:?}, then {}", event.event_code.as_str());
+            comes_to(&before.told(event.clone()), expected);
+        }
+    }
+}
+
+/// All states of an order whose only payment is `P`.
+const STATES: [&str; 22] = [
+    "created",
+    "unknown",
+    "redirect",
+    "redirect of an unnamed payment",
+    "pending",
+    "answered Authorised",
+    "answered Refused",
+    "answered Cancelled",
+    "answered Error",
+    "rejected",
+    "offer closed",
+    "refused",
+    "authorised",
+    "captured",
+    "part captured",
+    "part refunded",
+    "refunded",
+    "cancelled",
+    "expired",
+    "charged back",
+    "chargeback reversed",
+    "charged back again",
+];
+
+fn state(capture: Capture, name: &str) -> Order {
+    let order = order(capture);
+    let authorised = || {
+        order
+            .clone()
+            .tried(answered("Authorised", "P"))
+            .told(authorisation("P"))
+    };
+    let captured = || authorised().told(modification("CAPTURE", "C"));
+    let charged_back = || captured().told(modification("CHARGEBACK", "D"));
+    let reversed = || charged_back().told(modification("CHARGEBACK_REVERSED", "E"));
+    match name {
+        "created" => order,
+        "unknown" => order.tried(unknown()),
+        "redirect" => order.tried(answered("RedirectShopper", "P")),
+        "redirect of an unnamed payment" => order.tried(answered("RedirectShopper", None)),
+        "pending" => order.tried(answered("Pending", "P")),
+        "answered Authorised" => order.tried(answered("Authorised", "P")),
+        "answered Refused" => order.tried(answered("Refused", "P")),
+        "answered Cancelled" => order.tried(answered("Cancelled", "P")),
+        "answered Error" => order.tried(answered("Error", "P")),
+        "rejected" => order.tried(rejected("702", "P")),
+        "offer closed" => order
+            .tried(answered("RedirectShopper", "P"))
+            .told(offer_closed()),
+        "refused" => order
+            .tried(answered("RedirectShopper", "P"))
+            .told(authorisation("P").failed().at(500)),
+        "authorised" => authorised(),
+        "captured" => captured(),
+        "part captured" => authorised().told(modification("CAPTURE", "C").eur(400)),
+        "part refunded" => captured().told(modification("REFUND", "R").eur(400)),
+        "refunded" => captured().told(modification("REFUND", "R")),
+        "cancelled" => authorised().told(modification("CANCELLATION", "X")),
+        "expired" => authorised().told(expire("P")),
+        "charged back" => charged_back(),
+        "chargeback reversed" => reversed(),
+        "charged back again" => reversed().told(modification("SECOND_CHARGEBACK", "F")),
+        _ => panic!("no such state: {name}"),
+    }
+}
+
+#[test]
+fn every_state_is_what_its_name_says() {
+    let expected = [
+        ("created", "created unconfirmed 0/0/0 startOver"),
+        ("unknown", "pending unconfirmed 0/0/0 wait"),
+        ("redirect", "pending unconfirmed 0/0/0 handleAction"),
+        (
+            "redirect of an unnamed payment",
+            "pending unconfirmed 0/0/0 handleAction",
+        ),
+        ("pending", "pending unconfirmed 0/0/0 wait"),
+        (
+            "answered Authorised",
+            "authorised unconfirmed 1000/0/0 success",
+        ),
+        (
+            "answered Refused",
+            "refused unconfirmed 0/0/0 retryWithAmazonPay",
+        ),
+        (
+            "answered Cancelled",
+            "cancelled unconfirmed 0/0/0 tryAnotherMethod",
+        ),
+        ("answered Error", "error unconfirmed 0/0/0 showError"),
+        ("rejected", "error unconfirmed 0/0/0 showError"),
+        ("offer closed", "expired unconfirmed 0/0/0 startOver"),
+        ("refused", "refused unconfirmed 0/0/0 retryWithAmazonPay"),
+        ("authorised", "authorised confirmed 1000/0/0 success"),
+        ("captured", "captured confirmed 1000/1000/0 success"),
+        ("part captured", "captured confirmed 1000/400/0 success"),
+        (
+            "part refunded",
+            "partiallyRefunded confirmed 1000/1000/400 none",
+        ),
+        ("refunded", "refunded confirmed 1000/1000/1000 none"),
+        ("cancelled", "cancelled unconfirmed 0/0/0 none"),
+        ("expired", "expired unconfirmed 0/0/0 startOver"),
+        ("charged back", "chargedBack confirmed 1000/1000/0 none"),
+        (
+            "chargeback reversed",
+            "captured confirmed 1000/1000/0 success",
+        ),
+        (
+            "charged back again",
+            "chargedBack confirmed 1000/1000/0 none",
+        ),
+    ];
+    assert_eq!(expected.map(|(name, _)| name), STATES);
+    for (name, manual) in expected {
+        comes_to(&state(Capture::Manual, name), manual);
+        // What is confirmed counts as captured in full, where Adyen captures by itself.
+        let automatic = match name {
+            "authorised" | "part captured" => {
+                manual.replace("/0/0", "/1000/0").replace("/400/", "/1000/")
+            }
+            _ => manual.to_owned(),
+        };
+        comes_to(&state(Capture::Automatic, name), &automatic);
+    }
+}

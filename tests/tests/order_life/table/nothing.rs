@@ -1,0 +1,71 @@
+//! What changes nothing, wherever it comes.
+
+use super::{STATES, UNCHANGED, check};
+use crate::facts::{Says, authorisation, expire, modification, offer_closed, reversal};
+
+#[test]
+fn notices_and_unknown_kinds_change_nothing() {
+    for code in [
+        "NOTIFICATION_OF_CHARGEBACK",
+        "REQUEST_FOR_INFORMATION",
+        "RECURRING_CONTRACT",
+        "AUTHORISATION_ADJUSTMENT",
+        "capture",
+        "",
+    ] {
+        for event in [modification(code, "N"), modification(code, "N").failed()] {
+            check(STATES.map(|from| (from, event.clone(), UNCHANGED, UNCHANGED)));
+        }
+    }
+}
+
+#[test]
+fn what_did_not_work_changes_nothing() {
+    for event in [
+        offer_closed(),
+        modification("CAPTURE", "N"),
+        modification("CANCELLATION", "N"),
+        modification("TECHNICAL_CANCEL", "N"),
+        modification("CANCEL_OR_REFUND", "N"),
+        reversal("cancel", "N"),
+        reversal("refund", "N"),
+        modification("REFUND", "N"),
+        expire("P"),
+        modification("CHARGEBACK", "N"),
+        modification("CHARGEBACK_REVERSED", "N"),
+        modification("SECOND_CHARGEBACK", "N"),
+    ] {
+        // Reports of what worked, as old, are in some of the states: they win.
+        let event = event.failed();
+        check(STATES.map(|from| (from, event.clone(), UNCHANGED, UNCHANGED)));
+    }
+}
+
+#[test]
+fn what_is_known_already_changes_nothing() {
+    check(
+        STATES
+            .map(|from| {
+                (
+                    from,
+                    authorisation("Q").failed().at(1),
+                    UNCHANGED,
+                    UNCHANGED,
+                )
+            })
+            .into_iter()
+            .filter(
+                // There it speaks for the attempt that has no reference.
+                |(from, ..)| !matches!(*from, "unknown" | "redirect of an unnamed payment"),
+            ),
+    );
+    for from in STATES {
+        let order = super::state(shared::order::Capture::Manual, from);
+        let events = order.events.clone();
+        assert_eq!(
+            crate::facts::Facts::told_all(order.clone(), events),
+            order,
+            "{from}"
+        );
+    }
+}

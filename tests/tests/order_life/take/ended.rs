@@ -1,0 +1,99 @@
+//! Orders that are paid, attempts that ended, and whose result is whose.
+
+use shared::order::{Derived, Move, Outcome, Rejection};
+
+use super::{answered_with, begun, pay, pay_with_key};
+use crate::facts::{
+    Facts, Says, answered, authorisation, expire, manual, modification, offer_closed_of,
+};
+
+#[test]
+fn a_paid_order_is_not_paid_again() {
+    let authorised = || begun().told(authorisation("P"));
+    let paid = [
+        answered_with("Authorised"),
+        authorised(),
+        authorised().told(modification("CAPTURE", "C")),
+        authorised().told(modification("REFUND", "R").eur(1)),
+        authorised().told(modification("REFUND", "R")),
+        authorised().told(modification("CHARGEBACK", "D")),
+        answered_with("Refused").told(authorisation("P")),
+        answered_with("Refused").told(authorisation("ANOTHER")),
+    ];
+    for order in paid {
+        let mut after = order.clone();
+        assert_eq!(pay(&mut after, "B", 100), Move::Paid);
+        assert_eq!(pay_with_key(&mut after, "A", "K", 100), Move::Paid);
+        assert_eq!(after, order);
+    }
+}
+
+#[test]
+fn an_order_that_was_cancelled_after_it_was_paid_is_over() {
+    let order = begun()
+        .told(authorisation("P"))
+        .told(modification("CANCELLATION", "X"));
+    let mut after = order.clone();
+    assert_eq!(pay(&mut after, "B", 100), Move::Cancelled);
+    assert_eq!(after, order);
+}
+
+#[test]
+fn an_order_whose_payment_expired_can_be_paid_anew() {
+    let mut order = begun().told(authorisation("P")).told(expire("P"));
+    assert_eq!(pay(&mut order, "B", 100), Move::Send { attempt: 2 });
+}
+
+#[test]
+fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
+    let mut rejected_one = begun();
+    let rejection = Rejection {
+        status: 422,
+        error_code: "5_602".to_owned(),
+        error_type: None,
+    };
+    rejected_one.attempts[0].answer(Outcome::Rejected(rejection), None);
+    let ended = [
+        answered_with("Refused"),
+        answered_with("Cancelled"),
+        answered_with("Error"),
+        rejected_one,
+        begun().told(authorisation("P").failed()),
+        answered_with("Authorised").told(authorisation("P").failed()),
+        answered_with("RedirectShopper").told(offer_closed_of("P")),
+    ];
+    for order in ended {
+        let mut new_token = order.clone();
+        assert_eq!(pay(&mut new_token, "B", 1), Move::Send { attempt: 2 });
+        let mut new_key = order.clone();
+        assert_eq!(
+            pay_with_key(&mut new_key, "A", "K", 1),
+            Move::Send { attempt: 2 }
+        );
+        assert_eq!(
+            pay_with_key(&mut new_key, "A", "K", 2),
+            Move::Send { attempt: 2 }
+        );
+        let mut neither = order.clone();
+        assert_eq!(pay(&mut neither, "A", 1), Move::Ended { attempt: 1 });
+    }
+}
+
+#[test]
+fn what_an_authorisation_said_of_an_attempt_stays_with_it() {
+    let mut order = begun().told(authorisation("P").failed());
+    assert_eq!(pay(&mut order, "B", 1), Move::Send { attempt: 2 });
+    assert_eq!(order.attempts[0].psp_reference.as_deref(), Some("P"));
+    assert_eq!(order.attempts[1].psp_reference, None);
+    let paid = order.told(authorisation("Q"));
+    assert_eq!(Derived::of(&paid).attempt, 2);
+}
+
+#[test]
+fn a_result_belongs_to_the_attempt_of_its_payment() {
+    let order = manual()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Refused", "Q"));
+    assert_eq!(order.attempt_of(Some("P")), Some(1));
+    assert_eq!(order.attempt_of(Some("Q")), Some(2));
+}

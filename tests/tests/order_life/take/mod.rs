@@ -1,0 +1,42 @@
+//! Which request to pay belongs to which attempt.
+
+mod ended;
+mod keys;
+mod open;
+
+use shared::order::{Move, Order, PaymentInstrument, Try};
+
+use crate::facts::{manual, outcome, request};
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Takes a request at the moment at which it is sent.
+fn take(order: &mut Order, request: &Try) -> Move {
+    order.take(PaymentInstrument::AmazonPay, request, request.sent_at)
+}
+
+fn pay(order: &mut Order, token: &str, second: i64) -> Move {
+    take(order, &request(token, None, second))
+}
+
+fn pay_with_key(order: &mut Order, token: &str, key: &str, second: i64) -> Move {
+    take(order, &request(token, key, second))
+}
+
+/// An order whose first attempt, with the token `A`, was sent in second 0.
+fn begun() -> Order {
+    let mut order = manual();
+    assert_eq!(pay(&mut order, "A", 0), Move::Send { attempt: 1 });
+    order
+}
+
+/// The same with an answer that names the payment `P`.
+fn answered_with(result_code: &str) -> Order {
+    let mut order = begun();
+    order.attempts[0].answer(outcome(result_code), Some("P".to_owned()));
+    order
+}
+
+fn in_progress(taken: Move) -> bool {
+    matches!(taken, Move::InProgress { .. })
+}

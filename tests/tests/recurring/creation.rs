@@ -1,0 +1,122 @@
+//! Storing a payment method along with a payment.
+
+use std::time::Duration;
+
+use local::adyen::webhook::Event;
+use local::adyen::{self, WebhookFault, redirect_result};
+use local::keys;
+use serde_json::json;
+use tests::{backend, browser, payment};
+
+use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, quick, with};
+
+#[tokio::test]
+async fn storing_goes_along_with_3d_secure() {
+    let shop = Shop::open().await;
+    let body = with(
+        payment("FIRST", "AMZN-3DS-REDIRECT"),
+        json!({
+            "storePaymentMethod": true,
+            "recurringProcessingModel": "UnscheduledCardOnFile",
+            "browserInfo": {
+                "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+                "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
+                "userAgent": "Mozilla/5.0",
+            },
+        }),
+    );
+    let browser = browser_of(SHOPPER, "FIRST");
+    let answer = shop.stack.post("/payments", &browser, &body).await;
+    assert_paid(&answer, "pending", 1);
+    let result = redirect_result(&answer.body["action"], "approved");
+    let details = json!({"details": {"redirectResult": result}});
+    let answer = shop
+        .stack
+        .post("/payments/details", &browser, &details)
+        .await;
+    assert_paid(&answer, "authorised", 1);
+    shop.settle().await;
+    let ids = shop.ids(SHOPPER, "").await;
+    assert_eq!(ids.len(), 1);
+    let body = with(
+        charge(SHOPPER, "MONTH-1", &ids[0]),
+        json!({"recurringProcessingModel": "UnscheduledCardOnFile"}),
+    );
+    assert_paid(&shop.charge(&body).await, "authorised", 1);
+}
+
+#[tokio::test]
+async fn the_merchant_stores_too() {
+    let shop = Shop::open().await;
+    let body = with(
+        payment("FIRST", "AMZN"),
+        json!({"storePaymentMethod": true, "shopperReference": SHOPPER}),
+    );
+    assert_paid(&shop.charge(&body).await, "authorised", 1);
+    shop.settle().await;
+    assert_eq!(shop.ids(SHOPPER, "").await.len(), 1);
+}
+
+#[tokio::test]
+async fn storing_needs_a_shopper_and_a_browser_only_its_own() {
+    let shop = Shop::open().await;
+    let store = with(
+        payment("FIRST", "AMZN"),
+        json!({"storePaymentMethod": true}),
+    );
+    for token in [browser("FIRST"), backend()] {
+        let answer = shop.stack.post("/payments", &token, &store).await;
+        assert_problem(&answer, 422, "missing_field");
+        assert_eq!(answer.body["field"], "shopperReference");
+    }
+    let other = with(store, json!({"shopperReference": "another-shopper"}));
+    for token in [browser("FIRST"), browser_of(SHOPPER, "FIRST")] {
+        let answer = shop.stack.post("/payments", &token, &other).await;
+        assert_problem(&answer, 403, "wrong_shopper");
+    }
+    assert_eq!(shop.calls("/payments"), 0);
+}
+
+#[tokio::test]
+async fn a_payment_that_fails_stores_nothing() {
+    let shop = Shop::open().await;
+    shop.pay_and_store(SHOPPER, "FIRST", "AMZN-REFUSED").await;
+    shop.settle().await;
+    assert!(shop.ids(SHOPPER, "?status=all").await.is_empty());
+}
+
+#[tokio::test]
+async fn the_token_appears_some_time_after_the_payment() {
+    let shop = Shop::with(adyen::Options {
+        token_webhook_delay: Duration::from_secs(60),
+        ..quick()
+    })
+    .await;
+    shop.adyen().hold_webhooks();
+    shop.pay_and_store(SHOPPER, "FIRST", "AMZN").await;
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+    shop.adyen()
+        .release_webhooks(adyen::Release::Reversed)
+        .await;
+    assert_eq!(shop.ids(SHOPPER, "").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_told_of_by_hand_is_listed() {
+    let shop = Shop::open().await;
+    let event = Event {
+        shopper_reference: SHOPPER.into(),
+        stored_payment_method_id: "M5N7TQ4TG5PFWR50".into(),
+        ..Event::new(
+            "recurring.token.created",
+            keys::MERCHANT_ACCOUNT,
+            "QBQQ9DLNRHHKGK38",
+            "",
+        )
+    };
+    shop.adyen().inject_webhook(WebhookFault::Duplicate);
+    shop.adyen().notify(&event).unwrap();
+    shop.settle().await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(shop.ids(SHOPPER, "").await, ["M5N7TQ4TG5PFWR50"]);
+}

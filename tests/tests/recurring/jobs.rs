@@ -1,0 +1,192 @@
+//! Subscriptions are charged by jobs that crash and run again.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use local::adyen::{Answer, Fault};
+use local::bundle::{Adyen, Options};
+use serde_json::json;
+use tests::{Stack, faulty_dynamodb};
+
+use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge, quick, with};
+
+fn refused() -> Fault {
+    let answer = json!({
+        "pspReference": "REFUSEDPAYMENT01",
+        "resultCode": "Refused",
+        "refusalReason": "Not enough balance",
+        "refusalReasonCode": "12",
+    });
+    Fault::instead(Answer::json(200, &answer)).on("/payments")
+}
+
+#[tokio::test]
+async fn a_job_that_runs_again_gets_the_answer_of_the_first_run() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    let first = shop.charge(&body).await;
+    assert_paid(&first, "authorised", 1);
+    let calls = shop.calls("/payments");
+    for _ in 0..3 {
+        let again = shop.charge(&body).await;
+        assert_eq!((again.status, &again.body), (200, &first.body));
+    }
+    assert_eq!(shop.calls("/payments"), calls);
+    assert_eq!(shop.processed("MONTH-1"), 1);
+}
+
+#[tokio::test]
+async fn a_charge_whose_answer_was_lost_is_charged_once() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    // Adyen charges, and this deployment never hears of it.
+    let page = Answer::text(502, "text/html", "<html></html>");
+    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    let lost = shop.charge(&body).await;
+    assert_eq!((lost.status, &lost.body["nextStep"]), (202, &json!("wait")));
+    assert_paid(&shop.charge(&body).await, "authorised", 1);
+    assert_eq!(shop.processed("MONTH-1"), 1);
+}
+
+#[tokio::test]
+async fn many_runs_at_once_charge_once() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    let runs = join_all((0..12).map(|_| shop.charge(&body))).await;
+    for run in &runs {
+        assert_paid(run, "authorised", 1);
+    }
+    assert_eq!(shop.processed("MONTH-1"), 1);
+}
+
+#[tokio::test]
+async fn a_refused_charge_is_tried_again_with_a_new_key_only() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    shop.adyen().inject(refused());
+    let first = shop.charge_with_key(&body, "run-1").await;
+    assert_paid(&first, "refused", 1);
+    assert_eq!(first.body["refusalReasonCode"], "12");
+    // The same run, and one that has no key: the stored answer.
+    assert_eq!(shop.charge_with_key(&body, "run-1").await.body, first.body);
+    assert_eq!(shop.charge(&body).await.body, first.body);
+    assert_eq!(shop.processed("MONTH-1"), 0);
+
+    assert_paid(&shop.charge_with_key(&body, "run-2").await, "authorised", 2);
+    assert_paid(&shop.charge_with_key(&body, "run-2").await, "authorised", 2);
+    assert_eq!(shop.processed("MONTH-1"), 1);
+    let third = shop.charge_with_key(&body, "run-3").await;
+    assert_problem(&third, 409, "order_already_paid");
+}
+
+#[tokio::test]
+async fn a_key_is_for_one_charge() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    shop.adyen().inject(refused());
+    assert_paid(&shop.charge_with_key(&body, "run-1").await, "refused", 1);
+    let other = with(
+        body,
+        json!({"recurringProcessingModel": "UnscheduledCardOnFile"}),
+    );
+    let answer = shop.charge_with_key(&other, "run-1").await;
+    assert_problem(&answer, 422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn a_charge_that_was_sent_keeps_its_answer_when_its_token_is_gone() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let paid = charge(SHOPPER, "PAID", &id);
+    let first = shop.charge(&paid).await;
+    assert_paid(&first, "authorised", 1);
+    // Charged, but the answer was lost.
+    let lost = charge(SHOPPER, "LOST", &id);
+    let page = Answer::text(502, "text/html", "<html></html>");
+    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    assert_eq!(shop.charge(&lost).await.status, 202);
+
+    assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    assert_eq!(shop.charge(&paid).await.body, first.body);
+    assert_paid(&shop.charge(&lost).await, "authorised", 1);
+    // Nor does a paid order become a token's problem.
+    let again = shop.charge_with_key(&paid, "again").await;
+    assert_problem(&again, 409, "order_already_paid");
+    let next = shop.charge(&charge(SHOPPER, "NEXT", &id)).await;
+    assert_problem(&next, 422, "stored_payment_method_disabled");
+    assert_eq!((shop.processed("PAID"), shop.processed("LOST")), (1, 1));
+}
+
+/// Each DynamoDB call of a charge fails once; the job runs until it has an answer.
+#[tokio::test]
+async fn a_charge_survives_every_failure_of_the_tables() {
+    let dynamodb = faulty_dynamodb::start().await;
+    let stack = Stack::with(Options {
+        adyen: Adyen::Simulator(Box::new(quick())),
+        variables: BTreeMap::from([faulty_dynamodb::variable(&dynamodb)]),
+        ..Options::default()
+    })
+    .await;
+    dynamodb.lead_to(stack.bundle.dynamodb_url());
+    let shop = Shop::around(stack).await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    shop.adyen().hold_webhooks();
+
+    dynamodb.begin(|_| None);
+    assert_paid(
+        &shop.charge(&charge(SHOPPER, "CALM", &id)).await,
+        "authorised",
+        1,
+    );
+    let names: Vec<_> = dynamodb.calls().into_iter().map(|call| call.name).collect();
+    // The token, the attempt, Adyen's answer with the payment's pointer.
+    assert_eq!(names, ["GetItem", "PutItem", "TransactWriteItems"]);
+
+    for at in 0..names.len() {
+        for (kind, fault) in [
+            ("before", faulty_dynamodb::server_error()),
+            ("after", faulty_dynamodb::server_error_afterwards()),
+        ] {
+            let reference = format!("{kind}-{at}");
+            // The SDK tries three times: all of them fail.
+            dynamodb.begin(move |call| (at..at + 3).contains(&call.index).then(|| fault.clone()));
+            let body = charge(SHOPPER, &reference, &id);
+            let failed = shop.charge(&body).await;
+            dynamodb.calm();
+            if failed.status != 200 {
+                assert_problem(&failed, 503, "storage_unavailable");
+            }
+            assert_paid(&shop.charge(&body).await, "authorised", 1);
+            assert_eq!(shop.processed(&reference), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_disabled_even_where_the_first_run_crashed() {
+    let dynamodb = faulty_dynamodb::start().await;
+    let stack = Stack::with(Options {
+        adyen: Adyen::Simulator(Box::new(quick())),
+        variables: BTreeMap::from([faulty_dynamodb::variable(&dynamodb)]),
+        ..Options::default()
+    })
+    .await;
+    dynamodb.lead_to(stack.bundle.dynamodb_url());
+    let shop = Shop::around(stack).await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    assert!(shop.adyen().revoke_token(&id).unwrap());
+    shop.adyen().hold_webhooks();
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    // After the attempt was written, nothing works.
+    dynamodb.begin(|call| (call.index >= 2).then(faulty_dynamodb::throttled));
+    assert_problem(&shop.charge(&body).await, 503, "storage_unavailable");
+    dynamodb.calm();
+    assert_paid(&shop.charge(&body).await, "refused", 1);
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+    assert_eq!(shop.processed("MONTH-1"), 1);
+}

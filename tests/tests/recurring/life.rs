@@ -1,0 +1,103 @@
+//! A stored payment method's whole life.
+
+use serde_json::json;
+
+use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge};
+
+#[tokio::test]
+async fn a_stored_payment_method_is_created_charged_refused_and_disabled() {
+    let shop = Shop::open().await;
+
+    // Created, told of by webhook, listed.
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let first = shop.stack.order("FIRST").await;
+    let listed = shop.list(SHOPPER, "").await;
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    let expected = json!({
+        "storedPaymentMethodId": id,
+        "status": "active",
+        "type": "visa_amazonpay",
+        "createdAt": listed[0]["createdAt"],
+        "pspReference": first["pspReference"],
+        "reference": "FIRST",
+    });
+    assert_eq!(listed[0], expected);
+
+    // Charged.
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_paid(&answer, "authorised", 1);
+    assert_eq!(answer.body["nextStep"], "success");
+    shop.settle().await;
+    assert_eq!(shop.stack.order("MONTH-1").await["confirmed"], true);
+
+    // Refused, because it was revoked.
+    assert!(shop.adyen().revoke_token(&id).unwrap());
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-2", &id)).await;
+    assert_paid(&answer, "refused", 1);
+    assert_eq!(answer.body["refusalReasonCode"], "50");
+    let refused = answer.body["pspReference"].as_str().unwrap();
+
+    // Disabled by that.
+    assert_eq!(
+        shop.list(SHOPPER, "").await,
+        Vec::<serde_json::Value>::new()
+    );
+    let listed = shop.list(SHOPPER, "?status=all").await;
+    assert_eq!(listed[0]["status"], "disabled", "{listed:?}");
+    assert!(listed[0]["disabledAt"].is_string());
+    let token = shop.token(SHOPPER, &id).await.unwrap();
+    let end = token.events.last().unwrap();
+    assert_eq!(end.event_id, refused);
+    assert_eq!(end.reference, Some("MONTH-2".parse().unwrap()));
+
+    // No longer charged, not even with a new try.
+    let calls = shop.calls("/payments");
+    let answer = shop
+        .charge_with_key(&charge(SHOPPER, "MONTH-2", &id), "again")
+        .await;
+    assert_problem(&answer, 422, "stored_payment_method_disabled");
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-3", &id)).await;
+    assert_problem(&answer, 422, "stored_payment_method_disabled");
+    assert!(shop.knows_no_order("MONTH-3").await);
+    assert_eq!(shop.stack.order("MONTH-2").await["attempt"], 1);
+    assert_eq!(shop.calls("/payments"), calls);
+}
+
+#[tokio::test]
+async fn a_webhook_that_disables_ends_charging() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    assert!(shop.adyen().disable_token(&id).unwrap());
+    shop.settle().await;
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_problem(&answer, 422, "stored_payment_method_disabled");
+    assert_eq!(shop.processed("MONTH-1"), 0);
+}
+
+#[tokio::test]
+async fn adyen_s_word_that_it_is_gone_disables_it() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    shop.removed_in_silence(&id);
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_problem(&answer, 422, "adyen_rejected");
+    assert_eq!(answer.body["errorCode"], "803");
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-2", &id)).await;
+    assert_problem(&answer, 422, "stored_payment_method_disabled");
+    assert_eq!(shop.calls("/payments"), 2);
+}
+
+#[tokio::test]
+async fn another_refusal_disables_nothing() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let refused = local::adyen::Answer::json(
+        200,
+        &json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReasonCode": "12"}),
+    );
+    shop.adyen()
+        .inject(local::adyen::Fault::instead(refused).on("/payments"));
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    assert_paid(&shop.charge(&body).await, "refused", 1);
+    assert_paid(&shop.charge_with_key(&body, "later").await, "authorised", 2);
+}

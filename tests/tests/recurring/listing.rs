@@ -1,0 +1,329 @@
+//! What a shopper stored.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use local::adyen::webhook::Event;
+use local::adyen::{Answer, Fault};
+use local::keys;
+use reqwest::Method;
+use serde_json::json;
+use tests::{backend, browser};
+
+use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, path};
+
+#[tokio::test]
+async fn a_browser_is_shown_its_own_shopper_s_and_no_more_than_it_needs() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let own = browser_of(SHOPPER, "ORDER");
+    let answer = shop.stack.get(&path(SHOPPER), &own).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    let created_at = &answer.body["storedPaymentMethods"][0]["createdAt"];
+    assert!(created_at.as_str().unwrap().parse::<Timestamp>().is_ok());
+    let expected = json!({
+        "shopperReference": SHOPPER,
+        "storedPaymentMethods": [{
+            "storedPaymentMethodId": id,
+            "status": "active",
+            "type": "visa_amazonpay",
+            "createdAt": created_at,
+        }],
+    });
+    assert_eq!(answer.body, expected);
+
+    for token in [browser("ORDER"), browser_of("another-shopper", "ORDER")] {
+        let answer = shop.stack.get(&path(SHOPPER), &token).await;
+        assert_problem(&answer, 403, "wrong_shopper");
+    }
+    let all = format!("{}?status=all", path(SHOPPER));
+    let answer = shop.stack.get(&all, &own).await;
+    assert_problem(&answer, 403, "merchant_token_required");
+    let refresh = format!("{}?refresh=true", path(SHOPPER));
+    assert_eq!(shop.stack.get(&refresh, &own).await.body, expected);
+}
+
+#[tokio::test]
+async fn a_caller_proves_who_it_is() {
+    let shop = Shop::open().await;
+    for method in [Method::GET, Method::DELETE] {
+        let path = match method {
+            Method::GET => path(SHOPPER),
+            _ => format!("{}/ID", path(SHOPPER)),
+        };
+        let request = shop.stack.request(method.clone(), &path);
+        assert_problem(&tests::Answer::of(request).await, 401, "unauthorized");
+        let request = shop.stack.request(method, &path).bearer_auth(backend());
+        let request = request.header("origin", "https://your-company.example.com");
+        let answer = tests::Answer::of(request).await;
+        assert_problem(&answer, 403, "merchant_token_in_browser");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_must_be_clear() {
+    let shop = Shop::open().await;
+    let long = "s".repeat(256);
+    for (shopper, query, code, field) in [
+        ("ab", "", "invalid_field", "shopperReference"),
+        (
+            &*format!("{long}s"),
+            "",
+            "invalid_field",
+            "shopperReference",
+        ),
+        (SHOPPER, "?refresh=yes", "invalid_field", "refresh"),
+        (SHOPPER, "?refresh", "invalid_field", "refresh"),
+        (SHOPPER, "?status=disabled", "invalid_field", "status"),
+        (SHOPPER, "?refrsh=true", "unknown_field", "refrsh"),
+    ] {
+        let answer = shop.try_list(shopper, query).await;
+        assert_problem(&answer, 422, code);
+        assert_eq!(answer.body["field"], field, "{answer:?}");
+    }
+    for (shopper, query) in [("abc", ""), (&*long, "?refresh=false&status=active")] {
+        assert!(shop.list(shopper, query).await.is_empty());
+    }
+    assert_eq!(shop.calls("/listRecurringDetails"), 0);
+}
+
+#[tokio::test]
+async fn a_shopper_is_named_as_a_path_names_things() {
+    let shop = Shop::open().await;
+    for (at, (shopper, written)) in [
+        ("a shopper", "a%20shopper"),
+        ("100%", "100%25"),
+        ("a+b&c=d", "a+b&c=d"),
+        ("a+b&c=d,e", "a%2Bb%26c%3Dd%2Ce"),
+        ("zoë@example", "zo%C3%AB@example"),
+        ("%41%41%41", "%2541%2541%2541"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let id = shop.stored(shopper, &format!("FIRST-{at}")).await;
+        for query in ["", "?refresh=true"] {
+            let answer = shop.try_list(written, query).await;
+            assert_eq!(answer.body["shopperReference"], shopper, "{answer:?}");
+            let listed = &answer.body["storedPaymentMethods"];
+            assert_eq!(listed[0]["storedPaymentMethodId"], id, "{answer:?}");
+            assert_eq!(listed.as_array().unwrap().len(), 1);
+        }
+        assert_eq!(shop.remove(written, &id).await.status, 204);
+        assert!(shop.try_list(written, "").await.body["storedPaymentMethods"][0].is_null());
+        shop.settle().await;
+        assert!(shop.adyen().books().tokens[&id].state != local::adyen::TokenState::Active);
+    }
+}
+
+#[tokio::test]
+async fn the_oldest_comes_first() {
+    let shop = Shop::open().await;
+    for (id, hours) in [("B", 1), ("C", 3), ("A", 2)] {
+        told(&shop, "created", id, SignedDuration::from_hours(hours)).await;
+    }
+    assert_eq!(shop.ids(SHOPPER, "").await, ["C", "A", "B"]);
+}
+
+#[tokio::test]
+async fn one_whose_webhook_was_lost_appears_when_adyen_is_asked() {
+    let shop = Shop::open().await;
+    let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+    let listed = shop.list(SHOPPER, "?refresh=true").await;
+    let first = shop.stack.order("FIRST").await;
+    assert_eq!(listed[0]["storedPaymentMethodId"], id);
+    assert_eq!(listed[0]["type"], "visa_amazonpay");
+    assert_eq!(listed[0]["pspReference"], first["pspReference"]);
+    assert_eq!(shop.list(SHOPPER, "").await, listed);
+
+    // Its webhook, should it come after all, says the same and adds the order.
+    let psp_reference = first["pspReference"].as_str().unwrap();
+    let mut event = Event::new(
+        "recurring.token.created",
+        keys::MERCHANT_ACCOUNT,
+        psp_reference,
+        "",
+    );
+    event.shopper_reference = SHOPPER.into();
+    event.stored_payment_method_id = id.clone();
+    shop.adyen().notify(&event).unwrap();
+    shop.settle().await;
+    assert_eq!(shop.token(SHOPPER, &id).await.unwrap().events.len(), 1);
+    assert_eq!(shop.list(SHOPPER, "").await[0]["reference"], "FIRST");
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_paid(&answer, "authorised", 1);
+}
+
+#[tokio::test]
+async fn one_that_adyen_no_longer_lists_becomes_disabled() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let other = shop.stored_in_silence(SHOPPER, "SECOND").await;
+    shop.an_hour_passes(SHOPPER, &id).await;
+    shop.removed_in_silence(&id);
+    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
+    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*other]);
+    assert_eq!(shop.ids(SHOPPER, "").await, [&*other]);
+    let all = shop.list(SHOPPER, "?refresh=true&status=all").await;
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[0]["storedPaymentMethodId"], id);
+    assert_eq!(all[0]["status"], "disabled");
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_problem(&answer, 422, "stored_payment_method_disabled");
+}
+
+#[tokio::test]
+async fn one_that_was_created_a_moment_ago_need_not_be_listed_yet() {
+    let shop = Shop::open().await;
+    told(&shop, "created", "NEW", SignedDuration::ZERO).await;
+    told(&shop, "created", "OLD", SignedDuration::from_hours(1)).await;
+    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, ["NEW"]);
+}
+
+#[tokio::test]
+async fn an_end_that_a_webhook_told_of_is_final() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    told(&shop, "disabled", &id, SignedDuration::ZERO).await;
+    // Adyen's list still has it.
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+    told(&shop, "created", &id, SignedDuration::ZERO).await;
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+}
+
+#[tokio::test]
+async fn one_that_a_list_lacked_is_back_when_the_next_has_it() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    shop.an_hour_passes(SHOPPER, &id).await;
+    let nothing = Answer::json(200, &json!({}));
+    shop.adyen()
+        .inject(Fault::instead(nothing).on("/listRecurringDetails"));
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+    // Nothing that is late brings it back.
+    told(&shop, "created", &id, SignedDuration::from_hours(1)).await;
+    told(&shop, "updated", &id, SignedDuration::from_hours(1)).await;
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id]);
+    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_had_changes_nothing() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    shop.an_hour_passes(SHOPPER, &id).await;
+    shop.removed_in_silence(&id);
+    let before = shop.token(SHOPPER, &id).await;
+    for (fault, code) in [
+        (Fault::status(500), "adyen_unavailable"),
+        (Fault::error("010"), "adyen_configuration"),
+        (
+            Fault::instead(Answer::json(200, &json!({"details": [{}]}))),
+            "adyen_unavailable",
+        ),
+        (
+            Fault::instead(Answer::text(200, "text/html", "<html></html>")),
+            "adyen_unavailable",
+        ),
+    ] {
+        shop.adyen().inject(fault.on("/listRecurringDetails"));
+        let answer = shop.try_list(SHOPPER, "?refresh=true").await;
+        assert_problem(&answer, 502, code);
+    }
+    assert_eq!(shop.token(SHOPPER, &id).await, before);
+    // What is only so for now is asked again.
+    for fault in [
+        Fault::drop_before(),
+        Fault::drop_after(),
+        Fault::error("703"),
+    ] {
+        shop.adyen().inject(fault.on("/listRecurringDetails"));
+    }
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+}
+
+#[tokio::test]
+async fn adyen_s_list_is_read_for_what_is_there() {
+    let shop = Shop::open().await;
+    let listed = json!({
+        "creationDate": "2026-01-01T10:00:00+01:00",
+        "lastKnownShopperEmail": "s@example.com",
+        "shopperReference": SHOPPER,
+        "details": [
+            {"RecurringDetail": {"recurringDetailReference": "8415698462516992", "variant": "visa"}},
+            {"RecurringDetail": {
+                "recurringDetailReference": "8415698462516993",
+                "variant": "mc", "paymentMethodVariant": "mcdebit", "alias": "H1", "card": {},
+                "creationDate": "2026-02-01T10:00:00+01:00", "firstPspReference": "PSP",
+            }},
+        ],
+    });
+    shop.adyen()
+        .inject(Fault::instead(Answer::json(200, &listed)).on("/listRecurringDetails"));
+    let mut all = shop.list(SHOPPER, "?refresh=true").await;
+    let asked = shop.adyen().books().calls.pop().unwrap();
+    let account = keys::MERCHANT_ACCOUNT;
+    assert_eq!(
+        asked.body,
+        json!({"merchantAccount": account, "shopperReference": SHOPPER})
+    );
+    assert_eq!(
+        all[0],
+        json!({
+            "storedPaymentMethodId": "8415698462516993",
+            "status": "active",
+            "type": "mcdebit",
+            "createdAt": "2026-02-01T09:00:00Z",
+            "pspReference": "PSP",
+        })
+    );
+    all[1].as_object_mut().unwrap().remove("createdAt").unwrap();
+    assert_eq!(
+        all[1],
+        json!({"storedPaymentMethodId": "8415698462516992", "status": "active", "type": "visa"})
+    );
+}
+
+#[tokio::test]
+async fn a_refresh_may_meet_webhooks_and_other_refreshes() {
+    let shop = Shop::open().await;
+    let mut ids: Vec<String> = Vec::new();
+    for at in 0..4 {
+        ids.push(
+            shop.stored_in_silence(SHOPPER, &format!("FIRST-{at}"))
+                .await,
+        );
+    }
+    let webhooks = async {
+        for id in &ids {
+            told(&shop, "created", id, SignedDuration::ZERO).await;
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let refreshes = join_all((0..8).map(|_| shop.ids(SHOPPER, "?refresh=true")));
+    let ((), refreshes) = tokio::join!(webhooks, refreshes);
+    ids.sort();
+    for mut seen in refreshes {
+        seen.sort();
+        assert_eq!(seen, ids);
+    }
+}
+
+/// Sends a token webhook about something that happened so long ago.
+async fn told(shop: &Shop, kind: &str, id: &str, ago: SignedDuration) {
+    let mut event = Event::new(
+        &format!("recurring.token.{kind}"),
+        keys::MERCHANT_ACCOUNT,
+        "QBQQ9DLNRHHKGK38",
+        "",
+    );
+    event.shopper_reference = SHOPPER.into();
+    event.stored_payment_method_id = id.into();
+    event.event_date = Timestamp::now() - ago;
+    shop.adyen().notify(&event).unwrap();
+    shop.settle().await;
+}

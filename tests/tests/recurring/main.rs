@@ -1,0 +1,10 @@
+//! Stored payment methods: created, listed, charged without the shopper, removed.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod charges;
+mod creation;
+mod jobs;
+mod life;
+mod listing;
+mod removal;
+mod shop;

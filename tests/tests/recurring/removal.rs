@@ -1,0 +1,152 @@
+//! Removing what a shopper stored.
+
+use local::adyen::webhook::Event;
+use local::adyen::{Answer, Fault, TokenState};
+use local::keys;
+use reqwest::Method;
+use serde_json::json;
+
+use crate::shop::{SHOPPER, Shop, assert_problem, browser_of, charge, path};
+
+#[tokio::test]
+async fn a_removed_one_is_gone_here_and_at_adyen() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    // The webhook about it is on its way, and not needed.
+    shop.adyen().hold_webhooks();
+    let answer = shop.remove(SHOPPER, &id).await;
+    assert_eq!((answer.status, answer.body), (204, json!("")));
+    assert_eq!(shop.adyen().books().tokens[&id].state, TokenState::Disabled);
+    let call = shop.adyen().books().calls.pop().unwrap();
+    assert_eq!(call.method, "DELETE");
+    assert_eq!(call.path, format!("/v72/storedPaymentMethods/{id}"));
+    let query = format!(
+        "merchantAccount={}&shopperReference={SHOPPER}",
+        keys::MERCHANT_ACCOUNT
+    );
+    assert_eq!(call.query, query);
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+    assert_eq!(
+        shop.list(SHOPPER, "?status=all").await[0]["status"],
+        "disabled"
+    );
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_problem(&answer, 422, "stored_payment_method_disabled");
+
+    let told = || async { shop.token(SHOPPER, &id).await.unwrap().events.len() };
+    let before = told().await;
+    shop.adyen()
+        .release_webhooks(local::adyen::Release::InOrder)
+        .await;
+    assert_eq!(told().await, before + 1);
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+}
+
+#[tokio::test]
+async fn removing_again_is_no_error() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    for _ in 0..3 {
+        assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    }
+    let token = shop.token(SHOPPER, &id).await.unwrap();
+    // However Adyen says that it is gone.
+    for code in ["800", "803"] {
+        for status in [404, 422] {
+            let gone = Answer::service_error(status, code, "gone");
+            shop.adyen().inject(Fault::instead(gone));
+            assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+        }
+    }
+    shop.settle().await;
+    let after = shop.token(SHOPPER, &id).await.unwrap();
+    assert_eq!(after.disabled_at(), token.disabled_at());
+}
+
+#[tokio::test]
+async fn one_that_was_removed_at_adyen_already_is_removed_here() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    shop.removed_in_silence(&id);
+    assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+}
+
+#[tokio::test]
+async fn one_whose_webhook_was_lost_is_removed_for_good() {
+    let shop = Shop::open().await;
+    let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
+    assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    shop.settle().await;
+    // The webhook about its creation comes after all.
+    let mut event = Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, "PSP", "");
+    event.shopper_reference = SHOPPER.into();
+    event.stored_payment_method_id = id.clone();
+    shop.adyen().notify(&event).unwrap();
+    shop.settle().await;
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+}
+
+#[tokio::test]
+async fn one_that_nobody_knows_leaves_no_trace() {
+    let shop = Shop::open().await;
+    for id in ["M5N7TQ4TG5PFWR50", "a%2Db", "%25"] {
+        assert_eq!(shop.remove(SHOPPER, id).await.status, 204);
+    }
+    assert!(shop.ids(SHOPPER, "?status=all").await.is_empty());
+}
+
+#[tokio::test]
+async fn another_shopper_s_is_not_removed() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    assert_eq!(shop.remove("another-shopper", &id).await.status, 204);
+    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id]);
+}
+
+#[tokio::test]
+async fn a_browser_removes_nothing() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let request = shop
+        .stack
+        .request(Method::DELETE, &format!("{}/{id}", path(SHOPPER)))
+        .bearer_auth(browser_of(SHOPPER, "ORDER"));
+    let answer = tests::Answer::of(request).await;
+    assert_problem(&answer, 403, "merchant_token_required");
+    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id]);
+}
+
+#[tokio::test]
+async fn where_adyen_does_not_answer_it_stays_until_asked_again() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    for (fault, code) in [
+        (Fault::status(500), "adyen_unavailable"),
+        (Fault::status(404), "adyen_unavailable"),
+        (Fault::error("901"), "adyen_configuration"),
+    ] {
+        shop.adyen().inject(fault);
+        assert_problem(&shop.remove(SHOPPER, &id).await, 502, code);
+        assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
+    }
+    // Removed, and the answer is lost: asked again, it is gone.
+    shop.adyen().inject(Fault::drop_after());
+    assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_removed_must_be_named() {
+    let shop = Shop::open().await;
+    for (shopper, id, field) in [
+        ("ab", "ID", "shopperReference"),
+        (SHOPPER, &*"x".repeat(65), "id"),
+        (SHOPPER, "...", "id"),
+    ] {
+        let answer = shop.remove(shopper, id).await;
+        assert_problem(&answer, 422, "invalid_field");
+        assert_eq!(answer.body["field"], field, "{answer:?}");
+    }
+    assert_eq!(shop.calls(""), 0);
+}

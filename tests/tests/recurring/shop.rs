@@ -1,0 +1,245 @@
+//! The bundle with an Adyen in a hurry, a shopper and a merchant.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use local::adyen::{self, Simulator, WebhookFault};
+use local::bundle::{Adyen, Options};
+use reqwest::Method;
+use serde_json::{Value, json};
+use shared::config::{Env, Settings};
+use shared::store::{StoreError, Tokens};
+use shared::token::{Token, TokenKey};
+use tests::{Answer, Stack, backend, browser_with, payment};
+
+pub const SHOPPER: &str = "YOUR_UNIQUE_SHOPPER_ID_IOfW3k9G2PvXFu2j";
+
+pub struct Shop {
+    pub stack: Stack,
+    /// The tokens table.
+    pub tokens: Tokens,
+}
+
+/// A simulator in a hurry.
+pub fn quick() -> adyen::Options {
+    let ms = Duration::from_millis;
+    adyen::Options {
+        webhook_delay: ms(10),
+        token_webhook_delay: ms(30),
+        redelivery: vec![ms(20); 200],
+        ..adyen::Options::default()
+    }
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        Self::with(quick()).await
+    }
+
+    pub async fn with(simulator: adyen::Options) -> Self {
+        let stack = Stack::with(Options {
+            adyen: Adyen::Simulator(Box::new(simulator)),
+            ..Options::default()
+        })
+        .await;
+        Self::around(stack).await
+    }
+
+    /// Around a bundle that runs already.
+    pub async fn around(stack: Stack) -> Self {
+        let env: Env = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", stack.bundle.dynamodb_url()),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .collect();
+        let mut settings = Settings::load(&env, &[]).await.unwrap();
+        let tokens = Tokens::read(&mut settings);
+        let tokens = settings.finish(tokens).unwrap();
+        Self { stack, tokens }
+    }
+
+    pub fn adyen(&self) -> &Simulator {
+        self.stack.adyen()
+    }
+
+    /// Waits until no webhook is on its way.
+    pub async fn settle(&self) {
+        let settled = self.adyen().webhooks_settled(Duration::from_secs(20));
+        assert!(settled.await, "webhooks wait for too long");
+    }
+
+    /// The shopper pays and stores the payment method, and the webhooks come. Gives its id.
+    pub async fn stored(&self, shopper: &str, reference: &str) -> String {
+        let answer = self.pay_and_store(shopper, reference, "AMZN").await;
+        assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+        self.settle().await;
+        self.newest_token()
+    }
+
+    /// As [`Shop::stored`], but nothing is told of the token. Gives its id.
+    pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
+        self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK"))
+            .await;
+        // Until it has settled.
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        self.newest_token()
+    }
+
+    pub async fn pay_and_store(&self, shopper: &str, reference: &str, token: &str) -> Answer {
+        let mut body = payment(reference, token);
+        body["storePaymentMethod"] = json!(true);
+        body["recurringProcessingModel"] = json!("Subscription");
+        let browser = browser_of(shopper, reference);
+        self.stack.post("/payments", &browser, &body).await
+    }
+
+    fn newest_token(&self) -> String {
+        let tokens = self.adyen().books().tokens;
+        let newest = tokens.values().max_by_key(|token| token.at);
+        newest.unwrap().id.clone()
+    }
+
+    /// The merchant charges it.
+    pub async fn charge(&self, body: &Value) -> Answer {
+        self.stack.post("/payments", &backend(), body).await
+    }
+
+    /// The merchant charges it, with an `Idempotency-Key`.
+    pub async fn charge_with_key(&self, body: &Value, key: &str) -> Answer {
+        let backend = backend();
+        self.stack
+            .post_with_key("/payments", &backend, key, body)
+            .await
+    }
+
+    /// What the merchant is shown of a shopper's, after `?`.
+    pub async fn list(&self, shopper: &str, query: &str) -> Vec<Value> {
+        let answer = self.try_list(shopper, query).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["shopperReference"], shopper);
+        let listed = answer.body["storedPaymentMethods"].as_array();
+        listed.unwrap().clone()
+    }
+
+    pub async fn try_list(&self, shopper: &str, query: &str) -> Answer {
+        self.stack
+            .get(&format!("{}{query}", path(shopper)), &backend())
+            .await
+    }
+
+    /// The ids of those.
+    pub async fn ids(&self, shopper: &str, query: &str) -> Vec<String> {
+        let listed = self.list(shopper, query).await;
+        let id = |listed: &Value| listed["storedPaymentMethodId"].as_str().unwrap().to_owned();
+        listed.iter().map(id).collect()
+    }
+
+    /// The merchant removes it.
+    pub async fn remove(&self, shopper: &str, id: &str) -> Answer {
+        let path = format!("{}/{id}", path(shopper));
+        let request = self.stack.request(Method::DELETE, &path);
+        Answer::of(request.bearer_auth(backend())).await
+    }
+
+    /// It goes at Adyen, and the webhook about that is lost.
+    pub fn removed_in_silence(&self, id: &str) {
+        self.adyen().inject_webhook(WebhookFault::Lose);
+        assert!(self.adyen().disable_token(id).unwrap());
+    }
+
+    /// Its webhooks came an hour earlier.
+    pub async fn an_hour_passes(&self, shopper: &str, id: &str) {
+        let act = |token: &mut Option<Token>| {
+            for event in &mut token.as_mut().unwrap().events {
+                event.created_at -= SignedDuration::from_hours(1);
+            }
+            Ok::<_, StoreError>(())
+        };
+        self.tokens.change(&key(shopper, id), act).await.unwrap();
+    }
+
+    pub async fn token(&self, shopper: &str, id: &str) -> Option<Token> {
+        self.tokens.get(&key(shopper, id)).await.unwrap()
+    }
+
+    /// How often Adyen was called, at a path that ends so.
+    pub fn calls(&self, ending: &str) -> usize {
+        self.adyen()
+            .with_books(|books| books.calls_to(ending).len())
+    }
+
+    /// How many payments Adyen processed for an order, whatever became of them.
+    pub fn processed(&self, reference: &str) -> usize {
+        self.adyen()
+            .with_books(|books| books.payments_of(reference).len())
+    }
+
+    /// Whether the order is unknown here: nothing was written for it.
+    pub async fn knows_no_order(&self, reference: &str) -> bool {
+        let path = format!("/orders/{reference}");
+        self.stack.get(&path, &backend()).await.status == 404
+    }
+}
+
+pub fn key(shopper: &str, id: &str) -> TokenKey {
+    TokenKey {
+        shopper_reference: shopper.to_owned().try_into().unwrap(),
+        stored_payment_method_id: id.to_owned().try_into().unwrap(),
+    }
+}
+
+pub fn path(shopper: &str) -> String {
+    format!("/shoppers/{shopper}/storedPaymentMethods")
+}
+
+/// A browser's token for an order of that shopper.
+pub fn browser_of(shopper: &str, reference: &str) -> String {
+    browser_with(json!({
+        "reference": reference,
+        "amount": {"currency": "EUR", "value": 1000},
+        "shopperReference": shopper,
+    }))
+}
+
+/// The charge of a stored payment method, as the integration's page has it.
+pub fn charge(shopper: &str, reference: &str, id: &str) -> Value {
+    json!({
+        "amount": {"currency": "EUR", "value": 1000},
+        "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": id},
+        "reference": reference,
+        "shopperReference": shopper,
+        "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "Subscription",
+    })
+}
+
+/// `body` with these members, null ones taken out.
+pub fn with(mut body: Value, members: Value) -> Value {
+    for (name, value) in members.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body.as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+    body
+}
+
+#[track_caller]
+pub fn assert_paid(answer: &Answer, status: &str, attempt: u64) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let body = &answer.body;
+    assert_eq!(
+        (&body["status"], &body["attempt"]),
+        (&json!(status), &json!(attempt)),
+        "{answer:?}"
+    );
+}
+
+#[track_caller]
+pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
+}

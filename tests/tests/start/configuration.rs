@@ -1,0 +1,145 @@
+//! Everything that is missing or malformed is told at once, and no secret with it.
+
+use shared::config::Env;
+
+fn env(variables: &[(&str, &str)]) -> Env {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    variables.iter().map(owned).collect()
+}
+
+/// What the payments function needs.
+const PAYMENTS: [(&str, &str); 9] = [
+    ("ADYEN_API_KEY", "key"),
+    ("ADYEN_MERCHANT_ACCOUNT", "Account"),
+    ("AWS_ACCESS_KEY_ID", "id"),
+    ("AWS_REGION", "eu-west-1"),
+    ("AWS_SECRET_ACCESS_KEY", "secret"),
+    (
+        "CHECKOUT_TOKEN_KEYS",
+        "a checkout key of more than 32 bytes",
+    ),
+    ("DEFAULT_RETURN_URL", "https://shop.example/"),
+    (
+        "MERCHANT_TOKEN_KEYS",
+        "a merchant key of more than 32 bytes",
+    ),
+    ("LOG_LEVEL", "info"),
+];
+
+async fn payments_start(change: &[(&str, &str)]) {
+    let variables: Vec<_> = PAYMENTS.into_iter().chain(change.iter().copied()).collect();
+    if let Err(error) = payments::State::start(&env(&variables)).await {
+        panic!("{change:?}: {error}");
+    }
+}
+
+async fn payments_refuse(change: &[(&str, &str)]) -> String {
+    let variables: Vec<_> = PAYMENTS.into_iter().chain(change.iter().copied()).collect();
+    match payments::State::start(&env(&variables)).await {
+        Ok(_) => panic!("started with {change:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[tokio::test]
+async fn a_function_starts_with_what_it_needs() {
+    payments_start(&[]).await;
+}
+
+#[tokio::test]
+async fn every_missing_variable_is_named_in_one_error() {
+    let Err(error) = payments::State::start(&env(&[])).await else {
+        panic!("started with nothing");
+    };
+    let error = error.to_string();
+    for name in PAYMENTS
+        .map(|(name, _)| name)
+        .iter()
+        .filter(|name| **name != "LOG_LEVEL")
+    {
+        assert!(error.contains(name), "{name}: {error}");
+    }
+    assert!(!error.contains('\n'), "{error}");
+}
+
+#[tokio::test]
+async fn an_empty_variable_counts_as_missing() {
+    let error = payments_refuse(&[("ADYEN_MERCHANT_ACCOUNT", "  ")]).await;
+    assert!(
+        error.contains("ADYEN_MERCHANT_ACCOUNT is missing"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn every_malformed_variable_is_named_and_no_secret_is_told() {
+    let malformed = [
+        ("ADYEN_CHECKOUT_URL", "http://adyen.example/v72"),
+        ("ALLOWED_ORIGINS", ""),
+        ("AWS_ENDPOINT_URL_DYNAMODB", "dynamodb"),
+        ("CAPTURE", "sometimes"),
+        ("CHECKOUT_TOKEN_KEYS", "too-short-a-secret"),
+        ("DEFAULT_RETURN_URL", "/checkout"),
+        ("LOG_LEVEL", "loud"),
+        ("SSL_CERT_FILE", ""),
+        ("TOKEN_LIFE_LIMIT", "maybe"),
+    ];
+    let error = payments_refuse(&malformed).await;
+    for (name, value) in malformed {
+        assert_eq!(error.contains(name), !value.is_empty(), "{name}: {error}");
+    }
+    assert!(!error.contains("too-short-a-secret"), "{error}");
+}
+
+#[tokio::test]
+async fn urls_are_https_but_on_this_machine() {
+    for url in [
+        "https://x.example/v72",
+        "http://127.0.0.1:1/",
+        "http://[::1]:1/v72",
+        "http://localhost/v72",
+        "http://host.docker.internal:3001/v72",
+    ] {
+        payments_start(&[("ADYEN_CHECKOUT_URL", url)]).await;
+    }
+    for url in [
+        "http://10.0.0.1/",
+        "http://localhost.example/",
+        "ftp://x.example",
+        "x",
+        "http://127.0.0.1.example/",
+    ] {
+        let error = payments_refuse(&[("ADYEN_CHECKOUT_URL", url)]).await;
+        assert!(error.contains("ADYEN_CHECKOUT_URL"), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn hmac_keys_are_hex_and_basic_auth_is_user_and_password() {
+    let webhooks = [
+        ("ADYEN_HMAC_KEYS", "0011,zz"),
+        ("ADYEN_MERCHANT_ACCOUNT", "Account"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("WEBHOOK_BASIC_AUTH", "no-colon"),
+    ];
+    let Err(error) = webhooks::State::start(&env(&webhooks)).await else {
+        panic!("started");
+    };
+    let error = error.to_string();
+    assert!(
+        error.contains("ADYEN_HMAC_KEYS:") && error.contains("WEBHOOK_BASIC_AUTH:"),
+        "{error}"
+    );
+    assert!(
+        !error.contains("zz") && !error.contains("no-colon"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_roots_that_cannot_be_read_is_told() {
+    let error = payments_refuse(&[("SSL_CERT_FILE", "/nowhere.pem")]).await;
+    assert!(error.contains("SSL_CERT_FILE"), "{error}");
+}

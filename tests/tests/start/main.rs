@@ -1,0 +1,5 @@
+//! How a function starts: what it reads, and what it refuses.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod configuration;
+mod secrets;

@@ -1,0 +1,123 @@
+//! Secrets held in AWS Secrets Manager.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Json, Router,
+    body::Bytes,
+    extract::State as With,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use serde_json::{Value, json};
+use shared::config::Env;
+
+/// A Secrets Manager with these secrets, which counts what it is asked for.
+#[derive(Clone, Default)]
+struct Manager {
+    secrets: Arc<BTreeMap<String, String>>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+async fn answer(With(manager): With<Manager>, headers: HeaderMap, body: Bytes) -> Response {
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
+    let id = body["SecretId"].as_str().unwrap().to_owned();
+    manager.asked.lock().unwrap().push(id.clone());
+    match manager.secrets.get(&id) {
+        Some(secret) => Json(json!({"Name": id, "SecretString": secret})).into_response(),
+        None => {
+            let error = json!({"__type": "ResourceNotFoundException", "Message": "no such secret"});
+            (StatusCode::BAD_REQUEST, Json(error)).into_response()
+        }
+    }
+}
+
+impl Manager {
+    async fn with(secrets: &[(&str, &str)]) -> (Self, String) {
+        let owned = |(id, secret): &(&str, &str)| ((*id).to_owned(), (*secret).to_owned());
+        let manager = Self {
+            secrets: Arc::new(secrets.iter().map(owned).collect()),
+            ..Self::default()
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/", post(answer))
+            .with_state(manager.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        (manager, url)
+    }
+}
+
+fn env(url: &str, more: &[(&str, &str)]) -> Env {
+    let always = [
+        ("ADYEN_MERCHANT_ACCOUNT", "Account"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", url),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ];
+    always
+        .iter()
+        .chain(more)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+async fn started(env: &Env) {
+    if let Err(error) = webhooks::State::start(env).await {
+        panic!("{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_function_fetches_the_secrets_that_it_needs_and_no_other() {
+    let (manager, url) = Manager::with(&[("hmac", "00112233\n"), ("auth", "user:password")]).await;
+    let secrets = [
+        ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
+        ("WEBHOOK_BASIC_AUTH_SECRET", "auth"),
+        ("ADYEN_API_KEY_SECRET", "not-the-webhooks'"),
+    ];
+    started(&env(&url, &secrets)).await;
+    let mut asked = manager.asked.lock().unwrap().clone();
+    asked.sort();
+    assert_eq!(asked, ["auth", "hmac"]);
+}
+
+#[tokio::test]
+async fn a_secret_given_directly_is_not_fetched() {
+    let (manager, url) = Manager::with(&[]).await;
+    let secrets = [
+        ("ADYEN_HMAC_KEYS", "00112233"),
+        ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
+    ];
+    started(&env(&url, &secrets)).await;
+    assert!(manager.asked.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn secrets_that_are_missing_or_malformed_are_all_named_and_none_is_told() {
+    let (_, url) = Manager::with(&[("auth", "the-password-alone")]).await;
+    let secrets = [
+        ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
+        ("WEBHOOK_BASIC_AUTH_SECRET", "auth"),
+    ];
+    let Err(error) = webhooks::State::start(&env(&url, &secrets)).await else {
+        panic!("started");
+    };
+    let error = error.to_string();
+    assert!(
+        error.contains("ADYEN_HMAC_KEYS_SECRET: no secret hmac"),
+        "{error}"
+    );
+    assert!(
+        error.contains("WEBHOOK_BASIC_AUTH_SECRET: expected user:password"),
+        "{error}"
+    );
+    assert!(!error.contains("the-password-alone"), "{error}");
+}

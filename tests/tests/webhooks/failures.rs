@@ -1,0 +1,288 @@
+//! While DynamoDB fails nothing is acknowledged that is not stored, and what is delivered
+//! again loses and doubles nothing.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use local::keys;
+use serde_json::{Value, json};
+use shared::adyen::notification::EventCode;
+use shared::order::{Event, EventAmount, Order};
+use shared::store::{Start, StoreError};
+use tests::faulty::Fault;
+use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
+
+use crate::world::{
+    World, accepted, item, modification, signed, standard, token_notification, with,
+};
+
+/// What a delivery may meet, for as long as it lasts.
+fn outages() -> [Fault; 5] {
+    [
+        throttled(),
+        server_error(),
+        server_error_afterwards(),
+        Fault::DropBefore,
+        Fault::DropAfter,
+    ]
+}
+
+#[tokio::test]
+async fn an_outage_is_answered_with_5xx_and_what_comes_again_is_stored_once() {
+    let world = World::new().await;
+    for (number, outage) in outages().into_iter().enumerate() {
+        let reference = format!("outage-{number}");
+        let payment = world.paid(&reference, "AMZN").await;
+        let items = [
+            signed(&item("AUTHORISATION", &payment, &reference)),
+            signed(&modification(
+                "REFUND",
+                "REFUND0000000001",
+                &payment,
+                "foreign",
+            )),
+        ];
+        let delivery = standard(&items).to_string();
+        world.dynamodb.begin({
+            let outage = outage.clone();
+            move |_| Some(outage.clone())
+        });
+        let answer = world.deliver(delivery.clone()).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (503, "storage_unavailable"),
+            "{outage:?}"
+        );
+        world.dynamodb.calm();
+        accepted(&world.deliver(delivery.clone()).await);
+        accepted(&world.deliver(delivery).await);
+        let order = world.order(&reference).await;
+        assert_eq!(order.events.len(), 2, "{outage:?}");
+        assert_eq!(world.status(&reference).await, "refunded", "{outage:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fault_at_any_call_leaves_the_same_order() {
+    let world = World::new().await;
+    let mut run = 0;
+    for fault in outages() {
+        // Parks one event, then the order learns of the payment, claims it, and one more
+        // finds its order by the pointer.
+        for index in 0.. {
+            run += 1;
+            let reference = format!("run-{run}");
+            let payment = format!("UNHEARD{run:09}");
+            new_order(&world, &reference).await;
+            let told = [
+                modification("REFUND", "REFUND0000000001", &payment, "foreign-1"),
+                item("AUTHORISATION", &payment, &reference),
+                modification("CHARGEBACK", "CHARGEBACK000001", &payment, "foreign-2"),
+            ];
+            let fault = fault.clone();
+            // Three in a row, so that the SDK's own tries do not hide it.
+            world.dynamodb.begin(move |call| {
+                (index..index + 3)
+                    .contains(&call.index)
+                    .then(|| fault.clone())
+            });
+            for item in &told {
+                let delivery = standard(&[signed(item)]).to_string();
+                let mut tries = 0;
+                while world.deliver(delivery.clone()).await.status != 200 {
+                    tries += 1;
+                    assert!(tries < 5);
+                }
+            }
+            let over = world.dynamodb.calls().len() <= index;
+            let order = world.order(&reference).await;
+            assert_eq!(order.events.len(), 3, "{reference}");
+            assert_eq!(world.status(&reference).await, "chargedBack", "{reference}");
+            if over {
+                break;
+            }
+        }
+    }
+}
+
+/// An order to which nothing has happened.
+async fn new_order(world: &World, reference: &str) {
+    let reference = reference.parse().unwrap();
+    let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
+    let order = Order::new(
+        reference,
+        amount,
+        shared::order::Capture::Automatic,
+        None,
+        Timestamp::now(),
+    );
+    store(world, order).await;
+}
+
+async fn store(world: &World, order: Order) {
+    let reference = order.reference.clone();
+    let stored = world.orders.change(&reference, Start::New, |slot| {
+        *slot = Some(order.clone());
+        Ok::<_, StoreError>(())
+    });
+    stored.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_event_survives_a_fault_at_any_call() {
+    let world = World::new().await;
+    let payment = world.paid("token", "AMZN").await;
+    let mut run = 0;
+    for fault in outages() {
+        for index in 0.. {
+            run += 1;
+            let id = format!("TOKEN{run:011}");
+            let fault = fault.clone();
+            world.dynamodb.begin(move |call| {
+                (index..index + 3)
+                    .contains(&call.index)
+                    .then(|| fault.clone())
+            });
+            for kind in ["created", "disabled"] {
+                let told = token_notification(kind, &payment, "shopper-1", &id).to_string();
+                while world.deliver_signed(&told).await.status != 200 {}
+            }
+            let over = world.dynamodb.calls().len() <= index;
+            let token = world.token("shopper-1", &id).await.unwrap();
+            assert_eq!(token.events.len(), 2);
+            assert_eq!(token.reference().unwrap().as_str(), "token");
+            if over {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_deliveries_at_once_are_all_stored() {
+    let world = World::new().await;
+    let payment = world.paid("busy", "AMZN").await;
+    let deliveries = (0..40).map(async |number| {
+        // Each twice.
+        let psp_reference = format!("REFUND{:010}", number / 2);
+        let refund = modification("REFUND", &psp_reference, &payment, "busy");
+        let refund = with(refund, json!({"amount": {"currency": "EUR", "value": 10}}));
+        let delivery = standard(&[signed(&refund)]).to_string();
+        // A slow machine may not be done with all within a function's time.
+        while world.deliver(delivery.clone()).await.status >= 500 {}
+    });
+    futures_util::future::join_all(deliveries).await;
+    let order = world.order("busy").await;
+    let kept: HashSet<_> = order
+        .events
+        .iter()
+        .map(|event| &event.psp_reference)
+        .collect();
+    assert_eq!((order.events.len(), kept.len()), (20, 20));
+    assert_eq!(
+        world.stack.order("busy").await["refundedAmount"]["value"],
+        200
+    );
+}
+
+#[tokio::test]
+async fn an_order_without_room_for_more_holds_up_nothing() {
+    let world = World::new().await;
+    let payment = world.paid("full", "AMZN").await;
+    let mut full = world.order("full").await;
+    let event = |number: usize, reason: String| Event {
+        event_date: Timestamp::UNIX_EPOCH,
+        event_code: EventCode::RefundFailed,
+        psp_reference: format!("FAILED{number:010}"),
+        success: true,
+        original_reference: Some(payment.clone()),
+        amount: Some(EventAmount {
+            currency: "EUR".to_owned(),
+            value: 1,
+        }),
+        reason: Some(reason),
+        modification_action: None,
+    };
+    full.events = (0..195)
+        .map(|number| event(number, "ü".repeat(900)))
+        .collect();
+    let told = full.clone();
+    let reference = told.reference.clone();
+    let filled = world.orders.change(&reference, Start::Read, |order| {
+        order.as_mut().unwrap().events = told.events.clone();
+        Ok::<_, StoreError>(())
+    });
+    filled.await.unwrap();
+
+    let before = world.order("full").await;
+    let reason = json!({"reason": "\u{1F4B6}".repeat(500)});
+    let mut stored = 0;
+    for number in 1000..1050 {
+        let refund = modification(
+            "REFUND_FAILED",
+            &format!("FAILED{number:010}"),
+            &payment,
+            "full",
+        );
+        world.tell(&with(refund, reason.clone())).await;
+        if world.order("full").await.events.len() == before.events.len() + stored {
+            break;
+        }
+        stored += 1;
+    }
+    assert!((5..40).contains(&stored), "{stored}");
+    // What is smaller still finds room.
+    world.tell(&item("AUTHORISATION", &payment, "full")).await;
+    let order = world.order("full").await;
+    assert_eq!(order.events.len(), before.events.len() + stored + 1);
+}
+
+#[tokio::test]
+async fn a_flood_with_a_wrong_key_costs_no_dynamodb_call() {
+    let world = World::new().await;
+    let payment = world.paid("flood", "AMZN").await;
+    let before = world.order("flood").await;
+    world.dynamodb.begin(|_| None);
+    let wrong = keys::TOKEN_HMAC_KEY.replace("dead", "beef");
+    let deliveries = (0..300).map(|number| {
+        let refund = modification("REFUND", &format!("REFUND{number:010}"), &payment, "flood");
+        let standard = standard(&[crate::world::signed_by(&refund, &wrong)]).to_string();
+        let token = token_notification("created", &payment, "shopper", "TOKEN").to_string();
+        let signature = crate::world::key(&wrong).sign(token.as_bytes());
+        let token = world.post(token).header("hmacsignature", signature);
+        async {
+            let standard = world.deliver(standard).await;
+            [standard, tests::Answer::of(token).await]
+        }
+    });
+    for answers in futures_util::future::join_all(deliveries).await {
+        for answer in answers {
+            assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
+        }
+    }
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.order("flood").await, before);
+    assert_eq!(world.count("tokens").await, 0);
+}
+
+#[tokio::test]
+async fn a_pointer_without_room_for_more_holds_up_nothing() {
+    let world = World::new().await;
+    // Somebody who has one signed item can send it with any date, which is not signed.
+    let stuffed = world.stack.dynamodb().put_item().table_name("orders");
+    let stuffed = stuffed
+        .item(
+            "reference",
+            AttributeValue::S("psp#LONELY0000000001".to_owned()),
+        )
+        .item("stuffing", AttributeValue::S("x".repeat(409_000)))
+        .item("parked", AttributeValue::N("1".to_owned()));
+    stuffed.send().await.unwrap();
+    let told: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
+    world
+        .tell(&with(told, json!({"reason": "r".repeat(500)})))
+        .await;
+    let pointer = world.item("psp#LONELY0000000001").await.unwrap();
+    assert_eq!(pointer["parked"].as_n().unwrap(), "1");
+}

@@ -1,0 +1,239 @@
+//! An event finds its order by the payment that it is about, now or later, or waits.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::world::{World, accepted, item, modification, signed, standard, with};
+
+#[tokio::test]
+async fn a_modification_with_a_reference_of_its_own_finds_its_order() {
+    let world = World::new().await;
+    let payment = world.paid("found", "AMZN").await;
+    world.paid("other", "AMZN").await;
+    let bystander = world.order("other").await;
+    // Refunded in the Customer Area, under a name that no order has, that no order can have,
+    // and under one that another order has.
+    for (number, named) in ["refund-1", "a:b/c d", "", "other"].iter().enumerate() {
+        let psp_reference = format!("REFUND{number:010}");
+        let refund = modification("REFUND", &psp_reference, &payment, named);
+        world
+            .tell(&with(
+                refund,
+                json!({"amount": {"currency": "EUR", "value": 100}}),
+            ))
+            .await;
+    }
+    let order = world.stack.order("found").await;
+    assert_eq!(order["refundedAmount"]["value"], 400);
+    assert_eq!(order["status"], "partiallyRefunded");
+    assert_eq!(world.order("other").await, bystander);
+}
+
+#[tokio::test]
+async fn what_comes_before_the_payment_s_answer_is_claimed_with_it() {
+    let world = World::new().await;
+    world
+        .while_paying("early", async |payment| {
+            // The order is named, but has not heard of the payment.
+            let refund = modification("REFUND", "REFUND0000000001", &payment, "early");
+            world.tell(&refund).await;
+            world.tell(&refund).await;
+            let foreign = modification("CHARGEBACK", "CHARGEBACK000001", &payment, "dispute");
+            world.tell(&foreign).await;
+            assert!(world.order("early").await.events.is_empty());
+        })
+        .await;
+    let order = world.order("early").await;
+    assert_eq!(order.events.len(), 2);
+    assert_eq!(world.status("early").await, "chargedBack");
+
+    // From now on the pointer leads there.
+    let payment = order.attempts[0].psp_reference.clone().unwrap();
+    world
+        .tell(&modification(
+            "CHARGEBACK_REVERSED",
+            "CHARGEBACK000002",
+            &payment,
+            "dispute",
+        ))
+        .await;
+    assert_eq!(world.status("early").await, "refunded");
+}
+
+#[tokio::test]
+async fn an_authorisation_before_the_answer_brings_the_payment_to_its_order() {
+    let world = World::new().await;
+    world
+        .while_paying("first", async |payment| {
+            world
+                .tell(&modification("REFUND", "REFUND0000000001", &payment, "x"))
+                .await;
+            world.tell(&item("AUTHORISATION", &payment, "first")).await;
+            // It claims what waited for the payment.
+            assert_eq!(world.status("first").await, "refunded");
+        })
+        .await;
+    let order = world.order("first").await;
+    assert_eq!(order.events.len(), 2);
+    assert_eq!(world.stack.order("first").await["confirmed"], true);
+}
+
+#[tokio::test]
+async fn test_notifications_wait_and_touch_no_order() {
+    let world = World::new().await;
+    world.paid("real", "AMZN").await;
+    let before = world.order("real").await;
+    // "Test a webhook" in the Customer Area sends four items for an event code.
+    let items: Vec<_> = [
+        ("EUR", "true"),
+        ("EUR", "false"),
+        ("GBP", "true"),
+        ("GBP", "false"),
+    ]
+    .into_iter()
+    .map(|(currency, success)| {
+        let test = item("AUTHORISATION", "test_AUTHORISATION_1", "testMerchantRef1");
+        let amount = json!({"currency": currency, "value": 1000});
+        signed(&with(test, json!({"success": success, "amount": amount})))
+    })
+    .collect();
+    for _ in 0..2 {
+        accepted(&world.deliver(standard(&items).to_string()).await);
+    }
+    assert_eq!(world.order("real").await, before);
+    let answer = world
+        .stack
+        .get("/orders/testMerchantRef1", &tests::backend())
+        .await;
+    assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
+
+    let parked = world.item("psp#test_AUTHORISATION_1").await.unwrap();
+    assert!(!parked.contains_key("order"));
+    let expires_at: i64 = parked["expiresAt"].as_n().unwrap().parse().unwrap();
+    let waits = SignedDuration::from_secs(expires_at - Timestamp::now().as_second());
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    assert!(days(89) < waits && waits <= days(90), "{waits}");
+}
+
+#[tokio::test]
+async fn what_has_no_order_is_accepted_and_not_kept() {
+    let world = World::new().await;
+    let report = json!({
+        "amount": {"currency": "EUR", "value": 0}, "paymentMethod": null,
+        "reason": "https://ca-test.adyen.com/reports/download/settlement_detail_report.csv",
+    });
+    let report = |named| {
+        let name = "settlement_detail_report_batch_7.csv";
+        with(item("REPORT_AVAILABLE", name, named), report.clone())
+    };
+    let mut payout = item("PAYOUT_THIRDPARTY", "PAYOUT0000000001", "");
+    payout.as_object_mut().unwrap().remove("merchantReference");
+    let mut bare = report("");
+    for field in ["amount", "merchantReference", "reason"] {
+        bare.as_object_mut().unwrap().remove(field);
+    }
+    world.dynamodb.begin(|_| None);
+    for told in [report(""), report("testMerchantRef1"), payout, bare] {
+        world.tell(&told).await;
+    }
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.count("orders").await, 0);
+}
+
+#[tokio::test]
+async fn events_of_another_account_or_environment_are_applied_to_nothing() {
+    let world = World::new().await;
+    let payment = world.paid("ours", "AMZN").await;
+    let before = world.order("ours").await;
+    let event = item("AUTHORISATION", &payment, "ours");
+    world.dynamodb.begin(|_| None);
+    for account in [
+        json!("SOMEBODY_ELSE"),
+        json!("adyen_merchant_account"),
+        json!(""),
+        json!(null),
+    ] {
+        world
+            .tell(&with(
+                event.clone(),
+                json!({"merchantAccountCode": account}),
+            ))
+            .await;
+    }
+    for live in [
+        json!("true"),
+        json!(true),
+        json!("TRUE"),
+        json!("no"),
+        json!(0),
+        json!(null),
+    ] {
+        let mut delivery = standard(&[signed(&event)]);
+        delivery["live"] = live;
+        accepted(&world.deliver(delivery.to_string()).await);
+    }
+    let mut nowhere = standard(&[signed(&event)]);
+    nowhere.as_object_mut().unwrap().remove("live");
+    accepted(&world.deliver(nowhere.to_string()).await);
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.order("ours").await, before);
+
+    let mut ours = standard(&[signed(&event)]);
+    ours["live"] = json!(false);
+    accepted(&world.deliver(ours.to_string()).await);
+    assert_eq!(world.order("ours").await.events.len(), 1);
+}
+
+#[tokio::test]
+async fn a_live_deployment_takes_live_events_alone() {
+    let world = World::with([("ADYEN_ENVIRONMENT", "live")]).await;
+    let payment = world.paid("live", "AMZN").await;
+    let mut delivery = standard(&[signed(&item("AUTHORISATION", &payment, "live"))]);
+    accepted(&world.deliver(delivery.to_string()).await);
+    assert!(world.order("live").await.events.is_empty());
+    delivery["live"] = json!("true");
+    accepted(&world.deliver(delivery.to_string()).await);
+    assert_eq!(world.order("live").await.events.len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_that_can_never_be_applied_holds_up_nothing() {
+    let world = World::new().await;
+    let payment = world.paid("never", "AMZN").await;
+    let before = world.order("never").await;
+    let event = item("AUTHORISATION", &payment, "never");
+    let without = |field: &str| {
+        let mut event = event.clone();
+        event.as_object_mut().unwrap().remove(field);
+        event
+    };
+    world.dynamodb.begin(|_| None);
+    for told in [
+        without("pspReference"),
+        without("eventCode"),
+        without("success"),
+        with(event.clone(), json!({"pspReference": ""})),
+        with(event.clone(), json!({"pspReference": "P".repeat(3000)})),
+        with(
+            event.clone(),
+            json!({"originalReference": "P".repeat(3000)}),
+        ),
+        with(event.clone(), json!({"eventCode": "E".repeat(3000)})),
+        with(
+            event.clone(),
+            json!({"amount": {"currency": "C".repeat(3000), "value": 1}}),
+        ),
+        // The same signature would fit with the colons elsewhere.
+        with(event.clone(), json!({"pspReference": "A:B"})),
+        with(
+            event.clone(),
+            json!({"eventCode": "AUTHORISATION:true", "success": "x"}),
+        ),
+    ] {
+        world.tell(&told).await;
+    }
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.order("never").await, before);
+    world.tell(&event).await;
+    assert_eq!(world.status("never").await, "authorised");
+}

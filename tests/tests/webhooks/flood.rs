@@ -1,0 +1,193 @@
+//! A flood of webhooks while DynamoDB fails now and then.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::order::{Capture, Order};
+use shared::store::{Start, StoreError};
+use tests::faulty::{Fault, Faulty};
+use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
+
+use crate::histories::{History, history};
+use crate::world::{World, signed, standard};
+
+const ORDERS: usize = 1000;
+const AT_ONCE: usize = 64;
+/// Of a hundred DynamoDB calls so many fail.
+const FAILING: u32 = 15;
+const SEED: u64 = 20_261_123;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_flood_every_order_is_as_its_events_say() {
+    let world = World::behind(Faulty::start(None).await, [("CAPTURE", "manual")]).await;
+    let mut rng = fastrand::Rng::with_seed(SEED);
+
+    let begun = Instant::now();
+    let histories: BTreeMap<String, History> = stream::iter(0..ORDERS)
+        .map(|number| begin(&world, number))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    println!("{ORDERS} orders begun in {:.1?}", begun.elapsed());
+
+    let events: Vec<String> = histories
+        .values()
+        .flat_map(|history| &history.items)
+        .map(|item| standard(&[signed(item)]).to_string())
+        .collect();
+    assert_eq!(events.len(), 10 * ORDERS);
+    let mut deliveries: Vec<&String> = events
+        .iter()
+        .flat_map(|event| vec![event; rng.usize(1..=3)])
+        .collect();
+    rng.shuffle(&mut deliveries);
+
+    let begun = Instant::now();
+    let sent = deliveries.len();
+    let counts = Counts::default();
+    let mut refused = 0;
+    while !deliveries.is_empty() {
+        let again = deliver(&world, &deliveries, &counts, &mut rng).await;
+        refused += again.len();
+        deliveries = again;
+    }
+    world.dynamodb.begin(|_| None);
+    report(begun.elapsed(), sent, refused, &counts);
+    assert!(refused > 0, "DynamoDB failed too rarely to prove anything");
+
+    for (reference, history) in &histories {
+        check(&world, reference, history).await;
+    }
+}
+
+/// An order with a payment. Every fifth has not heard of it: its events wait for the
+/// AUTHORISATION.
+async fn begin(world: &World, number: usize) -> (String, History) {
+    let reference = format!("FLOOD-{number}");
+    let heard = number % 5 > 0;
+    let payment = if heard {
+        world.paid(&reference, "AMZN-NO-WEBHOOK").await
+    } else {
+        let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
+        let name = reference.parse().unwrap();
+        let order = Order::new(name, amount, Capture::Manual, None, Timestamp::now());
+        let stored = world.orders.change(&order.reference, Start::New, |slot| {
+            *slot = Some(order.clone());
+            Ok::<_, StoreError>(())
+        });
+        stored.await.unwrap();
+        format!("UNHEARD{number:09}")
+    };
+    let history = history(number, &reference, &payment, heard);
+    (reference, history)
+}
+
+/// How often each operation was called, and how often it failed.
+type Counts = Arc<Mutex<BTreeMap<String, (usize, usize)>>>;
+
+/// Delivers, many at once, and gives those that were not accepted.
+async fn deliver<'a>(
+    world: &World,
+    deliveries: &[&'a String],
+    counts: &Counts,
+    rng: &mut fastrand::Rng,
+) -> Vec<&'a String> {
+    let mut again = Vec::new();
+    for some in deliveries.chunks(1000) {
+        // Begun anew now and then, as the calls are kept until then.
+        fail_now_and_then(world, counts, rng.fork());
+        let answers = stream::iter(some)
+            .map(async |event| (event, world.deliver(String::clone(event)).await))
+            .buffer_unordered(AT_ONCE);
+        let refused = answers.filter_map(async |(event, answer)| match answer.status {
+            200 => None,
+            status => {
+                assert!(status >= 500, "{answer:?}");
+                Some(*event)
+            }
+        });
+        again.extend(refused.collect::<Vec<_>>().await);
+    }
+    again
+}
+
+fn fail_now_and_then(world: &World, counts: &Counts, mut rng: fastrand::Rng) {
+    let faults = [
+        throttled(),
+        server_error(),
+        server_error_afterwards(),
+        Fault::DropBefore,
+        Fault::DropAfter,
+        Fault::Truncated,
+    ];
+    let counts = counts.clone();
+    world.dynamodb.begin(move |call| {
+        let fault = (rng.u32(0..100) < FAILING).then(|| faults[rng.usize(0..faults.len())].clone());
+        let mut counts = counts.lock().unwrap();
+        let (calls, failed) = counts.entry(call.name.clone()).or_default();
+        *calls += 1;
+        *failed += usize::from(fault.is_some());
+        fault
+    });
+}
+
+fn report(took: Duration, sent: usize, refused: usize, counts: &Counts) {
+    let counts = counts.lock().unwrap();
+    let calls: usize = counts.values().map(|(calls, _)| calls).sum();
+    let answered = sent + refused;
+    let each = took / u32::try_from(answered).unwrap();
+    println!(
+        "{} events delivered {sent} times, and {refused} again after a 5xx: {took:.1?}, {each:.1?} \
+         a delivery, {:.0} a second",
+        10 * ORDERS,
+        answered as f64 / took.as_secs_f64(),
+    );
+    println!(
+        "{calls} DynamoDB calls, {:.2} for each delivery, {:.2} for each event; of each operation, \
+         and failed: {counts:?}",
+        calls as f64 / answered as f64,
+        calls as f64 / (10 * ORDERS) as f64,
+    );
+}
+
+/// The order has every event once, and is what they add up to.
+async fn check(world: &World, reference: &str, history: &History) {
+    let stored = world.order(reference).await;
+    let keys: Vec<_> = stored
+        .events
+        .iter()
+        .map(|event| {
+            let (code, psp_reference, success) = event.key();
+            (code.as_str().to_owned(), psp_reference.to_owned(), success)
+        })
+        .collect();
+    let told: BTreeSet<_> = history.items.iter().map(key).collect();
+    assert_eq!(keys.len(), history.items.len(), "{reference}");
+    assert_eq!(BTreeSet::from_iter(keys), told, "{reference}");
+
+    let order = world.stack.order(reference).await;
+    assert_eq!(order["status"], history.status, "{order}");
+    assert_eq!(order["confirmed"], history.confirmed, "{order}");
+    assert_eq!(
+        order["capturedAmount"]["value"], history.captured,
+        "{order}"
+    );
+    assert_eq!(
+        order["refundedAmount"]["value"], history.refunded,
+        "{order}"
+    );
+    assert_eq!(order["needsAttention"], json!([]), "{order}");
+}
+
+fn key(item: &Value) -> (String, String, bool) {
+    let text = |name: &str| item[name].as_str().unwrap().to_owned();
+    (
+        text("eventCode"),
+        text("pspReference"),
+        text("success") == "true",
+    )
+}

@@ -1,0 +1,156 @@
+//! What can become of a payment of EUR 10.00 that is captured on request: ten events that
+//! Adyen tells, and how the order ends.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::world::{item, modification, with};
+
+/// The events of one order, and what they add up to.
+pub struct History {
+    pub items: Vec<Value>,
+    pub status: &'static str,
+    pub confirmed: bool,
+    pub captured: i64,
+    pub refunded: i64,
+}
+
+/// How many events a history has.
+const EVENTS: usize = 10;
+
+/// Writes the events of one payment.
+struct Pen<'a> {
+    reference: &'a str,
+    payment: &'a str,
+    items: Vec<Value>,
+}
+
+impl Pen<'_> {
+    /// Each event is a minute later than the one before.
+    fn write(&mut self, item: Value, success: bool, value: i64) {
+        let began: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let at = began + SignedDuration::from_mins(self.items.len() as i64);
+        let members = json!({
+            "eventDate": at.to_string(),
+            "success": success.to_string(),
+            "amount": {"currency": "EUR", "value": value},
+        });
+        self.items.push(with(item, members));
+    }
+
+    fn authorisation(&mut self, success: bool) {
+        self.write(
+            item("AUTHORISATION", self.payment, self.reference),
+            success,
+            1000,
+        );
+    }
+
+    /// Something that happened later, under the order's name or under one of its own.
+    fn later(&mut self, event_code: &str, psp_reference: &str, success: bool, value: i64) {
+        let psp_reference = format!("{psp_reference}-{}", self.payment);
+        let foreign = format!("{event_code}/{psp_reference}");
+        let named = if self.items.len() % 2 == 0 {
+            self.reference
+        } else {
+            &foreign
+        };
+        let item = modification(event_code, &psp_reference, self.payment, named);
+        self.write(item, success, value);
+    }
+}
+
+/// One of several histories. `heard` is whether the order knows the payment from its answer.
+pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> History {
+    let mut pen = Pen {
+        reference,
+        payment,
+        items: Vec::new(),
+    };
+    // What only an attempt can come to needs one.
+    let number = if heard { number % 11 } else { number % 9 };
+    let (status, confirmed, captured, refunded) = match number {
+        0 => {
+            pen.authorisation(true);
+            ("authorised", true, 0, 0)
+        }
+        1 => {
+            pen.authorisation(true);
+            pen.later("CAPTURE", "C1", true, 1000);
+            ("captured", true, 1000, 0)
+        }
+        2 => {
+            pen.authorisation(true);
+            pen.later("CAPTURE", "C1", true, 600);
+            pen.later("CAPTURE", "C2", true, 400);
+            pen.later("REFUND", "R1", true, 1000);
+            ("refunded", true, 1000, 1000)
+        }
+        3 => {
+            pen.authorisation(true);
+            pen.later("CAPTURE", "C1", true, 1000);
+            pen.later("REFUND", "R1", true, 300);
+            pen.later("REFUND", "R2", true, 200);
+            pen.later("REFUND_FAILED", "R2", true, 200);
+            pen.later("REFUND", "R3", false, 500);
+            ("partiallyRefunded", true, 1000, 300)
+        }
+        4 => {
+            pen.authorisation(true);
+            pen.later("CANCELLATION", "X1", true, 1000);
+            ("cancelled", false, 0, 0)
+        }
+        5 => {
+            pen.authorisation(true);
+            pen.later("CAPTURE", "C1", true, 1000);
+            pen.later("CAPTURE_FAILED", "C1", true, 1000);
+            pen.later("CAPTURE", "C2", true, 1000);
+            ("captured", true, 1000, 0)
+        }
+        6 => {
+            pen.authorisation(true);
+            pen.later("CAPTURE", "C1", true, 1000);
+            pen.later("NOTIFICATION_OF_CHARGEBACK", "B0", true, 1000);
+            pen.later("CHARGEBACK", "B1", true, 1000);
+            ("chargedBack", true, 1000, 0)
+        }
+        7 => {
+            pen.authorisation(true);
+            pen.later("CAPTURE", "C1", true, 1000);
+            pen.later("CHARGEBACK", "B1", true, 1000);
+            pen.later("CHARGEBACK_REVERSED", "B2", true, 1000);
+            ("captured", true, 1000, 0)
+        }
+        8 => {
+            // First thought refused.
+            pen.authorisation(false);
+            pen.authorisation(true);
+            ("authorised", true, 0, 0)
+        }
+        9 => {
+            pen.authorisation(false);
+            ("refused", false, 0, 0)
+        }
+        _ => {
+            // The other way round.
+            pen.authorisation(true);
+            pen.authorisation(false);
+            ("refused", false, 0, 0)
+        }
+    };
+    for filler in pen.items.len()..EVENTS {
+        pen.later(
+            "INVENTED_IN_2031",
+            &format!("F{filler}"),
+            filler % 3 > 0,
+            1000,
+        );
+    }
+    History {
+        items: pen.items,
+        status,
+        confirmed,
+        captured,
+        refunded,
+    }
+}

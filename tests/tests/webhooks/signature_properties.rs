@@ -1,0 +1,182 @@
+//! Nothing but what was signed is accepted.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use proptest::prelude::*;
+use proptest::sample::Index;
+use shared::adyen::hmac::{Key, Keys};
+
+use crate::signatures::{Fields, item, keys, read};
+
+/// Whether an item of these fields is accepted.
+fn verifies(fields: &Fields, signature: &str, keys: &Keys) -> bool {
+    read(fields, signature).is_some_and(|item| item.verify(keys).is_some())
+}
+
+/// Fields as Adyen may send them, and worse.
+fn fields() -> impl Strategy<Value = Fields> {
+    let text = || prop_oneof!["[A-Z0-9]{16}", "[ -~]{0,20}", "\\PC{0,12}"];
+    let value = prop_oneof![
+        any::<i64>().prop_map(|value| value.to_string()),
+        Just(String::new())
+    ];
+    let success = prop_oneof![Just("true".to_owned()), Just("false".to_owned())];
+    (
+        text(),
+        text(),
+        text(),
+        text(),
+        value,
+        "[A-Z]{0,3}",
+        "[A-Z_]{0,24}",
+        success,
+    )
+        .prop_map(
+            |(psp_reference, original, account, reference, value, currency, code, success)| {
+                [
+                    psp_reference,
+                    original,
+                    account,
+                    reference,
+                    value,
+                    currency,
+                    code,
+                    success,
+                ]
+            },
+        )
+}
+
+fn key_bytes() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..70)
+}
+
+/// The bytes with one of them, or nothing but one bit of it, changed.
+fn changed(bytes: &[u8], at: &Index, by: u8) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    let at = at.index(bytes.len());
+    bytes[at] ^= by;
+    bytes
+}
+
+/// Whether two keys are the same to HMAC, which pads short ones with zeros.
+fn same_key(one: &[u8], other: &[u8]) -> bool {
+    let padded = |key: &[u8]| {
+        let mut key = key.to_vec();
+        key.resize(key.len().max(64), 0);
+        key
+    };
+    padded(one) == padded(other)
+}
+
+proptest! {
+    #[test]
+    fn what_the_signer_signs_is_accepted(fields in fields(), key in key_bytes()) {
+        let key = hex::encode(key);
+        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        prop_assert_eq!(item(&fields, &signature).verify(&keys(&key)), Some(0));
+    }
+
+    #[test]
+    fn one_changed_byte_of_a_signed_field_is_refused(
+        fields in fields(),
+        key in key_bytes(),
+        field in 0..8_usize,
+        at: Index,
+        by in 1..=u8::MAX,
+    ) {
+        let key = hex::encode(key);
+        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let mut tampered = fields.clone();
+        prop_assume!(!fields[field].is_empty());
+        let text = changed(fields[field].as_bytes(), &at, by);
+        prop_assume!(std::str::from_utf8(&text).is_ok());
+        tampered[field] = String::from_utf8(text).unwrap();
+        prop_assert!(!verifies(&tampered, &signature, &keys(&key)));
+    }
+
+    #[test]
+    fn an_added_or_removed_character_is_refused(
+        fields in fields(),
+        key in key_bytes(),
+        field in 0..8_usize,
+        added in "[ -~]",
+    ) {
+        let key = hex::encode(key);
+        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let mut longer = fields.clone();
+        longer[field].push_str(&added);
+        prop_assert!(!verifies(&longer, &signature, &keys(&key)));
+        let mut shorter = fields.clone();
+        prop_assume!(shorter[field].pop().is_some());
+        prop_assert!(!verifies(&shorter, &signature, &keys(&key)));
+    }
+
+    #[test]
+    fn another_key_is_refused(
+        fields in fields(),
+        key in key_bytes(),
+        at: Index,
+        by in 1..=u8::MAX,
+    ) {
+        let other = changed(&key, &at, by);
+        prop_assume!(!same_key(&key, &other));
+        let content = fields.join(":");
+        let signature = Key::from_hex(&hex::encode(key)).unwrap().sign(content.as_bytes());
+        prop_assert!(!verifies(&fields, &signature, &keys(&hex::encode(other))));
+    }
+
+    #[test]
+    fn one_changed_byte_of_the_signature_is_refused(
+        fields in fields(),
+        key in key_bytes(),
+        at: Index,
+        by in 1..=u8::MAX,
+    ) {
+        let key = hex::encode(key);
+        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let tampered = changed(signature.as_bytes(), &at, by);
+        if let Ok(text) = std::str::from_utf8(&tampered) {
+            prop_assert!(!verifies(&fields, text, &keys(&key)));
+        }
+        let tag = BASE64_STANDARD.decode(&signature).unwrap();
+        let tampered = BASE64_STANDARD.encode(changed(&tag, &at, by));
+        prop_assert!(!verifies(&fields, &tampered, &keys(&key)));
+    }
+
+    #[test]
+    fn a_body_is_accepted_as_it_was_signed_and_no_other(
+        body in prop::collection::vec(any::<u8>(), 1..300),
+        key in key_bytes(),
+        at: Index,
+        by in 1..=u8::MAX,
+    ) {
+        let hex = hex::encode(&key);
+        let signature = Key::from_hex(&hex).unwrap().sign(&body);
+        prop_assert_eq!(keys(&hex).verify(&body, &signature), Some(0));
+        prop_assert_eq!(keys(&hex).verify(&changed(&body, &at, by), &signature), None);
+        prop_assert_eq!(keys(&hex).verify(&body[1..], &signature), None);
+        let tampered = changed(signature.as_bytes(), &at, by);
+        if let Ok(text) = std::str::from_utf8(&tampered) {
+            prop_assert_eq!(keys(&hex).verify(&body, text), None);
+        }
+        let other = changed(&key, &at, by);
+        prop_assume!(!same_key(&key, &other));
+        prop_assert_eq!(keys(&hex::encode(other)).verify(&body, &signature), None);
+    }
+
+    #[test]
+    fn a_signature_fits_one_event_alone(fields in fields(), from in 0..4_usize) {
+        // Text moved over a colon from one field into the next is the same text to HMAC.
+        let content = fields.join(":");
+        let mut moved = fields.clone();
+        let (left, right) = (moved[from].clone(), moved[from + 1].clone());
+        if let Some((first, rest)) = right.split_once(':') {
+            moved[from] = format!("{left}:{first}");
+            moved[from + 1] = rest.to_owned();
+            prop_assume!(moved.join(":") == content && from != 3);
+            let (original, moved) = (item(&fields, ""), item(&moved, ""));
+            prop_assert_eq!(moved.signed_content(), original.signed_content());
+            prop_assert!(moved.is_ambiguous() || original.is_ambiguous());
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Token events make the same token in whatever sequence and however often they come.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::{Value, json};
+use shared::adyen::token_notification::TokenEventType;
+use shared::token::{Token, TokenEvent, TokenStatus};
+use tests::browser_with;
+
+use crate::world::{World, item, token_key, token_notification, with};
+
+const SHOPPER: &str = "shopper-1";
+const TOKEN: &str = "M5N7TQ4TG5PFWR50";
+
+#[tokio::test]
+async fn a_token_is_linked_to_the_order_that_created_it() {
+    let world = World::new().await;
+    let payment = world.paid("first", "AMZN").await;
+    world
+        .tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN))
+        .await;
+
+    let token = world.token(SHOPPER, TOKEN).await.unwrap();
+    assert_eq!(token.status(), TokenStatus::Active);
+    assert_eq!(token.psp_reference(), Some(payment.as_str()));
+    assert_eq!(token.reference().unwrap().as_str(), "first");
+
+    // The item itself, as others read it.
+    let read = world.stack.dynamodb().get_item().table_name("tokens");
+    let read = read.key("shopperReference", AttributeValue::S(SHOPPER.to_owned()));
+    let read = read.key("storedPaymentMethodId", AttributeValue::S(TOKEN.to_owned()));
+    let item = read.send().await.unwrap().item.unwrap();
+    for (name, text) in [
+        ("status", "active"),
+        ("paymentMethod", "visa_amazonpay"),
+        ("pspReference", &payment),
+        ("reference", "first"),
+    ] {
+        assert_eq!(item[name].as_s().unwrap(), text, "{name}");
+    }
+    let event = item["events"].as_l().unwrap()[0].as_m().unwrap();
+    assert_eq!(event["type"].as_s().unwrap(), "recurring.token.created");
+    assert_eq!(event["eventId"].as_s().unwrap(), &payment);
+    assert_eq!(event["createdAt"].as_s().unwrap(), "2026-11-23T09:00:00Z");
+
+    // What comes twice changes nothing.
+    world
+        .tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN))
+        .await;
+    assert_eq!(world.token(SHOPPER, TOKEN).await.unwrap(), token);
+}
+
+#[tokio::test]
+async fn a_token_before_its_payment_s_answer_is_linked_when_it_is_told_again() {
+    let world = World::new().await;
+    let told = |payment: &str| token_notification("created", payment, SHOPPER, TOKEN);
+    world
+        .while_paying("early", async |payment| {
+            world.tell_of_token(&told(&payment)).await;
+            let token = world.token(SHOPPER, TOKEN).await.unwrap();
+            assert_eq!(token.psp_reference(), Some(payment.as_str()));
+            assert_eq!(token.reference(), None);
+        })
+        .await;
+    world
+        .tell_of_token(&told(&world.psp_reference("early")))
+        .await;
+    let token = world.token(SHOPPER, TOKEN).await.unwrap();
+    assert_eq!(token.reference().unwrap().as_str(), "early");
+    assert_eq!(token.events.len(), 1);
+}
+
+#[tokio::test]
+async fn every_sequence_of_events_makes_the_same_token() {
+    let world = World::new().await;
+    let payment = world.paid("sequence", "AMZN").await;
+    let again = world.paid("again", "AMZN").await;
+    let told = [
+        ("created", payment.as_str(), "10:00:00", "visa_amazonpay"),
+        ("updated", "UPDATE0000000001", "10:00:01", "mc_amazonpay"),
+        ("alreadyExisting", &again, "10:00:02", "amex_amazonpay"),
+        ("disabled", "DISABLE000000001", "10:00:03", "amex_amazonpay"),
+    ];
+    let permutations: Vec<Vec<usize>> = permutations(4);
+    assert_eq!(permutations.len(), 24);
+    let tokens = permutations
+        .iter()
+        .enumerate()
+        .map(async |(number, permutation)| {
+            let id = format!("{TOKEN}-{number}");
+            // Each again later, in the opposite sequence.
+            for at in permutation.iter().chain(permutation.iter().rev()) {
+                let (kind, event_id, time, payment_method) = told[*at];
+                let mut told = with(
+                    token_notification(kind, event_id, SHOPPER, &id),
+                    json!({"createdAt": format!("2026-11-23T{time}+01:00")}),
+                );
+                told["data"]["type"] = json!(payment_method);
+                world.tell_of_token(&told).await;
+            }
+            world.token(SHOPPER, &id).await.unwrap()
+        });
+    let tokens = join_all(tokens).await;
+    for token in &tokens {
+        assert_eq!(token.version, 4, "what comes twice is not written");
+        assert_eq!(token.events, tokens[0].events);
+        assert_eq!(token.status(), TokenStatus::Disabled);
+        assert_eq!(token.psp_reference(), Some(payment.as_str()));
+        assert_eq!(token.reference().unwrap().as_str(), "sequence");
+        assert_eq!(token.payment_method(), Some("amex_amazonpay"));
+    }
+    let shopper = SHOPPER.to_owned().try_into().unwrap();
+    let listed = world.tokens.of_shopper(&shopper).await.unwrap();
+    assert_eq!(listed.len(), 24);
+    let nobody = "nobody".to_owned().try_into().unwrap();
+    assert!(world.tokens.of_shopper(&nobody).await.unwrap().is_empty());
+}
+
+fn permutations(of: usize) -> Vec<Vec<usize>> {
+    if of == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = permutations(of - 1);
+    let places = shorter
+        .iter()
+        .flat_map(|rest| (0..of).map(move |at| (rest, at)));
+    places
+        .map(|(rest, at)| {
+            let mut longer = rest.clone();
+            longer.insert(at, of - 1);
+            longer
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_disabled_token_is_never_revived() {
+    let world = World::new().await;
+    world
+        .tell_of_token(&token_notification(
+            "disabled",
+            "DISABLE000000001",
+            SHOPPER,
+            TOKEN,
+        ))
+        .await;
+    for (kind, at) in [
+        ("created", "2026-11-22"),
+        ("updated", "2026-11-24"),
+        ("created", "2027-01-01"),
+    ] {
+        let told = token_notification(kind, &format!("EVENT{at}"), SHOPPER, TOKEN);
+        let at = json!({"createdAt": format!("{at}T00:00:00Z")});
+        world.tell_of_token(&with(told, at)).await;
+        let token = world.token(SHOPPER, TOKEN).await.unwrap();
+        assert_eq!(token.status(), TokenStatus::Disabled, "{kind}");
+    }
+    let token = world.token(SHOPPER, TOKEN).await.unwrap();
+    assert_eq!(
+        (token.events.len(), token.psp_reference()),
+        (4, Some("EVENT2026-11-22"))
+    );
+}
+
+#[tokio::test]
+async fn tokens_of_one_payment_and_of_several_shoppers_are_kept_apart() {
+    let world = World::new().await;
+    let payment = world.paid("shared", "AMZN").await;
+    let all = [
+        ("shopper-1", "A"),
+        ("shopper-1", "B"),
+        ("shopper-2", "A"),
+        ("Shopper-1", "A"),
+    ];
+    for (shopper, id) in all {
+        world
+            .tell_of_token(&token_notification("created", &payment, shopper, id))
+            .await;
+    }
+    world
+        .tell_of_token(&token_notification("disabled", "D", "shopper-1", "A"))
+        .await;
+    for (shopper, id) in all {
+        let status = world.token(shopper, id).await.unwrap().status();
+        let disabled = (shopper, id) == ("shopper-1", "A");
+        assert_eq!(status == TokenStatus::Disabled, disabled, "{shopper} {id}");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_stores_its_method_ends_as_a_token() {
+    let world = World::new().await;
+    let mut payment = tests::payment("store", "AMZN");
+    payment["storePaymentMethod"] = json!(true);
+    payment["recurringProcessingModel"] = json!("Subscription");
+    let browser = browser_with(json!({
+        "reference": "store", "amount": {"currency": "EUR", "value": 1000},
+        "countryCode": "NL", "shopperReference": SHOPPER,
+    }));
+    let answer = world.stack.post("/payments", &browser, &payment).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    world
+        .stack
+        .adyen()
+        .release_webhooks(local::adyen::Release::Reversed)
+        .await;
+    let id = world.stack.adyen().with_books(|books| {
+        assert!(books.webhooks.values().all(|webhook| webhook.accepted()));
+        books.tokens.keys().next().unwrap().clone()
+    });
+    let token = world.token(SHOPPER, &id).await.unwrap();
+    assert_eq!(token.reference().unwrap().as_str(), "store");
+    assert_eq!(
+        token.psp_reference(),
+        Some(world.psp_reference("store").as_str())
+    );
+    assert_eq!(world.stack.order("store").await["confirmed"], true);
+}
+
+#[tokio::test]
+async fn a_token_and_its_authorisation_do_not_mix() {
+    let world = World::new().await;
+    let payment = world.paid("apart", "AMZN").await;
+    world
+        .tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN))
+        .await;
+    assert!(world.order("apart").await.events.is_empty());
+    world.tell(&item("AUTHORISATION", &payment, "apart")).await;
+    let told: Value = token_notification("disabled", &payment, SHOPPER, TOKEN);
+    world.tell_of_token(&told).await;
+    assert_eq!(world.status("apart").await, "authorised");
+    assert_eq!(world.order("apart").await.events.len(), 1);
+}
+
+fn event() -> impl Strategy<Value = TokenEvent> {
+    let kind = prop::sample::select(vec![
+        TokenEventType::Created,
+        TokenEventType::Updated,
+        TokenEventType::AlreadyExisting,
+        TokenEventType::Disabled,
+    ]);
+    (kind, 0..200_u32, 0..50_i64, 0..3_u8).prop_map(|(kind, id, at, payment_method)| TokenEvent {
+        created_at: Timestamp::from_second(at).unwrap(),
+        kind,
+        event_id: format!("EVENT{id}"),
+        payment_method: Some(format!("method-{payment_method}")),
+        reference: None,
+    })
+}
+
+fn token(events: &[TokenEvent]) -> Token {
+    let mut token = Token::new(token_key(SHOPPER, TOKEN), Timestamp::UNIX_EPOCH);
+    events.iter().for_each(|event| token.record(event.clone()));
+    token
+}
+
+proptest! {
+    #[test]
+    fn the_same_events_make_the_same_token(
+        events in prop::collection::vec(event(), 1..400),
+        swaps in prop::collection::vec((any::<Index>(), any::<Index>()), 0..400),
+        again in prop::collection::vec(any::<Index>(), 0..50),
+    ) {
+        let mut shuffled = events.clone();
+        for index in again {
+            shuffled.push(events[index.index(events.len())].clone());
+        }
+        let length = shuffled.len();
+        for (one, other) in swaps {
+            shuffled.swap(one.index(length), other.index(length));
+        }
+        let (token, other) = (token(&events), token(&shuffled));
+        prop_assert_eq!(&token, &other);
+        let disabled = events.iter().any(|event| event.kind == TokenEventType::Disabled);
+        prop_assert_eq!(token.status() == TokenStatus::Disabled, disabled);
+    }
+}

@@ -1,0 +1,187 @@
+//! Token webhooks: who may send, and what is taken.
+
+use local::keys;
+use serde_json::{Value, json};
+use tests::Answer;
+
+use crate::world::{World, accepted, key, token_notification, with};
+
+const SHOPPER: &str = "shopper-1";
+const TOKEN: &str = "M5N7TQ4TG5PFWR50";
+
+fn created() -> Value {
+    token_notification("created", "QBQQ9DLNRHHKGK38", SHOPPER, TOKEN)
+}
+
+fn with_data(notification: Value, members: Value) -> Value {
+    let data = with(notification["data"].clone(), members);
+    with(notification, json!({"data": data}))
+}
+
+#[tokio::test]
+async fn the_header_is_found_in_any_case() {
+    let world = World::new().await;
+    for (number, name) in ["hmacsignature", "HmacSignature", "HMACSIGNATURE"]
+        .iter()
+        .enumerate()
+    {
+        let id = format!("{TOKEN}-{number}");
+        let body = token_notification("created", "QBQQ9DLNRHHKGK38", SHOPPER, &id).to_string();
+        let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
+        let request = world.post(body).header(*name, signature);
+        accepted(&Answer::of(request.header("protocol", "HmacSHA256")).await);
+        assert!(world.token(SHOPPER, &id).await.is_some());
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_are_signed_however_the_gateway_hands_them_on() {
+    let world = World::new().await;
+    // With white space and escapes, and in one of them something that is not UTF-8.
+    let body = created()
+        .to_string()
+        .replace("\":", "\" :\r\n\t ")
+        .replace("shopper", "\\u0073hopper");
+    let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
+    for content_type in ["application/json", "application/octet-stream", "text/plain"] {
+        let request = world.stack.request(reqwest::Method::POST, "/webhooks");
+        let request = request
+            .header("content-type", content_type)
+            .header("hmacsignature", &signature);
+        accepted(&Answer::of(request.body(body.clone())).await);
+    }
+    let token = world.token(SHOPPER, TOKEN).await.unwrap();
+    assert_eq!((token.version, token.events.len()), (1, 1));
+
+    let mut bytes = body.into_bytes();
+    bytes[3] = 0xff;
+    let signature = key(keys::TOKEN_HMAC_KEY).sign(&bytes);
+    let answer = Answer::of(world.post(bytes).header("hmacsignature", signature)).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (400, "invalid_notification")
+    );
+}
+
+#[tokio::test]
+async fn a_changed_body_is_refused() {
+    let world = World::new().await;
+    let body = created().to_string();
+    let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
+    let spaced = body.replace(",", ", ");
+    world.dynamodb.begin(|_| None);
+    for tampered in [
+        body.replace("shopper-1", "shopper-2"),
+        body.replace("created", "updated"),
+        spaced,
+        format!("{body} "),
+    ] {
+        let answer = Answer::of(world.post(tampered).header("hmacsignature", &signature)).await;
+        assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
+    }
+    // A signature in the body is not the one that counts.
+    let inside = with(
+        created(),
+        json!({"additionalData": {"hmacSignature": signature}}),
+    );
+    let answer = world.deliver(inside.to_string()).await;
+    assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.count("tokens").await, 0);
+}
+
+#[tokio::test]
+async fn a_signed_body_of_a_kind_that_is_not_known_is_accepted() {
+    let world = World::new().await;
+    world.dynamodb.begin(|_| None);
+    for unknown in [
+        json!({}),
+        json!({"type": null}),
+        json!({"type": 7}),
+        json!({"type": "balancePlatform.accountHolder.updated", "data": {"balancePlatform": "B"}}),
+        with(created(), json!({"type": "recurring.token.renamed"})),
+        with(created(), json!({"type": "recurring.token.CREATED"})),
+    ] {
+        world.tell_of_token(&unknown).await;
+    }
+    assert!(world.dynamodb.calls().is_empty());
+}
+
+#[tokio::test]
+async fn tokens_of_another_account_or_environment_are_not_kept() {
+    let world = World::new().await;
+    world.dynamodb.begin(|_| None);
+    for environment in [
+        json!("live"),
+        json!("TEST"),
+        json!(""),
+        json!(null),
+        json!(false),
+    ] {
+        world
+            .tell_of_token(&with(created(), json!({"environment": environment})))
+            .await;
+    }
+    for account in [json!("SOMEBODY_ELSE"), json!(""), json!(null), json!([])] {
+        world
+            .tell_of_token(&with_data(created(), json!({"merchantAccount": account})))
+            .await;
+    }
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.count("tokens").await, 0);
+
+    let live = World::with([("ADYEN_ENVIRONMENT", "live")]).await;
+    live.tell_of_token(&created()).await;
+    assert_eq!(live.count("tokens").await, 0);
+    live.tell_of_token(&with(created(), json!({"environment": "live"})))
+        .await;
+    assert_eq!(live.count("tokens").await, 1);
+}
+
+#[tokio::test]
+async fn what_names_no_token_holds_up_nothing() {
+    let world = World::new().await;
+    world.dynamodb.begin(|_| None);
+    let long = |characters: usize| json!("ü".repeat(characters));
+    for data in [
+        json!({"shopperReference": ""}),
+        json!({"shopperReference": null}),
+        json!({"shopperReference": long(257)}),
+        json!({"storedPaymentMethodId": ""}),
+        json!({"storedPaymentMethodId": 7}),
+        json!({"storedPaymentMethodId": long(65)}),
+    ] {
+        world.tell_of_token(&with_data(created(), data)).await;
+    }
+    for event_id in [json!(""), json!(null), long(3000)] {
+        world
+            .tell_of_token(&with(created(), json!({"eventId": event_id})))
+            .await;
+    }
+    for data in [json!(null), json!("text"), json!([]), json!({})] {
+        world
+            .tell_of_token(&with(created(), json!({"data": data})))
+            .await;
+    }
+    assert!(world.dynamodb.calls().is_empty());
+    assert_eq!(world.count("tokens").await, 0);
+}
+
+#[tokio::test]
+async fn names_are_taken_at_their_full_length() {
+    let world = World::new().await;
+    let (shopper, id) = ("\u{1F9C0}".repeat(256), "7".repeat(64));
+    let told = with(
+        token_notification("created", "QBQQ9DLNRHHKGK38", &shopper, &id),
+        json!({"createdAt": "not a date", "version": "1", "new": {"field": []}}),
+    );
+    world
+        .tell_of_token(&with_data(
+            told,
+            json!({"type": "visa:amazonpay ü", "operation": 7}),
+        ))
+        .await;
+    let token = world.token(&shopper, &id).await.unwrap();
+    assert_eq!(token.payment_method(), Some("visa:amazonpay ü"));
+    assert_eq!(token.events[0].created_at, jiff::Timestamp::UNIX_EPOCH);
+}

@@ -1,0 +1,275 @@
+//! The bundle with a DynamoDB that counts and fails on demand, a silent Adyen, and a pen to
+//! write webhooks with.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::adyen::Fault;
+use local::bundle::Options;
+use local::keys;
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use shared::adyen::hmac::Key;
+use shared::config::{Env, Settings};
+use shared::order::{Derived, Order};
+use shared::store::{Orders, Tokens};
+use shared::token::{Token, TokenKey};
+use tests::faulty::Faulty;
+use tests::{Answer, Stack, faulty_dynamodb};
+
+/// The bundle, with the stores' own eyes on its tables.
+pub struct World {
+    pub stack: Stack,
+    /// Between the functions and their tables; the stores here look past it.
+    pub dynamodb: Faulty,
+    pub orders: Orders,
+    pub tokens: Tokens,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self::with([]).await
+    }
+
+    /// With these variables of the functions.
+    pub async fn with<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        Self::behind(faulty_dynamodb::start().await, variables).await
+    }
+
+    /// With that before DynamoDB.
+    pub async fn behind<const N: usize>(dynamodb: Faulty, variables: [(&str, &str); N]) -> Self {
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let mut variables = BTreeMap::from(variables);
+        variables.extend([faulty_dynamodb::variable(&dynamodb)]);
+        let stack = Stack::with(Options {
+            variables,
+            ..Options::default()
+        })
+        .await;
+        stack.adyen().hold_webhooks();
+        dynamodb.lead_to(stack.bundle.dynamodb_url());
+
+        let env: Env = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", stack.bundle.dynamodb_url()),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into_iter()
+        .collect();
+        let mut settings = Settings::load(&env, &[]).await.unwrap();
+        let stores = Orders::read(&mut settings).zip(Tokens::read(&mut settings));
+        let (orders, tokens) = settings.finish(stores).unwrap();
+        Self {
+            stack,
+            dynamodb,
+            orders,
+            tokens,
+        }
+    }
+
+    /// Pays, and gives the payment's pspReference.
+    pub async fn paid(&self, reference: &str, amazon_pay_token: &str) -> String {
+        let answer = self.stack.pay(reference, amazon_pay_token).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        self.psp_reference(reference)
+    }
+
+    /// The newest payment of that order at Adyen.
+    pub fn psp_reference(&self, reference: &str) -> String {
+        self.stack.adyen().with_books(|books| {
+            let payments = books.payments_of(reference);
+            payments.last().unwrap().psp_reference.clone()
+        })
+    }
+
+    /// Pays, and does something with the payment's pspReference while Adyen's answer is on
+    /// its way.
+    pub async fn while_paying(&self, reference: &str, act: impl AsyncFnOnce(String)) {
+        let slow = Fault::answer_late(Duration::from_millis(500));
+        self.stack.adyen().inject(slow.on("/payments"));
+        let meanwhile = async {
+            while self
+                .stack
+                .adyen()
+                .with_books(|books| books.payments_of(reference).is_empty())
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            act(self.psp_reference(reference)).await;
+            let order = self.order(reference).await;
+            assert_eq!(order.attempts[0].psp_reference, None, "answered too early");
+        };
+        let (answer, ()) = tokio::join!(self.stack.pay(reference, "AMZN"), meanwhile);
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// A request to the webhook URL, to be completed.
+    pub fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.stack
+            .request(reqwest::Method::POST, "/webhooks")
+            .header("content-type", "application/json; charset=utf-8")
+            .body(body)
+    }
+
+    /// Delivers a body.
+    pub async fn deliver(&self, body: impl Into<reqwest::Body>) -> Answer {
+        Answer::of(self.post(body)).await
+    }
+
+    /// Delivers an item, signed, and expects it to be accepted.
+    pub async fn tell(&self, item: &Value) {
+        accepted(&self.deliver(standard(&[signed(item)]).to_string()).await);
+    }
+
+    /// Delivers a token notification, signed, and expects it to be accepted.
+    pub async fn tell_of_token(&self, notification: &Value) {
+        accepted(&self.deliver_signed(&notification.to_string()).await);
+    }
+
+    /// Delivers a body, signed as a whole.
+    pub async fn deliver_signed(&self, body: &str) -> Answer {
+        let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
+        Answer::of(
+            self.post(body.to_owned())
+                .header("hmacsignature", signature),
+        )
+        .await
+    }
+
+    /// The order as it is stored.
+    pub async fn order(&self, reference: &str) -> Order {
+        let reference = reference.parse().unwrap();
+        self.orders.get(&reference).await.unwrap().unwrap()
+    }
+
+    /// The order's status.
+    pub async fn status(&self, reference: &str) -> Value {
+        json!(Derived::of(&self.order(reference).await).status)
+    }
+
+    /// What the orders table keeps under a key.
+    pub async fn item(&self, key: &str) -> Option<HashMap<String, AttributeValue>> {
+        let read = self.stack.dynamodb().get_item().table_name("orders");
+        let read = read.key("reference", AttributeValue::S(key.to_owned()));
+        read.send().await.unwrap().item
+    }
+
+    /// How many items a table has.
+    pub async fn count(&self, table: &str) -> i32 {
+        let scan = self.stack.dynamodb().scan().table_name(table);
+        scan.send().await.unwrap().count()
+    }
+
+    /// The token as it is stored.
+    pub async fn token(&self, shopper: &str, id: &str) -> Option<Token> {
+        self.tokens.get(&token_key(shopper, id)).await.unwrap()
+    }
+}
+
+pub fn token_key(shopper: &str, id: &str) -> TokenKey {
+    TokenKey {
+        shopper_reference: shopper.to_owned().try_into().unwrap(),
+        stored_payment_method_id: id.to_owned().try_into().unwrap(),
+    }
+}
+
+/// Adyen takes nothing else for an acknowledgement.
+#[track_caller]
+pub fn accepted(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.body, "[accepted]", "{answer:?}");
+}
+
+pub fn key(hex: &str) -> Key {
+    Key::from_hex(hex).unwrap()
+}
+
+/// An item of EUR 10.00 that went well, not signed yet.
+pub fn item(event_code: &str, psp_reference: &str, merchant_reference: &str) -> Value {
+    json!({
+        "additionalData": {},
+        "amount": {"currency": "EUR", "value": 1000},
+        "eventCode": event_code,
+        "eventDate": "2026-11-23T10:00:00+01:00",
+        "merchantAccountCode": keys::MERCHANT_ACCOUNT,
+        "merchantReference": merchant_reference,
+        "paymentMethod": "visa_amazonpay",
+        "pspReference": psp_reference,
+        "reason": "",
+        "success": "true",
+    })
+}
+
+/// An item about what happened later to a payment.
+pub fn modification(event_code: &str, psp_reference: &str, payment: &str, named: &str) -> Value {
+    let mut item = item(event_code, psp_reference, named);
+    item["originalReference"] = json!(payment);
+    item
+}
+
+/// The item with other members.
+pub fn with(mut item: Value, members: Value) -> Value {
+    for (name, value) in members.as_object().unwrap() {
+        item[name] = value.clone();
+    }
+    item
+}
+
+/// The item with its signature.
+pub fn signed(item: &Value) -> Value {
+    signed_by(item, keys::STANDARD_HMAC_KEY)
+}
+
+pub fn signed_by(item: &Value, hex: &str) -> Value {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let content = [
+        &item["pspReference"],
+        &item["originalReference"],
+        &item["merchantAccountCode"],
+        &item["merchantReference"],
+        &item["amount"]["value"],
+        &item["amount"]["currency"],
+        &item["eventCode"],
+        &item["success"],
+    ];
+    let mut item = item.clone();
+    let content = content.map(text).join(":");
+    item["additionalData"]["hmacSignature"] = json!(key(hex).sign(content.as_bytes()));
+    item
+}
+
+/// A delivery of these items.
+pub fn standard(items: &[Value]) -> Value {
+    let items: Vec<Value> = items
+        .iter()
+        .map(|item| json!({"NotificationRequestItem": item}))
+        .collect();
+    json!({"live": "false", "notificationItems": items})
+}
+
+/// A token notification; `kind` is `created` and the like.
+pub fn token_notification(kind: &str, event_id: &str, shopper: &str, id: &str) -> Value {
+    let mut notification = json!({
+        "createdAt": "2026-11-23T10:00:00+01:00",
+        "eventId": event_id,
+        "environment": "test",
+        "data": {
+            "merchantAccount": keys::MERCHANT_ACCOUNT,
+            "storedPaymentMethodId": id,
+            "type": "visa_amazonpay",
+            "shopperReference": shopper,
+        },
+        "type": format!("recurring.token.{kind}"),
+    });
+    if kind != "disabled" {
+        notification["data"]["operation"] = json!(kind);
+    }
+    notification
+}
