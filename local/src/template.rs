@@ -19,6 +19,8 @@ pub struct Template {
     pub tables: BTreeMap<String, Table>,
     /// What browsers on other origins may do, once origins are configured.
     pub cors: Cors,
+    /// How changes of orders become events for the merchant's systems.
+    pub order_events: Pipe,
 }
 
 /// One function.
@@ -57,6 +59,17 @@ pub struct Cors {
     pub expose_headers: Vec<String>,
     /// Seconds that a browser may remember the answer.
     pub max_age: u64,
+}
+
+/// What an EventBridge pipe makes of the records of a stream.
+#[derive(Clone, Debug, Default)]
+pub struct Pipe {
+    /// The event pattern that a record must match, as JSON text.
+    pub pattern: String,
+    /// The path of an event's detail-type in its record.
+    pub detail_type: String,
+    /// An event's detail, with paths into its record in angle brackets.
+    pub detail: String,
 }
 
 /// The template is not what this module expects of it.
@@ -133,6 +146,7 @@ impl Template {
             functions: BTreeMap::new(),
             tables: BTreeMap::new(),
             cors: Cors::default(),
+            order_events: Pipe::default(),
         };
         for (id, resource) in document.resources {
             match resource.r#type.as_str() {
@@ -147,6 +161,7 @@ impl Template {
                 "AWS::DynamoDB::Table" => {
                     template.tables.insert(id, table(resource.properties));
                 }
+                "AWS::Pipes::Pipe" => template.order_events = pipe(&resource.properties),
                 "AWS::Serverless::HttpApi" => {
                     template.cors = typed(&id, resource.properties["CorsConfiguration"].clone())?;
                 }
@@ -214,6 +229,18 @@ fn table(properties: Value) -> Table {
         time_to_live: properties["TimeToLiveSpecification"]["AttributeName"]
             .as_str()
             .map(str::to_owned),
+    }
+}
+
+fn pipe(properties: &Value) -> Pipe {
+    let text = |path: &str| {
+        let text = properties.pointer(path).and_then(Value::as_str);
+        text.unwrap_or_default().to_owned()
+    };
+    Pipe {
+        pattern: text("/SourceParameters/FilterCriteria/Filters/0/Pattern"),
+        detail_type: text("/TargetParameters/EventBridgeEventBusParameters/DetailType"),
+        detail: text("/TargetParameters/InputTemplate"),
     }
 }
 

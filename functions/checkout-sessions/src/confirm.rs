@@ -5,7 +5,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    amazon_pay::{CheckoutSessionId, SessionProblem},
+    amazon_pay::{self, CheckoutSessionId, SessionProblem},
     amount::Amount,
     auth::Caller,
     edge,
@@ -38,7 +38,7 @@ pub async fn confirm(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    let amazon_pay = state.amazon_pay()?;
+    let amazon_pay = amazon_pay::configured(state.amazon_pay.as_ref())?;
     let order = read(caller, edge::json_object_or_nothing(request)?)?;
     in_ledger_currency(amazon_pay, &order.amount)?;
     let parameters = request.path_parameters();

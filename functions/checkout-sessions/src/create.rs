@@ -10,7 +10,7 @@ use shared::{
         shopper::{CountryCode, ShopperReference},
     },
     amazon_pay::{
-        AmazonPay, Frequency, Price, RecurringMetadata, Region, Scope, SignedButton,
+        self, AmazonPay, Frequency, Price, RecurringMetadata, Region, Scope, SignedButton,
         WebCheckoutDetails,
     },
     amount::{Amount, Currency},
@@ -72,7 +72,7 @@ pub async fn create(
     caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
-    let amazon_pay = state.amazon_pay()?;
+    let amazon_pay = amazon_pay::configured(state.amazon_pay.as_ref())?;
     let wish = read(caller, edge::json_object(request)?)?;
     if let Some(amount) = &wish.amount {
         in_ledger_currency(amazon_pay, amount)?;

@@ -42,16 +42,6 @@ impl State {
             })
         })())
     }
-
-    /// Amazon Pay, where this deployment is registered there.
-    fn amazon_pay(&self) -> Result<&AmazonPay, Problem> {
-        self.amazon_pay.as_ref().ok_or_else(|| {
-            Problem::new(
-                Code::AmazonPayNotConfigured,
-                "None of the AMAZON_PAY_ variables is set.",
-            )
-        })
-    }
 }
 
 /// Answers one request.

@@ -3,6 +3,7 @@
 mod details;
 mod pay;
 mod request;
+mod session;
 mod stored;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use lambda_http::{Body, Request, Response};
 use serde_json::value::RawValue;
 use shared::{
     adyen::{self, payments::ReturnUrl},
+    amazon_pay::AmazonPay,
     auth::TokenKeys,
     config::{Env, Settings, StartError, origins, text},
     edge,
@@ -26,6 +28,8 @@ pub struct State {
     adyen: adyen::client::Client,
     orders: Orders,
     stored: Tokens,
+    /// None where storefronts bring Amazon Pay's token themselves.
+    amazon_pay: Option<AmazonPay>,
     rules: Rules,
 }
 
@@ -44,12 +48,18 @@ impl State {
     /// # Errors
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let secrets = [adyen::client::Client::SECRETS, &TokenKeys::SECRETS].concat();
+        let secrets = [
+            adyen::client::Client::SECRETS,
+            AmazonPay::SECRETS,
+            &TokenKeys::SECRETS,
+        ]
+        .concat();
         let mut settings = Settings::load(env, &secrets).await?;
         let tokens = TokenKeys::read(&mut settings);
         let adyen = adyen::client::Client::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let stored = Tokens::read(&mut settings);
+        let amazon_pay = AmazonPay::read(&mut settings);
         let rules = Rules::read(&mut settings);
         settings.finish((|| {
             Some(Self {
@@ -57,6 +67,7 @@ impl State {
                 adyen: adyen?,
                 orders: orders?,
                 stored: stored?,
+                amazon_pay: amazon_pay?,
                 rules: rules?,
             })
         })())

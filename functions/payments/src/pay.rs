@@ -15,7 +15,8 @@ use shared::{
 };
 
 use crate::{
-    State, accepted, already_paid, answer, in_progress, not_processed, present, request, stored,
+    State, accepted, already_paid, answer, in_progress, not_processed, present, request, session,
+    stored,
 };
 
 /// Takes a payment, once: writes the attempt, asks Adyen, writes the answer.
@@ -37,7 +38,7 @@ pub async fn pay(
 
     let refusal = match &TokenKey::charged_by(&payment) {
         Some(key) => stored::refusal(state, key, until).await?,
-        None => None,
+        None => session::redeem(state.amazon_pay.as_ref(), &mut payment, until).await?,
     };
     let start = match refusal {
         Some(_) => Start::Read,
@@ -51,6 +52,10 @@ pub async fn pay(
         .await?;
     let order = present(order)?;
     let attempt = match next {
+        // Sent before, and its session does not give the token any more: a webhook will tell.
+        Move::Send { attempt } if payment.payment_method.amazon_checkout_session_id.is_some() => {
+            return Ok(accepted(&order, attempt, viewer));
+        }
         Move::Send { attempt } => attempt,
         Move::Ended { attempt } => return answer(&order, attempt, None, viewer),
         Move::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),

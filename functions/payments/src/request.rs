@@ -88,17 +88,21 @@ impl Rules {
 /// What one field demands of another.
 fn consistent(payment: &PaymentRequest) -> Result<(), Problem> {
     let method = &payment.payment_method;
-    match (&method.amazon_pay_token, &method.stored_payment_method_id) {
-        (None, None) => missing(
+    match (
+        &method.amazon_pay_token,
+        &method.amazon_checkout_session_id,
+        &method.stored_payment_method_id,
+    ) {
+        (None, None, None) => missing(
             "paymentMethod.amazonPayToken",
             "what to pay with is missing",
         ),
-        (Some(_), Some(_)) => invalid(
+        (Some(_), None, None) | (None, Some(_), None) => with_the_shopper(payment),
+        (None, None, Some(_)) => without_the_shopper(payment),
+        _ => invalid(
             "paymentMethod",
-            "expected amazonPayToken or storedPaymentMethodId, not both",
+            "expected one of amazonPayToken, amazonCheckoutSessionId and storedPaymentMethodId",
         ),
-        (Some(_), None) => with_the_shopper(payment),
-        (None, Some(_)) => without_the_shopper(payment),
     }
 }
 

@@ -110,6 +110,18 @@ pub struct Payment {
     pub action_id: Option<String>,
     /// When its offer ends.
     pub closes_at: Option<Timestamp>,
+    /// Whether a refund of it failed after all.
+    #[serde(default)]
+    pub refund_failed: bool,
+}
+
+impl Payment {
+    /// Whether a refund that succeeds now will fail after all: the first one of a
+    /// `-REFUND-FAIL` payment does.
+    pub(super) fn next_refund_fails(&self) -> bool {
+        let asked_for = |token: &String| token.contains("-REFUND-FAIL");
+        !self.refund_failed && self.amazon_pay_token.as_ref().is_some_and(asked_for)
+    }
 }
 
 /// Whether a token can be charged.

@@ -25,6 +25,7 @@
 //! | `-NO-WEBHOOK` | Authorised, and no webhook |
 //! | `-OFFER-CLOSED` | as `-3DS-REDIRECT`, and soon OFFER_CLOSED, after which it can't be completed |
 //! | `-REVOKED` | Authorised; what it stored can be charged once, then it is refused, code 50 |
+//! | `-REFUND-FAIL`, also before another end | as that end says; the first refund succeeds, then REFUND_FAILED |
 //! | `-UNKNOWN` | error 5_602, the token does not exist |
 //! | `-FAULT-<code>`, as `-FAULT-5_606` | that error; 703 comes with 503 and `transient-error: true`, 905 with 500 |
 //! | `-HTTP-<status>`, as `-HTTP-429`, `-HTTP-500` | that status, without an error that Adyen would explain; nothing is processed |

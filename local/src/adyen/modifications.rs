@@ -65,6 +65,11 @@ pub(super) fn create(
             ("CANCEL_OR_REFUND", Some(action), decided)
         }
     };
+    let fails = event_code == "REFUND" && decided.is_ok() && payment.next_refund_fails();
+    if let (true, Some(amount)) = (fails, &amount) {
+        payment.refund_failed = true;
+        payment.money.refunded -= amount.value;
+    }
     desk.save(&payment);
     let own = new_psp_reference();
     let mut event = Event {
@@ -76,7 +81,14 @@ pub(super) fn create(
     event
         .additional_data
         .extend(action.map(|action| ("modification.action".into(), action.into())));
+    let failed = Event {
+        event: "REFUND_FAILED".into(),
+        ..event.clone()
+    };
     tell(desk, event, decided);
+    if fails {
+        desk.notify(&failed, desk.options.refund_failed_delay);
+    }
 
     let mut answer = json!({
         "merchantAccount": desk.options.merchant_account,

@@ -35,6 +35,8 @@ pub struct Options {
     pub late_webhook_delay: Duration,
     /// From an `-OFFER-CLOSED` payment to the end of the offer.
     pub offer_closed_delay: Duration,
+    /// From a refund of a `-REFUND-FAIL` payment to the webhook that it failed.
+    pub refund_failed_delay: Duration,
     /// How long the answer to a `-TIMEOUT` payment takes.
     pub withheld: Duration,
     /// How long any call takes; a repeat under its key meanwhile gets 704.
@@ -61,6 +63,7 @@ impl Default for Options {
             token_webhook_delay: Duration::from_secs(1),
             late_webhook_delay: Duration::from_secs(40),
             offer_closed_delay: Duration::from_secs(5),
+            refund_failed_delay: Duration::from_secs(2),
             withheld: Duration::from_secs(180),
             answer_delay: Duration::ZERO,
             redelivery: redelivery(),

@@ -138,6 +138,7 @@ fn begin(desk: &Desk, request: &validate::Payment) -> Payment {
         return_url: request.return_url.clone(),
         action_id: None,
         closes_at: None,
+        refund_failed: false,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::adyen::Answer;
 pub(super) const SCRIPT: &str = include_str!("checkout.js");
 
 /// What the shopper can pick, as the token's end and in words.
-const CARDS: [(&str, &str); 13] = [
+const CARDS: [(&str, &str); 14] = [
     ("", "A card that pays"),
     ("-REFUSED", "A card that is refused"),
     ("-CANCELLED", "A card whose payment is cancelled"),
@@ -30,6 +30,7 @@ const CARDS: [(&str, &str); 13] = [
     ("-DROP", "A card for which Adyen's answer is lost"),
     ("-LATE-FAIL", "A card that fails after all"),
     ("-NO-WEBHOOK", "A card for which no webhook comes"),
+    ("-REFUND-FAIL", "A card to which the first refund fails"),
     ("-UNKNOWN", "A card that Adyen does not know"),
     ("-NO-TOKEN", "A key that is not enabled for Adyen"),
 ];

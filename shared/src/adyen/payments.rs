@@ -11,6 +11,7 @@ use super::shopper::{
     ShopperName, ShopperReference,
 };
 use crate::{
+    amazon_pay::CheckoutSessionId,
     amount::Amount,
     reference::Reference,
     text::{Text, checked, invisible, open_enum},
@@ -95,7 +96,7 @@ pub struct PaymentRequest {
     pub telephone_number: Option<Text<64>>,
 }
 
-/// Amazon Pay by its token, or a stored payment method.
+/// Amazon Pay by its token or its checkout session, or a stored payment method.
 /// Source: Checkout API, `AmazonPayDetails` and `StoredPaymentMethodDetails`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -103,6 +104,10 @@ pub struct PaymentMethod {
     /// Adyen's name of the method.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<PaymentMethodType>,
+    /// Not Adyen's: in place of the token, the checkout session that has it. Adyen is sent
+    /// the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amazon_checkout_session_id: Option<CheckoutSessionId>,
     /// From Amazon Pay's Get Checkout Session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amazon_pay_token: Option<Text<1000>>,

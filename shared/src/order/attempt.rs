@@ -74,10 +74,15 @@ impl Try {
         idempotency_key: Option<String>,
         now: Timestamp,
     ) -> Self {
-        let instrument = match (&method.amazon_pay_token, &method.stored_payment_method_id) {
-            (Some(token), _) => format!("amazonPayToken:{}", &**token),
-            (None, Some(id)) => format!("storedPaymentMethodId:{}", &**id),
-            (None, None) => String::new(),
+        let instrument = match (
+            &method.amazon_pay_token,
+            &method.amazon_checkout_session_id,
+            &method.stored_payment_method_id,
+        ) {
+            (Some(token), ..) => format!("amazonPayToken:{}", &**token),
+            (_, Some(session), _) => format!("amazonCheckoutSessionId:{session}"),
+            (.., Some(id)) => format!("storedPaymentMethodId:{}", &**id),
+            (None, None, None) => String::new(),
         };
         Self {
             instrument: sha256(&[instrument.as_bytes()]),

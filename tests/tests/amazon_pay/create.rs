@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use local::amazon::Options;
 use serde_json::{Value, json};
-use tests::{Stack, backend, browser, browser_with};
+use tests::{backend, browser, browser_with};
 
 use crate::world::{RESULT, REVIEW, Shop, location, urls, urls_and};
 
@@ -278,11 +278,7 @@ async fn whoever_calls_says_who_they_are_first() {
 
 #[tokio::test]
 async fn without_an_account_at_amazon_pay_nothing_is_implemented() {
-    let options = local::bundle::Options {
-        amazon: None,
-        ..local::bundle::Options::default()
-    };
-    let stack = Stack::with(options).await;
+    let stack = Shop::unregistered().await;
     let token = browser("ORDER-1");
 
     let answer = stack.post("/checkoutSessions", &token, &urls()).await;

@@ -38,6 +38,15 @@ impl Shop {
         Self::of(Stack::with(options).await)
     }
 
+    /// A shop whose deployment is not registered at Amazon Pay.
+    pub async fn unregistered() -> Stack {
+        Stack::with(bundle::Options {
+            amazon: None,
+            ..bundle::Options::default()
+        })
+        .await
+    }
+
     fn of(stack: Stack) -> Self {
         Self {
             stack,

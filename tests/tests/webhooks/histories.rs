@@ -50,7 +50,7 @@ impl Pen<'_> {
     fn later(&mut self, event_code: &str, psp_reference: &str, success: bool, value: i64) {
         let psp_reference = format!("{psp_reference}-{}", self.payment);
         let foreign = format!("{event_code}/{psp_reference}");
-        let named = if self.items.len() % 2 == 0 {
+        let named = if self.items.len().is_multiple_of(2) {
             self.reference
         } else {
             &foreign

@@ -1,0 +1,219 @@
+//! Paying with a checkout session in place of its token.
+
+use local::amazon::{Fault, State};
+use serde_json::{Value, json};
+use tests::{Answer, backend, browser, payment};
+
+use crate::world::Shop;
+
+fn with_session(id: &str) -> Value {
+    json!({"paymentMethod": {"type": "amazonpay", "amazonCheckoutSessionId": id}})
+}
+
+async fn pay(shop: &Shop, reference: &str, session: &str) -> Answer {
+    let body = with_session(session);
+    shop.stack
+        .post("/payments", &browser(reference), &body)
+        .await
+}
+
+/// What reached Adyen's `/payments`.
+fn charged(shop: &Shop) -> Vec<Value> {
+    let books = shop.stack.adyen().books();
+    books
+        .calls_to("/payments")
+        .iter()
+        .map(|call| call.body.clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_session_s_token_goes_to_adyen() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1", "10.00", "EUR");
+
+    let answer = pay(&shop, "ORDER-1", "S1").await;
+
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.body["resultCode"], "Authorised");
+    let charged = charged(&shop);
+    let [sent] = charged.as_slice() else {
+        panic!("{charged:?}")
+    };
+    assert_eq!(
+        sent["paymentMethod"],
+        json!({"type": "amazonpay", "amazonPayToken": shop.session("S1").amazon_pay_token()})
+    );
+    assert_eq!(shop.books().completions(), 0);
+    assert_eq!(shop.session("S1").state, State::Open);
+    shop.stack
+        .order_once("ORDER-1", |order| order["confirmed"] == true)
+        .await;
+}
+
+#[tokio::test]
+async fn the_same_session_again_is_the_same_payment() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1", "10.00", "EUR");
+    let first = pay(&shop, "ORDER-1", "S1").await;
+
+    let second = pay(&shop, "ORDER-1", "S1").await;
+    assert_eq!(second.body, first.body);
+
+    // Even once Amazon Pay says otherwise of the session, or nothing at all.
+    shop.amazon().end("S1", State::Completed, None);
+    assert_eq!(pay(&shop, "ORDER-1", "S1").await.body, first.body);
+    shop.amazon().inject(Fault::status(403));
+    assert_eq!(pay(&shop, "ORDER-1", "S1").await.body, first.body);
+
+    assert_eq!(charged(&shop).len(), 1);
+    assert_eq!(shop.stack.adyen().books().authorisations("ORDER-1"), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
+    let shop = Shop::open().await;
+    let amazon = shop.amazon();
+    for (id, reason) in [
+        ("LEFT", "BuyerCanceled"),
+        ("LATE", "Expired"),
+        ("NO-CARD", "Declined"),
+    ] {
+        amazon.confirmed(id, "10.00", "EUR");
+        amazon.end(id, State::Canceled, Some(reason));
+    }
+    amazon.confirmed("DONE", "10.00", "EUR");
+    amazon.end("DONE", State::Completed, None);
+    amazon.confirmed("CHEAP", "0.01", "EUR");
+    amazon.confirmed("DOLLARS", "10.00", "USD");
+    amazon.confirmed("S-NO-TOKEN", "10.00", "EUR");
+    amazon.open("UNCONFIRMED");
+
+    for (id, status, code, next_step) in [
+        ("LEFT", 409, "checkout_session_canceled", "startOver"),
+        ("NO-CARD", 409, "checkout_session_canceled", "startOver"),
+        ("LATE", 409, "checkout_session_expired", "startOver"),
+        ("DONE", 409, "checkout_session_completed", "startOver"),
+        ("NOBODY-S", 404, "checkout_session_not_found", "startOver"),
+        ("CHEAP", 422, "amount_mismatch", "startOver"),
+        ("DOLLARS", 422, "amount_mismatch", "startOver"),
+        ("UNCONFIRMED", 422, "amount_mismatch", "startOver"),
+        ("S-NO-TOKEN", 502, "amazon_pay_token_missing", "showError"),
+    ] {
+        let answer = pay(&shop, "ORDER-1", id).await;
+
+        assert_eq!((answer.status, answer.code()), (status, code), "{id}");
+        assert_eq!(answer.body["nextStep"], next_step, "{id}");
+        assert!(answer.body["message"].is_string(), "{id}");
+    }
+    for _ in 0..3 {
+        amazon.inject(Fault::status(500));
+    }
+    let answer = pay(&shop, "ORDER-1", "CHEAP").await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (502, "amazon_pay_unavailable")
+    );
+
+    assert!(charged(&shop).is_empty());
+    let order = shop.stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;
+    assert_eq!(order.code(), "order_not_found");
+}
+
+#[tokio::test]
+async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1-TIMEOUT", "10.00", "EUR");
+    shop.stack.adyen().inject(local::adyen::Fault::status(500));
+    let first = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
+    assert_eq!(
+        (first.status, &first.body["nextStep"]),
+        (202, &json!("wait")),
+        "{first:?}"
+    );
+    shop.amazon()
+        .end("S1-TIMEOUT", State::Canceled, Some("Expired"));
+
+    let again = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
+
+    assert_eq!(
+        (again.status, &again.body["nextStep"]),
+        (202, &json!("wait")),
+        "{again:?}"
+    );
+    assert_eq!(charged(&shop).len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_session_starts_the_next_attempt_with_a_new_one() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1-REFUSED", "10.00", "EUR");
+    shop.amazon().confirmed("S2", "10.00", "EUR");
+
+    let refused = pay(&shop, "ORDER-1", "S1-REFUSED").await;
+    assert_eq!(refused.body["nextStep"], "retryWithAmazonPay");
+    let paid = pay(&shop, "ORDER-1", "S2").await;
+
+    assert_eq!(paid.body["attempt"], 2, "{paid:?}");
+    assert_eq!(paid.body["status"], "authorised");
+}
+
+#[tokio::test]
+async fn a_session_comes_alone_and_as_amazon_pay() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1", "10.00", "EUR");
+    for (method, code, field) in [
+        (
+            json!({"type": "amazonpay", "amazonCheckoutSessionId": "S1", "amazonPayToken": "T"}),
+            "invalid_field",
+            "paymentMethod",
+        ),
+        (
+            json!({"type": "amazonpay", "amazonCheckoutSessionId": "S1", "storedPaymentMethodId": "M"}),
+            "invalid_field",
+            "paymentMethod",
+        ),
+        (
+            json!({"amazonCheckoutSessionId": "S1"}),
+            "missing_field",
+            "paymentMethod.type",
+        ),
+        (
+            json!({"type": "scheme", "amazonCheckoutSessionId": "S1"}),
+            "invalid_field",
+            "paymentMethod.type",
+        ),
+        (
+            json!({"type": "amazonpay", "amazonCheckoutSessionId": "../S1"}),
+            "invalid_field",
+            "paymentMethod.amazonCheckoutSessionId",
+        ),
+        (
+            json!({"type": "amazonpay", "amazonCheckoutSessionId": 1}),
+            "invalid_field",
+            "paymentMethod.amazonCheckoutSessionId",
+        ),
+    ] {
+        let mut body = payment("ORDER-1", "");
+        body["paymentMethod"] = method.clone();
+        let answer = shop.stack.post("/payments", &backend(), &body).await;
+        assert_eq!(answer.code(), code, "{method}: {answer:?}");
+        assert_eq!(answer.body["field"], field, "{method}");
+    }
+    assert!(shop.books().calls.is_empty());
+    assert!(charged(&shop).is_empty());
+}
+
+#[tokio::test]
+async fn without_amazon_pay_of_its_own_a_deployment_takes_tokens_only() {
+    let stack = Shop::unregistered().await;
+
+    let answer = stack
+        .post("/payments", &browser("ORDER-1"), &with_session("S1"))
+        .await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (501, "amazon_pay_not_configured")
+    );
+    assert_eq!(stack.pay("ORDER-1", "160583287597AMZN").await.status, 200);
+}
