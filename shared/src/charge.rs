@@ -1,12 +1,11 @@
 //! Asking Adyen for a payment: sent under its attempt's key, the answer kept.
 
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
     adyen::{
-        client::{CallError, Client},
-        payments::{PaymentRequest, PaymentResponse},
+        client::{CallError, Client, is_about_content},
+        payments::{Asked, PaymentRequest, PaymentResponse},
     },
     order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
     reconcile,
@@ -31,7 +30,7 @@ pub enum Charge {
         /// The order.
         order: Order,
         /// What the shopper must do next; it is not kept.
-        action: Option<Box<RawValue>>,
+        asked: Option<Asked>,
     },
     /// Adyen did not take this request, but another one that was sent for the attempt may
     /// have been processed.
@@ -74,12 +73,11 @@ impl Till<'_> {
         if let Some(token) = TokenKey::charged_by(&payment) {
             reconcile::learn(self.tokens, &token, &answered, &reference).await?;
         }
-        let (outcome, psp_reference, action) = match answered {
-            Ok(response) => (
-                Outcome::from(&response),
-                response.psp_reference,
-                response.action,
-            ),
+        let (outcome, psp_reference, asked) = match answered {
+            Ok(response) => {
+                let asked = response.asked();
+                (Outcome::from(&response), response.psp_reference, asked)
+            }
             Err(CallError::Rejected { status, error }) => {
                 tracing::warn!(%reference, attempt, status, error = error.error_code, "rejected");
                 let rejection = Rejection::new(status, &error);
@@ -105,7 +103,7 @@ impl Till<'_> {
         let order = order.ok_or_else(StoreError::gone)?;
         Ok(match outcome {
             Outcome::Rejected(rejection) if !kept => Charge::Rejected { order, rejection },
-            _ => Charge::Answered { order, action },
+            _ => Charge::Answered { order, asked },
         })
     }
 }
@@ -117,8 +115,7 @@ fn ends(rejection: &Rejection, tries: &[Try], sent: &Try) -> bool {
         // This request is the only one, or the same as all others, and it is the content that
         // Adyen does not take.
         [first] => {
-            first == sent
-                || (first.content == sent.content && matches!(rejection.status, 400 | 422))
+            first == sent || (first.content == sent.content && is_about_content(rejection.status))
         }
         _ => false,
     }

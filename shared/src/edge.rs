@@ -1,9 +1,6 @@
 //! The HTTP edge: from a Lambda request to typed values, and back.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
@@ -18,15 +15,15 @@ use crate::{
     order::{NextStep, Rejection},
     problem::{Code, Problem},
     reconcile::ReconcileError,
+    runtime,
     strict_json::{self, Strict},
 };
 
 /// The largest body of a storefront's request, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// What an invocation may take at most, and what it keeps back for its last words.
+/// What an answer may take at most.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The JSON object in a request's body.
 ///
@@ -297,9 +294,7 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
 
 /// Until when an invocation may work on its answer.
 pub fn deadline(request: &Request) -> Instant {
-    let left = request
-        .lambda_context_ref()
-        .and_then(|context| context.deadline().duration_since(SystemTime::now()).ok())
-        .map_or(LONGEST_CALL, |left| left.saturating_sub(LAST_WORDS));
-    Instant::now() + left.min(LONGEST_CALL)
+    let longest = Instant::now() + LONGEST_CALL;
+    let context = request.lambda_context_ref();
+    context.map_or(longest, |context| longest.min(runtime::deadline(context)))
 }

@@ -9,6 +9,7 @@ pub mod charge;
 pub mod config;
 pub mod edge;
 pub mod http_client;
+pub mod modify;
 pub mod order;
 pub mod problem;
 pub mod reconcile;

@@ -1,10 +1,15 @@
 //! The Lambda runtime of a function: logs, one thread, start, serve.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::{
+    convert::Infallible,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use lambda_http::{Body, Request, Response, service_fn};
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Context, LambdaEvent};
 use serde::{Serialize, de::IgnoredAny};
+use tokio::time::Instant;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -29,11 +34,11 @@ where
     })
 }
 
-/// Starts a function and runs it whenever its schedule says so. A run that fails is one
-/// failed invocation.
+/// Starts a function and runs it whenever its schedule says so, with the time by which it
+/// must be done. A run that fails is one failed invocation.
 pub fn tick<S, F, R, E>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
-    run: impl Fn(&'static S) -> F + Send + Sync,
+    run: impl Fn(&'static S, Instant) -> F + Send + Sync,
 ) -> ExitCode
 where
     S: Sync + 'static,
@@ -42,12 +47,21 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     live(start, async |state| {
-        lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| {
-            let done = run(state);
+        lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
+            let done = run(state, deadline(&event.context));
             async { done.await.map_err(lambda_runtime::Error::from) }
         }))
         .await
     })
+}
+
+/// What an invocation keeps back for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Until when an invocation may work.
+pub fn deadline(context: &Context) -> Instant {
+    let left = context.deadline().duration_since(SystemTime::now());
+    Instant::now() + left.unwrap_or_default().saturating_sub(LAST_WORDS)
 }
 
 /// The life of a function's process.

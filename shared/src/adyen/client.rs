@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+use super::lenient::{lenient_word, word};
 use crate::{
     config::{Settings, service_url},
     secrets::Secret,
@@ -28,18 +29,17 @@ const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// Adyen's own words for a request that it did not process.
 /// Source: Checkout API, `ServiceError`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceError {
-    /// The HTTP status, repeated in the body.
-    pub status: Option<u16>,
     /// Such as `702` or `14_030`.
+    #[serde(deserialize_with = "word")]
     pub error_code: String,
     /// `validation`, `security`, `configuration`, `internal`, …
+    #[serde(default, deserialize_with = "lenient_word")]
     pub error_type: Option<String>,
-    /// For developers.
-    pub message: Option<String>,
     /// Adyen's name of the request.
+    #[serde(default, deserialize_with = "lenient_word")]
     pub psp_reference: Option<String>,
 }
 
@@ -57,6 +57,19 @@ pub enum CallError {
     /// It may have been processed, or may yet be.
     #[error("outcome unknown: {0}")]
     Unknown(String),
+}
+
+impl CallError {
+    /// Whether it is a rejection of the request itself rather than of what it contains.
+    fn speaks_of_request(&self) -> bool {
+        matches!(self, Self::Rejected { status, .. } if !is_about_content(*status))
+    }
+}
+
+/// Whether a rejection with that HTTP status is about what was sent, so that every request
+/// with the same content is rejected.
+pub fn is_about_content(status: u16) -> bool {
+    matches!(status, 400 | 422)
 }
 
 /// The API key, kept from logs by its type.
@@ -104,7 +117,8 @@ impl Client {
     /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
     ///
     /// A rejection speaks for its own request only: where one before it may have been
-    /// processed, the outcome stays unknown.
+    /// processed, the outcome stays unknown. One of the content speaks for all, which had
+    /// the same.
     ///
     /// # Errors
     /// [`CallError`].
@@ -169,7 +183,7 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if in_doubt && matches!(failure.error, CallError::Rejected { .. }) {
+            if in_doubt && failure.error.speaks_of_request() {
                 let reason = format!("{}, after a request in doubt", failure.error);
                 return Err(CallError::Unknown(reason));
             }
@@ -227,7 +241,13 @@ async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Fai
     };
     let ((status, transient), body) = match timeout_at(until, exchange).await {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(Failure::unknown(without_url(error), true)),
+        Ok(Err(error)) => {
+            return Err(Failure {
+                // Without a connection nothing was sent.
+                in_doubt: !error.is_connect(),
+                ..Failure::unknown(without_url(error), true)
+            });
+        }
         Err(_) => return Err(Failure::unknown("no answer in time", true)),
     };
     if status.is_success() {

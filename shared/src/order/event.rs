@@ -74,9 +74,10 @@ impl Event {
 
     /// The payment that it is about.
     pub fn payment(&self) -> &str {
-        self.original_reference
-            .as_deref()
-            .unwrap_or(&self.psp_reference)
+        match &self.original_reference {
+            Some(original) if !self.is_authorisation() => original,
+            _ => &self.psp_reference,
+        }
     }
 
     pub(super) fn is_authorisation(&self) -> bool {
@@ -91,21 +92,13 @@ impl Event {
         )
     }
 
-    /// Whether an order's status or money may depend on it.
-    pub(super) fn moves_order(&self, others: &[Event]) -> bool {
-        use EventCode::*;
-        match self.event_code {
-            Authorisation | CaptureFailed | RefundFailed | RefundedReversed => true,
-            NotificationOfChargeback | RequestForInformation | Unknown(_) => false,
-            // A failed request matters only where it contradicts a report of success.
-            _ => {
-                self.success
-                    || others.iter().any(|other| {
-                        other.success
-                            && other.event_code == self.event_code
-                            && other.psp_reference == self.psp_reference
-                    })
-            }
-        }
+    /// Whether an order's status or money may depend on it. A failed request may contradict
+    /// a report of success that has yet to come.
+    pub(super) fn moves_order(&self) -> bool {
+        use EventCode::{NotificationOfChargeback, RequestForInformation, Unknown};
+        !matches!(
+            self.event_code,
+            NotificationOfChargeback | RequestForInformation | Unknown(_)
+        )
     }
 }

@@ -22,7 +22,9 @@ pub use attempt::{
 };
 pub use derive::{Derived, Payment};
 pub use event::{Event, EventAmount};
-pub use modification::{Modification, Operation, Recorded, Refusal, Request};
+pub use modification::{
+    Modification, ModificationState, Operation, Recorded, RefundReason, Refusal, Request,
+};
 pub use next_step::NextStep;
 pub use resolution::{AttemptState, Resolution};
 pub use status::{Attention, Status};
@@ -33,7 +35,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{amount::Amount, reference::Reference};
+use crate::{adyen::notification::EventCode, amount::Amount, reference::Reference};
 
 /// When the money of an authorised payment is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +110,12 @@ impl Order {
         self.attempts.get_mut(number.checked_sub(1)?)
     }
 
+    /// What Adyen told of offers that closed.
+    fn closed_offers(&self) -> impl Iterator<Item = &Event> {
+        let closed = |event: &&Event| event.event_code == EventCode::OfferClosed && event.success;
+        self.events.iter().filter(closed)
+    }
+
     /// The requests that were sent for an attempt, from 1.
     pub fn tries(&self, number: usize) -> &[Try] {
         let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
@@ -154,7 +162,7 @@ impl Order {
 
     /// Keeps the earliest of too many events that change nothing, whatever order they came in.
     fn limit_inert_events(&mut self) {
-        let inert = |event: &&Event| !event.moves_order(&self.events);
+        let inert = |event: &&Event| !event.moves_order();
         if self.events.iter().filter(inert).count() > Self::INERT_EVENTS {
             let latest = self.events.iter().filter(inert).max().map(Event::key);
             if let Some(at) =

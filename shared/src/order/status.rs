@@ -83,6 +83,8 @@ pub enum Attention {
     CaptureFailedUnmatched,
     /// A capture or refund is in another currency than the order.
     CurrencyDiffers,
+    /// Whether Adyen received a capture, cancel, refund or reversal stays unknown.
+    ModificationUnknown,
     /// What became of an attempt stays unknown.
     OutcomeUnknown,
     /// Two payments stand.
@@ -104,6 +106,7 @@ impl fmt::Display for Attention {
             Self::CaptureExceedsAuthorised => "capture_exceeds_authorised",
             Self::CaptureFailedUnmatched => "capture_failed_unmatched",
             Self::CurrencyDiffers => "currency_differs",
+            Self::ModificationUnknown => "modification_unknown",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::PaidTwice(payments) => return write!(f, "paid_twice: {}", payments.join(", ")),
             Self::RefundExceedsCaptured => "refund_exceeds_captured",

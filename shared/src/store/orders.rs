@@ -8,6 +8,19 @@
 //! written in one transaction with the order that learns of the payment, so that neither
 //! is ever there without the other. Until an order does, it keeps what Adyen says of the
 //! payment, for 90 days.
+//!
+//! What that costs, where nobody else writes the same order at the same moment:
+//!
+//! | | calls |
+//! |---|---|
+//! | a payment | put (attempt); transaction of two writes (answer, pointer) |
+//! | one that needs 3-D Secure | put (attempt); put (answer) |
+//! | its details | get; put (in flight); transaction of two writes (answer, pointer) |
+//! | a payment after a refusal | put, which finds the order; put (attempt); transaction of two writes |
+//! | the same payment again | put, which finds the order |
+//! | a webhook | get; put |
+//! | one whose pspReference is new to the order | get; transaction of two writes |
+//! | a question about an order | get |
 
 use std::{collections::HashMap, time::Duration};
 
@@ -35,8 +48,9 @@ use crate::{
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How long a change is tried while others change the same order.
-const CONTENTION: Duration = Duration::from_secs(20);
+/// How long a change is tried while others change the same order: less than Adyen waits for
+/// the answer to a webhook.
+const CONTENTION: Duration = Duration::from_secs(8);
 
 /// How long an event waits for an order that claims its payment, in seconds.
 const PARKED: i64 = 90 * 24 * 60 * 60;
@@ -125,7 +139,7 @@ impl Orders {
         }
     }
 
-    /// The orders whose outcome has been open since before `then`. Read from an index that
+    /// The orders whose outcome has been open since before `then`, the longest first. Read from an index that
     /// may be a moment behind.
     ///
     /// # Errors
@@ -145,8 +159,16 @@ impl Orders {
             .collect::<Result<Vec<Item>, _>>()
             .await
             .map_err(StoreError::sdk)?;
-        let named = |item: &Item| item.get("reference")?.as_s().ok()?.parse().ok();
-        Ok(items.iter().filter_map(named).collect())
+        let text = |item: &Item, name: &str| item.get(name)?.as_s().ok().cloned();
+        let mut open: Vec<_> = items
+            .iter()
+            .filter_map(|item| Some((text(item, "unsettledSince")?, text(item, "reference")?)))
+            .collect();
+        open.sort();
+        Ok(open
+            .iter()
+            .filter_map(|(_, name)| name.parse().ok())
+            .collect())
     }
 
     /// Changes an order. `act` sees the order as it is, changes it in place (or puts one
@@ -169,6 +191,7 @@ impl Orders {
         };
         // What pointers had to say when they were written.
         let mut pointers: HashMap<String, Pointer> = HashMap::new();
+        let mut contended = false;
         let mut wait = Duration::from_millis(10);
         loop {
             let mut after = before.clone();
@@ -194,17 +217,18 @@ impl Orders {
                     );
                 }
                 // Somebody was first, but what they wrote is in hand.
-                Some(Conflict::Order(order)) if before.is_none() => before = order,
+                Some(Conflict::Order(order)) if !contended => {
+                    before = order;
+                    contended = true;
+                }
                 Some(Conflict::Pointer(payment, pointer)) => {
                     pointers.insert(payment, pointer);
                 }
-                Some(conflict) => {
+                // Several are at it. After a pause what was in hand is out of date.
+                Some(_) => {
                     sleep(wait.mul_f64(fastrand::f64())).await;
-                    wait = Duration::from_millis(500).min(wait * 2);
-                    before = match conflict {
-                        Conflict::Order(order) => order,
-                        _ => self.get(reference).await?,
-                    };
+                    wait = Duration::from_millis(250).min(wait * 2);
+                    before = self.get(reference).await?;
                 }
             }
         }
