@@ -116,6 +116,37 @@ async fn test_notifications_wait_and_touch_no_order() {
 }
 
 #[tokio::test]
+async fn a_test_notification_touches_no_order_even_if_it_names_one() {
+    let world = World::new().await;
+    // Somebody tried the shop out under the name that the Customer Area uses.
+    world.paid("testMerchantRef1", "A-PENDING").await;
+    let before = world.order("testMerchantRef1").await;
+    for (event_code, psp_reference, payment) in [
+        ("AUTHORISATION", "test_AUTHORISATION_1", None),
+        ("AUTHORISATION", "TEST_CUSTOM_2", None),
+        ("OFFER_CLOSED", "Test_OFFER_CLOSED_3", None),
+        ("REFUND", "REFUND0000000001", Some("test_AUTHORISATION_1")),
+        (
+            "AUTHORISATION",
+            "AUTHORISATION001",
+            Some("TEST_AUTHORISATION_1"),
+        ),
+    ] {
+        for success in ["true", "false"] {
+            let mut told = item(event_code, psp_reference, "testMerchantRef1");
+            told["success"] = json!(success);
+            if let Some(payment) = payment {
+                told["originalReference"] = json!(payment);
+            }
+            world.tell(&told).await;
+            let parked = format!("psp#{}", payment.unwrap_or(psp_reference));
+            assert!(world.item(&parked).await.unwrap().contains_key("parked"));
+        }
+    }
+    assert_eq!(world.order("testMerchantRef1").await, before);
+}
+
+#[tokio::test]
 async fn what_has_no_order_is_accepted_and_not_kept() {
     let world = World::new().await;
     let report = json!({
