@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adyen::{
+        notification::date,
         payments::PaymentRequest,
         shopper::ShopperReference,
         token_notification::{TokenEventType, TokenNotification},
@@ -105,7 +106,7 @@ impl TokenEvent {
             created_at: notification
                 .created_at
                 .as_deref()
-                .and_then(|date| date.parse().ok())
+                .and_then(date)
                 .unwrap_or(Timestamp::UNIX_EPOCH),
             kind: notification
                 .kind

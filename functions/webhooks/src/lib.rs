@@ -92,7 +92,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     let notification: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no JSON object: {error}.")))?;
     if notification.contains_key("notificationItems") {
-        standard::receive(state, notification).await?;
+        standard::receive(state, body).await?;
     } else {
         token::receive(state, request.headers(), body, notification).await?;
     }

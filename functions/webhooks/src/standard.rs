@@ -1,6 +1,5 @@
 //! The standard notification: what became of payments.
 
-use serde_json::{Map, Value};
 use shared::{
     adyen::notification::{EventCode, Notification, NotificationRequestItem},
     order::Event,
@@ -17,8 +16,8 @@ const LONGEST: usize = 256;
 const REASON: usize = 500;
 
 /// Verifies every item, then stores every item.
-pub async fn receive(state: &State, notification: Map<String, Value>) -> Result<(), Problem> {
-    let notification: Notification = serde_json::from_value(Value::Object(notification))
+pub async fn receive(state: &State, body: &[u8]) -> Result<(), Problem> {
+    let notification: Notification = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no standard notification: {error}.")))?;
     let keys = state.keys.get().await;
     let items: Vec<_> = notification
@@ -102,6 +101,10 @@ fn event(
     }
     if !is_short(&event) {
         return Err("longer than Adyen's are");
+    }
+    if item.amount.is_some() && event.amount.is_none() {
+        let (code, psp_reference, _) = event.key();
+        tracing::warn!(%code, psp_reference, amount = ?item.amount, "an amount that cannot be read");
     }
     trim(&mut event);
     Ok(event)

@@ -33,7 +33,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{amount::Amount, reference::Reference};
+use crate::{adyen::notification::EventCode, amount::Amount, reference::Reference};
 
 /// When the money of an authorised payment is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,13 +137,23 @@ impl Order {
             && (event.introduces_payment() || self.psp_references().contains(event.payment()))
     }
 
+    /// Records an event that was received just now. That an offer closed ends what was open
+    /// then: without a date that can be read, when that was received first.
+    pub fn receive(&mut self, event: &Event, now: Timestamp) {
+        let mut event = event.clone();
+        if event.event_code == EventCode::OfferClosed
+            && event.event_date == Timestamp::UNIX_EPOCH
+            && self.position(&event).is_err()
+        {
+            event.event_date = now;
+        }
+        self.record(event);
+    }
+
     /// Records an event. One that is known already changes nothing, unless it is a later
     /// report of the same.
     pub fn record(&mut self, event: Event) {
-        match self
-            .events
-            .binary_search_by(|known| known.key().cmp(&event.key()))
-        {
+        match self.position(&event) {
             Ok(at) if self.events[at] < event => self.events[at] = event,
             Ok(_) => {}
             Err(at) => {
@@ -151,6 +161,12 @@ impl Order {
                 self.limit_inert_events();
             }
         }
+    }
+
+    /// Where an event is, or belongs.
+    fn position(&self, event: &Event) -> Result<usize, usize> {
+        let key = event.key();
+        self.events.binary_search_by(|known| known.key().cmp(&key))
     }
 
     /// Keeps the earliest of too many events that change nothing, whatever order they came in.

@@ -221,11 +221,12 @@ impl Orders {
         event: &Event,
         reference: Option<&Reference>,
     ) -> Result<Option<Order>, StoreError> {
+        let now = Timestamp::now();
         if let Some(reference) = reference {
             let (order, claimed) = self
                 .change(reference, Start::Read, |order| {
                     let claimed = order.as_mut().filter(|order| order.claims(event));
-                    Ok::<_, StoreError>(claimed.map(|order| order.record(event.clone())).is_some())
+                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)).is_some())
                 })
                 .await?;
             if claimed {
@@ -238,7 +239,7 @@ impl Orders {
         let (order, ()) = self
             .change(&owner, Start::Read, |order| {
                 if let Some(order) = order {
-                    order.record(event.clone());
+                    order.receive(event, now);
                 }
                 Ok::<_, StoreError>(())
             })
