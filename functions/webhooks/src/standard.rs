@@ -32,17 +32,17 @@ pub async fn receive(state: &State, body: &[u8]) -> Result<(), Problem> {
         tracing::warn!("a notification with a wrong signature");
         return Err(invalid_signature());
     }
+    // It may well be ours: what is sent again is not lost.
+    let Some(live) = notification.live else {
+        return Err(unreadable("live: expected true or false.".to_owned()));
+    };
     for item in &items {
-        store(state, notification.live, item).await?;
+        store(state, live, item).await?;
     }
     Ok(())
 }
 
-async fn store(
-    state: &State,
-    live: Option<bool>,
-    item: &NotificationRequestItem,
-) -> Result<(), Problem> {
+async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Result<(), Problem> {
     let event_code = item.event_code.as_ref().map_or("", EventCode::as_str);
     let psp_reference = item.psp_reference.as_deref().unwrap_or_default();
     let merchant_reference = item.merchant_reference.as_deref().unwrap_or_default();
@@ -81,12 +81,8 @@ async fn store(
 }
 
 /// The event to store, or why there is none.
-fn event(
-    state: &State,
-    live: Option<bool>,
-    item: &NotificationRequestItem,
-) -> Result<Event, &'static str> {
-    if live != Some(state.live) {
+fn event(state: &State, live: bool, item: &NotificationRequestItem) -> Result<Event, &'static str> {
+    if live != state.live {
         return Err("another environment's");
     }
     if item.merchant_account_code.as_deref() != Some(state.merchant_account.as_str()) {

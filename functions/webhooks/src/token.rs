@@ -54,7 +54,8 @@ fn event(
         return Err("of a kind not known here");
     }
     let environment = if state.live { "live" } else { "test" };
-    if notification.environment.as_deref() != Some(environment) {
+    let named = notification.environment.as_deref().unwrap_or_default();
+    if !named.eq_ignore_ascii_case(environment) {
         return Err("another environment's");
     }
     let data = notification.data.as_ref();

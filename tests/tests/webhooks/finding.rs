@@ -191,28 +191,48 @@ async fn events_of_another_account_or_environment_are_applied_to_nothing() {
             ))
             .await;
     }
-    for live in [
-        json!("true"),
-        json!(true),
-        json!("TRUE"),
-        json!("no"),
-        json!(0),
-        json!(null),
-    ] {
+    for live in [json!("true"), json!(true), json!("TRUE")] {
         let mut delivery = standard(&[signed(&event)]);
         delivery["live"] = live;
         accepted(&world.deliver(delivery.to_string()).await);
     }
-    let mut nowhere = standard(&[signed(&event)]);
-    nowhere.as_object_mut().unwrap().remove("live");
-    accepted(&world.deliver(nowhere.to_string()).await);
     assert!(world.dynamodb.calls().is_empty());
     assert_eq!(world.order("ours").await, before);
 
-    let mut ours = standard(&[signed(&event)]);
-    ours["live"] = json!(false);
-    accepted(&world.deliver(ours.to_string()).await);
-    assert_eq!(world.order("ours").await.events.len(), 1);
+    for live in [json!(false), json!("False")] {
+        let mut ours = standard(&[signed(&event)]);
+        ours["live"] = live;
+        accepted(&world.deliver(ours.to_string()).await);
+        assert_eq!(world.order("ours").await.events.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_say_its_environment_is_sent_again_not_thrown_away() {
+    let world = World::new().await;
+    let payment = world.paid("where", "AMZN").await;
+    let mut delivery = standard(&[signed(&item("AUTHORISATION", &payment, "where"))]);
+    world.dynamodb.begin(|_| None);
+    for live in [json!("no"), json!(""), json!(0), json!(null), json!([])] {
+        delivery["live"] = live;
+        let answer = world.deliver(delivery.to_string()).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "invalid_notification")
+        );
+    }
+    delivery.as_object_mut().unwrap().remove("live");
+    let answer = world.deliver(delivery.to_string()).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (400, "invalid_notification")
+    );
+    // Nor does a wrong signature learn more than that it is wrong.
+    let answer = world
+        .deliver(delivery.to_string().replace("EUR", "USD"))
+        .await;
+    assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
+    assert!(world.dynamodb.calls().is_empty());
 }
 
 #[tokio::test]
