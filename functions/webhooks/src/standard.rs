@@ -7,7 +7,7 @@ use shared::{
     reference::Reference,
 };
 
-use crate::{State, invalid_signature, not_stored, unreadable};
+use crate::{State, invalid_signature, unreadable};
 
 /// The longest text that identifies an event; Adyen's have 16 characters, and none comes near.
 const LONGEST: usize = 256;
@@ -61,7 +61,11 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
     let named = merchant_reference.parse::<Reference>().ok();
     let order = match state.orders.deliver(&event, named.as_ref()).await {
         Ok(order) => order,
-        Err(error) => return not_stored(error, &event),
+        Err(error) if error.is_permanent() => {
+            tracing::error!(%error, ?event, "an event that its order cannot take is set aside");
+            return Ok(state.orders.set_aside(&event, named.as_ref()).await?);
+        }
+        Err(error) => return Err(error.into()),
     };
     let order = order.as_ref().map(|order| order.reference.as_str());
     tracing::info!(

@@ -8,6 +8,8 @@
 //! written in one transaction with the order that learns of the payment, so that neither
 //! is ever there without the other. Until an order does, it keeps what Adyen says of the
 //! payment, for 90 days.
+//!
+//! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -119,9 +121,13 @@ impl Orders {
             .send()
             .await
             .map_err(StoreError::sdk)?;
-        match output.item.as_ref().map(pointer).transpose()? {
-            Some(Pointer::Order(reference)) => Ok(Some(reference)),
-            _ => Ok(None),
+        match output.item.as_ref().map(pointer).transpose() {
+            Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                tracing::error!(psp_reference, %error, "a payment that leads to no order");
+                Ok(None)
+            }
         }
     }
 
@@ -189,9 +195,7 @@ impl Orders {
             match self.write(before.as_ref(), order, &pointers).await? {
                 None => return Ok((after, value)),
                 Some(_) if Instant::now() >= until => {
-                    return Err(
-                        StoreError("too many changes of one order at once".to_owned()).into(),
-                    );
+                    return Err(StoreError::passing("too many changes of one order at once").into());
                 }
                 // Somebody was first, but what they wrote is in hand.
                 Some(Conflict::Order(order)) if before.is_none() => before = order,
@@ -280,11 +284,35 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(Ok(Some(item))) => match pointer(&item)? {
                 Pointer::Order(reference) => Ok(Some(reference)),
-                Pointer::Parked(..) => Err(StoreError("a pointer that leads nowhere".to_owned())),
+                Pointer::Parked(..) => Err(StoreError::unreadable("where a pointer leads")),
             },
-            Err(Ok(None)) => Err(StoreError("a pointer that was not shown".to_owned())),
+            Err(Ok(None)) => Err(StoreError::passing("a pointer that was not shown")),
             Err(Err(error)) => Err(error),
         }
+    }
+
+    /// Sets an event aside, in an item of its own, that the item where it belongs cannot take.
+    /// A person must look at it: it may have moved money, and is kept for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not stored.
+    pub async fn set_aside(
+        &self,
+        event: &Event,
+        reference: Option<&Reference>,
+    ) -> Result<(), StoreError> {
+        let (code, psp_reference, success) = event.key();
+        let key = format!("parked#{psp_reference}#{code}#{success}");
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("reference", text_value(&key))
+            .item("named", text_value(reference.map_or("", Reference::as_str)))
+            .item("event", serde_dynamo::to_attribute_value(event)?)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        Ok(())
     }
 
     /// Writes an order, and with it the pointers of payments that are new to it.
@@ -412,7 +440,8 @@ impl Orders {
                     AttributeValue::N(before.version.to_string()),
                 ),
         };
-        put.build().map_err(|error| StoreError(error.to_string()))
+        put.build()
+            .map_err(|error| StoreError::passing(error.to_string()))
     }
 
     /// Leads a payment to its order, on the condition that nothing was parked with it but
@@ -441,7 +470,7 @@ impl Orders {
         };
         update
             .build()
-            .map_err(|error| StoreError(error.to_string()))
+            .map_err(|error| StoreError::passing(error.to_string()))
     }
 }
 
@@ -492,13 +521,20 @@ fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         return order
             .parse()
             .map(Pointer::Order)
-            .map_err(|_| StoreError("a pointer to no order".to_owned()));
+            .map_err(|_| StoreError::unreadable("where a pointer leads"));
     }
     let events = item
         .iter()
         .filter(|(name, _)| name.starts_with("event:"))
-        .map(|(_, value)| serde_dynamo::from_attribute_value(value.clone()))
-        .collect::<Result<_, _>>()?;
+        .filter_map(|(name, value)| {
+            serde_dynamo::from_attribute_value(value.clone())
+                // It stays there; the others must not wait for it.
+                .inspect_err(
+                    |error| tracing::error!(name, %error, "a parked event that cannot be read"),
+                )
+                .ok()
+        })
+        .collect();
     let count = item
         .get("parked")
         .and_then(|value| value.as_n().ok())
