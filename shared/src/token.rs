@@ -185,6 +185,17 @@ impl Token {
         }
     }
 
+    /// Names the order of the payment that created it, which may have become known later.
+    pub fn link(&mut self, psp_reference: &str, reference: &Reference) {
+        let origin = self.origin();
+        if let Some(origin) = origin.filter(|origin| origin.event_id == psp_reference) {
+            self.record(TokenEvent {
+                reference: Some(reference.clone()),
+                ..origin.clone()
+            });
+        }
+    }
+
     /// Ends it, unless an event did so before.
     pub fn disable(&mut self, event: TokenEvent) {
         if self.ended_at().is_none() {
