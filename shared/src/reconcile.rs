@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
     adyen::{
         client::{CallError, Client},
+        notification::{EventCode, date},
         payments::PaymentResponse,
         recurring::RecurringDetail,
         shopper::ShopperReference,
@@ -24,9 +25,7 @@ use crate::{
 
 /// "Token Revoked", a `refusalReasonCode`.
 const REVOKED: &str = "50";
-
-/// A token that Adyen told of so shortly before need not be in the list yet.
-const SETTLING: SignedDuration = SignedDuration::from_secs(60);
+const TOKEN_REVOKED: &str = "Token Revoked";
 
 /// Why tokens were not brought in line.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +54,9 @@ pub async fn reconcile(
     let listed = adyen
         .list_recurring_details(merchant_account, shopper_reference, until)
         .await?;
+    let complete = listed.complete;
     let mut listed: BTreeMap<String, RecurringDetail> = listed
+        .details
         .into_iter()
         .map(|detail| (detail.recurring_detail_reference.clone(), detail))
         .collect();
@@ -64,7 +65,9 @@ pub async fn reconcile(
         let is_listed = listed
             .remove(&*known.key.stored_payment_method_id)
             .is_some();
-        if agree(&known, is_listed, asked_at) == known {
+        // Of what could not be read it may be one.
+        let undecided = !is_listed && !complete;
+        if undecided || agree(&known, is_listed, asked_at) == known {
             reconciled.push(known);
             continue;
         }
@@ -94,15 +97,14 @@ pub async fn reconcile(
     Ok(reconciled)
 }
 
-/// A token as the list has it or lacks it. What an event ended stays ended.
+/// A token as the list has it or lacks it, unless something newer than the question says
+/// otherwise. What an event ended stays ended.
 fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
-    let settling = token
-        .last_seen_at()
-        .is_some_and(|seen| seen > asked_at - SETTLING);
-    let unlisted_since = match listed {
-        true => None,
-        false if settling => token.unlisted_since,
-        false => token.unlisted_since.or(Some(asked_at)),
+    let newer = |at: &Timestamp| *at > asked_at;
+    let unlisted_since = match token.unlisted_since {
+        since if listed => since.filter(newer),
+        None if !token.last_seen_at().as_ref().is_some_and(newer) => Some(asked_at),
+        since => since,
     };
     Token {
         unlisted_since,
@@ -119,7 +121,7 @@ fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Tok
         created_at: detail
             .creation_date
             .as_deref()
-            .and_then(|date| date.parse().ok())
+            .and_then(date)
             .unwrap_or(asked_at),
         kind: TokenEventType::Created,
         event_id: detail.first_psp_reference.clone().unwrap_or_default(),
