@@ -4,6 +4,7 @@ use shared::{
     adyen::notification::{EventCode, Notification, NotificationRequestItem},
     order::Event,
     problem::Problem,
+    reconcile,
     reference::Reference,
 };
 
@@ -67,6 +68,9 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
         }
         Err(error) => return Err(error.into()),
     };
+    if let Some(order) = &order {
+        reconcile::learn_from_event(&state.tokens, order, &event).await?;
+    }
     let order = order.as_ref().map(|order| order.reference.as_str());
     tracing::info!(
         event_code,
