@@ -6,7 +6,7 @@
 //! that is late, or that was delivered again, makes it chargeable. That Adyen's list lacks a
 //! token is weaker: it disables the token until a list has it again.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -120,10 +120,12 @@ impl TokenEvent {
     }
 
     /// The end of a token that no webhook told of: `cause` is the pspReference of a charge of
-    /// the order, or says what else ended it.
+    /// the order, or says what else ended it. Dated to the second, as Adyen's events are: its
+    /// own report of the same end, should one come, has no earlier date.
     pub fn disabled(cause: &str, reference: Option<Reference>, now: Timestamp) -> Self {
+        let into_second = SignedDuration::from_nanos(now.subsec_nanosecond().into());
         Self {
-            created_at: now,
+            created_at: now - into_second,
             kind: TokenEventType::Disabled,
             event_id: cause.to_owned(),
             payment_method: None,

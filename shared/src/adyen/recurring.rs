@@ -1,6 +1,7 @@
 //! Stored payment methods as Adyen keeps them: `POST /listRecurringDetails` of the Recurring
 //! API and `DELETE /storedPaymentMethods/{id}` of the Checkout API.
 
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -107,7 +108,7 @@ impl Client {
         })
     }
 
-    /// Removes a stored payment method for good. Gives whether it was there.
+    /// Removes a stored payment method for good.
     ///
     /// # Errors
     /// [`CallError`].
@@ -116,16 +117,26 @@ impl Client {
         merchant_account: &str,
         key: &TokenKey,
         until: Instant,
-    ) -> Result<bool, CallError> {
+    ) -> Result<Removal, CallError> {
         let path = ["storedPaymentMethods", &*key.stored_payment_method_id];
         let query = [
             ("merchantAccount", merchant_account),
             ("shopperReference", key.shopper_reference.as_str()),
         ];
-        match self.delete(path, query, until).await {
-            Ok(()) => Ok(true),
-            Err(CallError::Rejected { error, .. }) if error.is_gone() => Ok(false),
-            Err(error) => Err(error),
+        let Err(failure) = self.delete(path, query, until).await else {
+            return Ok(Removal::Removed);
+        };
+        let (gone, bare) = match (&failure.error, failure.bare_status) {
+            (CallError::Rejected { error, .. }, _) => (error.is_gone(), false),
+            (_, Some(StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY)) => (true, true),
+            _ => (false, false),
+        };
+        match gone {
+            // A request before, whose answer was lost, may have removed it.
+            true if failure.in_doubt => Ok(Removal::Removed),
+            true if bare => Ok(Removal::NotFound(failure.error)),
+            true => Ok(Removal::Gone),
+            false => Err(failure.error),
         }
     }
 }
