@@ -11,8 +11,6 @@
 mod standard;
 mod token;
 
-use std::fmt;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
@@ -24,7 +22,7 @@ use shared::{
     edge,
     problem::{Code, Problem},
     secrets::Secret,
-    store::{Orders, StoreError, Tokens},
+    store::{Orders, Tokens},
 };
 
 /// The largest delivery that is read, in bytes; Adyen's are a few kilobytes.
@@ -92,7 +90,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     let notification: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no JSON object: {error}.")))?;
     if notification.contains_key("notificationItems") {
-        standard::receive(state, notification).await?;
+        standard::receive(state, body).await?;
     } else {
         token::receive(state, request.headers(), body, notification).await?;
     }
@@ -114,17 +112,6 @@ fn invalid_signature() -> Problem {
 
 fn unreadable(detail: String) -> Problem {
     Problem::new(Code::InvalidNotification, detail)
-}
-
-/// What to answer for an event that is not stored. One that its item will never have room
-/// for is accepted: the log has all of it.
-fn not_stored(error: StoreError, event: &impl fmt::Debug) -> Result<(), Problem> {
-    if error.item_too_large() {
-        tracing::error!(%error, ?event, "an event that its item has no room for");
-        Ok(())
-    } else {
-        Err(error.into())
-    }
 }
 
 /// The credentials that Adyen sends, as a key to compare in constant time.

@@ -11,7 +11,7 @@ use shared::{
     token::{Token, TokenEvent, TokenKey},
 };
 
-use crate::{State, invalid_signature, not_stored, unreadable};
+use crate::{State, invalid_signature, unreadable};
 
 /// Verifies the body, then stores what it tells.
 pub async fn receive(
@@ -54,7 +54,8 @@ fn event(
         return Err("of a kind not known here");
     }
     let environment = if state.live { "live" } else { "test" };
-    if notification.environment.as_deref() != Some(environment) {
+    let named = notification.environment.as_deref().unwrap_or_default();
+    if !named.eq_ignore_ascii_case(environment) {
         return Err("another environment's");
     }
     let data = notification.data.as_ref();
@@ -80,7 +81,12 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
         .await;
     let token = match changed {
         Ok((token, ())) => token,
-        Err(error) => return not_stored(error, &event),
+        // The log has all of it.
+        Err(error) if error.is_permanent() => {
+            tracing::error!(%error, ?key, ?event, "an event that its token cannot take");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
     };
     tracing::info!(
         kind = event.kind.as_str(),

@@ -134,7 +134,11 @@ impl Client {
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
-        read(&self.send(path, request, key.is_some(), until).await?)
+        let answer = self.send(path, request, until).await;
+        read(&answer.map_err(|failure| match key {
+            Some(_) => failure.of_all(),
+            None => failure.error,
+        })?)
     }
 
     /// Posts a question to the Recurring API, as [`Client::post`] does.
@@ -146,7 +150,8 @@ impl Client {
     ) -> Result<T, CallError> {
         let url = address(&self.recurring_url, path.split('/'));
         let request = self.http.post(url).json(body);
-        read(&self.send(path, request, false, until).await?)
+        let answer = self.send(path, request, until).await;
+        read(&answer.map_err(|failure| failure.error)?)
     }
 
     /// Deletes what the Checkout API has under that name, and tries again as
@@ -156,42 +161,39 @@ impl Client {
         path: [&str; 2],
         query: [(&str, &str); 2],
         until: Instant,
-    ) -> Result<(), CallError> {
+    ) -> Result<(), Failure> {
         let mut url = address(&self.checkout_url, path);
         url.query_pairs_mut().extend_pairs(query);
         let request = self.http.delete(url);
-        self.send(path[0], request, false, until).await.map(drop)
+        self.send(path[0], request, until).await.map(drop)
     }
 
-    /// Sends a request until there is an answer or no time. `once`: it must not be processed
-    /// twice, so that what Adyen says of the second time says nothing of the first.
+    /// Sends a request until there is an answer or no time.
     async fn send(
         &self,
         path: &str,
         request: RequestBuilder,
-        once: bool,
         until: Instant,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<Vec<u8>, Failure> {
         let mut wait = FIRST_WAIT;
         let mut in_doubt = false;
         loop {
             let Some(request) = request.try_clone() else {
-                return Err(CallError::Unknown("a body that is a stream".to_owned()));
+                return Err(Failure::unknown("a body that is a stream", false));
             };
             let api_key = (*self.api_key.get().await).clone();
             let failure = match attempt(request.header("X-API-Key", api_key), until).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if in_doubt && failure.error.speaks_of_request() {
-                let reason = format!("{}, after a request in doubt", failure.error);
-                return Err(CallError::Unknown(reason));
-            }
-            in_doubt |= once && failure.in_doubt;
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
             if !failure.again || Instant::now() + pause >= until {
-                return Err(failure.error);
+                return Err(Failure {
+                    in_doubt,
+                    ..failure
+                });
             }
+            in_doubt |= failure.in_doubt;
             tracing::info!(path, error = %failure.error, "asking Adyen again");
             sleep(pause).await;
             wait = MAX_WAIT.min(wait * 2);
@@ -214,20 +216,35 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
         .map_err(|error| CallError::Unknown(format!("unreadable answer: {error}")))
 }
 
-struct Failure {
-    error: CallError,
+pub(super) struct Failure {
+    pub error: CallError,
+    /// The status of an answer that gives no reason.
+    pub bare_status: Option<StatusCode>,
     /// Whether the same request with the same key may be sent again.
     again: bool,
-    /// Whether the request may have been processed.
-    in_doubt: bool,
+    /// Whether the request may have been processed; of one that was sent again, whether it
+    /// may have been before.
+    pub in_doubt: bool,
 }
 
 impl Failure {
     fn unknown(reason: impl Into<String>, again: bool) -> Self {
         Self {
             error: CallError::Unknown(reason.into()),
+            bare_status: None,
             again,
             in_doubt: true,
+        }
+    }
+
+    /// Where a request must not be processed twice, what Adyen says of the second time says
+    /// nothing of the first, unless it is about what both contain.
+    fn of_all(self) -> CallError {
+        match self.error {
+            error if self.in_doubt && error.speaks_of_request() => {
+                CallError::Unknown(format!("{error}, after a request in doubt"))
+            }
+            error => error,
         }
     }
 }
@@ -256,6 +273,7 @@ async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Fai
     let busy = status == StatusCode::TOO_MANY_REQUESTS;
     let Ok(error) = serde_json::from_slice::<ServiceError>(&body) else {
         return Err(Failure {
+            bare_status: Some(status),
             in_doubt: !busy,
             ..Failure::unknown(
                 format!("status {status} without a reason"),
@@ -277,6 +295,7 @@ async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Fai
             status: status.as_u16(),
             error,
         },
+        bare_status: None,
         again: false,
         in_doubt: false,
     })

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::adyen::notification::{EventCode, NotificationRequestItem};
+use crate::adyen::notification::{EventCode, NotificationRequestItem, date};
 
 /// A webhook as a fact. Known by its code, its reference and its success; of two reports of
 /// the same the later is kept, which is what the field order and `Ord` are for.
@@ -43,14 +43,14 @@ pub struct EventAmount {
 
 impl Event {
     /// Reads an event from an item, unless it lacks what identifies it. A date that cannot
-    /// be read counts as the earliest.
+    /// be read counts as the earliest, an amount as none.
     pub fn from_item(item: &NotificationRequestItem) -> Option<Self> {
         let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         Some(Self {
             event_date: item
                 .event_date
                 .as_deref()
-                .and_then(|date| date.parse().ok())
+                .and_then(date)
                 .unwrap_or(Timestamp::UNIX_EPOCH),
             event_code: item.event_code.clone()?,
             psp_reference: text(&item.psp_reference)?,
@@ -59,7 +59,7 @@ impl Event {
             amount: item.amount.as_ref().and_then(|amount| {
                 Some(EventAmount {
                     currency: amount.currency.clone()?,
-                    value: amount.value.as_ref()?.value(),
+                    value: amount.value.as_ref()?.value()?,
                 })
             }),
             reason: text(&item.reason).filter(|reason| reason != "null"),

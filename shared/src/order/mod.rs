@@ -141,16 +141,27 @@ impl Order {
     /// Whether an event that names this order's reference is about this order: it speaks of
     /// a payment that the order knows, or introduces one.
     pub fn claims(&self, event: &Event) -> bool {
-        event.introduces_payment() || self.psp_references().contains(event.payment())
+        !is_test(event)
+            && (event.introduces_payment() || self.psp_references().contains(event.payment()))
+    }
+
+    /// Records an event that was received just now. That an offer closed ends what was open
+    /// then: without a date that can be read, when that was received first.
+    pub fn receive(&mut self, event: &Event, now: Timestamp) {
+        let mut event = event.clone();
+        if event.event_code == EventCode::OfferClosed
+            && event.event_date == Timestamp::UNIX_EPOCH
+            && self.position(&event).is_err()
+        {
+            event.event_date = now;
+        }
+        self.record(event);
     }
 
     /// Records an event. One that is known already changes nothing, unless it is a later
     /// report of the same.
     pub fn record(&mut self, event: Event) {
-        match self
-            .events
-            .binary_search_by(|known| known.key().cmp(&event.key()))
-        {
+        match self.position(&event) {
             Ok(at) if self.events[at] < event => self.events[at] = event,
             Ok(_) => {}
             Err(at) => {
@@ -158,6 +169,12 @@ impl Order {
                 self.limit_inert_events();
             }
         }
+    }
+
+    /// Where an event is, or belongs.
+    fn position(&self, event: &Event) -> Result<usize, usize> {
+        let key = event.key();
+        self.events.binary_search_by(|known| known.key().cmp(&key))
     }
 
     /// Keeps the earliest of too many events that change nothing, whatever order they came in.
@@ -173,4 +190,14 @@ impl Order {
             }
         }
     }
+}
+
+/// Whether it was sent from the Customer Area to try a webhook out. It is about no payment,
+/// whatever order it names.
+fn is_test(event: &Event) -> bool {
+    let marked = |reference: &String| {
+        let start = reference.get(..5);
+        start.is_some_and(|start| start.eq_ignore_ascii_case("test_"))
+    };
+    marked(&event.psp_reference) || event.original_reference.as_ref().is_some_and(marked)
 }

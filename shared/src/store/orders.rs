@@ -9,6 +9,8 @@
 //! is ever there without the other. Until an order does, it keeps what Adyen says of the
 //! payment, for 90 days.
 //!
+//! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
+//!
 //! What that costs, where nobody else writes the same order at the same moment:
 //!
 //! | | calls |
@@ -133,9 +135,13 @@ impl Orders {
             .send()
             .await
             .map_err(StoreError::sdk)?;
-        match output.item.as_ref().map(pointer).transpose()? {
-            Some(Pointer::Order(reference)) => Ok(Some(reference)),
-            _ => Ok(None),
+        match output.item.as_ref().map(pointer).transpose() {
+            Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                tracing::error!(psp_reference, %error, "a payment that leads to no order");
+                Ok(None)
+            }
         }
     }
 
@@ -212,9 +218,7 @@ impl Orders {
             match self.write(before.as_ref(), order, &pointers).await? {
                 None => return Ok((after, value)),
                 Some(_) if Instant::now() >= until => {
-                    return Err(
-                        StoreError("too many changes of one order at once".to_owned()).into(),
-                    );
+                    return Err(StoreError::passing("too many changes of one order at once").into());
                 }
                 // Somebody was first, but what they wrote is in hand.
                 Some(Conflict::Order(order)) if !contended => {
@@ -245,11 +249,12 @@ impl Orders {
         event: &Event,
         reference: Option<&Reference>,
     ) -> Result<Option<Order>, StoreError> {
+        let now = Timestamp::now();
         if let Some(reference) = reference {
             let (order, claimed) = self
                 .change(reference, Start::Read, |order| {
                     let claimed = order.as_mut().filter(|order| order.claims(event));
-                    Ok::<_, StoreError>(claimed.map(|order| order.record(event.clone())).is_some())
+                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)).is_some())
                 })
                 .await?;
             if claimed {
@@ -262,7 +267,7 @@ impl Orders {
         let (order, ()) = self
             .change(&owner, Start::Read, |order| {
                 if let Some(order) = order {
-                    order.record(event.clone());
+                    order.receive(event, now);
                 }
                 Ok::<_, StoreError>(())
             })
@@ -303,11 +308,35 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(Ok(Some(item))) => match pointer(&item)? {
                 Pointer::Order(reference) => Ok(Some(reference)),
-                Pointer::Parked(..) => Err(StoreError("a pointer that leads nowhere".to_owned())),
+                Pointer::Parked(..) => Err(StoreError::unreadable("where a pointer leads")),
             },
-            Err(Ok(None)) => Err(StoreError("a pointer that was not shown".to_owned())),
+            Err(Ok(None)) => Err(StoreError::passing("a pointer that was not shown")),
             Err(Err(error)) => Err(error),
         }
+    }
+
+    /// Sets an event aside, in an item of its own, that the item where it belongs cannot take.
+    /// A person must look at it: it may have moved money, and is kept for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not stored.
+    pub async fn set_aside(
+        &self,
+        event: &Event,
+        reference: Option<&Reference>,
+    ) -> Result<(), StoreError> {
+        let (code, psp_reference, success) = event.key();
+        let key = format!("parked#{psp_reference}#{code}#{success}");
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("reference", text_value(&key))
+            .item("named", text_value(reference.map_or("", Reference::as_str)))
+            .item("event", serde_dynamo::to_attribute_value(event)?)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        Ok(())
     }
 
     /// Writes an order, and with it the pointers of payments that are new to it.
@@ -435,7 +464,8 @@ impl Orders {
                     AttributeValue::N(before.version.to_string()),
                 ),
         };
-        put.build().map_err(|error| StoreError(error.to_string()))
+        put.build()
+            .map_err(|error| StoreError::passing(error.to_string()))
     }
 
     /// Leads a payment to its order, on the condition that nothing was parked with it but
@@ -464,7 +494,7 @@ impl Orders {
         };
         update
             .build()
-            .map_err(|error| StoreError(error.to_string()))
+            .map_err(|error| StoreError::passing(error.to_string()))
     }
 }
 
@@ -515,13 +545,20 @@ fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         return order
             .parse()
             .map(Pointer::Order)
-            .map_err(|_| StoreError("a pointer to no order".to_owned()));
+            .map_err(|_| StoreError::unreadable("where a pointer leads"));
     }
     let events = item
         .iter()
         .filter(|(name, _)| name.starts_with("event:"))
-        .map(|(_, value)| serde_dynamo::from_attribute_value(value.clone()))
-        .collect::<Result<_, _>>()?;
+        .filter_map(|(name, value)| {
+            serde_dynamo::from_attribute_value(value.clone())
+                // It stays there; the others must not wait for it.
+                .inspect_err(
+                    |error| tracing::error!(name, %error, "a parked event that cannot be read"),
+                )
+                .ok()
+        })
+        .collect();
     let count = item
         .get("parked")
         .and_then(|value| value.as_n().ok())
