@@ -76,10 +76,10 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     if request.method() != Method::POST {
         return Err(edge::no_route(request));
     }
-    if let Some(expected) = &state.basic_auth
-        && !expected.get().await.is_in(request.headers())
-    {
-        return Err(invalid_signature());
+    if let Some(expected) = &state.basic_auth {
+        let agreed = |expected: &BasicAuth| expected.is_in(request.headers()).then_some(());
+        let agreed = expected.accepted(agreed).await;
+        agreed.ok_or_else(invalid_signature)?;
     }
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
@@ -104,6 +104,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
 }
 
 fn invalid_signature() -> Problem {
+    tracing::warn!("a notification with a wrong signature or wrong credentials");
     Problem::new(
         Code::InvalidSignature,
         "The notification is not signed with a known key, or not sent with the agreed credentials.",

@@ -20,7 +20,6 @@ const REASON: usize = 500;
 pub async fn receive(state: &State, body: &[u8]) -> Result<(), Problem> {
     let notification: Notification = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no standard notification: {error}.")))?;
-    let keys = state.keys.get().await;
     let items: Vec<_> = notification
         .notification_items
         .into_iter()
@@ -29,10 +28,11 @@ pub async fn receive(state: &State, body: &[u8]) -> Result<(), Problem> {
     if items.is_empty() {
         return Err(unreadable("The notification has no items.".to_owned()));
     }
-    if items.iter().any(|item| item.verify(&keys).is_none()) {
-        tracing::warn!("a notification with a wrong signature");
-        return Err(invalid_signature());
-    }
+    let signers = state.keys.accepted(|keys| {
+        let signers = items.iter().map(|item| item.verify(keys));
+        signers.collect::<Option<Vec<_>>>()
+    });
+    signers.await.ok_or_else(invalid_signature)?;
     // It may well be ours: what is sent again is not lost.
     let Some(live) = notification.live else {
         return Err(unreadable("live: expected true or false.".to_owned()));

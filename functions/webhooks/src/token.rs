@@ -20,14 +20,12 @@ pub async fn receive(
     body: &[u8],
     notification: Map<String, Value>,
 ) -> Result<(), Problem> {
-    let keys = state.keys.get().await;
-    let signed = headers
+    let signature = headers
         .get("hmacsignature")
-        .and_then(|signature| keys.verify(body, signature.to_str().ok()?));
-    if signed.is_none() {
-        tracing::warn!("a notification with a wrong signature");
-        return Err(invalid_signature());
-    }
+        .and_then(|signature| signature.to_str().ok())
+        .ok_or_else(invalid_signature)?;
+    let signer = state.keys.accepted(|keys| keys.verify(body, signature));
+    signer.await.ok_or_else(invalid_signature)?;
     let notification: TokenNotification = serde_json::from_value(Value::Object(notification))
         .map_err(|error| unreadable(format!("The body is no token notification: {error}.")))?;
     let kind = notification.kind.as_ref().map_or("", |kind| kind.as_str());

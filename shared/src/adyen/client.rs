@@ -177,15 +177,22 @@ impl Client {
     ) -> Result<Vec<u8>, Failure> {
         let mut wait = FIRST_WAIT;
         let mut in_doubt = false;
+        let mut api_key = self.api_key.get().await;
         loop {
             let Some(request) = request.try_clone() else {
                 return Err(Failure::unknown("a body that is a stream", false));
             };
-            let api_key = (*self.api_key.get().await).clone();
-            let failure = match attempt(request.header("X-API-Key", api_key), until).await {
+            let request = request.header("X-API-Key", (*api_key).clone());
+            let failure = match attempt(request, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            if failure.is_about_the_key()
+                && let Some(newer) = self.api_key.other_than(&api_key).await
+            {
+                api_key = newer;
+                continue;
+            }
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
             if !failure.again || Instant::now() + pause >= until {
                 return Err(Failure {
@@ -235,6 +242,15 @@ impl Failure {
             again,
             in_doubt: true,
         }
+    }
+
+    /// Whether Adyen does not know the API key.
+    fn is_about_the_key(&self) -> bool {
+        let status = match &self.error {
+            CallError::Rejected { status, .. } => Some(*status),
+            CallError::Unknown(_) => self.bare_status.map(|status| status.as_u16()),
+        };
+        status == Some(401)
     }
 
     /// Where a request must not be processed twice, what Adyen says of the second time says

@@ -97,11 +97,28 @@ impl Client {
         let url = format!("{}/checkoutSessions/{session}", self.endpoint);
         let url: Url = url.parse().map_err(unavailable)?;
         let mut wait = FIRST_WAIT;
+        let mut private_key = self.private_key().await;
         for left in (0..TRIES).rev() {
-            let failure = match self.attempt(&method, &url, payload, key, until).await {
+            let signer = Signer {
+                key: &private_key,
+                public_key_id: &self.public_key_id,
+                region: self.region,
+            };
+            let failure = match self
+                .attempt(signer, &method, &url, payload, key, until)
+                .await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            if let CallError::Refused {
+                status: 401 | 403, ..
+            } = failure.error
+                && let Some(newer) = self.private_key.other_than(&private_key).await
+            {
+                private_key = newer;
+                continue;
+            }
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
             if left == 0 || !failure.again || Instant::now() + pause >= until {
                 return Err(failure.error);
@@ -115,18 +132,13 @@ impl Client {
 
     async fn attempt<T: DeserializeOwned>(
         &self,
+        signer: Signer<'_>,
         method: &Method,
         url: &Url,
         payload: &str,
         key: Option<&str>,
         until: Instant,
     ) -> Result<T, Failure> {
-        let private_key = self.private_key().await;
-        let signer = Signer {
-            key: &private_key,
-            public_key_id: &self.public_key_id,
-            region: self.region,
-        };
         let headers = signer
             .headers(
                 method.as_str(),
