@@ -16,8 +16,8 @@ mod session;
 pub mod signing;
 
 pub use button::{
-    ChargePermissionType, Frequency, FrequencyUnit, RecurringMetadata, Scope, SignedButton,
-    WebCheckoutDetails,
+    ChargePermissionType, CheckoutUrl, Frequency, FrequencyUnit, RecurringMetadata, Scope,
+    SignedButton, WebCheckoutDetails,
 };
 pub use client::Client;
 pub use config::{AmazonPay, Region, configured};
