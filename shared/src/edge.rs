@@ -18,7 +18,7 @@ use crate::{
     order::{NextStep, Rejection},
     problem::{Code, Problem},
     reconcile::ReconcileError,
-    strict_json::{self, Strict},
+    strict_json::{self, ParseError, Strict},
 };
 
 /// The largest body of a storefront's request, in bytes.
@@ -31,7 +31,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// The JSON object in a request's body.
 ///
 /// # Errors
-/// `unsupported_media_type`, `body_too_large` or `invalid_json`.
+/// `unsupported_media_type`, `body_too_large` or `invalid_json`; `invalid_field` for a
+/// number that is out of range.
 pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
@@ -52,10 +53,15 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
             Code::InvalidJson,
             "The body must be a JSON object.",
         )),
-        Err(error) => Err(Problem::new(
+        Err(ParseError::NotJson(error)) => Err(Problem::new(
             Code::InvalidJson,
             format!("The body is not JSON: {error}."),
         )),
+        Err(ParseError::OutOfRange(field)) => Err(Problem::new(
+            Code::InvalidField,
+            format!("{field}: the number is out of range."),
+        )
+        .at(field)),
     }
 }
 
