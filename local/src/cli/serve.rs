@@ -15,6 +15,7 @@ use super::{Failure, say};
 use crate::adyen;
 use crate::amazon;
 use crate::bundle::{Adyen, Bundle, Options, StartError};
+use crate::events::open_sessions;
 use crate::keys;
 use crate::listen::Port;
 use crate::token::{self, CHECKOUT_LIFE};
@@ -81,6 +82,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let bundle = Bundle::start(options(args, adyen, &env))
         .await
         .map_err(explain)?;
+    if let Some(amazon) = bundle.amazon() {
+        open_sessions(amazon);
+    }
     announce(&bundle, data.as_deref(), &env)?;
     told_to_stop.await;
     bundle.stop().await;
