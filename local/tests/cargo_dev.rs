@@ -198,7 +198,10 @@ fn adyens_test_environment_needs_a_key_and_an_account() {
 fn a_wrong_variable_is_refused_in_one_line() {
     let said = refusal(cargo_dev(&["--port", "0"]).env("CAPTURE", "sometimes"));
     assert!(said.contains("CAPTURE"), "{said}");
-    refusal(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", "a=b=c"));
+    for wrong in ["zzz", "a=b=c", "info,zzz"] {
+        let said = refusal(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", wrong));
+        assert!(said.contains("LOG_LEVEL: expected error, warn"), "{said}");
+    }
 }
 
 #[test]

@@ -276,7 +276,11 @@ impl Env {
     }
 }
 
-fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
+/// The least severe line that is logged.
+///
+/// # Errors
+/// Says what it may be.
+pub fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
     text.parse()
         .map_err(|_| "expected error, warn, info, debug or trace")
 }

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shared::auth::Checkout;
-use shared::config::Env;
+use shared::config::{self, Env};
 use shared::reference::{InvalidReference, Reference};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{Failure, say};
 use crate::adyen;
@@ -73,8 +74,9 @@ enum Which {
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> Result<(), Failure> {
     let env = Env::process();
-    let level = env.get("LOG_LEVEL").unwrap_or("warn").to_owned();
-    log_to_stderr(&level)?;
+    let level = config::log_level(env.get("LOG_LEVEL").unwrap_or("warn"))
+        .map_err(|problem| format!("LOG_LEVEL: {problem}"))?;
+    log_to_stderr(level)?;
     // From here on: a signal that comes while everything starts counts too.
     let told_to_stop = told_to_stop().map_err(|error| error.to_string())?;
     let adyen = adyen(args.adyen, &env)?;
@@ -177,11 +179,11 @@ fn adyen(which: Which, env: &Env) -> Result<Adyen, Failure> {
 
 /// The functions log as on Lambda, but to standard error, and only what is
 /// wrong unless LOG_LEVEL asks for more: a line per call is printed anyway.
-fn log_to_stderr(level: &str) -> Result<(), Failure> {
+fn log_to_stderr(level: LevelFilter) -> Result<(), Failure> {
     // A conditional write that is refused is a warning to DynamoDB, and daily
     // business to us.
-    let filter = EnvFilter::try_new(format!("{level},dynoxide=error"))
-        .map_err(|_| format!("LOG_LEVEL: {level} is no log level"))?;
+    let filter =
+        EnvFilter::try_new(format!("{level},dynoxide=error")).map_err(|error| error.to_string())?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
