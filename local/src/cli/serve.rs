@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shared::amazon_pay;
 use shared::auth::Checkout;
 use shared::config::{self, Env};
 use shared::reference::{InvalidReference, Reference};
@@ -33,18 +34,6 @@ const PASSED_ON: [&str; 6] = [
     "DEFAULT_RETURN_URL",
     "SSL_CERT_FILE",
     "WEBHOOK_BASIC_AUTH",
-];
-
-/// Variables of Amazon Pay, which go with Adyen's test environment.
-const AMAZON_PAY: [&str; 8] = [
-    "AMAZON_PAY_LEDGER_CURRENCY",
-    "AMAZON_PAY_MERCHANT_ID",
-    "AMAZON_PAY_PRIVATE_KEY",
-    "AMAZON_PAY_PUBLIC_KEY_ID",
-    "AMAZON_PAY_REGION",
-    "AMAZON_PAY_SANDBOX",
-    "AMAZON_PAY_STORE_ID",
-    "AMAZON_PAY_URL",
 ];
 
 #[derive(clap::Args)]
@@ -100,7 +89,7 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         .collect();
     if let Adyen::Test { .. } = adyen {
         let theirs = ["ADYEN_CHECKOUT_URL", "ADYEN_RECURRING_URL"];
-        for name in theirs.into_iter().chain(AMAZON_PAY) {
+        for name in theirs.into_iter().chain(amazon_pay::VARIABLES) {
             variables.extend(env.get(name).map(|url| (name.to_owned(), url.to_owned())));
         }
         // Adyen signs with the Customer Area's keys, `cargo dev webhook` with ours.

@@ -20,7 +20,7 @@ pub use button::{
     SignedButton, WebCheckoutDetails,
 };
 pub use client::Client;
-pub use config::{AmazonPay, Region, configured};
+pub use config::{AmazonPay, Region, VARIABLES, configured};
 pub use key::PrivateKey;
 pub use price::Price;
 pub use problem::SessionProblem;
