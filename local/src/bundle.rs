@@ -174,7 +174,9 @@ impl Bundle {
             on_call: options.on_call,
         }
         .router()
-        .merge(storefront::router())
+        .merge(storefront::router(
+            amazon.as_ref().map(amazon::Simulator::url),
+        ))
         .into_make_service_with_connect_info::<SocketAddr>();
 
         let (stop, stopped) = oneshot::channel::<()>();

@@ -1,5 +1,5 @@
-//! A storefront of one page, to walk through a checkout by hand. It and its
-//! token endpoint are part of `cargo dev`, not of the API.
+//! A storefront of one page, to walk through a checkout by hand. It and what is
+//! under `/dev` are part of `cargo dev`, not of the API.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -10,10 +10,13 @@ use shared::auth::Checkout;
 
 use crate::token::{self, CHECKOUT_LIFE};
 
-/// The page, and what stands in for the merchant's backend behind it.
-pub fn router() -> axum::Router {
+/// The page, and what stands in for the merchant's backend behind it. `amazon_pay` is
+/// where the simulator is that has Amazon Pay's script.
+pub fn router(amazon_pay: Option<&str>) -> axum::Router {
+    let amazon_pay = json!({ "url": amazon_pay });
     axum::Router::new()
         .route("/", get(Html(include_str!("storefront.html"))))
+        .route("/dev/amazon-pay", get(async || Json(amazon_pay)))
         .route("/dev/token", post(mint))
 }
 

@@ -276,6 +276,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_parameter_is_explained_in_the_documentation() {
+        let explained = include_str!("../../docs/deploying.md");
+        let documents = Yaml::load_from_str(TEMPLATE).unwrap();
+        let template = json(&documents[0]);
+        for parameter in template["Parameters"].as_object().unwrap().keys() {
+            assert!(explained.contains(&format!("`{parameter}`")), "{parameter}");
+        }
+    }
+
+    #[test]
     fn the_template_names_routes_tables_and_variables() {
         let template = Template::read().unwrap();
 

@@ -198,7 +198,10 @@ fn adyens_test_environment_needs_a_key_and_an_account() {
 fn a_wrong_variable_is_refused_in_one_line() {
     let said = refusal(cargo_dev(&["--port", "0"]).env("CAPTURE", "sometimes"));
     assert!(said.contains("CAPTURE"), "{said}");
-    refusal(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", "a=b=c"));
+    for wrong in ["zzz", "a=b=c", "info,zzz"] {
+        let said = refusal(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", wrong));
+        assert!(said.contains("LOG_LEVEL: expected error, warn"), "{said}");
+    }
 }
 
 #[test]
@@ -317,12 +320,17 @@ async fn an_answered_order_survives_kill_9_with_its_data_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_storefront_gets_its_tokens() {
+async fn the_storefront_gets_its_tokens_and_the_way_to_amazon_pay() {
     let running = Running::start(&["--port", "0"]);
     let http = shared::http_client::build(None).unwrap();
     let page = http.get(&running.url).send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     assert!(page.text().await.unwrap().contains("Storefront"));
+
+    let amazon_pay = http.get(format!("{}/dev/amazon-pay", running.url));
+    let amazon_pay: Value = amazon_pay.send().await.unwrap().json().await.unwrap();
+    let script = format!("{}/checkout.js", amazon_pay["url"].as_str().unwrap());
+    assert_eq!(http.get(script).send().await.unwrap().status(), 200);
 
     let order = json!({"reference": "A", "amount": {"currency": "EUR", "value": 1000}, "countryCode": "NL"});
     let minted = http

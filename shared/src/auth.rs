@@ -21,11 +21,12 @@ use serde::{
 };
 use serde_json::Number;
 use signature::{Signer, Verifier};
+use url::Url;
 
 use crate::{
     adyen::shopper::{CountryCode, ShopperReference},
     amount::Amount,
-    config::Settings,
+    config::{Settings, is_this_machine},
     order::Viewer,
     problem::{Code, Problem},
     reference::Reference,
@@ -95,9 +96,14 @@ impl TokenKeys {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let checkout = settings.secret("CHECKOUT_TOKEN_KEYS", keys);
         let merchant = settings.secret("MERCHANT_TOKEN_KEYS", keys);
+        // Where shoppers pay, no setting makes a stolen token good for ever.
+        let local = settings.or("AWS_ENDPOINT_URL_DYNAMODB", "", |text| {
+            Ok::<_, &str>(Url::parse(text).is_ok_and(|url| is_this_machine(&url)))
+        });
         let limit_life = settings.or("TOKEN_LIFE_LIMIT", "on", |text| match text {
             "on" => Ok(true),
-            "off" => Ok(false),
+            "off" if local == Some(true) => Ok(false),
+            "off" => Err("off is for a machine where AWS_ENDPOINT_URL_DYNAMODB is that machine's"),
             _ => Err("expected on or off"),
         });
         Some(Self {

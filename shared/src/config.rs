@@ -320,7 +320,11 @@ impl Env {
     }
 }
 
-fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
+/// The least severe line that is logged.
+///
+/// # Errors
+/// Says what it may be.
+pub fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
     text.parse()
         .map_err(|_| "expected error, warn, info, debug or trace")
 }
@@ -377,15 +381,24 @@ pub fn service_url(text: &str) -> Result<Url, &'static str> {
     const EXPECTED: &str =
         "expected an https URL, or http on a loopback host or host.docker.internal";
     let url = Url::from_str(text).map_err(|_| EXPECTED)?;
-    let local = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name == "host.docker.internal",
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_this_machine(&url) => Ok(url),
+        _ => Err(EXPECTED),
+    }
+}
+
+/// Whether a URL leads to this machine, or from a container to the one that it runs on.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    is_loopback(url) || url.host_str() == Some("host.docker.internal")
+}
+
+/// Whether a URL leads nowhere beyond this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
-    };
-    match url.scheme() {
-        "https" => Ok(url),
-        "http" if local => Ok(url),
-        _ => Err(EXPECTED),
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     problem::{Code, Problem},
     reconcile::ReconcileError,
     runtime,
-    strict_json::{self, Strict},
+    strict_json::{self, ParseError, Strict},
 };
 
 /// The largest body of a storefront's request, in bytes.
@@ -28,7 +28,8 @@ const LONGEST_CALL: Duration = Duration::from_secs(25);
 /// The JSON object in a request's body.
 ///
 /// # Errors
-/// `unsupported_media_type`, `body_too_large` or `invalid_json`.
+/// `unsupported_media_type`, `body_too_large` or `invalid_json`; `invalid_field` for a
+/// number that is out of range.
 pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
@@ -49,10 +50,15 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
             Code::InvalidJson,
             "The body must be a JSON object.",
         )),
-        Err(error) => Err(Problem::new(
+        Err(ParseError::NotJson(error)) => Err(Problem::new(
             Code::InvalidJson,
             format!("The body is not JSON: {error}."),
         )),
+        Err(ParseError::OutOfRange(field)) => Err(Problem::new(
+            Code::InvalidField,
+            format!("{field}: the number is out of range."),
+        )
+        .at(field)),
     }
 }
 

@@ -11,12 +11,41 @@ use serde::{
 };
 use serde_json::{Error, Map, Number, Value};
 
+/// Why a text is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// Says where it is no JSON, or which field is there twice.
+    #[error(transparent)]
+    NotJson(#[from] Error),
+    /// JSON, but no number here is that large.
+    #[error("{0}: number out of range")]
+    OutOfRange(
+        /// The path of its field.
+        String,
+    ),
+}
+
 /// The value of a text in which no object has a field twice.
 ///
 /// # Errors
-/// Says where the text is no JSON, or which field is there twice.
-pub fn parse(text: &[u8]) -> Result<Value, Error> {
-    serde_json::from_slice(text).map(|Unambiguous(value)| value)
+/// [`ParseError`].
+pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    match serde_path_to_error::deserialize(&mut reader) {
+        Ok(Unambiguous(value)) => {
+            reader.end()?;
+            Ok(value)
+        }
+        Err(error) => {
+            let field = error.path().to_string();
+            let error = error.into_inner();
+            // serde_json tells this error apart in its message alone.
+            if error.to_string().starts_with("number out of range") && field != "." {
+                return Err(ParseError::OutOfRange(field));
+            }
+            Err(error.into())
+        }
+    }
 }
 
 /// A value to deserialise from, in which only an object makes a struct and only a text

@@ -28,7 +28,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events"
 LOGS = Path(tempfile.mkdtemp(prefix="lambda-tools-"))
-API, ADYEN, DYNAMODB = 3000, 3001, 3002  # where `cargo dev` listens
+API, *OTHERS = 3000, 3001, 3002, 3003  # where `cargo dev` listens
 
 ARCHITECTURE = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 SAM_OPTIONS = [
@@ -90,7 +90,7 @@ def running(name, command, ports, env=None):
 
 def cargo_dev():
     # Containers reach the host, not its loopback.
-    return running("cargo-dev", [ROOT / "target/debug/dev", "--host", "0.0.0.0"], [API, ADYEN, DYNAMODB])
+    return running("cargo-dev", [ROOT / "target/debug/dev", "--host", "0.0.0.0"], [API, *OTHERS])
 
 
 def output(*command):

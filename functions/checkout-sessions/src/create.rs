@@ -5,13 +5,10 @@ use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use shared::{
-    adyen::{
-        payments::ReturnUrl,
-        shopper::{CountryCode, ShopperReference},
-    },
+    adyen::shopper::{CountryCode, ShopperReference},
     amazon_pay::{
-        self, AmazonPay, Frequency, Price, RecurringMetadata, Region, Scope, SignedButton,
-        WebCheckoutDetails,
+        self, AmazonPay, CheckoutUrl, Frequency, Price, RecurringMetadata, Region, Scope,
+        SignedButton, WebCheckoutDetails,
     },
     amount::{Amount, Currency},
     auth::{Caller, Checkout},
@@ -34,9 +31,9 @@ const SCOPES: [Scope; 4] = [
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Wish {
-    checkout_review_return_url: ReturnUrl,
-    checkout_result_return_url: ReturnUrl,
-    checkout_cancel_url: Option<ReturnUrl>,
+    checkout_review_return_url: CheckoutUrl,
+    checkout_result_return_url: CheckoutUrl,
+    checkout_cancel_url: Option<CheckoutUrl>,
     scopes: Option<Vec<Scope>>,
     /// Whether the shopper agrees to later payments.
     store_payment_method: Option<bool>,
@@ -189,7 +186,7 @@ impl State {
             ("checkoutCancelUrl", urls.checkout_cancel_url.as_ref()),
         ];
         for (field, url) in urls {
-            let elsewhere = |url: &ReturnUrl| !self.allowed_origins.contains(&url.origin());
+            let elsewhere = |url: &CheckoutUrl| !self.allowed_origins.contains(&url.origin());
             if !self.allowed_origins.is_empty() && url.is_some_and(elsewhere) {
                 return Err(Problem::new(
                     Code::ReturnUrlNotAllowed,

@@ -66,7 +66,8 @@ fn to_post(results: &[(&str, String)]) -> String {
 }
 
 fn html(status: u16, body: &str) -> Answer {
-    let page =
-        format!("<!doctype html><meta charset=utf-8><title>3-D Secure simulator</title>{body}\n");
+    let page = format!(
+        "<!doctype html><meta charset=utf-8><title>3-D Secure simulator</title><link rel=icon href=\"data:,\">{body}\n"
+    );
     Answer::text(status, "text/html; charset=utf-8", page)
 }

@@ -86,42 +86,58 @@ fn route(
         session.cancel("Expired");
     }
     match (request.method.as_str(), rest) {
-        ("GET", []) => {}
+        ("GET", []) => Ok(Answer::json(200, &session.answer(&inner.base))),
         ("PATCH", []) => {
-            if let Some(key) = request.headers.get("x-amz-pay-idempotency-key") {
-                once(keys, key, request)?;
+            let key = request.headers.get("x-amz-pay-idempotency-key");
+            if let Some(answer) = key.map_or(Ok(None), |key| first_answer(keys, key, request))? {
+                return Ok(answer);
             }
             if session.state != State::Open {
                 let why = format!("The checkout session is {:?}", session.state);
                 return Err(error(422, "InvalidCheckoutSessionStatus", &why));
             }
             update(session, &inner.options, &request.body)?;
+            let answer = Answer::json(200, &session.answer(&inner.base));
+            if let Some(key) = key {
+                keys.insert(key.clone(), (content(request), answer.clone()));
+            }
+            Ok(answer)
         }
         ("POST", ["complete"]) => {
             let why = "Whoever pays through an acquirer never completes a checkout session";
-            return Err(error(405, "UnsupportedOperation", why));
+            Err(error(405, "UnsupportedOperation", why))
         }
-        _ => return Err(error(405, "UnsupportedOperation", "That is not possible")),
+        _ => Err(error(405, "UnsupportedOperation", "That is not possible")),
     }
-    Ok(Answer::json(200, &session.answer(&inner.base)))
 }
 
-/// An idempotency key stands for one request.
-fn once(keys: &mut BTreeMap<String, String>, key: &str, request: &Request) -> Result<(), Answer> {
+/// An idempotency key stands for one request, which is processed once and answered the same
+/// from then on.
+fn first_answer(
+    keys: &BTreeMap<String, (String, Answer)>,
+    key: &str,
+    request: &Request,
+) -> Result<Option<Answer>, Answer> {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
     if key.is_empty() || key.len() > 32 || !key.bytes().all(allowed) {
         let why = "x-amz-pay-idempotency-key is not valid";
         return Err(error(400, "InvalidHeaderValue", why));
     }
+    match keys.get(key) {
+        None => Ok(None),
+        Some((first, answer)) if *first == content(request) => Ok(Some(answer.clone())),
+        Some(_) => {
+            let why = "The idempotency key was used for another request";
+            Err(error(400, "DuplicateIdempotencyKey", why))
+        }
+    }
+}
+
+fn content(request: &Request) -> String {
     let Request {
         method, path, body, ..
     } = request;
-    let content = format!("{method} {path} {}", String::from_utf8_lossy(body));
-    if *keys.entry(key.to_owned()).or_insert(content.clone()) == content {
-        return Ok(());
-    }
-    let why = "The idempotency key was used for another request";
-    Err(error(400, "DuplicateIdempotencyKey", why))
+    format!("{method} {path} {}", String::from_utf8_lossy(body))
 }
 
 fn update(session: &mut Session, options: &Options, body: &[u8]) -> Result<(), Answer> {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::session::Session;
+use crate::adyen::Answer;
 
 /// One call to the API, its signature left out.
 #[derive(Clone, Debug)]
@@ -46,8 +47,8 @@ pub struct Books {
     pub sessions: BTreeMap<String, Session>,
     /// Why buttons were refused, the first one first.
     pub refused_buttons: Vec<String>,
-    /// What each idempotency key was used for.
-    pub(super) keys: BTreeMap<String, String>,
+    /// What each idempotency key was used for, and what was answered.
+    pub(super) keys: BTreeMap<String, (String, Answer)>,
 }
 
 impl Books {

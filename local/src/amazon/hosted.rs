@@ -158,8 +158,11 @@ fn to(url: &str) -> Answer {
 }
 
 fn html(status: u16, body: &str) -> Answer {
-    let page =
-        format!("<!doctype html><meta charset=utf-8><title>Amazon Pay simulator</title>{body}\n");
+    // A browser that is given no icon asks for one, which is no call of the API.
+    let page = format!(
+        "<!doctype html><meta charset=utf-8><title>Amazon Pay simulator</title>\
+         <link rel=icon href=\"data:,\">{body}\n"
+    );
     Answer::text(status, "text/html; charset=utf-8", page)
 }
 

@@ -6,15 +6,18 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use shared::amazon_pay;
 use shared::auth::Checkout;
-use shared::config::Env;
+use shared::config::{self, Env};
 use shared::reference::{InvalidReference, Reference};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use super::{Failure, say};
 use crate::adyen;
 use crate::amazon;
 use crate::bundle::{Adyen, Bundle, Options, StartError};
+use crate::events::open_sessions;
 use crate::keys;
 use crate::listen::Port;
 use crate::token::{self, CHECKOUT_LIFE};
@@ -31,18 +34,6 @@ const PASSED_ON: [&str; 6] = [
     "DEFAULT_RETURN_URL",
     "SSL_CERT_FILE",
     "WEBHOOK_BASIC_AUTH",
-];
-
-/// Variables of Amazon Pay, which go with Adyen's test environment.
-const AMAZON_PAY: [&str; 8] = [
-    "AMAZON_PAY_LEDGER_CURRENCY",
-    "AMAZON_PAY_MERCHANT_ID",
-    "AMAZON_PAY_PRIVATE_KEY",
-    "AMAZON_PAY_PUBLIC_KEY_ID",
-    "AMAZON_PAY_REGION",
-    "AMAZON_PAY_SANDBOX",
-    "AMAZON_PAY_STORE_ID",
-    "AMAZON_PAY_URL",
 ];
 
 #[derive(clap::Args)]
@@ -72,8 +63,9 @@ enum Which {
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(args: Args) -> Result<(), Failure> {
     let env = Env::process();
-    let level = env.get("LOG_LEVEL").unwrap_or("warn").to_owned();
-    log_to_stderr(&level)?;
+    let level = config::log_level(env.get("LOG_LEVEL").unwrap_or("warn"))
+        .map_err(|problem| format!("LOG_LEVEL: {problem}"))?;
+    log_to_stderr(level)?;
     // From here on: a signal that comes while everything starts counts too.
     let told_to_stop = told_to_stop().map_err(|error| error.to_string())?;
     let adyen = adyen(args.adyen, &env)?;
@@ -81,6 +73,9 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let bundle = Bundle::start(options(args, adyen, &env))
         .await
         .map_err(explain)?;
+    if let Some(amazon) = bundle.amazon() {
+        open_sessions(amazon);
+    }
     announce(&bundle, data.as_deref(), &env)?;
     told_to_stop.await;
     bundle.stop().await;
@@ -94,7 +89,7 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         .collect();
     if let Adyen::Test { .. } = adyen {
         let theirs = ["ADYEN_CHECKOUT_URL", "ADYEN_RECURRING_URL"];
-        for name in theirs.into_iter().chain(AMAZON_PAY) {
+        for name in theirs.into_iter().chain(amazon_pay::VARIABLES) {
             variables.extend(env.get(name).map(|url| (name.to_owned(), url.to_owned())));
         }
         // Adyen signs with the Customer Area's keys, `cargo dev webhook` with ours.
@@ -173,11 +168,11 @@ fn adyen(which: Which, env: &Env) -> Result<Adyen, Failure> {
 
 /// The functions log as on Lambda, but to standard error, and only what is
 /// wrong unless LOG_LEVEL asks for more: a line per call is printed anyway.
-fn log_to_stderr(level: &str) -> Result<(), Failure> {
+fn log_to_stderr(level: LevelFilter) -> Result<(), Failure> {
     // A conditional write that is refused is a warning to DynamoDB, and daily
     // business to us.
-    let filter = EnvFilter::try_new(format!("{level},dynoxide=error"))
-        .map_err(|_| format!("LOG_LEVEL: {level} is no log level"))?;
+    let filter =
+        EnvFilter::try_new(format!("{level},dynoxide=error")).map_err(|error| error.to_string())?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

@@ -1,10 +1,22 @@
-//! Events of Amazon Pay's side of the checkout.
+//! Events of Amazon Pay's side of the checkout, and of payments with a checkout session.
 
 use serde_json::json;
 
 use super::call::Call;
 use super::call::Caller::{Checkout, Nobody};
 use super::{EventsError, Sample};
+use crate::amazon::Simulator;
+
+/// Ids of sessions that are open for as long as `cargo dev` runs: one for which the shopper
+/// picked a card, and one that the shopper confirmed for EUR 10.00.
+const OPEN: &str = "EVENT-SESSION-OPEN";
+const CONFIRMED: &str = "EVENT-SESSION-CONFIRMED";
+
+/// Opens the sessions that the events are about.
+pub fn open_sessions(amazon: &Simulator) {
+    amazon.open(OPEN);
+    amazon.confirmed(CONFIRMED, "10.00", "EUR");
+}
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     let create = |name, caller| {
@@ -14,20 +26,32 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
         });
         Call::post("checkout-sessions", "/checkoutSessions", name, caller, body)
     };
-    let confirm = Call::bare(
-        "checkout-sessions",
-        ("PATCH", "/checkoutSessions/{id}"),
-        &[("id", "bd504926-f659-4ad7-a1a9-9a747aaf5275")],
-        "",
-        "checkout-sessions-confirm-unknown",
-        Checkout("EVENT-SESSION"),
-    );
+    let confirm = |name, id| {
+        let route = ("PATCH", "/checkoutSessions/{id}");
+        let caller = Checkout("EVENT-SESSION");
+        Call::bare("checkout-sessions", route, &[("id", id)], "", name, caller)
+    };
+    let pay = |name, reference, id| {
+        let body = json!({"paymentMethod": {"type": "amazonpay", "amazonCheckoutSessionId": id}});
+        Call::post("payments", "/payments", name, Checkout(reference), body)
+    };
+    let unknown = "bd504926-f659-4ad7-a1a9-9a747aaf5275";
+    let not_found = json!({"code": "checkout_session_not_found"});
     [
         create("checkout-sessions", Checkout("EVENT-SESSION"))
             .answers(200, json!({"ledgerCurrency": "EUR", "sandbox": true})),
         create("checkout-sessions-unauthorized", Nobody)
             .answers(401, json!({"code": "unauthorized"})),
-        confirm.answers(404, json!({"code": "checkout_session_not_found"})),
+        confirm("checkout-sessions-confirm", OPEN).answers(
+            200,
+            json!({"checkoutSessionId": OPEN, "reference": "EVENT-SESSION"}),
+        ),
+        confirm("checkout-sessions-confirm-unknown", unknown).answers(404, not_found.clone()),
+        pay("payments-session", "EVENT-SESSION", CONFIRMED).answers(
+            200,
+            json!({"resultCode": "Authorised", "nextStep": "success"}),
+        ),
+        pay("payments-session-unknown", "EVENT-SESSION-UNKNOWN", unknown).answers(404, not_found),
     ]
     .into_iter()
     .map(Call::sample)

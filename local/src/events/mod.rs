@@ -15,6 +15,8 @@ mod three_ds;
 mod tokens;
 mod webhooks;
 
+pub use checkout_sessions::open_sessions;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -148,6 +150,7 @@ mod tests {
             ..Options::default()
         };
         let bundle = Bundle::start(options).await.unwrap();
+        open_sessions(bundle.amazon().unwrap());
         for sample in samples().unwrap() {
             let Some(status) = sample.status else {
                 let report = json!(bundle.settle().await.unwrap());

@@ -1,7 +1,9 @@
 //! `POST /paymentMethods` of the Checkout API.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
 use super::{
     payments::Channel,
@@ -31,28 +33,26 @@ pub struct PaymentMethodsRequest {
     pub shopper_locale: Option<ShopperLocale>,
 }
 
-/// The payment methods. Source: Checkout API, `PaymentMethodsResponse`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct PaymentMethodsResponse {
-    /// Empty where nothing fits country and currency.
-    #[serde(default)]
-    pub payment_methods: Vec<AvailablePaymentMethod>,
-    /// Whatever else Adyen says.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
-}
+/// The payment methods, as Adyen wrote them: what a storefront does with them is between it
+/// and Adyen. `paymentMethods` is always a list, empty where nothing fits country and
+/// currency. Source: Checkout API, `PaymentMethodsResponse`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Box<RawValue>>")]
+pub struct PaymentMethodsResponse(BTreeMap<String, Box<RawValue>>);
 
-/// One payment method of an answer; all of it reaches the storefront.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AvailablePaymentMethod {
-    /// Adyen's name, such as `amazonpay`.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// For Amazon Pay: merchantId, storeId, publicKeyId.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub configuration: Map<String, Value>,
-    /// Whatever else Adyen says.
-    #[serde(flatten)]
-    pub other: Map<String, Value>,
+impl TryFrom<BTreeMap<String, Box<RawValue>>> for PaymentMethodsResponse {
+    type Error = &'static str;
+
+    fn try_from(mut members: BTreeMap<String, Box<RawValue>>) -> Result<Self, &'static str> {
+        const METHODS: &str = "paymentMethods";
+        match members.get(METHODS).map(|methods| methods.get()) {
+            None | Some("null") => {
+                let none = serde_json::value::to_raw_value(&[(); 0]);
+                members.insert(METHODS.to_owned(), none.map_err(|_| "no empty list")?);
+            }
+            Some(methods) if methods.starts_with('[') => {}
+            Some(_) => return Err("expected a list of payment methods"),
+        }
+        Ok(Self(members))
+    }
 }

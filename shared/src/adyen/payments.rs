@@ -166,12 +166,24 @@ pub enum RecurringProcessingModel {
 }
 
 checked! {
-    /// Where the shopper comes back to: an absolute URL in ASCII, at most 1024 characters.
-    /// An app may have a scheme of its own.
-    ReturnUrl, 1024, "expected an absolute URL of at most 1024 ASCII characters",
-    |text| text.is_ascii()
-        && !text.bytes().any(|c| c.is_ascii_control() || c == b' ')
-        && Url::parse(text).is_ok_and(|url| url.has_host() && url.scheme() != "javascript")
+    /// Where the shopper comes back to: an absolute URL as RFC 2396 writes it, at most 1024
+    /// characters. An app may have a scheme of its own.
+    ReturnUrl, 1024, "expected an absolute URL of at most 1024 characters, percent-encoded",
+    |text| is_written_as_url(text)
+        && Url::parse(text).is_ok_and(|url| {
+            let leads_to_no_shop = ["blob", "data", "file", "ftp", "javascript"];
+            url.has_host() && !leads_to_no_shop.contains(&url.scheme())
+        })
+}
+
+/// Whether it has only characters that a URL may have. Parsers for browsers put up with more.
+fn is_written_as_url(text: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&c);
+    let hex = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.bytes().all(allowed) && text.split('%').skip(1).all(hex)
 }
 
 impl ReturnUrl {

@@ -2,21 +2,46 @@
 
 use ring::error::Unspecified;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use super::{config::AmazonPay, price::Price, signing};
-use crate::{adyen::payments::ReturnUrl, text::checked};
+use crate::{adyen::payments::ReturnUrl, config::is_loopback, text::checked};
 
 /// Where Amazon Pay sends the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebCheckoutDetails {
     /// Once the shopper picked a card; `amazonCheckoutSessionId` is added to it.
-    pub checkout_review_return_url: ReturnUrl,
+    pub checkout_review_return_url: CheckoutUrl,
     /// Once the shopper confirmed, or did not; `amazonCheckoutSessionId` is added to it.
-    pub checkout_result_return_url: ReturnUrl,
+    pub checkout_result_return_url: CheckoutUrl,
     /// When the shopper leaves instead of picking a card.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub checkout_cancel_url: Option<ReturnUrl>,
+    pub checkout_cancel_url: Option<CheckoutUrl>,
+}
+
+/// A page of the shop that Amazon Pay sends a browser to: https, or http on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "ReturnUrl")]
+pub struct CheckoutUrl(ReturnUrl);
+
+impl CheckoutUrl {
+    /// Scheme, host and port, as browsers write an origin.
+    pub fn origin(&self) -> String {
+        self.0.origin()
+    }
+}
+
+impl TryFrom<ReturnUrl> for CheckoutUrl {
+    type Error = &'static str;
+
+    fn try_from(url: ReturnUrl) -> Result<Self, &'static str> {
+        match Url::parse(url.as_str()) {
+            Ok(parsed) if parsed.scheme() == "https" => Ok(Self(url)),
+            Ok(parsed) if parsed.scheme() == "http" && is_loopback(&parsed) => Ok(Self(url)),
+            _ => Err("expected an https URL, or http on localhost"),
+        }
+    }
 }
 
 /// What the shop gets to know about the shopper.
@@ -58,12 +83,31 @@ pub struct RecurringMetadata {
 
 /// Every so many units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Every")]
 pub struct Frequency {
-    /// The unit.
-    pub unit: FrequencyUnit,
-    /// How many of them.
-    pub value: FrequencyValue,
+    unit: FrequencyUnit,
+    value: FrequencyValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Every {
+    unit: FrequencyUnit,
+    value: FrequencyValue,
+}
+
+impl TryFrom<Every> for Frequency {
+    type Error = &'static str;
+
+    fn try_from(Every { unit, value }: Every) -> Result<Self, &'static str> {
+        let is_zero = value.as_str().bytes().all(|c| c == b'0');
+        match unit {
+            FrequencyUnit::Variable if value.as_str() != "0" => Err("Variable has the value \"0\""),
+            FrequencyUnit::Variable => Ok(Self { unit, value }),
+            _ if is_zero => Err("expected a value of at least \"1\""),
+            _ => Ok(Self { unit, value }),
+        }
+    }
 }
 
 impl Default for Frequency {

@@ -1,7 +1,6 @@
 //! What is asked of a checkout session: to be confirmed for an amount, and for its token.
 
 use reqwest::Method;
-use ring::digest;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -12,9 +11,6 @@ use super::{
     session::{AmazonPayToken, CheckoutSession, CheckoutSessionId},
 };
 use crate::{amount::Amount, reference::Reference};
-
-/// Amazon Pay's limit for an idempotency key.
-const KEY_LENGTH: usize = 32;
 
 /// Source: Amazon Pay, Update Checkout Session.
 #[derive(Serialize)]
@@ -76,7 +72,9 @@ impl Client {
         };
         let payload = serde_json::to_string(&update)
             .map_err(|error| SessionProblem::Unavailable(error.to_string()))?;
-        let key = idempotency_key(id, &payload);
+        // A key of this call's own: sent again it is the same update, but the same amount
+        // set once more, after another one, is a new update. 32 characters, Amazon Pay's limit.
+        let key = format!("{:032x}", fastrand::u128(..));
         let session: CheckoutSession = match self
             .call(Method::PATCH, id, &payload, Some(&key), until)
             .await
@@ -135,15 +133,6 @@ impl Client {
         }
         session.amazon_pay_token.ok_or(SessionProblem::NoToken)
     }
-}
-
-/// Names this very update of this session: sent again it is the same one, and another
-/// amount is another.
-fn idempotency_key(id: &CheckoutSessionId, payload: &str) -> String {
-    let named = format!("{id}\n{payload}");
-    let mut key = hex::encode(digest::digest(&digest::SHA256, named.as_bytes()));
-    key.truncate(KEY_LENGTH);
-    key
 }
 
 /// What the caller is not told belongs in the log.

@@ -59,7 +59,7 @@ impl Region {
 }
 
 /// The variables, the optional ones included: whoever sets one wants Amazon Pay.
-const VARIABLES: [&str; 9] = [
+pub const VARIABLES: [&str; 9] = [
     "AMAZON_PAY_LEDGER_CURRENCY",
     "AMAZON_PAY_MERCHANT_ID",
     "AMAZON_PAY_PRIVATE_KEY",

@@ -16,11 +16,11 @@ mod session;
 pub mod signing;
 
 pub use button::{
-    ChargePermissionType, Frequency, FrequencyUnit, RecurringMetadata, Scope, SignedButton,
-    WebCheckoutDetails,
+    ChargePermissionType, CheckoutUrl, Frequency, FrequencyUnit, RecurringMetadata, Scope,
+    SignedButton, WebCheckoutDetails,
 };
 pub use client::Client;
-pub use config::{AmazonPay, Region, configured};
+pub use config::{AmazonPay, Region, VARIABLES, configured};
 pub use key::PrivateKey;
 pub use price::Price;
 pub use problem::SessionProblem;

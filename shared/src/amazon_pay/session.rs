@@ -75,8 +75,6 @@ impl fmt::Debug for AmazonPayToken {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckoutSession {
-    /// Its id.
-    pub checkout_session_id: CheckoutSessionId,
     /// How far it is.
     pub status_details: StatusDetails,
     /// What is to be paid.

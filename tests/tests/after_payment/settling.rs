@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use serde_json::json;
-use tests::{Stack, backend, passing_time};
+use local::adyen::{Answer as Said, Fault};
+use serde_json::{Value, json};
+use tests::{Answer, Stack, backend, passing_time};
 
 async fn an_hour_passes(stack: &Stack, reference: &str) {
     passing_time::pass(&stack.dynamodb(), reference, SignedDuration::from_hours(1)).await;
@@ -37,12 +38,11 @@ async fn an_order_that_waits_for_its_shopper_is_left_alone() {
     assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
 }
 
-#[tokio::test]
-async fn a_charge_in_doubt_is_asked_about_with_its_key() {
-    let stack = Stack::start().await;
+/// A payment with that token stores a payment method: gives its id.
+async fn store(stack: &Stack, amazon_pay_token: &str) -> String {
     let first = json!({
         "amount": {"currency": "EUR", "value": 1000}, "reference": "FIRST",
-        "paymentMethod": {"type": "amazonpay", "amazonPayToken": "160583287597AMZN"},
+        "paymentMethod": {"type": "amazonpay", "amazonPayToken": amazon_pay_token},
         "storePaymentMethod": true, "shopperReference": "shopper-1",
         "recurringProcessingModel": "Subscription",
     });
@@ -50,31 +50,45 @@ async fn a_charge_in_doubt_is_asked_about_with_its_key() {
         stack.post("/payments", &backend(), &first).await.status,
         200
     );
-    let token = loop {
-        let listed = stack
-            .get("/shoppers/shopper-1/storedPaymentMethods", &backend())
-            .await;
-        if let Some(token) =
-            listed.body["storedPaymentMethods"][0]["storedPaymentMethodId"].as_str()
-        {
-            break token.to_owned();
+    loop {
+        let stored = stored(stack).await;
+        if let Some(token) = stored["storedPaymentMethodId"].as_str() {
+            return token.to_owned();
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    }
+}
 
-    let fault =
-        local::adyen::Fault::afterwards(local::adyen::Answer::text(500, "text/plain", "oops"));
-    stack.adyen().inject(fault.on("/payments"));
+async fn stored(stack: &Stack) -> Value {
+    let path = "/shoppers/shopper-1/storedPaymentMethods?status=all";
+    stack.get(path, &backend()).await.body["storedPaymentMethods"][0].clone()
+}
+
+async fn charge(stack: &Stack, reference: &str, token: &str) -> Answer {
     let charge = json!({
-        "amount": {"currency": "EUR", "value": 1000}, "reference": "SECOND",
+        "amount": {"currency": "EUR", "value": 1000}, "reference": reference,
         "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": token},
         "shopperReference": "shopper-1", "shopperInteraction": "ContAuth",
         "recurringProcessingModel": "Subscription",
     });
-    let answer = stack.post("/payments", &backend(), &charge).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
+    stack.post("/payments", &backend(), &charge).await
+}
 
+/// As [`charge`], and Adyen's answer is lost.
+async fn charge_in_doubt(stack: &Stack, reference: &str, token: &str) {
     stack.adyen().hold_webhooks();
+    let lost = Fault::afterwards(Said::text(500, "text/plain", "oops"));
+    stack.adyen().inject(lost.on("/payments"));
+    let answer = charge(stack, reference, token).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_charge_in_doubt_is_asked_about_with_its_key() {
+    let stack = Stack::start().await;
+    let token = store(&stack, "160583287597AMZN").await;
+    charge_in_doubt(&stack, "SECOND", &token).await;
+
     an_hour_passes(&stack, "SECOND").await;
     let report = stack.bundle.settle().await.unwrap();
     assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
@@ -153,4 +167,20 @@ async fn a_refund_that_stays_in_doubt_needs_a_person() {
     let report = stack.bundle.settle().await.unwrap();
     assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
     assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
+}
+
+#[tokio::test]
+async fn a_charge_in_doubt_that_was_refused_as_revoked_disables_its_token() {
+    let stack = Stack::start().await;
+    let token = store(&stack, "160583287597AMZN-REVOKED").await;
+    let answer = charge(&stack, "SECOND", &token).await;
+    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    charge_in_doubt(&stack, "THIRD", &token).await;
+    assert_eq!(stored(&stack).await["status"], "active");
+
+    an_hour_passes(&stack, "THIRD").await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!(report.settled, 1, "{report:?}");
+    assert_eq!(stack.order("THIRD").await["status"], "refused");
+    assert_eq!(stored(&stack).await["status"], "disabled");
 }

@@ -180,7 +180,6 @@ async fn a_browser_returns_to_allowed_origins_alone() {
             "https://evil.example/review",
             "https://shop.example.evil.example/",
             "https://shop.example@evil.example/",
-            "http://shop.example/",
             "https://shop.example:8443/",
         ] {
             let mut body = urls();
@@ -235,6 +234,66 @@ async fn what_is_missing_or_malformed_is_named() {
         let answer = shop.create(&token, &body).await;
         assert_eq!((answer.status, answer.code()), (422, code), "{body}");
         assert_eq!(answer.body["field"], field, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_shopper_comes_back_by_https_or_to_this_machine() {
+    let shop = Shop::open().await;
+    for field in [
+        "checkoutReviewReturnUrl",
+        "checkoutResultReturnUrl",
+        "checkoutCancelUrl",
+    ] {
+        for (url, allowed) in [
+            ("https://shop.example/", true),
+            ("http://localhost:3000/", true),
+            ("http://127.0.0.1:3000/?at=review", true),
+            ("http://[::1]/", true),
+            ("http://shop.example/", false),
+            ("http://localhost.example/", false),
+            ("http://host.docker.internal/", false),
+            ("shop-app://checkout/review", false),
+            ("ws://shop.example/", false),
+        ] {
+            let mut body = urls();
+            body[field] = json!(url);
+            for token in [browser("ORDER-1"), backend()] {
+                let answer = shop.create(&token, &body).await;
+                if allowed {
+                    assert_eq!(answer.status, 200, "{url}: {answer:?}");
+                } else {
+                    assert_eq!((answer.status, answer.code()), (422, "invalid_field"));
+                    assert_eq!(answer.body["field"], field, "{url}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_payments_at_no_fixed_times_come_every_zero_units() {
+    let shop = Shop::open().await;
+    for (unit, value, allowed) in [
+        ("Variable", "0", true),
+        ("Month", "1", true),
+        ("Day", "0030", true),
+        ("Variable", "1", false),
+        ("Variable", "00", false),
+        ("Month", "0", false),
+        ("Year", "000", false),
+    ] {
+        let body = urls_and(json!({
+            "storePaymentMethod": true,
+            "recurringMetadata": {"frequency": {"unit": unit, "value": value}},
+        }));
+        let answer = shop.create(&shopper(), &body).await;
+        if allowed {
+            assert_eq!(answer.status, 200, "{unit} {value}: {answer:?}");
+        } else {
+            assert_eq!((answer.status, answer.code()), (422, "invalid_field"));
+            assert_eq!(answer.body["field"], "recurringMetadata.frequency");
+        }
     }
 }
 

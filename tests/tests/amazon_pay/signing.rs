@@ -165,6 +165,11 @@ fn a_buttons_payload_is_hashed_as_it_is() {
             BUTTON,
             "3eb2f609ac8089d5653232ba2bfb4797936e8dc0919d76f9782baa6be0401a35",
         ),
+        // Amazon Pay's own example.
+        (
+            r#"{"storeId":"amzn1.application-oa2-client.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","webCheckoutDetails":{"checkoutReviewReturnUrl":"https://localhost/test/CheckoutReview.php","checkoutResultReturnUrl":"https://localhost/test/CheckoutResult.php"}}"#,
+            "8dec52d799607be40f82d5c8e7ecb6c171e6591c41b1111a576b16076c89381c",
+        ),
         (
             r#"{"storeId":"ü"}"#,
             "689c75948c53965f00832b6d80ac3b577f34415ef131d651375ced39bf9ae477",

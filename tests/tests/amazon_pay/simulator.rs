@@ -233,6 +233,20 @@ async fn an_idempotency_key_stands_for_one_request() {
 }
 
 #[tokio::test]
+async fn an_update_that_is_sent_again_changes_nothing_and_is_answered_the_same() {
+    let amazon = amazon().await;
+    let update = signed(&amazon, Method::PATCH, "/v2/checkoutSessions/S1", UPDATE);
+    let first = send(update.request()).await;
+    amazon.confirmed("S1", "99.00", "EUR");
+
+    assert_eq!(send(update.request()).await, first);
+
+    let session = amazon.books().sessions["S1"].clone();
+    assert!(session.confirmed, "the update was not made again");
+    assert_eq!(session.charge_amount.unwrap().amount, "99.00");
+}
+
+#[tokio::test]
 async fn the_script_draws_the_button() {
     let amazon = amazon().await;
     let client = shared::http_client::build(None).unwrap();

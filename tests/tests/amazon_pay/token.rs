@@ -1,6 +1,8 @@
 use std::time::Duration;
 
+use local::adyen::Answer;
 use local::amazon::{Fault, Options, Simulator, State};
+use serde_json::json;
 use shared::amazon_pay::{AmazonPayToken, Client, SessionProblem};
 use shared::amount::Amount;
 use shared::order::NextStep;
@@ -46,6 +48,21 @@ async fn a_confirmed_session_gives_the_token_that_adyen_charges() {
     assert!(call.verified);
     assert_eq!(books.completions(), 0);
     assert_eq!(books.sessions["S1-3DS-REDIRECT"].state, State::Open);
+}
+
+#[tokio::test]
+async fn a_session_needs_no_more_than_state_amount_and_token() {
+    let (amazon, client) = amazon_pay().await;
+    let session = json!({
+        "statusDetails": {"state": "Open"},
+        "paymentDetails": {"chargeAmount": {"amount": "10.00", "currencyCode": "EUR"}},
+        "amazonPayToken": "497268187623AMZN",
+    });
+    amazon.inject(Fault::Instead(Answer::json(200, &session)));
+
+    let token: Text<1000> = token(&client, "S1").await.unwrap().into();
+
+    assert_eq!(&*token, "497268187623AMZN");
 }
 
 #[tokio::test]

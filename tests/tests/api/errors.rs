@@ -207,6 +207,7 @@ async fn payment_methods_say_when_adyen_cannot_be_asked() {
         Fault::status(502),
         Fault::instead(Said::text(200, "text/html", "<html>")),
         Fault::instead(Said::json(200, &json!(["no", "object"]))),
+        Fault::instead(Said::json(200, &json!({"paymentMethods": "none"}))),
     ] {
         stack.adyen().inject(fault.clone());
         let answer = ask().await;

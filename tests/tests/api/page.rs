@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use local::adyen::webhook::Event;
-use local::adyen::{Call, Release, State};
+use local::adyen::{Answer as Said, Call, Fault, Release, State};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use ring::digest::{SHA256, digest};
@@ -349,6 +349,31 @@ async fn payment_methods_bring_the_page_s_entry_intact() {
             "allowedPaymentMethods": ["amazonpay"],
         });
         assert_eq!(call.body, with(with(asked.clone(), body), fixed));
+    }
+}
+
+#[tokio::test]
+async fn payment_methods_are_handed_on_as_adyen_wrote_them() {
+    let stack = Stack::start().await;
+    let token = browser_with(without_country());
+    let body = json!({"countryCode": "NL"});
+    for (said, handed_on) in [
+        (
+            r#"{"paymentMethods":[{"type":"amazonpay","configuration":{}},{"name":"?"},{"configuration":null,"fee":1.10}],"storedPaymentMethods":[{"id":"1"}]}"#,
+            None,
+        ),
+        ("{}", Some(r#"{"paymentMethods":[]}"#)),
+        (
+            r#"{"paymentMethods":null,"a":{}}"#,
+            Some(r#"{"a":{},"paymentMethods":[]}"#),
+        ),
+    ] {
+        let answer = Said::text(200, "application/json", said);
+        stack.adyen().inject(Fault::instead(answer));
+        let request = stack.request(Method::POST, "/paymentMethods");
+        let answer = request.bearer_auth(&token).json(&body).send().await;
+        let text = answer.unwrap().text().await.unwrap();
+        assert_eq!(text, handed_on.unwrap_or(said));
     }
 }
 

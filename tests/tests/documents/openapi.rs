@@ -127,7 +127,7 @@ fn answers_have_the_words_that_are_described_and_no_other() {
 
 /// The reasons of `needsAttention`, without what follows a colon.
 pub fn attention() -> BTreeSet<String> {
-    let reasons = every!(Attention: AmountDiffers, CancelledAfterCapture, CancelOrRefundUnclear,
+    let reasons = every!(Attention: AmountDiffers, CancelledAfterCapture, CancelOrRefundUnclear, ModificationUnknown,
         CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers, OutcomeUnknown,
         PaidTwice(Vec::new()), RefundExceedsCaptured, RefundFailedUnmatched, TooManyEvents);
     let named = |reason: &String| reason.split(':').next().unwrap().to_owned();

@@ -115,6 +115,27 @@ async fn urls_are_https_but_on_this_machine() {
 }
 
 #[tokio::test]
+async fn only_a_machine_with_its_own_dynamodb_lets_tokens_live_for_ever() {
+    let off = ("TOKEN_LIFE_LIMIT", "off");
+    for url in [
+        "http://127.0.0.1:3002",
+        "http://localhost:3002",
+        "http://host.docker.internal:3002",
+    ] {
+        payments_start(&[off, ("AWS_ENDPOINT_URL_DYNAMODB", url)]).await;
+    }
+    for url in [
+        "",
+        "https://dynamodb.eu-west-1.amazonaws.com",
+        "https://localhost.example",
+        "https://127.0.0.1.example",
+    ] {
+        let error = payments_refuse(&[off, ("AWS_ENDPOINT_URL_DYNAMODB", url)]).await;
+        assert!(error.contains("TOKEN_LIFE_LIMIT: off"), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn hmac_keys_are_hex_and_basic_auth_is_user_and_password() {
     let webhooks = [
         ("ADYEN_HMAC_KEYS", "0011,zz"),
