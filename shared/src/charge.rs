@@ -5,8 +5,9 @@ use tokio::time::Instant;
 use crate::{
     adyen::{
         client::{CallError, Client, is_about_content},
-        payments::{Asked, PaymentRequest, PaymentResponse},
+        payments::{Asked, PaymentRequest, PaymentResponse, ResultCode},
     },
+    observe::{self, Metric},
     order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
     reconcile,
     store::{Orders, Start, StoreError, Tokens},
@@ -70,6 +71,7 @@ impl Till<'_> {
             .adyen
             .post::<PaymentResponse>("payments", &payment, Some(&key), until)
             .await;
+        observe(&answered);
         if let Some(token) = TokenKey::charged_by(&payment) {
             reconcile::learn(self.tokens, &token, &answered, &reference).await?;
         }
@@ -105,6 +107,25 @@ impl Till<'_> {
             Outcome::Rejected(rejection) if !kept => Charge::Rejected { order, rejection },
             _ => Charge::Answered { order, asked },
         })
+    }
+}
+
+/// Tells what Adyen made of a payment, or of what a browser brought back for one.
+pub fn observe(answered: &Result<PaymentResponse, CallError>) {
+    let (result, is_error) = match answered {
+        Ok(response) => {
+            let result = response.result_code.as_str();
+            (result, response.result_code == ResultCode::Error)
+        }
+        Err(CallError::Rejected { status, error }) => {
+            ("Rejected", Rejection::new(*status, error).is_ours())
+        }
+        Err(CallError::Unknown(_)) => ("Unknown", true),
+    };
+    observe::outcome(result);
+    observe::count(Metric::Payment(result.to_owned()));
+    if is_error {
+        observe::count(Metric::PaymentError);
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
     adyen::{client::CallError, shopper::CountryCode},
     amount::Amount,
     auth::{Caller, Checkout},
-    order::{NextStep, Rejection},
+    observe::{self, Said},
+    order::Rejection,
     problem::{Code, Problem},
     reconcile::ReconcileError,
     runtime,
@@ -124,12 +125,7 @@ pub fn not_the_tokens(code: Code, field: &str) -> Problem {
 /// Why Adyen did not process a request. The caller can mend what is wrong with the request;
 /// the merchant, what is wrong with the deployment.
 pub fn rejected(rejection: &Rejection) -> Problem {
-    let ours = matches!(rejection.status, 401 | 403)
-        || matches!(
-            rejection.error_type.as_deref(),
-            Some("security" | "configuration")
-        );
-    let (code, detail) = if ours && rejection.next_step() == NextStep::ShowError {
+    let (code, detail) = if rejection.is_ours() {
         (
             Code::AdyenConfiguration,
             "Adyen does not take requests from this deployment; its log says more.",
@@ -236,8 +232,27 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     }
 }
 
-/// A response, whichever way it went.
-pub fn respond(result: Result<Response<Body>, Problem>) -> Response<Body> {
+/// Answers one request, whichever way it goes, and writes down what it came to.
+pub async fn respond(
+    request: &Request,
+    work: impl Future<Output = Result<Response<Body>, Problem>>,
+) -> Response<Body> {
+    let what = match route(request) {
+        "" => "webhook",
+        route => route,
+    };
+    let context = request.lambda_context_ref();
+    let said = |result: &Result<Response<Body>, Problem>| match result {
+        Ok(response) => Said {
+            status: Some(response.status().as_u16()),
+            code: None,
+        },
+        Err(problem) => Said {
+            status: Some(problem.code().status().as_u16()),
+            code: Some(problem.code().as_str()),
+        },
+    };
+    let result = observe::invocation(what, request.headers(), context, work, said).await;
     result.unwrap_or_else(Problem::into_response)
 }
 

@@ -10,6 +10,7 @@ pub mod config;
 pub mod edge;
 pub mod http_client;
 pub mod modify;
+pub mod observe;
 pub mod order;
 pub mod problem;
 pub mod reconcile;

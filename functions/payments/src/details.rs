@@ -10,7 +10,7 @@ use shared::{
         payments::{PaymentDetailsRequest, PaymentResponse},
     },
     auth::Caller,
-    edge,
+    charge, edge,
     order::{
         Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Viewer,
         sha256,
@@ -66,11 +66,12 @@ pub async fn submit(
         Next::Show { attempt } => return answer(&order, attempt, None, viewer),
     };
 
-    match state
+    let answered = state
         .adyen
         .post::<PaymentResponse>("payments/details", &details, Some(&key), until)
-        .await
-    {
+        .await;
+    charge::observe(&answered);
+    match answered {
         Ok(response) => {
             if let Some(other) = owner(state, &response, &order).await? {
                 tracing::warn!(%reference, %other, "a result of another order");

@@ -99,7 +99,7 @@ impl Rules {
 
 /// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(route(state, &request).await)
+    edge::respond(&request, route(state, &request)).await
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {

@@ -15,6 +15,7 @@ use shared::{
     charge::{Charge, Till},
     config::{Env, Settings, StartError, text},
     modify::{Desk, Said},
+    observe::{self, Metric},
     order::{AttemptState, Derived, Move, Order, PaymentInstrument, Try},
     reference::Reference,
     store::{Orders, Start, StoreError, Tokens},
@@ -89,10 +90,14 @@ impl State {
 /// # Errors
 /// [`StoreError`] where not even the list of them can be read.
 pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError> {
-    let then = Timestamp::now() - state.after;
+    let now = Timestamp::now();
+    let then = now - state.after;
     let open = state.orders.unsettled(then).await?;
+    let longest = open.first().map(|(since, _)| now.duration_since(*since));
+    let age = longest.unwrap_or_default().unsigned_abs();
+    observe::count(Metric::UnsettledAge(age));
     let findings = stream::iter(open)
-        .map(async |reference| {
+        .map(async |(_, reference)| {
             let found = look_at(state, &reference, then, until - MARKING).await;
             if let Err(error) = &found {
                 tracing::error!(%reference, %error, "an order could not be looked at");

@@ -20,6 +20,7 @@ use shared::{
     adyen::hmac,
     config::{Env, Environment, Settings, StartError, environment, text},
     edge,
+    observe::{self, Metric},
     problem::{Code, Problem},
     secrets::Secret,
     store::{Orders, Tokens},
@@ -69,7 +70,7 @@ impl State {
 
 /// Answers one delivery.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(receive(state, &request).await)
+    edge::respond(&request, receive(state, &request)).await
 }
 
 async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
@@ -105,6 +106,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
 
 fn invalid_signature() -> Problem {
     tracing::warn!("a notification with a wrong signature or wrong credentials");
+    observe::count(Metric::WebhookSignatureFailure);
     Problem::new(
         Code::InvalidSignature,
         "The notification is not signed with a known key, or not sent with the agreed credentials.",

@@ -2,6 +2,7 @@
 
 use shared::{
     adyen::notification::{EventCode, Notification, NotificationRequestItem},
+    observe::{self, Metric},
     order::Event,
     problem::Problem,
     reconcile,
@@ -32,7 +33,9 @@ pub async fn receive(state: &State, body: &[u8]) -> Result<(), Problem> {
         let signers = items.iter().map(|item| item.verify(keys));
         signers.collect::<Option<Vec<_>>>()
     });
-    signers.await.ok_or_else(invalid_signature)?;
+    for position in signers.await.ok_or_else(invalid_signature)? {
+        observe::count(Metric::HmacKeyMatched(position + 1));
+    }
     // It may well be ours: what is sent again is not lost.
     let Some(live) = notification.live else {
         return Err(unreadable("live: expected true or false.".to_owned()));
@@ -47,6 +50,7 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
     let event_code = item.event_code.as_ref().map_or("", EventCode::as_str);
     let psp_reference = item.psp_reference.as_deref().unwrap_or_default();
     let merchant_reference = item.merchant_reference.as_deref().unwrap_or_default();
+    observe::count(Metric::WebhookEvent(event_code.to_owned()));
     let event = match event(state, live, item) {
         Ok(event) => event,
         Err(why) => {
@@ -63,7 +67,7 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
     let order = match state.orders.deliver(&event, named.as_ref()).await {
         Ok(order) => order,
         Err(error) if error.is_permanent() => {
-            tracing::error!(%error, ?event, "an event that its order cannot take is set aside");
+            tracing::error!(%error, event_code, psp_reference, merchant_reference, "an event that its order cannot take is set aside");
             return Ok(state.orders.set_aside(&event, named.as_ref()).await?);
         }
         Err(error) => return Err(error.into()),

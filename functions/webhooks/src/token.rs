@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::{
     adyen::token_notification::{TokenEventType, TokenNotification},
+    observe::{self, Metric},
     problem::Problem,
     reference::Reference,
     store::StoreError,
@@ -25,11 +26,13 @@ pub async fn receive(
         .and_then(|signature| signature.to_str().ok())
         .ok_or_else(invalid_signature)?;
     let signer = state.keys.accepted(|keys| keys.verify(body, signature));
-    signer.await.ok_or_else(invalid_signature)?;
+    let position = signer.await.ok_or_else(invalid_signature)?;
+    observe::count(Metric::HmacKeyMatched(position + 1));
     let notification: TokenNotification = serde_json::from_value(Value::Object(notification))
         .map_err(|error| unreadable(format!("The body is no token notification: {error}.")))?;
     let kind = notification.kind.as_ref().map_or("", |kind| kind.as_str());
     let event_id = notification.event_id.as_deref().unwrap_or_default();
+    observe::count(Metric::WebhookEvent(kind.to_owned()));
     match event(state, &notification) {
         Ok((key, event)) => store(state, &key, event).await,
         Err(why) => {
@@ -81,7 +84,13 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
         Ok((token, ())) => token,
         // The log has all of it.
         Err(error) if error.is_permanent() => {
-            tracing::error!(%error, ?key, ?event, "an event that its token cannot take");
+            tracing::error!(
+                %error,
+                kind = event.kind.as_str(),
+                event_id = event.event_id,
+                stored_payment_method_id = &*key.stored_payment_method_id,
+                "an event that its token cannot take"
+            );
             return Ok(());
         }
         Err(error) => return Err(error.into()),

@@ -17,6 +17,7 @@ use url::Url;
 use super::lenient::{lenient_word, word};
 use crate::{
     config::{Settings, service_url},
+    observe::{self, Called},
     secrets::Secret,
 };
 
@@ -265,14 +266,20 @@ impl Failure {
     }
 }
 
-async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
+async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
+    if let Some(trace) = observe::traceparent_header() {
+        request = request.header("traceparent", trace);
+    }
     let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
     let exchange = async {
         let response = request.send().await?;
         let head = (response.status(), may_retry(&response));
         response.bytes().await.map(|body| (head, body))
     };
-    let ((status, transient), body) = match timeout_at(until, exchange).await {
+    let begun = Instant::now();
+    let exchanged = timeout_at(until, exchange).await;
+    observe::called(Called::Adyen, begun.elapsed());
+    let ((status, transient), body) = match exchanged {
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             return Err(Failure {

@@ -12,7 +12,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
-use crate::secrets::Secret;
+use crate::{
+    observe::{self, Called},
+    secrets::Secret,
+};
 
 /// How long one try may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -161,7 +164,10 @@ impl Client {
             let status = response.status();
             response.bytes().await.map(|body| (status, body))
         };
-        let (status, body) = match timeout_at(until, exchange).await {
+        let begun = Instant::now();
+        let exchanged = timeout_at(until, exchange).await;
+        observe::called(Called::AmazonPay, begun.elapsed());
+        let (status, body) = match exchanged {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(Failure::unavailable(error.without_url(), true)),
             Err(_) => return Err(Failure::unavailable("no answer in time", true)),

@@ -158,6 +158,16 @@ impl Rejection {
     pub fn next_step(&self) -> NextStep {
         NextStep::after_error(&self.error_code)
     }
+
+    /// Whether the merchant must mend the deployment, not the caller the request.
+    pub fn is_ours(&self) -> bool {
+        let ours = matches!(self.status, 401 | 403)
+            || matches!(
+                self.error_type.as_deref(),
+                Some("security" | "configuration")
+            );
+        ours && self.next_step() == NextStep::ShowError
+    }
 }
 
 impl From<&PaymentResponse> for Outcome {

@@ -145,17 +145,20 @@ impl Order {
             && (event.introduces_payment() || self.psp_references().contains(event.payment()))
     }
 
-    /// Records an event that was received just now. That an offer closed ends what was open
-    /// then: without a date that can be read, when that was received first.
-    pub fn receive(&mut self, event: &Event, now: Timestamp) {
+    /// Records an event that was received just now, and says whether it is news. That an offer
+    /// closed ends what was open then: without a date that can be read, when that was received
+    /// first.
+    pub fn receive(&mut self, event: &Event, now: Timestamp) -> bool {
         let mut event = event.clone();
-        if event.event_code == EventCode::OfferClosed
+        let news = self.position(&event).is_err();
+        if news
+            && event.event_code == EventCode::OfferClosed
             && event.event_date == Timestamp::UNIX_EPOCH
-            && self.position(&event).is_err()
         {
             event.event_date = now;
         }
         self.record(event);
+        news
     }
 
     /// Records an event. One that is known already changes nothing, unless it is a later

@@ -44,6 +44,7 @@ use tokio::time::{Instant, sleep};
 use super::StoreError;
 use crate::{
     config::{Settings, text},
+    observe::{self, Metric},
     order::{Derived, Event, Order, Status},
     reference::Reference,
 };
@@ -118,7 +119,9 @@ impl Orders {
             .send()
             .await
             .map_err(StoreError::sdk)?;
-        output.item.map(order).transpose()
+        let order = output.item.map(order).transpose()?;
+        order.iter().for_each(observe::order);
+        Ok(order)
     }
 
     /// The order that a payment leads to, if one has learned of it.
@@ -150,7 +153,10 @@ impl Orders {
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB cannot be read.
-    pub async fn unsettled(&self, then: Timestamp) -> Result<Vec<Reference>, StoreError> {
+    pub async fn unsettled(
+        &self,
+        then: Timestamp,
+    ) -> Result<Vec<(Timestamp, Reference)>, StoreError> {
         let items = self
             .client
             .scan()
@@ -166,15 +172,13 @@ impl Orders {
             .await
             .map_err(StoreError::sdk)?;
         let text = |item: &Item, name: &str| item.get(name)?.as_s().ok().cloned();
-        let mut open: Vec<_> = items
-            .iter()
-            .filter_map(|item| Some((text(item, "unsettledSince")?, text(item, "reference")?)))
-            .collect();
+        let read = |item: &Item| {
+            let since = text(item, "unsettledSince")?.parse().ok()?;
+            Some((since, text(item, "reference")?.parse().ok()?))
+        };
+        let mut open: Vec<_> = items.iter().filter_map(read).collect();
         open.sort();
-        Ok(open
-            .iter()
-            .filter_map(|(_, name)| name.parse().ok())
-            .collect())
+        Ok(open)
     }
 
     /// Changes an order. `act` sees the order as it is, changes it in place (or puts one
@@ -210,13 +214,22 @@ impl Orders {
                     events.iter().for_each(|event| order.record(event.clone()));
                 }
             }
+            observe::order(order);
             if before.as_ref() == Some(&*order) {
                 return Ok((after, value));
             }
             order.version += 1;
             order.updated_at = Timestamp::now();
-            match self.write(before.as_ref(), order, &pointers).await? {
-                None => return Ok((after, value)),
+            let conflict = self.write(before.as_ref(), order, &pointers).await?;
+            if conflict.is_some() {
+                observe::count(Metric::WriteConflict);
+            }
+            match conflict {
+                None => {
+                    let before = before.as_ref().map(Derived::of);
+                    observe::attention(before.as_ref(), &Derived::of(order));
+                    return Ok((after, value));
+                }
                 Some(_) if Instant::now() >= until => {
                     return Err(StoreError::passing("too many changes of one order at once").into());
                 }
@@ -254,24 +267,25 @@ impl Orders {
             let (order, claimed) = self
                 .change(reference, Start::Read, |order| {
                     let claimed = order.as_mut().filter(|order| order.claims(event));
-                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)).is_some())
+                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)))
                 })
                 .await?;
-            if claimed {
+            if let Some(news) = claimed {
+                heard(news);
                 return Ok(order);
             }
         }
         let Some(owner) = self.park(event).await? else {
+            observe::count(Metric::ParkedEvent);
             return Ok(None);
         };
-        let (order, ()) = self
+        let (order, news) = self
             .change(&owner, Start::Read, |order| {
-                if let Some(order) = order {
-                    order.receive(event, now);
-                }
-                Ok::<_, StoreError>(())
+                let order = order.as_mut();
+                Ok::<_, StoreError>(order.map(|order| order.receive(event, now)))
             })
             .await?;
+        heard(news.unwrap_or(true));
         Ok(order)
     }
 
@@ -495,6 +509,13 @@ impl Orders {
         update
             .build()
             .map_err(|error| StoreError::passing(error.to_string()))
+    }
+}
+
+/// Counts an event that was no news.
+fn heard(news: bool) {
+    if !news {
+        observe::count(Metric::WebhookDuplicate);
     }
 }
 
