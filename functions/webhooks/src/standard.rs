@@ -73,7 +73,12 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
         Err(error) => return Err(error.into()),
     };
     if let Some(order) = &order {
-        reconcile::learn_from_event(&state.tokens, order, &event).await?;
+        match reconcile::learn_from_event(&state.tokens, order, &event).await {
+            Err(error) if error.is_permanent() => {
+                tracing::error!(%error, ?event, "a token that cannot be disabled");
+            }
+            learned => learned?,
+        }
     }
     let order = order.as_ref().map(|order| order.reference.as_str());
     tracing::info!(

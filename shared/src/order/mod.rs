@@ -141,7 +141,7 @@ impl Order {
     /// Whether an event that names this order's reference is about this order: it speaks of
     /// a payment that the order knows, or introduces one.
     pub fn claims(&self, event: &Event) -> bool {
-        !is_test(event)
+        test_reference(event).is_none()
             && (event.introduces_payment() || self.psp_references().contains(event.payment()))
     }
 
@@ -195,12 +195,16 @@ impl Order {
     }
 }
 
-/// Whether it was sent from the Customer Area to try a webhook out. It is about no payment,
-/// whatever order it names.
-fn is_test(event: &Event) -> bool {
-    let marked = |reference: &String| {
+/// The reference by which an event is known to have been sent from the Customer Area, to try a
+/// webhook out. It is about no payment, whatever else it names.
+pub(crate) fn test_reference(event: &Event) -> Option<&str> {
+    let marked = |reference: &&str| {
         let start = reference.get(..5);
         start.is_some_and(|start| start.eq_ignore_ascii_case("test_"))
     };
-    marked(&event.psp_reference) || event.original_reference.as_ref().is_some_and(marked)
+    let references = [
+        Some(event.psp_reference.as_str()),
+        event.original_reference.as_deref(),
+    ];
+    references.into_iter().flatten().find(marked)
 }

@@ -45,7 +45,7 @@ use super::StoreError;
 use crate::{
     config::{Settings, text},
     observe::{self, Metric},
-    order::{Derived, Event, Order, Status},
+    order::{Derived, Event, Order, Status, test_reference},
     reference::Reference,
 };
 
@@ -297,12 +297,14 @@ impl Orders {
             "event:{code}:{psp_reference}:{success}:{}",
             event.event_date
         );
+        // No order may claim what is only a test, so it is not kept with a real payment.
+        let payment = test_reference(event).unwrap_or(event.payment());
         let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
         let parked = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("reference", text_value(&pointer_key(event.payment())))
+            .key("reference", text_value(&pointer_key(payment)))
             .update_expression("SET #event = :event, expiresAt = :expiresAt ADD parked :one")
             .condition_expression("attribute_not_exists(#order)")
             .expression_attribute_names("#event", name)

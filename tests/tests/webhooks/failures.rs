@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::notification::EventCode;
-use shared::order::{Event, EventAmount, Order};
+use shared::adyen::payments::PaymentRequest;
+use shared::order::{Event, EventAmount, Order, PaymentInstrument, Try};
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -343,6 +344,57 @@ async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
     world.tell_of_token(&told).await;
     let token = world.token("shopper-1", "TOKEN").await.unwrap();
     assert_eq!(token.reference(), None);
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_read_holds_up_nothing() {
+    let world = World::new().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let broken = world.stack.dynamodb().put_item().table_name("tokens");
+    let broken = broken
+        .item("shopperReference", text("shopper-1"))
+        .item("storedPaymentMethodId", text("TOKEN"))
+        .item("events", text("no such thing"));
+    broken.send().await.unwrap();
+    let told = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
+    world.tell_of_token(&told).await;
+
+    // A charge of it that was refused because it is revoked.
+    let request = json!({
+        "merchantAccount": keys::MERCHANT_ACCOUNT,
+        "amount": {"currency": "EUR", "value": 1000},
+        "reference": "charge",
+        "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": "TOKEN"},
+        "returnUrl": "https://your-company.example.com/",
+        "shopperReference": "shopper-1",
+        "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "Subscription",
+    });
+    let payment: PaymentRequest = serde_json::from_value(request.clone()).unwrap();
+    new_order(&world, "charge").await;
+    let sent = Try::new(
+        &payment.payment_method,
+        request.to_string().as_bytes(),
+        None,
+        Timestamp::now(),
+    );
+    let begun = world
+        .orders
+        .change(&payment.reference, Start::Read, |order| {
+            let stored = PaymentInstrument::StoredPaymentMethod;
+            let order = order.as_mut().unwrap();
+            order.take(stored, &sent, Timestamp::now());
+            Ok::<_, StoreError>(())
+        });
+    begun.await.unwrap();
+    let refused = json!({"success": "false", "reason": "Token Revoked"});
+    world
+        .tell(&with(
+            item("AUTHORISATION", "KHQC5N7G84BLNK43", "charge"),
+            refused,
+        ))
+        .await;
+    assert_eq!(world.status("charge").await, "refused");
 }
 
 #[tokio::test]

@@ -119,28 +119,26 @@ async fn test_notifications_wait_and_touch_no_order() {
 async fn a_test_notification_touches_no_order_even_if_it_names_one() {
     let world = World::new().await;
     // Somebody tried the shop out under the name that the Customer Area uses.
-    world.paid("testMerchantRef1", "A-PENDING").await;
+    let payment = world.paid("testMerchantRef1", "A-PENDING").await;
     let before = world.order("testMerchantRef1").await;
-    for (event_code, psp_reference, payment) in [
-        ("AUTHORISATION", "test_AUTHORISATION_1", None),
-        ("AUTHORISATION", "TEST_CUSTOM_2", None),
-        ("OFFER_CLOSED", "Test_OFFER_CLOSED_3", None),
-        ("REFUND", "REFUND0000000001", Some("test_AUTHORISATION_1")),
-        (
-            "AUTHORISATION",
-            "AUTHORISATION001",
-            Some("TEST_AUTHORISATION_1"),
-        ),
+    let test = "test_AUTHORISATION_1";
+    for (event_code, psp_reference, original, parked) in [
+        ("AUTHORISATION", test, None, test),
+        ("AUTHORISATION", "TEST_CUSTOM_2", None, "TEST_CUSTOM_2"),
+        ("OFFER_CLOSED", "Test_CLOSED_3", None, "Test_CLOSED_3"),
+        ("REFUND", "REFUND0000000001", Some(test), test),
+        ("REFUND", "test_REFUND_4", Some(&*payment), "test_REFUND_4"),
+        ("AUTHORISATION", &payment, Some("TEST_5"), "TEST_5"),
     ] {
         for success in ["true", "false"] {
             let mut told = item(event_code, psp_reference, "testMerchantRef1");
             told["success"] = json!(success);
-            if let Some(payment) = payment {
-                told["originalReference"] = json!(payment);
+            if let Some(original) = original {
+                told["originalReference"] = json!(original);
             }
             world.tell(&told).await;
-            let parked = format!("psp#{}", payment.unwrap_or(psp_reference));
-            assert!(world.item(&parked).await.unwrap().contains_key("parked"));
+            let parked = world.item(&format!("psp#{parked}")).await.unwrap();
+            assert!(parked.contains_key("parked"));
         }
     }
     assert_eq!(world.order("testMerchantRef1").await, before);
