@@ -6,7 +6,7 @@ use local::template::Template;
 use serde_json::Value;
 use shared::{
     amount::Currency,
-    order::{Attention, NextStep, Operation, Status},
+    order::{Attention, ModificationState, NextStep, Operation, Status},
     problem::Code,
 };
 
@@ -120,6 +120,13 @@ fn answers_have_the_words_that_are_described_and_no_other() {
         operation.into()
     );
 
+    let state =
+        every!(ModificationState: Requested, Unknown, Received, Succeeded, Failed, Rejected);
+    assert_eq!(
+        words(&description.schema("ModificationState")["enum"]),
+        state.into()
+    );
+
     let mut reasons = words(&description.schema("Attention")["anyOf"][0]["enum"]);
     reasons.insert("paid_twice".to_owned());
     assert_eq!(reasons, attention());
@@ -127,8 +134,9 @@ fn answers_have_the_words_that_are_described_and_no_other() {
 
 /// The reasons of `needsAttention`, without what follows a colon.
 pub fn attention() -> BTreeSet<String> {
-    let reasons = every!(Attention: AmountDiffers, CancelledAfterCapture, CancelOrRefundUnclear, ModificationUnknown,
-        CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers, OutcomeUnknown,
+    let reasons = every!(Attention: AmountDiffers, CancelledAfterCapture, CancelOrRefundUnclear,
+        CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers,
+        ModificationUnknown, OutcomeUnknown,
         PaidTwice(Vec::new()), RefundExceedsCaptured, RefundFailedUnmatched, TooManyEvents);
     let named = |reason: &String| reason.split(':').next().unwrap().to_owned();
     reasons.iter().map(named).collect()
