@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use shared::adyen::hmac::{Key, Keys};
 use shared::adyen::notification::{Notification, NotificationRequestItem};
 use shared::adyen::token_notification::TokenNotification;
@@ -12,14 +12,18 @@ use shared::token::{Token, TokenEvent};
 
 const KEY: &str = "00112233445566778899aabbccddeeff";
 
-/// Reads a body as either notification, and takes it as far as the tables.
+/// Reads a body as the webhooks function does, and takes it as far as the tables.
 pub fn read(body: &[u8]) {
-    if let Ok(notification) = serde_json::from_slice::<Notification>(body) {
-        for item in notification.notification_items {
-            standard(item.notification_request_item);
+    let Ok(notification) = serde_json::from_slice::<Map<String, Value>>(body) else {
+        return;
+    };
+    if notification.contains_key("notificationItems") {
+        if let Ok(notification) = serde_json::from_slice::<Notification>(body) {
+            for item in notification.notification_items {
+                standard(item.notification_request_item);
+            }
         }
-    }
-    if let Ok(notification) = serde_json::from_slice::<TokenNotification>(body) {
+    } else if let Ok(notification) = serde_json::from_value(Value::Object(notification)) {
         token(&notification);
     }
 }

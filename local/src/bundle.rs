@@ -21,6 +21,9 @@ use crate::listen::{self, Port, listen};
 use crate::template::{Template, TemplateError};
 use crate::{keys, storefront};
 
+/// How long a run of the schedule may take.
+const SCHEDULED: Duration = Duration::from_secs(299);
+
 /// How long running requests may take once the bundle is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -236,7 +239,7 @@ impl Bundle {
     /// # Errors
     /// As the function.
     pub async fn settle(&self) -> Result<settle::Report, shared::store::StoreError> {
-        settle::settle(&self.settle).await
+        settle::settle(&self.settle, tokio::time::Instant::now() + SCHEDULED).await
     }
 
     /// Stops taking calls, lets the running ones finish for a moment, and ends.
@@ -264,7 +267,8 @@ async fn schedule(state: Arc<settle::State>) {
     minutes.tick().await;
     loop {
         minutes.tick().await;
-        if let Err(error) = settle::settle(&state).await {
+        let until = tokio::time::Instant::now() + SCHEDULED;
+        if let Err(error) = settle::settle(&state, until).await {
             tracing::error!(%error, "not settled");
         }
     }

@@ -8,10 +8,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use jiff::Timestamp;
 use lambda_http::{Context, Request, RequestExt};
 use serde_json::json;
@@ -27,6 +28,9 @@ pub const WEBHOOKS: &str = "/webhooks";
 /// An HTTP API takes 10 MB, a function URL 6 MB.
 const HTTP_API_LIMIT: usize = 10 * 1024 * 1024;
 const FUNCTION_URL_LIMIT: usize = 6 * 1024 * 1024;
+
+/// So much of what is beyond the limit is read before it is refused.
+const DROPPED: usize = 10 * 1024 * 1024;
 
 /// What a function does with a request.
 pub type Handler = Arc<
@@ -168,7 +172,7 @@ async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr)
         Door::HttpApi { .. } => HTTP_API_LIMIT,
         Door::FunctionUrl => FUNCTION_URL_LIMIT,
     };
-    let body = match read(&parts, body, limit).await {
+    let body = match read(body, limit).await {
         Ok(body) => body,
         Err(refusal) => return refusal,
     };
@@ -188,24 +192,27 @@ async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr)
     response
 }
 
-/// The body, or why it is refused.
-async fn read(parts: &Parts, body: Body, limit: usize) -> Result<Bytes, Response> {
-    let too_large = || message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
-    let announced = parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    to_bytes(body, limit).await.map_err(|error| {
-        // axum wraps the limit's error; a connection that broke off is the
-        // client's doing and nobody reads the answer.
-        match std::error::Error::source(&error).map(ToString::to_string) {
-            Some(cause) if cause.contains("length limit") => too_large(),
-            _ => message(StatusCode::BAD_REQUEST, "Bad Request"),
+/// The body, or why it is refused. Of one that is too large some more is read and dropped:
+/// a client that still writes would see the connection break before it sees the answer.
+async fn read(body: Body, limit: usize) -> Result<Bytes, Response> {
+    let mut stream = body.into_data_stream();
+    let (mut read, mut length) = (Vec::new(), 0);
+    while length <= limit + DROPPED
+        && let Some(chunk) = stream.next().await
+    {
+        // A connection that broke off is the client's doing, and nobody reads the answer.
+        let chunk = chunk.map_err(|_| message(StatusCode::BAD_REQUEST, "Bad Request"))?;
+        length += chunk.len();
+        if length <= limit {
+            read.extend_from_slice(&chunk);
         }
-    })
+    }
+    if length <= limit {
+        Ok(read.into())
+    } else {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        Err(message(status, "Request Entity Too Large"))
+    }
 }
 
 /// A failed invocation.

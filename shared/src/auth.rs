@@ -120,25 +120,48 @@ impl TokenKeys {
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let token = bearer(headers).ok_or_else(unauthorized)?;
         let (checkout, merchant) = (self.checkout.get().await, self.merchant.get().await);
-        let limit = |life| if self.limit_life { life } else { i64::MAX };
-        let verdicts = [
-            verify(token, &checkout, "checkout", limit(CHECKOUT_TOKEN_LIFE)).map(Caller::Checkout),
-            verify(token, &merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
-                .map(|Merchant {}| Caller::Merchant),
-        ];
-        let expired = verdicts.contains(&Err(Invalid::Expired));
-        match verdicts.into_iter().find_map(Result::ok) {
-            Some(Caller::Merchant) if headers.contains_key(header::ORIGIN) => Err(Problem::new(
+        let mut verdict = self.judge(token, &checkout, &merchant);
+        if verdict == Err(Invalid::Otherwise) {
+            // Perhaps signed with a key that is newer than our copy.
+            let (newer_checkout, newer_merchant) = tokio::join!(
+                self.checkout.other_than(&checkout),
+                self.merchant.other_than(&merchant)
+            );
+            if newer_checkout.is_some() || newer_merchant.is_some() {
+                let checkout = newer_checkout.unwrap_or(checkout);
+                let merchant = newer_merchant.unwrap_or(merchant);
+                verdict = self.judge(token, &checkout, &merchant);
+            }
+        }
+        match verdict {
+            Ok(Caller::Merchant) if headers.contains_key(header::ORIGIN) => Err(Problem::new(
                 Code::MerchantTokenInBrowser,
                 "This request comes from a browser. Mint a checkout token for it.",
             )),
-            Some(caller) => Ok(caller),
-            None if expired => Err(Problem::new(
+            Ok(caller) => Ok(caller),
+            Err(Invalid::Expired) => Err(Problem::new(
                 Code::TokenExpired,
                 "Mint a new token and send the request again.",
             )),
-            None => Err(unauthorized()),
+            Err(Invalid::Otherwise) => Err(unauthorized()),
         }
+    }
+
+    /// Whose token it is, by these keys.
+    fn judge(&self, token: &str, checkout: &Keys, merchant: &Keys) -> Result<Caller, Invalid> {
+        let limit = |life| if self.limit_life { life } else { i64::MAX };
+        let verdicts = [
+            verify(token, checkout, "checkout", limit(CHECKOUT_TOKEN_LIFE)).map(Caller::Checkout),
+            verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
+                .map(|Merchant {}| Caller::Merchant),
+        ];
+        let expired = verdicts.contains(&Err(Invalid::Expired));
+        let verdict = verdicts.into_iter().find_map(Result::ok);
+        verdict.ok_or(if expired {
+            Invalid::Expired
+        } else {
+            Invalid::Otherwise
+        })
     }
 }
 

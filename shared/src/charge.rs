@@ -1,13 +1,13 @@
 //! Asking Adyen for a payment: sent under its attempt's key, the answer kept.
 
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use crate::{
     adyen::{
-        client::{CallError, Client},
-        payments::{PaymentRequest, PaymentResponse},
+        client::{CallError, Client, is_about_content},
+        payments::{Asked, PaymentRequest, PaymentResponse, ResultCode},
     },
+    observe::{self, Metric},
     order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
     reconcile,
     store::{Orders, Start, StoreError, Tokens},
@@ -31,7 +31,7 @@ pub enum Charge {
         /// The order.
         order: Order,
         /// What the shopper must do next; it is not kept.
-        action: Option<Box<RawValue>>,
+        asked: Option<Asked>,
     },
     /// Adyen did not take this request, but another one that was sent for the attempt may
     /// have been processed.
@@ -71,15 +71,15 @@ impl Till<'_> {
             .adyen
             .post::<PaymentResponse>("payments", &payment, Some(&key), until)
             .await;
+        observe(&answered);
         if let Some(token) = TokenKey::charged_by(&payment) {
             reconcile::learn(self.tokens, &token, &answered, &reference).await?;
         }
-        let (outcome, psp_reference, action) = match answered {
-            Ok(response) => (
-                Outcome::from(&response),
-                response.psp_reference,
-                response.action,
-            ),
+        let (outcome, psp_reference, asked) = match answered {
+            Ok(response) => {
+                let asked = response.asked();
+                (Outcome::from(&response), response.psp_reference, asked)
+            }
             Err(CallError::Rejected { status, error }) => {
                 tracing::warn!(%reference, attempt, status, error = error.error_code, "rejected");
                 let rejection = Rejection::new(status, &error);
@@ -105,8 +105,27 @@ impl Till<'_> {
         let order = order.ok_or_else(StoreError::gone)?;
         Ok(match outcome {
             Outcome::Rejected(rejection) if !kept => Charge::Rejected { order, rejection },
-            _ => Charge::Answered { order, action },
+            _ => Charge::Answered { order, asked },
         })
+    }
+}
+
+/// Tells what Adyen made of a payment, or of what a browser brought back for one.
+pub fn observe(answered: &Result<PaymentResponse, CallError>) {
+    let (result, is_error) = match answered {
+        Ok(response) => {
+            let result = response.result_code.as_str();
+            (result, response.result_code == ResultCode::Error)
+        }
+        Err(CallError::Rejected { status, error }) => {
+            ("Rejected", Rejection::new(*status, error).is_ours())
+        }
+        Err(CallError::Unknown(_)) => ("Unknown", true),
+    };
+    observe::outcome(result);
+    observe::count(Metric::Payment(result.to_owned()));
+    if is_error {
+        observe::count(Metric::PaymentError);
     }
 }
 
@@ -117,8 +136,7 @@ fn ends(rejection: &Rejection, tries: &[Try], sent: &Try) -> bool {
         // This request is the only one, or the same as all others, and it is the content that
         // Adyen does not take.
         [first] => {
-            first == sent
-                || (first.content == sent.content && matches!(rejection.status, 400 | 422))
+            first == sent || (first.content == sent.content && is_about_content(rejection.status))
         }
         _ => false,
     }

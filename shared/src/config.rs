@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use futures_util::future::join_all;
 use tracing::level_filters::LevelFilter;
 use url::{Host, Url};
 
@@ -84,14 +85,54 @@ impl<'e> Settings<'e> {
             .filter(|name| env.get(name).is_none())
             .filter_map(|name| Some((*name, env.get(&format!("{name}_SECRET"))?.to_owned())))
             .collect();
-        if !managed.is_empty()
-            && let Some(sdk) = settings.sdk("AWS_ENDPOINT_URL_SECRETS_MANAGER")
-        {
-            let (vault, problems) = Vault::open(&sdk, managed).await;
-            settings.vault = vault;
-            settings.problems.extend(problems);
-        }
+        let sdk = match managed.is_empty() {
+            true => None,
+            false => settings.sdk("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        };
+        let fetched = async {
+            match &sdk {
+                Some(sdk) => Vault::open(sdk, managed).await,
+                None => Default::default(),
+            }
+        };
+        let hosts = settings.hosts(secrets);
+        let ((vault, problems), ()) = tokio::join!(fetched, settings.connect(&hosts));
+        settings.vault = vault;
+        settings.problems.extend(problems);
         Ok(settings)
+    }
+
+    /// Whom the first request will call, as far as its connection can be opened before.
+    fn hosts(&self, secrets: &[&str]) -> Vec<String> {
+        // Lambda does not count the time before the first request; elsewhere somebody waits.
+        if self.env.get("AWS_LAMBDA_RUNTIME_API").is_none() {
+            return Vec::new();
+        }
+        let mut hosts = Vec::new();
+        if secrets.contains(&"ADYEN_API_KEY") {
+            hosts.extend(self.env.get("ADYEN_CHECKOUT_URL").map(str::to_owned));
+        }
+        let tables = ["ORDERS_TABLE", "TOKENS_TABLE"];
+        if tables.iter().any(|table| self.env.get(table).is_some()) {
+            let region = self.env.get("AWS_REGION").unwrap_or_default();
+            let usual = format!("https://dynamodb.{region}.amazonaws.com/");
+            let given = self.env.get("AWS_ENDPOINT_URL_DYNAMODB");
+            hosts.push(given.map_or(usual, str::to_owned));
+        }
+        hosts
+    }
+
+    /// Opens connections, which the first request then finds in the pool. One that cannot be
+    /// opened now is opened then.
+    async fn connect(&self, hosts: &[String]) {
+        join_all(hosts.iter().map(async |host| {
+            let request = self.http.get(host).timeout(CONNECTING);
+            let answer = async { request.send().await?.bytes().await };
+            if let Err(error) = answer.await {
+                tracing::debug!(error = %error.without_url(), "no connection before the first request");
+            }
+        }))
+        .await;
     }
 
     /// The one HTTP client of this process.
@@ -262,6 +303,9 @@ pub enum Environment {
     /// Real money.
     Live,
 }
+
+/// How long opening a connection before the first request may take.
+const CONNECTING: Duration = Duration::from_secs(2);
 
 /// The default of `LOG_LEVEL`.
 const LOG_LEVEL: &str = "info";

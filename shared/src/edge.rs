@@ -1,9 +1,6 @@
 //! The HTTP edge: from a Lambda request to typed values, and back.
 
-use std::{
-    net::IpAddr,
-    time::{Duration, SystemTime},
-};
+use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
@@ -15,18 +12,19 @@ use crate::{
     adyen::{client::CallError, shopper::CountryCode},
     amount::Amount,
     auth::{Caller, Checkout},
-    order::{NextStep, Rejection},
+    observe::{self, Said},
+    order::Rejection,
     problem::{Code, Problem},
     reconcile::ReconcileError,
+    runtime,
     strict_json::{self, ParseError, Strict},
 };
 
 /// The largest body of a storefront's request, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// What an invocation may take at most, and what it keeps back for its last words.
+/// What an answer may take at most.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The JSON object in a request's body.
 ///
@@ -127,12 +125,7 @@ pub fn not_the_tokens(code: Code, field: &str) -> Problem {
 /// Why Adyen did not process a request. The caller can mend what is wrong with the request;
 /// the merchant, what is wrong with the deployment.
 pub fn rejected(rejection: &Rejection) -> Problem {
-    let ours = matches!(rejection.status, 401 | 403)
-        || matches!(
-            rejection.error_type.as_deref(),
-            Some("security" | "configuration")
-        );
-    let (code, detail) = if ours && rejection.next_step() == NextStep::ShowError {
+    let (code, detail) = if rejection.is_ours() {
         (
             Code::AdyenConfiguration,
             "Adyen does not take requests from this deployment; its log says more.",
@@ -239,8 +232,27 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     }
 }
 
-/// A response, whichever way it went.
-pub fn respond(result: Result<Response<Body>, Problem>) -> Response<Body> {
+/// Answers one request, whichever way it goes, and writes down what it came to.
+pub async fn respond(
+    request: &Request,
+    work: impl Future<Output = Result<Response<Body>, Problem>>,
+) -> Response<Body> {
+    let what = match route(request) {
+        "" => "webhook",
+        route => route,
+    };
+    let context = request.lambda_context_ref();
+    let said = |result: &Result<Response<Body>, Problem>| match result {
+        Ok(response) => Said {
+            status: Some(response.status().as_u16()),
+            code: None,
+        },
+        Err(problem) => Said {
+            status: Some(problem.code().status().as_u16()),
+            code: Some(problem.code().as_str()),
+        },
+    };
+    let result = observe::invocation(what, request.headers(), context, work, said).await;
     result.unwrap_or_else(Problem::into_response)
 }
 
@@ -303,9 +315,7 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
 
 /// Until when an invocation may work on its answer.
 pub fn deadline(request: &Request) -> Instant {
-    let left = request
-        .lambda_context_ref()
-        .and_then(|context| context.deadline().duration_since(SystemTime::now()).ok())
-        .map_or(LONGEST_CALL, |left| left.saturating_sub(LAST_WORDS));
-    Instant::now() + left.min(LONGEST_CALL)
+    let longest = Instant::now() + LONGEST_CALL;
+    let context = request.lambda_context_ref();
+    context.map_or(longest, |context| longest.min(runtime::deadline(context)))
 }

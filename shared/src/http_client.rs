@@ -4,7 +4,10 @@
 //! milliseconds to load), one connection pool. It follows no redirect, which would carry
 //! the API key to another host.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use aws_smithy_runtime_api::client::{
     http::{
@@ -20,6 +23,8 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
 };
+
+use crate::observe::{self, Called};
 
 /// Until a TCP and TLS connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -97,12 +102,25 @@ impl HttpConnector for Connector {
             let mut request = reqwest::Request::try_from(request)
                 .map_err(|error| ConnectorError::user(error.into()))?;
             *request.timeout_mut() = timeout;
-            let response = client.execute(request).await.map_err(connector_error)?;
-            let mut head = http::Response::builder().status(response.status());
-            if let Some(headers) = head.headers_mut() {
-                *headers = response.headers().clone();
+            if let Some(trace) = observe::xray_header() {
+                request.headers_mut().insert("x-amzn-trace-id", trace);
             }
-            let body = response.bytes().await.map_err(connector_error)?;
+            let target = request.headers().get("x-amz-target");
+            let is_dynamodb = target.is_some_and(|it| it.as_bytes().starts_with(b"DynamoDB_"));
+            let begun = Instant::now();
+            let exchange = async {
+                let response = client.execute(request).await?;
+                let mut head = http::Response::builder().status(response.status());
+                if let Some(headers) = head.headers_mut() {
+                    *headers = response.headers().clone();
+                }
+                Ok((head, response.bytes().await?))
+            };
+            let exchanged = exchange.await.map_err(connector_error);
+            if is_dynamodb {
+                observe::called(Called::DynamoDb, begun.elapsed());
+            }
+            let (head, body) = exchanged?;
             let response = head
                 .body(SdkBody::from(body))
                 .map_err(|error| ConnectorError::other(error.into(), None))?;

@@ -9,6 +9,8 @@ pub mod charge;
 pub mod config;
 pub mod edge;
 pub mod http_client;
+pub mod modify;
+pub mod observe;
 pub mod order;
 pub mod problem;
 pub mod reconcile;

@@ -78,6 +78,8 @@ codes! {
     WrongState "wrong_state" CONFLICT,
     /// Several payments of the order stand.
     AmbiguousPayment "ambiguous_payment" CONFLICT,
+    /// Whether Adyen received the request when it was first made is not known.
+    ModificationUnknown "modification_unknown" CONFLICT,
     /// The order was modified too often.
     TooManyModifications "too_many_modifications" CONFLICT,
     /// The order was tried too often.

@@ -1,32 +1,33 @@
 //! Brings tokens in line with what Adyen says of them beside its webhooks.
 //!
 //! In its list: a token whose webhook was lost appears, one that is no longer listed becomes
-//! disabled. In its answer to a charge: a token that was revoked or is gone becomes disabled.
+//! disabled. In its answer to a charge, or in what a payment's webhook says should that answer
+//! be lost: a token that was revoked or is gone becomes disabled.
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
     adyen::{
         client::{CallError, Client},
+        notification::{EventCode, date},
         payments::PaymentResponse,
         recurring::RecurringDetail,
         shopper::ShopperReference,
         token_notification::TokenEventType,
     },
+    order::{Derived, Event, Order},
     reference::Reference,
     store::{StoreError, Tokens},
     text::Text,
     token::{Token, TokenEvent, TokenKey},
 };
 
-/// "Token Revoked", a `refusalReasonCode`.
+/// A `refusalReasonCode`, and the reason in words.
 const REVOKED: &str = "50";
-
-/// A token that Adyen told of so shortly before need not be in the list yet.
-const SETTLING: SignedDuration = SignedDuration::from_secs(60);
+const TOKEN_REVOKED: &str = "Token Revoked";
 
 /// Why tokens were not brought in line.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +56,9 @@ pub async fn reconcile(
     let listed = adyen
         .list_recurring_details(merchant_account, shopper_reference, until)
         .await?;
+    let complete = listed.complete;
     let mut listed: BTreeMap<String, RecurringDetail> = listed
+        .details
         .into_iter()
         .map(|detail| (detail.recurring_detail_reference.clone(), detail))
         .collect();
@@ -64,7 +67,9 @@ pub async fn reconcile(
         let is_listed = listed
             .remove(&*known.key.stored_payment_method_id)
             .is_some();
-        if agree(&known, is_listed, asked_at) == known {
+        // Of what could not be read it may be one.
+        let undecided = !is_listed && !complete;
+        if undecided || agree(&known, is_listed, asked_at) == known {
             reconciled.push(known);
             continue;
         }
@@ -94,15 +99,14 @@ pub async fn reconcile(
     Ok(reconciled)
 }
 
-/// A token as the list has it or lacks it. What an event ended stays ended.
+/// A token as the list has it or lacks it, unless something newer than the question says
+/// otherwise. What an event ended stays ended.
 fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
-    let settling = token
-        .last_seen_at()
-        .is_some_and(|seen| seen > asked_at - SETTLING);
-    let unlisted_since = match listed {
-        true => None,
-        false if settling => token.unlisted_since,
-        false => token.unlisted_since.or(Some(asked_at)),
+    let newer = |at: &Timestamp| *at > asked_at;
+    let unlisted_since = match token.unlisted_since {
+        since if listed => since.filter(newer),
+        None if !token.last_seen_at().as_ref().is_some_and(newer) => Some(asked_at),
+        since => since,
     };
     Token {
         unlisted_since,
@@ -119,7 +123,7 @@ fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Tok
         created_at: detail
             .creation_date
             .as_deref()
-            .and_then(|date| date.parse().ok())
+            .and_then(date)
             .unwrap_or(asked_at),
         kind: TokenEventType::Created,
         event_id: detail.first_psp_reference.clone().unwrap_or_default(),
@@ -144,15 +148,71 @@ pub async fn learn(
     reference: &Reference,
 ) -> Result<(), StoreError> {
     let (psp_reference, why) = match answered {
-        Ok(response) if response.refusal_reason_code.as_deref() == Some(REVOKED) => {
-            (&response.psp_reference, "revoked")
-        }
+        Ok(response) if was_revoked(response) => (&response.psp_reference, "revoked"),
         Err(CallError::Rejected { error, .. }) if error.is_gone() => {
             (&error.psp_reference, "gone at Adyen")
         }
         _ => return Ok(()),
     };
     let cause = psp_reference.as_deref().unwrap_or(why);
+    disable(tokens, key, cause, reference).await
+}
+
+/// Disables the stored payment method that an order charged, where a webhook says that it was
+/// revoked. Whether the charge's own answer came does not matter.
+///
+/// # Errors
+/// [`StoreError`] where it could not be disabled.
+pub async fn learn_from_event(
+    tokens: &Tokens,
+    order: &Order,
+    event: &Event,
+) -> Result<(), StoreError> {
+    let refused = event.event_code == EventCode::Authorisation && !event.success;
+    if refused
+        && event.reason.as_deref().is_some_and(means_revoked)
+        && let Some(key) = charged(order, &event.psp_reference)
+    {
+        disable(tokens, &key, &event.psp_reference, &order.reference).await?;
+    }
+    Ok(())
+}
+
+/// The stored payment method that a payment of an order charged, if it is certain which.
+fn charged(order: &Order, psp_reference: &str) -> Option<TokenKey> {
+    let resolutions = Derived::of(order).attempts;
+    let at = resolutions
+        .iter()
+        .position(|attempt| attempt.psp_reference.as_deref() == Some(psp_reference))?;
+    // Adyen processed one of the requests; which, it did not say.
+    let mut keys = order.tries(at + 1).iter().map(|sent| {
+        let payment = serde_json::from_str(sent.request.as_deref()?).ok()?;
+        TokenKey::charged_by(&payment)
+    });
+    let first = keys.next()??;
+    keys.all(|key| key.as_ref() == Some(&first))
+        .then_some(first)
+}
+
+fn was_revoked(response: &PaymentResponse) -> bool {
+    response.refusal_reason_code.as_deref() == Some(REVOKED)
+        || response
+            .refusal_reason
+            .as_deref()
+            .is_some_and(means_revoked)
+}
+
+fn means_revoked(reason: &str) -> bool {
+    reason.trim().eq_ignore_ascii_case(TOKEN_REVOKED)
+}
+
+/// Disables a token for what became of a charge.
+async fn disable(
+    tokens: &Tokens,
+    key: &TokenKey,
+    cause: &str,
+    reference: &Reference,
+) -> Result<(), StoreError> {
     let end = TokenEvent::disabled(cause, Some(reference.clone()), Timestamp::now());
     tokens
         .change(key, |token| {
@@ -165,7 +225,7 @@ pub async fn learn(
     tracing::warn!(
         stored_payment_method_id = &*key.stored_payment_method_id,
         %reference,
-        why,
+        cause,
         "stored payment method disabled"
     );
     Ok(())

@@ -1,14 +1,25 @@
 //! The Lambda runtime of a function: logs, one thread, start, serve.
 
-use std::{convert::Infallible, process::ExitCode};
+use std::{
+    convert::Infallible,
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
+use http::HeaderMap;
 use lambda_http::{Body, Request, Response, service_fn};
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Context, LambdaEvent};
 use serde::{Serialize, de::IgnoredAny};
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tokio::time::Instant;
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
-use crate::config::{Env, StartError};
+use crate::{
+    config::{Env, StartError},
+    observe::{self, Said},
+};
 
 /// Starts a function and serves its HTTP requests. What is wrong with its configuration goes
 /// to the log, and the process ends.
@@ -29,11 +40,11 @@ where
     })
 }
 
-/// Starts a function and runs it whenever its schedule says so. A run that fails is one
-/// failed invocation.
+/// Starts a function and runs it whenever its schedule says so, with the time by which it
+/// must be done. A run that fails is one failed invocation.
 pub fn tick<S, F, R, E>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
-    run: impl Fn(&'static S) -> F + Send + Sync,
+    run: impl Fn(&'static S, Instant) -> F + Send + Sync,
 ) -> ExitCode
 where
     S: Sync + 'static,
@@ -42,12 +53,26 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     live(start, async |state| {
-        lambda_runtime::run(service_fn(|_: LambdaEvent<IgnoredAny>| {
-            let done = run(state);
-            async { done.await.map_err(lambda_runtime::Error::from) }
+        lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
+            let done = run(state, deadline(&event.context));
+            async move {
+                let (headers, context) = (HeaderMap::new(), Some(&event.context));
+                let done =
+                    observe::invocation("schedule", &headers, context, done, |_| Said::default());
+                done.await.map_err(lambda_runtime::Error::from)
+            }
         }))
         .await
     })
+}
+
+/// What an invocation keeps back for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Until when an invocation may work.
+pub fn deadline(context: &Context) -> Instant {
+    let left = context.deadline().duration_since(SystemTime::now());
+    Instant::now() + left.unwrap_or_default().saturating_sub(LAST_WORDS)
 }
 
 /// The life of a function's process.
@@ -56,7 +81,8 @@ fn live<S: 'static>(
     serve: impl AsyncFnOnce(&'static S) -> Result<(), lambda_runtime::Error>,
 ) -> ExitCode {
     let env = Env::process();
-    log(&env);
+    observe::name(env.get("METRICS_NAMESPACE").unwrap_or("amazon-pay"));
+    log(env.log_level(), std::io::stdout).init();
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -77,10 +103,12 @@ fn live<S: 'static>(
     })
 }
 
-/// Logs JSON, one line an event. Libraries are heard from `warn` only: at lower levels they
-/// log what they send.
-fn log(env: &Env) {
-    let level = env.log_level();
+/// Logs JSON, one line an event, and prints metrics. Libraries are heard from `warn` only: at
+/// lower levels they log what they send.
+pub fn log<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
+{
     let ours = [
         "shared",
         "payment_methods",
@@ -93,14 +121,25 @@ fn log(env: &Env) {
     ];
     let levels = Targets::new()
         .with_default(level.min(LevelFilter::WARN))
+        .with_target(observe::METRICS, LevelFilter::OFF)
         .with_targets(ours.map(|name| (name, level)));
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
-        .with_current_span(false);
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(writer.clone());
+    // Each is a document of its own, and printed as it is.
+    let metrics = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(writer);
+    let only_metrics = Targets::new().with_target(observe::METRICS, LevelFilter::INFO);
     tracing_subscriber::registry()
         .with(lines.with_filter(levels))
-        .init();
+        .with(metrics.with_filter(only_metrics))
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {

@@ -1,7 +1,9 @@
 //! Secrets: given directly, or held in AWS Secrets Manager and fetched when needed.
 //!
-//! A managed secret is fetched again once its copy is five minutes old, by one request at
-//! a time; the others go on with the copy, and so does everybody while fetching fails.
+//! A managed secret is fetched again once its copy is five minutes old, and as soon as a
+//! credential is not accepted, so that one that was rotated works at once. One request at a
+//! time fetches: where the copy is merely old the others go on with it, and so does
+//! everybody while fetching fails.
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +23,10 @@ use crate::config::{AWS_ATTEMPT_TIMEOUT, Sdk, aws_error};
 /// How long a copy of a managed secret is used.
 const FRESH: Duration = Duration::from_secs(300);
 
+/// How long nothing is fetched after a credential was not accepted and there was no other:
+/// whoever guesses keys must not make us ask for ours each time.
+const NOTHING_NEW: Duration = Duration::from_secs(5);
+
 /// A secret's current value. It cannot be printed.
 pub struct Secret<T> {
     copy: Mutex<Copy<T>>,
@@ -29,26 +35,38 @@ pub struct Secret<T> {
 
 struct Copy<T> {
     value: Arc<T>,
-    due: Instant,
+    /// What the value was read from, to tell whether a fetched one is another.
+    text: String,
+    fetched: Instant,
+    /// When a fetch was last tried.
+    tried: Instant,
+    /// When one was last tried for want of another value, and brought none.
+    in_vain: Option<Instant>,
 }
 
 struct Origin<T> {
     client: Client,
     id: String,
     parse: fn(&str) -> Result<T, String>,
+    /// Held by whoever fetches.
+    flight: tokio::sync::Mutex<()>,
 }
 
 impl<T> Secret<T> {
     /// A secret whose value is known and stays.
     pub fn given(value: T) -> Self {
-        Self::new(value, None)
+        Self::new(value, String::new(), None)
     }
 
-    fn new(value: T, origin: Option<Origin<T>>) -> Self {
+    fn new(value: T, text: String, origin: Option<Origin<T>>) -> Self {
+        let now = Instant::now();
         Self {
             copy: Mutex::new(Copy {
                 value: Arc::new(value),
-                due: Instant::now() + FRESH,
+                text,
+                fetched: now,
+                tried: now,
+                in_vain: None,
             }),
             origin,
         }
@@ -56,28 +74,66 @@ impl<T> Secret<T> {
 
     /// The value, fetched again where the copy is too old.
     pub async fn get(&self) -> Arc<T> {
-        let Some(origin) = &self.origin else {
-            return self.with_copy(|copy| copy.value.clone());
-        };
-        // Whoever finds the copy due puts the date off first: one request fetches, the
-        // others use the copy, and a failed fetch is tried again after as long.
-        let due = self.with_copy(|copy| {
-            let due = copy.due <= Instant::now();
-            if due {
-                copy.due = Instant::now() + FRESH;
-            }
-            due
-        });
-        if due {
-            match fetch(&origin.client, &origin.id)
-                .await
-                .and_then(|text| (origin.parse)(&text))
-            {
-                Ok(value) => self.with_copy(|copy| copy.value = Arc::new(value)),
-                Err(problem) => tracing::warn!(secret = origin.id, problem, "secret not refreshed"),
-            }
+        if let Some(origin) = &self.origin
+            && self.with_copy(|copy| copy.tried.elapsed() >= FRESH)
+            // Whoever comes second uses the copy.
+            && let Ok(_flight) = origin.flight.try_lock()
+        {
+            self.fetch(origin).await;
         }
         self.with_copy(|copy| copy.value.clone())
+    }
+
+    /// The value to try where `refused` was not accepted, if there is another by now.
+    pub async fn other_than(&self, refused: &Arc<T>) -> Option<Arc<T>> {
+        let other = || {
+            let value = self.with_copy(|copy| copy.value.clone());
+            (!Arc::ptr_eq(&value, refused)).then_some(value)
+        };
+        let origin = self.origin.as_ref()?;
+        let _flight = origin.flight.lock().await;
+        // Somebody may have fetched it while this one waited.
+        if let Some(other) = other() {
+            return Some(other);
+        }
+        let in_vain = self.with_copy(|copy| copy.in_vain);
+        if in_vain.is_none_or(|tried| tried.elapsed() >= NOTHING_NEW) {
+            self.fetch(origin).await;
+            let in_vain = other().is_none().then(Instant::now);
+            self.with_copy(|copy| copy.in_vain = in_vain);
+        }
+        other()
+    }
+
+    /// What `accept` makes of the value, or else of the one that took its place.
+    pub async fn accepted<R>(&self, accept: impl Fn(&T) -> Option<R>) -> Option<R> {
+        let value = self.get().await;
+        match accept(&value) {
+            Some(accepted) => Some(accepted),
+            None => accept(&*self.other_than(&value).await?),
+        }
+    }
+
+    /// Replaces the copy, unless fetching fails.
+    async fn fetch(&self, origin: &Origin<T>) {
+        self.with_copy(|copy| copy.tried = Instant::now());
+        let fetched = fetch(&origin.client, &origin.id).await;
+        let read = fetched.and_then(|text| Ok(((origin.parse)(&text)?, text)));
+        match read {
+            Ok((value, text)) => self.with_copy(|copy| {
+                if copy.text != text {
+                    copy.value = Arc::new(value);
+                    copy.text = text;
+                }
+                copy.fetched = Instant::now();
+            }),
+            Err(problem) => tracing::warn!(
+                secret = origin.id,
+                problem,
+                age = self.with_copy(|copy| copy.fetched.elapsed().as_secs()),
+                "secret not refreshed"
+            ),
+        }
     }
 
     fn with_copy<R>(&self, act: impl FnOnce(&mut Copy<T>) -> R) -> R {
@@ -134,8 +190,9 @@ impl Vault {
             client: self.client.clone()?,
             id: id.clone(),
             parse,
+            flight: tokio::sync::Mutex::new(()),
         };
-        Some(parse(text).map(|value| Secret::new(value, Some(origin))))
+        Some(parse(text).map(|value| Secret::new(value, text.clone(), Some(origin))))
     }
 }
 

@@ -6,11 +6,12 @@
 //! that is late, or that was delivered again, makes it chargeable. That Adyen's list lacks a
 //! token is weaker: it disables the token until a list has it again.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     adyen::{
+        notification::date,
         payments::PaymentRequest,
         shopper::ShopperReference,
         token_notification::{TokenEventType, TokenNotification},
@@ -105,7 +106,7 @@ impl TokenEvent {
             created_at: notification
                 .created_at
                 .as_deref()
-                .and_then(|date| date.parse().ok())
+                .and_then(date)
                 .unwrap_or(Timestamp::UNIX_EPOCH),
             kind: notification
                 .kind
@@ -119,10 +120,12 @@ impl TokenEvent {
     }
 
     /// The end of a token that no webhook told of: `cause` is the pspReference of a charge of
-    /// the order, or says what else ended it.
+    /// the order, or says what else ended it. Dated to the second, as Adyen's events are: its
+    /// own report of the same end, should one come, has no earlier date.
     pub fn disabled(cause: &str, reference: Option<Reference>, now: Timestamp) -> Self {
+        let into_second = SignedDuration::from_nanos(now.subsec_nanosecond().into());
         Self {
-            created_at: now,
+            created_at: now - into_second,
             kind: TokenEventType::Disabled,
             event_id: cause.to_owned(),
             payment_method: None,
@@ -181,6 +184,17 @@ impl Token {
             && let Some(earliest) = self.events.iter().position(passing)
         {
             self.events.remove(earliest);
+        }
+    }
+
+    /// Names the order of the payment that created it, which may have become known later.
+    pub fn link(&mut self, psp_reference: &str, reference: &Reference) {
+        let origin = self.origin();
+        if let Some(origin) = origin.filter(|origin| origin.event_id == psp_reference) {
+            self.record(TokenEvent {
+                reference: Some(reference.clone()),
+                ..origin.clone()
+            });
         }
     }
 

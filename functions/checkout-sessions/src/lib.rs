@@ -46,7 +46,7 @@ impl State {
 
 /// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(route(state, &request).await)
+    edge::respond(&request, route(state, &request)).await
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {

@@ -3,14 +3,14 @@
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use shared::{
-    adyen::client::CallError,
     amount::Amount,
     auth::Caller,
     edge,
-    order::{self, Derived, Modification, Operation, Order, Recorded, Refusal, Rejection, Status},
+    modify::{Desk, Said},
+    order::{self, Derived, ModificationState, Operation, Order, RefundReason, Refusal, Status},
     problem::{Code, Problem},
     reference::Reference,
     store::Start,
@@ -22,7 +22,11 @@ use crate::{State, named, not_found};
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Asked {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        deserialize_with = "not_null",
+        skip_serializing_if = "Option::is_none"
+    )]
     amount: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     merchant_refund_reason: Option<RefundReason>,
@@ -33,38 +37,9 @@ struct Asked {
     payment_psp_reference: Option<String>,
 }
 
-/// Why money is given back. Source: Checkout API, `merchantRefundReason`.
-#[derive(Clone, Copy, Deserialize, Serialize)]
-enum RefundReason {
-    #[serde(rename = "FRAUD")]
-    Fraud,
-    #[serde(rename = "CUSTOMER REQUEST")]
-    CustomerRequest,
-    #[serde(rename = "RETURN")]
-    Return,
-    #[serde(rename = "DUPLICATE")]
-    Duplicate,
-    #[serde(rename = "OTHER")]
-    Other,
-}
-
-/// What Adyen is sent.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ModificationRequest<'a> {
-    merchant_account: &'a str,
-    reference: &'a Reference,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    merchant_refund_reason: Option<RefundReason>,
-}
-
-/// What Adyen answers: it has received the request; a webhook tells what became of it.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ModificationResponse {
-    psp_reference: String,
+/// No amount means all that is open: what says `null` may have meant another.
+fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
+    Amount::deserialize(deserializer).map(Some)
 }
 
 /// What the merchant is answered.
@@ -79,6 +54,7 @@ struct Answer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<&'a str>,
     amount: Amount,
+    state: ModificationState,
 }
 
 /// Asks Adyen to modify a payment, once.
@@ -109,7 +85,8 @@ pub async fn modify(
     let wanted = order::Request {
         operation,
         payment: asked.payment_psp_reference.clone(),
-        value: asked.amount.map(|amount| amount.value),
+        amount: asked.amount,
+        merchant_refund_reason: asked.merchant_refund_reason,
         idempotency_key,
         content: order::sha256(&[
             operation.path().as_bytes(),
@@ -117,77 +94,28 @@ pub async fn modify(
         ]),
     };
 
-    let (order, Recorded { at, again }) = state
+    let (order, recorded) = state
         .orders
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
-            if asked
-                .amount
-                .is_some_and(|amount| amount.currency != order.amount.currency)
-            {
-                return Err(Problem::new(
-                    Code::AmountMismatch,
-                    format!("The order is in {}.", order.amount.currency),
-                )
-                .at("amount.currency"));
-            }
             order
                 .modify(&state.merchant_account, &wanted, Timestamp::now())
                 .map_err(|refusal| refused(refusal, order))
         })
         .await?;
     let order = order.ok_or_else(not_found)?;
-    let modification = order.modifications.get(at).ok_or_else(not_found)?;
-    let answered = modification.psp_reference.is_some() || modification.rejection.is_some();
-    if answered || modification.key_expired(Timestamp::now()) {
-        return answer(&order, modification);
+    if recorded.sent_at.is_none() {
+        return answer(&order, recorded.at);
     }
-
-    let path = format!("payments/{}/{}", modification.payment, operation.path());
-    let body = ModificationRequest {
+    let desk = Desk {
+        adyen: &state.adyen,
+        orders: &state.orders,
         merchant_account: &state.merchant_account,
-        reference: &order.reference,
-        amount: operation.has_amount().then_some(Amount {
-            currency: order.amount.currency,
-            value: modification.value,
-        }),
-        merchant_refund_reason: asked.merchant_refund_reason,
     };
-    let key = Some(modification.key.as_str());
-    let received = match state
-        .adyen
-        .post::<ModificationResponse>(&path, &body, key, until)
-        .await
-    {
-        Ok(response) => Ok(response.psp_reference),
-        Err(CallError::Rejected { status, error }) => {
-            tracing::warn!(%reference, path, status, error = error.error_code, "rejected");
-            let rejection = Rejection::new(status, &error);
-            // It speaks for this request; one before may have been received.
-            if again && !matches!(status, 400 | 422) {
-                return Err(edge::rejected(&rejection));
-            }
-            Err(rejection)
-        }
-        Err(CallError::Unknown(reason)) => {
-            tracing::warn!(%reference, path, reason, "outcome unknown");
-            return answer(&order, modification);
-        }
-    };
-    let (order, ()) = state
-        .orders
-        .change(&reference, Start::At(Box::new(order)), |order| {
-            if let Some(modification) = order
-                .as_mut()
-                .and_then(|order| order.modifications.get_mut(at))
-            {
-                modification.answer(received.clone());
-            }
-            Ok::<_, Problem>(())
-        })
-        .await?;
-    let order = order.ok_or_else(not_found)?;
-    answer(&order, order.modifications.get(at).ok_or_else(not_found)?)
+    match desk.ask(order, recorded, until).await? {
+        Said::Kept(order) | Said::Nothing(order) => answer(&order, recorded.at),
+        Said::NotThis(_, rejection) => Err(edge::rejected(&rejection)),
+    }
 }
 
 /// What an operation does not take.
@@ -224,6 +152,11 @@ fn refused(refusal: Refusal, order: &Order) -> Problem {
                 status.as_str()
             ),
         ),
+        Refusal::Currency => Problem::new(
+            Code::AmountMismatch,
+            format!("The order is in {}.", order.amount.currency),
+        )
+        .at("amount.currency"),
         Refusal::Exceeds { open } => Problem::new(
             Code::AmountExceedsOpen,
             format!("{} {open} is open.", order.amount.currency),
@@ -241,13 +174,22 @@ fn refused(refusal: Refusal, order: &Order) -> Problem {
     }
 }
 
-fn answer(order: &Order, modification: &Modification) -> Result<Response<Body>, Problem> {
+fn answer(order: &Order, at: usize) -> Result<Response<Body>, Problem> {
+    let derived = Derived::of(order);
+    let mut modifications = order.modifications.iter().zip(&derived.modifications);
+    let (modification, state) = modifications.nth(at).ok_or_else(not_found)?;
     if let Some(rejection) = &modification.rejection {
         return Err(edge::rejected(rejection));
     }
+    if *state == ModificationState::Unknown {
+        return Err(Problem::new(
+            Code::ModificationUnknown,
+            "Adyen's Customer Area tells; another request needs another Idempotency-Key.",
+        ));
+    }
     let answer = Answer {
         reference: &order.reference,
-        status: Derived::of(order).status,
+        status: derived.status,
         operation: modification.operation,
         payment_psp_reference: &modification.payment,
         psp_reference: modification.psp_reference.as_deref(),
@@ -255,6 +197,7 @@ fn answer(order: &Order, modification: &Modification) -> Result<Response<Body>, 
             currency: order.amount.currency,
             value: modification.value,
         },
+        state: *state,
     };
     Ok(edge::json(StatusCode::ACCEPTED, &answer))
 }

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     adyen::{
-        client::CallError,
+        client::{CallError, is_about_content},
         payments::{PaymentDetailsRequest, PaymentResponse},
     },
     auth::Caller,
-    edge,
+    charge, edge,
     order::{
         Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Viewer,
         sha256,
@@ -66,17 +66,17 @@ pub async fn submit(
         Next::Show { attempt } => return answer(&order, attempt, None, viewer),
     };
 
-    match state
+    let answered = state
         .adyen
         .post::<PaymentResponse>("payments/details", &details, Some(&key), until)
-        .await
-    {
+        .await;
+    charge::observe(&answered);
+    match answered {
         Ok(response) => {
-            let named = response.merchant_reference.as_deref();
-            if let Some(other) = named.filter(|named| *named != reference.as_str()) {
-                tracing::warn!(%reference, other, "a result of another order");
+            if let Some(other) = owner(state, &response, &order).await? {
+                tracing::warn!(%reference, %other, "a result of another order");
                 forget(state, order, attempt, |it| it.content == content).await?;
-                record_elsewhere(state, other, &content, &response).await?;
+                record_elsewhere(state, &other, &content, &response).await?;
                 return Err(Problem::new(
                     Code::WrongOrder,
                     "The result belongs to another order.",
@@ -89,18 +89,13 @@ pub async fn submit(
                     Ok::<_, Problem>(())
                 })
                 .await?;
-            answer(
-                &present(order)?,
-                attempt,
-                response.action.as_deref(),
-                viewer,
-            )
+            answer(&present(order)?, attempt, response.asked().as_ref(), viewer)
         }
         Err(CallError::Rejected { status, error }) => {
             tracing::warn!(%reference, attempt, status, error = error.error_code, "details rejected");
             // The attempt waits for the shopper as it did, unless the same was sent before or
             // since and may have been processed. Content that Adyen does not take never is.
-            let decides = |it: &Details| Some(it.sent_at) == first || matches!(status, 400 | 422);
+            let decides = |it: &Details| Some(it.sent_at) == first || is_about_content(status);
             let not_taken = |it: &Details| it.content == content && decides(it);
             forget(state, order, attempt, not_taken).await?;
             Err(edge::rejected(&Rejection::new(status, &error)))
@@ -262,6 +257,25 @@ fn record(order: &mut Option<Order>, attempt: usize, content: &str, response: &P
     );
 }
 
+/// The other order to which a result belongs, if it does: as Adyen names it, else by what is
+/// known of the payment.
+async fn owner(
+    state: &State,
+    response: &PaymentResponse,
+    order: &Order,
+) -> Result<Option<String>, Problem> {
+    let owner = match (&response.merchant_reference, &response.psp_reference) {
+        (Some(named), _) => Some(named.clone()),
+        (None, Some(payment)) if !order.psp_references().contains(payment.as_str()) => state
+            .orders
+            .of_payment(payment)
+            .await?
+            .map(|reference| reference.to_string()),
+        _ => None,
+    };
+    Ok(owner.filter(|owner| owner != order.reference.as_str()))
+}
+
 /// Keeps Adyen's answer with the order to which it belongs.
 async fn record_elsewhere(
     state: &State,
@@ -269,6 +283,7 @@ async fn record_elsewhere(
     content: &str,
     response: &PaymentResponse,
 ) -> Result<(), Problem> {
+    // What cannot be a reference of ours names no order.
     let Ok(reference) = reference.parse::<Reference>() else {
         return Ok(());
     };

@@ -10,9 +10,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde_json::value::RawValue;
 use shared::{
-    adyen::{self, payments::ReturnUrl},
+    adyen::{
+        self,
+        payments::{Asked, ReturnUrl},
+    },
     amazon_pay::AmazonPay,
     auth::TokenKeys,
     config::{Env, Settings, StartError, origins, text},
@@ -97,7 +99,7 @@ impl Rules {
 
 /// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(route(state, &request).await)
+    edge::respond(&request, route(state, &request)).await
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
@@ -113,10 +115,10 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
 fn answer(
     order: &Order,
     attempt: usize,
-    action: Option<&RawValue>,
+    asked: Option<&Asked>,
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
-    let answer = PaymentAnswer::new(order, attempt, action, viewer);
+    let answer = PaymentAnswer::new(order, attempt, asked, viewer);
     match answer.rejection() {
         Some(rejection) => Err(not_processed(order, attempt, rejection)),
         None => Ok(edge::json(StatusCode::OK, &answer)),

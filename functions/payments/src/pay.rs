@@ -8,7 +8,7 @@ use shared::{
     auth::Caller,
     charge::{Charge, Till},
     edge,
-    order::{IN_FLIGHT, Move, Order, OrderAnswer, PaymentInstrument, Try},
+    order::{IN_FLIGHT, Move, NextStep, Order, OrderAnswer, PaymentInstrument, Try},
     problem::{Code, Problem},
     store::Start,
     token::TokenKey,
@@ -98,10 +98,14 @@ pub async fn pay(
         .charge(order, attempt, &asked_for, payment, until)
         .await?
     {
-        Charge::Answered { order, action } => answer(&order, attempt, action.as_deref(), viewer),
+        Charge::Answered { order, asked } => answer(&order, attempt, asked.as_ref(), viewer),
+        // Of several requests, one before may yet be processed. What says that this one's
+        // token is no good helps the shopper all the same.
         Charge::Rejected { order, rejection } => Err(match order.tries(attempt) {
-            [_] => not_processed(&order, attempt, &rejection),
-            _ => in_progress(IN_FLIGHT.unsigned_abs()),
+            [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
+                in_progress(IN_FLIGHT.unsigned_abs())
+            }
+            _ => not_processed(&order, attempt, &rejection),
         }),
         Charge::Unknown { order } => Ok(accepted(&order, attempt, viewer)),
     }
@@ -130,7 +134,7 @@ fn take(
             now,
         )
     });
-    if order.amount != payment.amount {
+    if order.amount != payment.amount && !order.knows_key_of(asked_for) {
         return Err(Problem::new(
             Code::AmountMismatch,
             "The order was begun with another amount.",

@@ -12,6 +12,9 @@ use shared::{
 
 use crate::Rules;
 
+/// The longest charge of a stored payment method, in bytes.
+const CHARGE_LIMIT: usize = 16 * 1024;
+
 /// The payment that a caller asks for: checked, and complete but for the shopper's address
 /// on the network.
 ///
@@ -150,6 +153,21 @@ fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
     }
     if payment.store_payment_method == Some(true) {
         return invalid("storePaymentMethod", "the payment method is stored already");
+    }
+    let method = &payment.payment_method;
+    if method.sdk_data.is_some() || method.checkout_attempt_id.is_some() {
+        return invalid(
+            "paymentMethod",
+            "sdkData and checkoutAttemptId come from a browser, and none takes part",
+        );
+    }
+    // It is kept with the order, to be sent again should its outcome stay unknown.
+    let length = json!(payment).to_string().len();
+    if length > CHARGE_LIMIT {
+        return Err(Problem::new(
+            Code::BodyTooLarge,
+            format!("The charge of a stored payment method may have {CHARGE_LIMIT} bytes."),
+        ));
     }
     Ok(())
 }

@@ -1,18 +1,21 @@
-//! Attempts without an outcome: run by a schedule.
+//! Attempts and modifications without an outcome: run by a schedule.
 //!
 //! A shopper's payment is never sent again: the shopper may have left, and would be charged
 //! for nothing. What stays unknown for too long is marked for a person to look at. A charge
-//! of a stored payment method is the merchant's own: it is asked about again, with the same
-//! key and the same content.
+//! of a stored payment method is the merchant's own, as are captures, cancels, refunds and
+//! reversals: Adyen is asked about them again, with the same key and the same content.
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{
     adyen::{client::Client, payments::PaymentRequest},
     charge::{Charge, Till},
-    config::{Env, Settings, StartError},
+    config::{Env, Settings, StartError, text},
+    modify::{Desk, Said},
+    observe::{self, Metric},
     order::{AttemptState, Derived, Move, Order, PaymentInstrument, Try},
     reference::Reference,
     store::{Orders, Start, StoreError, Tokens},
@@ -22,11 +25,18 @@ use tokio::time::Instant;
 /// How long Adyen may take for one order.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// What is kept back of a run's time, for marking what Adyen could not be asked about.
+const MARKING: Duration = Duration::from_secs(30);
+
+/// So many orders are looked at at once.
+const AT_ONCE: usize = 8;
+
 /// What the function holds between runs.
 pub struct State {
     adyen: Client,
     orders: Orders,
     tokens: Tokens,
+    merchant_account: String,
     /// Minutes after which an outcome counts as unknown.
     after: SignedDuration,
 }
@@ -37,7 +47,7 @@ pub struct State {
 pub struct Report {
     /// Orders whose outcome had been open for too long.
     pub open: usize,
-    /// Of these, charges of stored payment methods whose outcome is known now.
+    /// Of these, nothing is open any more.
     pub settled: usize,
     /// Of these, marked for a person to look at.
     pub unknown: usize,
@@ -55,6 +65,7 @@ impl State {
         let adyen = Client::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let tokens = Tokens::read(&mut settings);
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let after = settings.or("SETTLE_AFTER_MINUTES", "15", |minutes| {
             match minutes.parse::<u32>() {
                 Ok(minutes) if minutes > 0 => Ok(SignedDuration::from_mins(minutes.into())),
@@ -66,34 +77,46 @@ impl State {
                 adyen: adyen?,
                 orders: orders?,
                 tokens: tokens?,
+                merchant_account: merchant_account?,
                 after: after?,
             })
         })())
     }
 }
 
-/// Looks at every order whose outcome has been open for too long.
+/// Looks at every order whose outcome has been open for too long, the longest first. Adyen
+/// is asked until shortly before `until`.
 ///
 /// # Errors
 /// [`StoreError`] where not even the list of them can be read.
-pub async fn settle(state: &State) -> Result<Report, StoreError> {
-    let mut report = Report::default();
-    for reference in state
-        .orders
-        .unsettled(Timestamp::now() - state.after)
-        .await?
-    {
-        report.open += 1;
-        match look_at(state, &reference).await {
-            Ok(Finding::Settled) => report.settled += 1,
-            Ok(Finding::Unknown) => report.unknown += 1,
-            Ok(Finding::Waits) => {}
-            Err(error) => {
-                report.failed += 1;
+pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError> {
+    let now = Timestamp::now();
+    let then = now - state.after;
+    let open = state.orders.unsettled(then).await?;
+    let longest = open.first().map(|(since, _)| now.duration_since(*since));
+    let age = longest.unwrap_or_default().unsigned_abs();
+    observe::count(Metric::UnsettledAge(age));
+    let findings = stream::iter(open)
+        .map(async |(_, reference)| {
+            let found = look_at(state, &reference, then, until - MARKING).await;
+            if let Err(error) = &found {
                 tracing::error!(%reference, %error, "an order could not be looked at");
             }
-        }
-    }
+            found
+        })
+        .buffer_unordered(AT_ONCE);
+    let report = findings
+        .fold(Report::default(), async |mut report, found| {
+            report.open += 1;
+            match found {
+                Ok(Finding::Settled) => report.settled += 1,
+                Ok(Finding::Unknown) => report.unknown += 1,
+                Ok(Finding::Waits) => {}
+                Err(_) => report.failed += 1,
+            }
+            report
+        })
+        .await;
     tracing::info!(?report, "settled");
     Ok(report)
 }
@@ -108,23 +131,30 @@ enum Finding {
     Waits,
 }
 
-async fn look_at(state: &State, reference: &Reference) -> Result<Finding, StoreError> {
-    let Some(order) = state.orders.get(reference).await? else {
+async fn look_at(
+    state: &State,
+    reference: &Reference,
+    then: Timestamp,
+    until: Instant,
+) -> Result<Finding, StoreError> {
+    let Some(mut order) = state.orders.get(reference).await? else {
         return Ok(Finding::Settled);
     };
-    if let Some(sent) = charge_in_doubt(&order) {
-        return ask_again(state, order, sent).await;
+    if let Some(sent) = charge_in_doubt(&order)
+        && Instant::now() < until
+    {
+        order = ask_about_charge(state, order, sent, until).await?;
     }
-    mark(state, order).await
-}
-
-/// Marks an order whose outcome is not known.
-async fn mark(state: &State, order: Order) -> Result<Finding, StoreError> {
-    let reference = order.reference.clone();
+    for at in modifications_in_doubt(&order, then) {
+        if Instant::now() < until {
+            order = ask_about_modification(state, order, at, until).await?;
+        }
+    }
     let (_, finding) = state
         .orders
-        .change(&reference, Start::At(Box::new(order)), |order| {
-            Ok::<_, StoreError>(order.as_mut().map_or(Finding::Settled, give_up))
+        .change(reference, Start::At(Box::new(order)), |order| {
+            let finding = order.as_mut().map(|order| give_up(order, then));
+            Ok::<_, StoreError>(finding.unwrap_or(Finding::Settled))
         })
         .await?;
     Ok(finding)
@@ -138,8 +168,23 @@ fn charge_in_doubt(order: &Order) -> Option<Try> {
     sent.request.is_some().then(|| sent.clone())
 }
 
-/// Asks Adyen about a charge again, unless its key is too old.
-async fn ask_again(state: &State, order: Order, sent: Try) -> Result<Finding, StoreError> {
+/// The modifications from before `then` of which it is not known whether Adyen received them.
+fn modifications_in_doubt(order: &Order, then: Timestamp) -> Vec<usize> {
+    let states = Derived::of(order).modifications;
+    let modifications = order.modifications.iter().zip(states).enumerate();
+    modifications
+        .filter(|(_, (it, state))| state.in_doubt() && it.requested_at < then)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Asks Adyen about a charge again, unless its key is too old. The order is as it is now.
+async fn ask_about_charge(
+    state: &State,
+    order: Order,
+    sent: Try,
+    until: Instant,
+) -> Result<Order, StoreError> {
     let reference = order.reference.clone();
     let request = sent.request.as_deref().unwrap_or_default();
     let Ok(payment) = serde_json::from_str::<PaymentRequest>(request) else {
@@ -157,43 +202,78 @@ async fn ask_again(state: &State, order: Order, sent: Try) -> Result<Finding, St
         })
         .await?;
     let order = order.ok_or_else(StoreError::gone)?;
-    let attempt = match next {
-        Move::Send { attempt } => attempt,
-        Move::Unknown { .. } => return Ok(Finding::Unknown),
-        _ => return Ok(Finding::Settled),
+    let Move::Send { attempt } = next else {
+        return Ok(order);
     };
     let till = Till {
         adyen: &state.adyen,
         orders: &state.orders,
         tokens: &state.tokens,
     };
-    let until = Instant::now() + PATIENCE;
-    match till.charge(order, attempt, &sent, payment, until).await? {
-        Charge::Answered { .. } => Ok(Finding::Settled),
-        // It is marked, and asked about again by the next run.
-        Charge::Rejected { order, .. } | Charge::Unknown { order } => mark(state, order).await,
+    let until = until.min(Instant::now() + PATIENCE);
+    let charged = till.charge(order, attempt, &sent, payment, until).await?;
+    Ok(match charged {
+        Charge::Answered { order, .. }
+        | Charge::Rejected { order, .. }
+        | Charge::Unknown { order } => order,
+    })
+}
+
+/// Asks Adyen about a modification again, unless its key is too old. The order is as it is
+/// now.
+async fn ask_about_modification(
+    state: &State,
+    order: Order,
+    at: usize,
+    until: Instant,
+) -> Result<Order, StoreError> {
+    let reference = order.reference.clone();
+    let (order, recorded) = state
+        .orders
+        .change(&reference, Start::At(Box::new(order)), |order| {
+            let order = order.as_mut().ok_or_else(StoreError::gone)?;
+            Ok::<_, StoreError>(order.send_modification_again(at, Timestamp::now()))
+        })
+        .await?;
+    let order = order.ok_or_else(StoreError::gone)?;
+    if recorded.sent_at.is_none() {
+        return Ok(order);
+    }
+    let desk = Desk {
+        adyen: &state.adyen,
+        orders: &state.orders,
+        merchant_account: &state.merchant_account,
+    };
+    let until = until.min(Instant::now() + PATIENCE);
+    match desk.ask(order, recorded, until).await? {
+        Said::Kept(order) | Said::Nothing(order) | Said::NotThis(order, _) => Ok(order),
     }
 }
 
 /// What an order whose outcome has been open for too long comes to.
-fn give_up(order: &mut Order) -> Finding {
+fn give_up(order: &mut Order, then: Timestamp) -> Finding {
+    let in_doubt = modifications_in_doubt(order, then);
+    for at in &in_doubt {
+        order.modifications[*at].outcome_unknown = true;
+    }
     let state = Derived::of(order)
         .attempts
         .last()
         .map(|attempt| attempt.state);
-    let Some(attempt) = order.attempts.last_mut() else {
-        return Finding::Settled;
+    let waits = match (state, order.attempts.last_mut()) {
+        (Some(AttemptState::Unknown), Some(attempt)) => {
+            attempt.outcome_unknown = true;
+            return Finding::Unknown;
+        }
+        (Some(state), Some(attempt)) if state.unresolved() && attempt.details_in_flight() => {
+            attempt.outcome_unknown = true;
+            return Finding::Unknown;
+        }
+        (state, _) => state.is_some_and(AttemptState::unresolved),
     };
-    match state {
-        Some(state) if !state.unresolved() => Finding::Settled,
-        Some(AttemptState::Unknown) => {
-            attempt.outcome_unknown = true;
-            Finding::Unknown
-        }
-        _ if attempt.details_in_flight() => {
-            attempt.outcome_unknown = true;
-            Finding::Unknown
-        }
-        _ => Finding::Waits,
+    match (in_doubt.is_empty(), waits) {
+        (false, _) => Finding::Unknown,
+        (true, true) => Finding::Waits,
+        (true, false) => Finding::Settled,
     }
 }

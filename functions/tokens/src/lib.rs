@@ -15,7 +15,7 @@ use shared::{
     config::{Env, Settings, StartError, text},
     edge,
     problem::{Code, Problem},
-    store::Tokens,
+    store::{Orders, Tokens},
 };
 
 /// What the function holds between requests.
@@ -23,6 +23,7 @@ pub struct State {
     callers: TokenKeys,
     adyen: Client,
     tokens: Tokens,
+    orders: Orders,
     merchant_account: String,
 }
 
@@ -37,12 +38,14 @@ impl State {
         let callers = TokenKeys::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let tokens = Tokens::read(&mut settings);
+        let orders = Orders::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         settings.finish((|| {
             Some(Self {
                 callers: callers?,
                 adyen: adyen?,
                 tokens: tokens?,
+                orders: orders?,
                 merchant_account: merchant_account?,
             })
         })())
@@ -51,7 +54,7 @@ impl State {
 
 /// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(route(state, &request).await)
+    edge::respond(&request, route(state, &request)).await
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {

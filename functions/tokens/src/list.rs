@@ -13,6 +13,7 @@ use shared::{
     problem::{Code, Problem},
     reconcile::reconcile,
     reference::Reference,
+    store::StoreError,
     token::{Token, TokenStatus},
 };
 
@@ -104,6 +105,11 @@ pub async fn list(
     };
     tokens.retain(|token| asked.status == Wanted::All || token.status() == TokenStatus::Active);
     tokens.sort_by_key(Token::created_at);
+    if *caller == Caller::Merchant {
+        for token in &mut tokens {
+            link(state, token).await?;
+        }
+    }
     let viewer = caller.into();
     let listed = Listed {
         shopper_reference: &shopper,
@@ -113,6 +119,28 @@ pub async fn list(
             .collect(),
     };
     Ok(edge::json(StatusCode::OK, &listed))
+}
+
+/// Names the order of the payment that created a token: that may have learned of its payment
+/// only after the token was told of.
+async fn link(state: &State, token: &mut Token) -> Result<(), StoreError> {
+    let (Some(payment), None) = (token.psp_reference().map(str::to_owned), token.reference())
+    else {
+        return Ok(());
+    };
+    let Some(reference) = state.orders.of_payment(&payment).await? else {
+        return Ok(());
+    };
+    let act = |token: &mut Option<Token>| {
+        if let Some(token) = token {
+            token.link(&payment, &reference);
+        }
+        Ok::<_, StoreError>(())
+    };
+    if let (Some(linked), ()) = state.tokens.change(&token.key, act).await? {
+        *token = linked;
+    }
+    Ok(())
 }
 
 fn asked(request: &Request) -> Result<Asked, Problem> {

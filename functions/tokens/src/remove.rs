@@ -4,11 +4,12 @@ use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use shared::{
+    adyen::recurring::Removal,
     auth::Caller,
     edge,
     problem::{Code, Problem},
     text::Text,
-    token::{Token, TokenEvent, TokenKey},
+    token::{Token, TokenEvent, TokenKey, TokenStatus},
 };
 
 use crate::{State, in_path, shopper};
@@ -31,28 +32,36 @@ pub async fn remove(
         shopper_reference: shopper(request)?,
         stored_payment_method_id: id(request)?,
     };
-    let was_there = state
+    // Adyen's own date of it is no earlier.
+    let now = Timestamp::now();
+    let removal = state
         .adyen
         .remove_stored_payment_method(&state.merchant_account, &key, until)
         .await
         .map_err(|error| edge::unanswered(&error))?;
-    let now = Timestamp::now();
     state
         .tokens
         .change(&key, |token| {
-            // One that was removed is kept even if its webhook has yet to come: that must not
-            // make it chargeable. One that nobody knows leaves no trace.
-            if token.is_some() || was_there {
-                token
-                    .get_or_insert_with(|| Token::new(key.clone(), now))
-                    .disable(TokenEvent::disabled("removed", None, now));
+            let ended = |token: &Token| token.status() == TokenStatus::Disabled;
+            match &removal {
+                Removal::NotFound(error) if !token.as_ref().is_some_and(ended) => {
+                    return Err(edge::unanswered(error));
+                }
+                // One that nobody knows leaves no trace.
+                Removal::Gone if token.is_none() => return Ok(()),
+                _ => {}
             }
-            Ok::<_, Problem>(())
+            // One that was removed is kept even if its webhook has yet to come: that must not
+            // make it chargeable.
+            token
+                .get_or_insert_with(|| Token::new(key.clone(), now))
+                .disable(TokenEvent::disabled("removed", None, now));
+            Ok(())
         })
         .await?;
     tracing::info!(
         stored_payment_method_id = &*key.stored_payment_method_id,
-        was_there,
+        ?removal,
         "stored payment method removed"
     );
     let mut response = Response::new(Body::Empty);

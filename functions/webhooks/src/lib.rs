@@ -11,8 +11,6 @@
 mod standard;
 mod token;
 
-use std::fmt;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
@@ -22,9 +20,10 @@ use shared::{
     adyen::hmac,
     config::{Env, Environment, Settings, StartError, environment, text},
     edge,
+    observe::{self, Metric},
     problem::{Code, Problem},
     secrets::Secret,
-    store::{Orders, StoreError, Tokens},
+    store::{Orders, Tokens},
 };
 
 /// The largest delivery that is read, in bytes; Adyen's are a few kilobytes.
@@ -71,17 +70,17 @@ impl State {
 
 /// Answers one delivery.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(receive(state, &request).await)
+    edge::respond(&request, receive(state, &request)).await
 }
 
 async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
     if request.method() != Method::POST {
         return Err(edge::no_route(request));
     }
-    if let Some(expected) = &state.basic_auth
-        && !expected.get().await.is_in(request.headers())
-    {
-        return Err(invalid_signature());
+    if let Some(expected) = &state.basic_auth {
+        let agreed = |expected: &BasicAuth| expected.is_in(request.headers()).then_some(());
+        let agreed = expected.accepted(agreed).await;
+        agreed.ok_or_else(invalid_signature)?;
     }
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
@@ -92,7 +91,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     let notification: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no JSON object: {error}.")))?;
     if notification.contains_key("notificationItems") {
-        standard::receive(state, notification).await?;
+        standard::receive(state, body).await?;
     } else {
         token::receive(state, request.headers(), body, notification).await?;
     }
@@ -106,6 +105,8 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
 }
 
 fn invalid_signature() -> Problem {
+    tracing::warn!("a notification with a wrong signature or wrong credentials");
+    observe::count(Metric::WebhookSignatureFailure);
     Problem::new(
         Code::InvalidSignature,
         "The notification is not signed with a known key, or not sent with the agreed credentials.",
@@ -114,17 +115,6 @@ fn invalid_signature() -> Problem {
 
 fn unreadable(detail: String) -> Problem {
     Problem::new(Code::InvalidNotification, detail)
-}
-
-/// What to answer for an event that is not stored. One that its item will never have room
-/// for is accepted: the log has all of it.
-fn not_stored(error: StoreError, event: &impl fmt::Debug) -> Result<(), Problem> {
-    if error.item_too_large() {
-        tracing::error!(%error, ?event, "an event that its item has no room for");
-        Ok(())
-    } else {
-        Err(error.into())
-    }
 }
 
 /// The credentials that Adyen sends, as a key to compare in constant time.

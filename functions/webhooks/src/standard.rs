@@ -1,14 +1,15 @@
 //! The standard notification: what became of payments.
 
-use serde_json::{Map, Value};
 use shared::{
     adyen::notification::{EventCode, Notification, NotificationRequestItem},
+    observe::{self, Metric},
     order::Event,
     problem::Problem,
+    reconcile,
     reference::Reference,
 };
 
-use crate::{State, invalid_signature, not_stored, unreadable};
+use crate::{State, invalid_signature, unreadable};
 
 /// The longest text that identifies an event; Adyen's have 16 characters, and none comes near.
 const LONGEST: usize = 256;
@@ -17,10 +18,9 @@ const LONGEST: usize = 256;
 const REASON: usize = 500;
 
 /// Verifies every item, then stores every item.
-pub async fn receive(state: &State, notification: Map<String, Value>) -> Result<(), Problem> {
-    let notification: Notification = serde_json::from_value(Value::Object(notification))
+pub async fn receive(state: &State, body: &[u8]) -> Result<(), Problem> {
+    let notification: Notification = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no standard notification: {error}.")))?;
-    let keys = state.keys.get().await;
     let items: Vec<_> = notification
         .notification_items
         .into_iter()
@@ -29,24 +29,28 @@ pub async fn receive(state: &State, notification: Map<String, Value>) -> Result<
     if items.is_empty() {
         return Err(unreadable("The notification has no items.".to_owned()));
     }
-    if items.iter().any(|item| item.verify(&keys).is_none()) {
-        tracing::warn!("a notification with a wrong signature");
-        return Err(invalid_signature());
+    let signers = state.keys.accepted(|keys| {
+        let signers = items.iter().map(|item| item.verify(keys));
+        signers.collect::<Option<Vec<_>>>()
+    });
+    for position in signers.await.ok_or_else(invalid_signature)? {
+        observe::count(Metric::HmacKeyMatched(position + 1));
     }
+    // It may well be ours: what is sent again is not lost.
+    let Some(live) = notification.live else {
+        return Err(unreadable("live: expected true or false.".to_owned()));
+    };
     for item in &items {
-        store(state, notification.live, item).await?;
+        store(state, live, item).await?;
     }
     Ok(())
 }
 
-async fn store(
-    state: &State,
-    live: Option<bool>,
-    item: &NotificationRequestItem,
-) -> Result<(), Problem> {
+async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Result<(), Problem> {
     let event_code = item.event_code.as_ref().map_or("", EventCode::as_str);
     let psp_reference = item.psp_reference.as_deref().unwrap_or_default();
     let merchant_reference = item.merchant_reference.as_deref().unwrap_or_default();
+    observe::count(Metric::WebhookEvent(event_code.to_owned()));
     let event = match event(state, live, item) {
         Ok(event) => event,
         Err(why) => {
@@ -62,8 +66,20 @@ async fn store(
     let named = merchant_reference.parse::<Reference>().ok();
     let order = match state.orders.deliver(&event, named.as_ref()).await {
         Ok(order) => order,
-        Err(error) => return not_stored(error, &event),
+        Err(error) if error.is_permanent() => {
+            tracing::error!(%error, event_code, psp_reference, merchant_reference, "an event that its order cannot take is set aside");
+            return Ok(state.orders.set_aside(&event, named.as_ref()).await?);
+        }
+        Err(error) => return Err(error.into()),
     };
+    if let Some(order) = &order {
+        match reconcile::learn_from_event(&state.tokens, order, &event).await {
+            Err(error) if error.is_permanent() => {
+                tracing::error!(%error, ?event, "a token that cannot be disabled");
+            }
+            learned => learned?,
+        }
+    }
     let order = order.as_ref().map(|order| order.reference.as_str());
     tracing::info!(
         event_code,
@@ -82,12 +98,8 @@ async fn store(
 }
 
 /// The event to store, or why there is none.
-fn event(
-    state: &State,
-    live: Option<bool>,
-    item: &NotificationRequestItem,
-) -> Result<Event, &'static str> {
-    if live != Some(state.live) {
+fn event(state: &State, live: bool, item: &NotificationRequestItem) -> Result<Event, &'static str> {
+    if live != state.live {
         return Err("another environment's");
     }
     if item.merchant_account_code.as_deref() != Some(state.merchant_account.as_str()) {
@@ -102,6 +114,10 @@ fn event(
     }
     if !is_short(&event) {
         return Err("longer than Adyen's are");
+    }
+    if item.amount.is_some() && event.amount.is_none() {
+        let (code, psp_reference, _) = event.key();
+        tracing::warn!(%code, psp_reference, amount = ?item.amount, "an amount that cannot be read");
     }
     trim(&mut event);
     Ok(event)

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 use shared::{
     adyen::token_notification::{TokenEventType, TokenNotification},
+    observe::{self, Metric},
     problem::Problem,
     reference::Reference,
     store::StoreError,
     token::{Token, TokenEvent, TokenKey},
 };
 
-use crate::{State, invalid_signature, not_stored, unreadable};
+use crate::{State, invalid_signature, unreadable};
 
 /// Verifies the body, then stores what it tells.
 pub async fn receive(
@@ -20,18 +21,18 @@ pub async fn receive(
     body: &[u8],
     notification: Map<String, Value>,
 ) -> Result<(), Problem> {
-    let keys = state.keys.get().await;
-    let signed = headers
+    let signature = headers
         .get("hmacsignature")
-        .and_then(|signature| keys.verify(body, signature.to_str().ok()?));
-    if signed.is_none() {
-        tracing::warn!("a notification with a wrong signature");
-        return Err(invalid_signature());
-    }
+        .and_then(|signature| signature.to_str().ok())
+        .ok_or_else(invalid_signature)?;
+    let signer = state.keys.accepted(|keys| keys.verify(body, signature));
+    let position = signer.await.ok_or_else(invalid_signature)?;
+    observe::count(Metric::HmacKeyMatched(position + 1));
     let notification: TokenNotification = serde_json::from_value(Value::Object(notification))
         .map_err(|error| unreadable(format!("The body is no token notification: {error}.")))?;
     let kind = notification.kind.as_ref().map_or("", |kind| kind.as_str());
     let event_id = notification.event_id.as_deref().unwrap_or_default();
+    observe::count(Metric::WebhookEvent(kind.to_owned()));
     match event(state, &notification) {
         Ok((key, event)) => store(state, &key, event).await,
         Err(why) => {
@@ -54,7 +55,8 @@ fn event(
         return Err("of a kind not known here");
     }
     let environment = if state.live { "live" } else { "test" };
-    if notification.environment.as_deref() != Some(environment) {
+    let named = notification.environment.as_deref().unwrap_or_default();
+    if !named.eq_ignore_ascii_case(environment) {
         return Err("another environment's");
     }
     let data = notification.data.as_ref();
@@ -80,7 +82,18 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
         .await;
     let token = match changed {
         Ok((token, ())) => token,
-        Err(error) => return not_stored(error, &event),
+        // The log has all of it.
+        Err(error) if error.is_permanent() => {
+            tracing::error!(
+                %error,
+                kind = event.kind.as_str(),
+                event_id = event.event_id,
+                stored_payment_method_id = &*key.stored_payment_method_id,
+                "an event that its token cannot take"
+            );
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
     };
     tracing::info!(
         kind = event.kind.as_str(),

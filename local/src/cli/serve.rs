@@ -171,8 +171,8 @@ fn adyen(which: Which, env: &Env) -> Result<Adyen, Failure> {
 fn log_to_stderr(level: LevelFilter) -> Result<(), Failure> {
     // A conditional write that is refused is a warning to DynamoDB, and daily
     // business to us.
-    let filter =
-        EnvFilter::try_new(format!("{level},dynoxide=error")).map_err(|error| error.to_string())?;
+    let filter = EnvFilter::try_new(format!("{level},dynoxide=error,metrics=off"))
+        .map_err(|error| error.to_string())?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

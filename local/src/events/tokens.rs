@@ -1,4 +1,5 @@
-//! Events of stored payment methods: one is created, listed, charged and removed.
+//! Events of stored payment methods: one is created, listed, charged and removed, another is
+//! revoked.
 
 use serde_json::{Value, json};
 
@@ -25,6 +26,7 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
         called(charged(id))?,
         called(removed(id))?,
         vec![told("webhooks-token-disabled", "disabled")?],
+        revoked()?,
     ]
     .into_iter()
     .flatten()
@@ -36,18 +38,26 @@ fn called(calls: Vec<Call>) -> Result<Vec<Sample>, EventsError> {
 }
 
 fn stored() -> Vec<Call> {
-    let mut body = amazon_pay("");
-    body["storePaymentMethod"] = json!(true);
-    body["recurringProcessingModel"] = json!("Subscription");
-    let call = |name, caller| Call::post("payments", "/payments", name, caller, body.clone());
     vec![
-        call("payments-store", Shopper("EVENT-STORE", SHOPPER))
+        store("payments-store", Shopper("EVENT-STORE", SHOPPER), "")
             .answers(200, json!({"resultCode": "Authorised"})),
-        call("payments-store-no-shopper", Checkout("EVENT-STORE-NOBODY")).answers(
+        store(
+            "payments-store-no-shopper",
+            Checkout("EVENT-STORE-NOBODY"),
+            "",
+        )
+        .answers(
             422,
             json!({"code": "missing_field", "field": "shopperReference"}),
         ),
     ]
+}
+
+fn store(name: &'static str, caller: Caller, scenario: &str) -> Call {
+    let mut body = amazon_pay(scenario);
+    body["storePaymentMethod"] = json!(true);
+    body["recurringProcessingModel"] = json!("Subscription");
+    Call::post("payments", "/payments", name, caller, body)
 }
 
 fn listed(id: &str) -> Vec<Call> {
@@ -136,6 +146,41 @@ fn removed(id: &str) -> Vec<Call> {
         )
         .answers(422, json!({"code": "stored_payment_method_disabled"})),
     ]
+}
+
+/// A token that can be charged once, as the simulator has it.
+fn revoked() -> Result<Vec<Sample>, EventsError> {
+    const SHOPPER: &str = "ANOTHER_SHOPPER_REFERENCE";
+    let id = &adyen::token_id(SHOPPER, "160583287597AMZN-REVOKED", 0);
+    let caller = Shopper("EVENT-STORE-REVOKED", SHOPPER);
+    let charge = |name, reference| charge(name, Merchant, reference, SHOPPER, id);
+    let refused = json!({
+        "resultCode": "Refused",
+        "refusalReason": "Token Revoked",
+        "refusalReasonCode": "50",
+    });
+    Ok([
+        called(vec![
+            store("payments-store-revoked", caller, "-REVOKED")
+                .answers(200, json!({"resultCode": "Authorised"})),
+        ])?,
+        vec![webhooks::about_token(
+            "webhooks-token-created-revoked",
+            "created",
+            SHOPPER,
+            id,
+        )?],
+        called(vec![
+            charge("payments-charge-before-revoked", "EVENT-CHARGE-BEFORE")
+                .answers(200, json!({"resultCode": "Authorised"})),
+            charge("payments-charge-revoked", "EVENT-CHARGE-REVOKED").answers(200, refused),
+            charge("payments-charge-after-revoked", "EVENT-CHARGE-AFTER")
+                .answers(422, json!({"code": "stored_payment_method_disabled"})),
+        ])?,
+    ]
+    .into_iter()
+    .flatten()
+    .collect())
 }
 
 fn list(name: &'static str, caller: Caller, query: &str) -> Call {

@@ -91,6 +91,14 @@ fn told() -> Vec<(&'static str, Event)> {
     cancel_or_refund
         .additional_data
         .insert("modification.action".into(), "cancel".into());
+    let mut report = payment("REPORT_AVAILABLE");
+    report.psp_reference = "settlement_detail_report_batch_7.csv".into();
+    report.merchant_reference = String::new();
+    report.amount = None;
+    // From the Customer Area, for whatever order it names.
+    let mut test = payment("AUTHORISATION");
+    test.psp_reference = "test_AUTHORISATION_1".into();
+    test.merchant_reference = "testMerchantRef1".into();
     let mut offer_closed = payment("OFFER_CLOSED");
     offer_closed.psp_reference = "QFQTPCQ8HXSKGK82".into();
     vec![
@@ -130,6 +138,14 @@ fn told() -> Vec<(&'static str, Event)> {
         ("webhooks-chargeback", later("CHARGEBACK")),
         ("webhooks-chargeback-reversed", later("CHARGEBACK_REVERSED")),
         ("webhooks-second-chargeback", later("SECOND_CHARGEBACK")),
+        (
+            "webhooks-report-available",
+            reason(
+                report,
+                "https://ca-test.adyen.com/reports/download/MerchantAccount/settlement_detail_report_batch_7.csv",
+            ),
+        ),
+        ("webhooks-test", test),
         ("webhooks-unknown-event", payment("SOMETHING_NEW")),
     ]
 }

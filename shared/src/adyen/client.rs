@@ -14,8 +14,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
+use super::lenient::{lenient_word, word};
 use crate::{
     config::{Settings, service_url},
+    observe::{self, Called},
     secrets::Secret,
 };
 
@@ -28,18 +30,17 @@ const MAX_WAIT: Duration = Duration::from_secs(3);
 
 /// Adyen's own words for a request that it did not process.
 /// Source: Checkout API, `ServiceError`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceError {
-    /// The HTTP status, repeated in the body.
-    pub status: Option<u16>,
     /// Such as `702` or `14_030`.
+    #[serde(deserialize_with = "word")]
     pub error_code: String,
     /// `validation`, `security`, `configuration`, `internal`, …
+    #[serde(default, deserialize_with = "lenient_word")]
     pub error_type: Option<String>,
-    /// For developers.
-    pub message: Option<String>,
     /// Adyen's name of the request.
+    #[serde(default, deserialize_with = "lenient_word")]
     pub psp_reference: Option<String>,
 }
 
@@ -57,6 +58,19 @@ pub enum CallError {
     /// It may have been processed, or may yet be.
     #[error("outcome unknown: {0}")]
     Unknown(String),
+}
+
+impl CallError {
+    /// Whether it is a rejection of the request itself rather than of what it contains.
+    fn speaks_of_request(&self) -> bool {
+        matches!(self, Self::Rejected { status, .. } if !is_about_content(*status))
+    }
+}
+
+/// Whether a rejection with that HTTP status is about what was sent, so that every request
+/// with the same content is rejected.
+pub fn is_about_content(status: u16) -> bool {
+    matches!(status, 400 | 422)
 }
 
 /// The API key, kept from logs by its type.
@@ -104,7 +118,8 @@ impl Client {
     /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
     ///
     /// A rejection speaks for its own request only: where one before it may have been
-    /// processed, the outcome stays unknown.
+    /// processed, the outcome stays unknown. One of the content speaks for all, which had
+    /// the same.
     ///
     /// # Errors
     /// [`CallError`].
@@ -120,7 +135,11 @@ impl Client {
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
         }
-        read(&self.send(path, request, key.is_some(), until).await?)
+        let answer = self.send(path, request, until).await;
+        read(&answer.map_err(|failure| match key {
+            Some(_) => failure.of_all(),
+            None => failure.error,
+        })?)
     }
 
     /// Posts a question to the Recurring API, as [`Client::post`] does.
@@ -132,7 +151,8 @@ impl Client {
     ) -> Result<T, CallError> {
         let url = address(&self.recurring_url, path.split('/'));
         let request = self.http.post(url).json(body);
-        read(&self.send(path, request, false, until).await?)
+        let answer = self.send(path, request, until).await;
+        read(&answer.map_err(|failure| failure.error)?)
     }
 
     /// Deletes what the Checkout API has under that name, and tries again as
@@ -142,42 +162,46 @@ impl Client {
         path: [&str; 2],
         query: [(&str, &str); 2],
         until: Instant,
-    ) -> Result<(), CallError> {
+    ) -> Result<(), Failure> {
         let mut url = address(&self.checkout_url, path);
         url.query_pairs_mut().extend_pairs(query);
         let request = self.http.delete(url);
-        self.send(path[0], request, false, until).await.map(drop)
+        self.send(path[0], request, until).await.map(drop)
     }
 
-    /// Sends a request until there is an answer or no time. `once`: it must not be processed
-    /// twice, so that what Adyen says of the second time says nothing of the first.
+    /// Sends a request until there is an answer or no time.
     async fn send(
         &self,
         path: &str,
         request: RequestBuilder,
-        once: bool,
         until: Instant,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<Vec<u8>, Failure> {
         let mut wait = FIRST_WAIT;
         let mut in_doubt = false;
+        let mut api_key = self.api_key.get().await;
         loop {
             let Some(request) = request.try_clone() else {
-                return Err(CallError::Unknown("a body that is a stream".to_owned()));
+                return Err(Failure::unknown("a body that is a stream", false));
             };
-            let api_key = (*self.api_key.get().await).clone();
-            let failure = match attempt(request.header("X-API-Key", api_key), until).await {
+            let request = request.header("X-API-Key", (*api_key).clone());
+            let failure = match attempt(request, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if in_doubt && matches!(failure.error, CallError::Rejected { .. }) {
-                let reason = format!("{}, after a request in doubt", failure.error);
-                return Err(CallError::Unknown(reason));
+            if failure.is_about_the_key()
+                && let Some(newer) = self.api_key.other_than(&api_key).await
+            {
+                api_key = newer;
+                continue;
             }
-            in_doubt |= once && failure.in_doubt;
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
             if !failure.again || Instant::now() + pause >= until {
-                return Err(failure.error);
+                return Err(Failure {
+                    in_doubt,
+                    ..failure
+                });
             }
+            in_doubt |= failure.in_doubt;
             tracing::info!(path, error = %failure.error, "asking Adyen again");
             sleep(pause).await;
             wait = MAX_WAIT.min(wait * 2);
@@ -200,34 +224,70 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
         .map_err(|error| CallError::Unknown(format!("unreadable answer: {error}")))
 }
 
-struct Failure {
-    error: CallError,
+pub(super) struct Failure {
+    pub error: CallError,
+    /// The status of an answer that gives no reason.
+    pub bare_status: Option<StatusCode>,
     /// Whether the same request with the same key may be sent again.
     again: bool,
-    /// Whether the request may have been processed.
-    in_doubt: bool,
+    /// Whether the request may have been processed; of one that was sent again, whether it
+    /// may have been before.
+    pub in_doubt: bool,
 }
 
 impl Failure {
     fn unknown(reason: impl Into<String>, again: bool) -> Self {
         Self {
             error: CallError::Unknown(reason.into()),
+            bare_status: None,
             again,
             in_doubt: true,
         }
     }
+
+    /// Whether Adyen does not know the API key.
+    fn is_about_the_key(&self) -> bool {
+        let status = match &self.error {
+            CallError::Rejected { status, .. } => Some(*status),
+            CallError::Unknown(_) => self.bare_status.map(|status| status.as_u16()),
+        };
+        status == Some(401)
+    }
+
+    /// Where a request must not be processed twice, what Adyen says of the second time says
+    /// nothing of the first, unless it is about what both contain.
+    fn of_all(self) -> CallError {
+        match self.error {
+            error if self.in_doubt && error.speaks_of_request() => {
+                CallError::Unknown(format!("{error}, after a request in doubt"))
+            }
+            error => error,
+        }
+    }
 }
 
-async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
+async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
+    if let Some(trace) = observe::traceparent_header() {
+        request = request.header("traceparent", trace);
+    }
     let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
     let exchange = async {
         let response = request.send().await?;
         let head = (response.status(), may_retry(&response));
         response.bytes().await.map(|body| (head, body))
     };
-    let ((status, transient), body) = match timeout_at(until, exchange).await {
+    let begun = Instant::now();
+    let exchanged = timeout_at(until, exchange).await;
+    observe::called(Called::Adyen, begun.elapsed());
+    let ((status, transient), body) = match exchanged {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(Failure::unknown(without_url(error), true)),
+        Ok(Err(error)) => {
+            return Err(Failure {
+                // Without a connection nothing was sent.
+                in_doubt: !error.is_connect(),
+                ..Failure::unknown(without_url(error), true)
+            });
+        }
         Err(_) => return Err(Failure::unknown("no answer in time", true)),
     };
     if status.is_success() {
@@ -236,6 +296,7 @@ async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Fai
     let busy = status == StatusCode::TOO_MANY_REQUESTS;
     let Ok(error) = serde_json::from_slice::<ServiceError>(&body) else {
         return Err(Failure {
+            bare_status: Some(status),
             in_doubt: !busy,
             ..Failure::unknown(
                 format!("status {status} without a reason"),
@@ -257,6 +318,7 @@ async fn attempt(request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Fai
             status: status.as_u16(),
             error,
         },
+        bare_status: None,
         again: false,
         in_doubt: false,
     })

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod hmac;
+mod lenient;
 pub mod notification;
 pub mod payment_methods;
 pub mod payments;

@@ -3,11 +3,9 @@
 //! Lenient by design: fields may be absent, null or new, and one that is not signed counts as
 //! absent where it is of another type than Adyen documents.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, DeserializeOwned},
-};
-use serde_json::{Map, Value};
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Map, Value, value::RawValue};
 
 use super::hmac;
 use crate::text::open_enum;
@@ -54,7 +52,8 @@ open_enum! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
-    /// Whether from Adyen's live environment: `"true"` or `"false"`.
+    /// Whether from Adyen's live environment: `"true"` or `"false"`. None where that cannot
+    /// be read.
     #[serde(default, deserialize_with = "flag")]
     pub live: Option<bool>,
     /// In JSON one item, but any number is taken.
@@ -82,6 +81,7 @@ pub struct NotificationRequestItem {
     /// The order's reference, or the modification's own.
     pub merchant_reference: Option<String>,
     /// What it is about.
+    #[serde(deserialize_with = "amount")]
     pub amount: Option<NotificationAmount>,
     /// What happened.
     pub event_code: Option<EventCode>,
@@ -103,44 +103,38 @@ pub struct NotificationRequestItem {
 #[serde(default)]
 pub struct NotificationAmount {
     /// Currency code.
+    #[serde(deserialize_with = "lenient")]
     pub currency: Option<String>,
     /// Minor units, as a number or as text.
     pub value: Option<MinorUnits>,
 }
 
-/// Minor units with the digits as they were written, because those are signed.
+/// Minor units as they were written, because that is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MinorUnits {
-    digits: String,
-    value: i64,
-}
+pub struct MinorUnits(String);
 
 impl MinorUnits {
-    /// The number of minor units.
-    pub fn value(&self) -> i64 {
-        self.value
+    /// The number of minor units, if it is one.
+    pub fn value(&self) -> Option<i64> {
+        self.0.parse().ok()
     }
 }
 
 impl<'de> Deserialize<'de> for MinorUnits {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Number(i64),
-            Text(String),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Number(value) => Ok(Self {
-                digits: value.to_string(),
-                value,
-            }),
-            Written::Text(digits) => match digits.parse() {
-                Ok(value) => Ok(Self { digits, value }),
-                Err(_) => Err(de::Error::custom("expected an integer of minor units")),
-            },
-        }
+        let written = Box::<RawValue>::deserialize(deserializer)?;
+        let text = serde_json::from_str(written.get());
+        Ok(Self(text.unwrap_or_else(|_| written.get().to_owned())))
     }
+}
+
+/// An amount of any form: an item that is signed is never refused for it. Read from its text,
+/// as a [`Value`] would not keep a number as it was written.
+fn amount<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NotificationAmount>, D::Error> {
+    let written: Option<Box<RawValue>> = Deserialize::deserialize(deserializer)?;
+    Ok(written.map(|amount| serde_json::from_str(amount.get()).unwrap_or_default()))
 }
 
 /// `success`, with the text as it was written, because that is signed.
@@ -171,7 +165,16 @@ impl<'de> Deserialize<'de> for Success {
 
 fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     let written: Option<Success> = lenient(deserializer)?;
-    Ok(written.and_then(|written| written.0.parse().ok()))
+    Ok(written.and_then(|written| written.0.to_ascii_lowercase().parse().ok()))
+}
+
+/// When something happened, as Adyen writes it: ISO 8601. Without an offset it is in UTC.
+pub fn date(text: &str) -> Option<Timestamp> {
+    let in_utc = || {
+        let date: DateTime = text.parse().ok()?;
+        TimeZone::UTC.to_timestamp(date).ok()
+    };
+    text.parse().ok().or_else(in_utc)
 }
 
 /// A value that counts as absent where it is of another type.
@@ -197,7 +200,7 @@ impl NotificationRequestItem {
             text(&self.merchant_reference),
             amount
                 .and_then(|amount| amount.value.as_ref())
-                .map_or("", |value| &value.digits),
+                .map_or("", |value| &value.0),
             amount
                 .and_then(|amount| amount.currency.as_deref())
                 .unwrap_or_default(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
+use super::lenient::lenient_word;
 use super::shopper::{
     Address, AuthenticationData, BrowserInfo, CountryCode, ShopperEmail, ShopperIp, ShopperLocale,
     ShopperName, ShopperReference,
@@ -322,15 +323,38 @@ open_enum! {
 #[serde(rename_all = "camelCase")]
 pub struct PaymentResponse {
     /// Adyen's name of the payment; may be absent while an action is outstanding.
+    #[serde(default, deserialize_with = "lenient_word")]
     pub psp_reference: Option<String>,
     /// What became of it.
     pub result_code: ResultCode,
     /// What the shopper must do next, exactly as Adyen wrote it.
     pub action: Option<Box<RawValue>>,
     /// The order that was paid.
+    #[serde(default, deserialize_with = "lenient_word")]
     pub merchant_reference: Option<String>,
     /// Why it was refused; not for shoppers.
+    #[serde(default, deserialize_with = "lenient_word")]
     pub refusal_reason: Option<String>,
     /// The same as a number.
+    #[serde(default, deserialize_with = "lenient_word")]
     pub refusal_reason_code: Option<String>,
+}
+
+/// What the shopper must do, with the result that asks for it.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The result.
+    pub result_code: ResultCode,
+    /// What to do, exactly as Adyen wrote it.
+    pub action: Box<RawValue>,
+}
+
+impl PaymentResponse {
+    /// What the shopper must do, if anything.
+    pub fn asked(&self) -> Option<Asked> {
+        Some(Asked {
+            result_code: self.result_code.clone(),
+            action: self.action.clone()?,
+        })
+    }
 }

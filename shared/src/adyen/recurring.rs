@@ -1,7 +1,9 @@
 //! Stored payment methods as Adyen keeps them: `POST /listRecurringDetails` of the Recurring
 //! API and `DELETE /storedPaymentMethods/{id}` of the Checkout API.
 
+use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
@@ -26,13 +28,33 @@ struct RecurringDetailsRequest<'a> {
 #[derive(Default, Deserialize)]
 struct RecurringDetailsResult {
     #[serde(default)]
-    details: Vec<RecurringDetailWrapper>,
+    details: Option<Vec<Value>>,
 }
 
 #[derive(Deserialize)]
 struct RecurringDetailWrapper {
     #[serde(rename = "RecurringDetail")]
     recurring_detail: RecurringDetail,
+}
+
+/// What is stored for a shopper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What could be read of it.
+    pub details: Vec<RecurringDetail>,
+    /// Whether that is all. What is not there counts as removed only then.
+    pub complete: bool,
+}
+
+/// What became of a stored payment method that was to be removed.
+#[derive(Debug)]
+pub enum Removal {
+    /// It is removed.
+    Removed,
+    /// Adyen has none of that name.
+    Gone,
+    /// Adyen answers as if nothing were there, but not in its own words.
+    NotFound(CallError),
 }
 
 /// A stored payment method. Source: Recurring API v68, `RecurringDetail`.
@@ -56,7 +78,7 @@ pub struct RecurringDetail {
 }
 
 impl Client {
-    /// All that is stored for a shopper.
+    /// What is stored for a shopper.
     ///
     /// # Errors
     /// [`CallError`].
@@ -65,7 +87,7 @@ impl Client {
         merchant_account: &str,
         shopper_reference: &ShopperReference,
         until: Instant,
-    ) -> Result<Vec<RecurringDetail>, CallError> {
+    ) -> Result<Listed, CallError> {
         let request = RecurringDetailsRequest {
             merchant_account,
             shopper_reference: shopper_reference.as_str(),
@@ -77,11 +99,16 @@ impl Client {
             Err(CallError::Rejected { error, .. }) if error.is_gone() => Default::default(),
             listed => listed?,
         };
-        let details = result.details.into_iter();
-        Ok(details.map(|wrapper| wrapper.recurring_detail).collect())
+        let entries = result.details.unwrap_or_default();
+        let listed = entries.len();
+        let details: Vec<_> = entries.into_iter().filter_map(detail).collect();
+        Ok(Listed {
+            complete: details.len() == listed,
+            details,
+        })
     }
 
-    /// Removes a stored payment method for good. Gives whether it was there.
+    /// Removes a stored payment method for good.
     ///
     /// # Errors
     /// [`CallError`].
@@ -90,18 +117,34 @@ impl Client {
         merchant_account: &str,
         key: &TokenKey,
         until: Instant,
-    ) -> Result<bool, CallError> {
+    ) -> Result<Removal, CallError> {
         let path = ["storedPaymentMethods", &*key.stored_payment_method_id];
         let query = [
             ("merchantAccount", merchant_account),
             ("shopperReference", key.shopper_reference.as_str()),
         ];
-        match self.delete(path, query, until).await {
-            Ok(()) => Ok(true),
-            Err(CallError::Rejected { error, .. }) if error.is_gone() => Ok(false),
-            Err(error) => Err(error),
+        let Err(failure) = self.delete(path, query, until).await else {
+            return Ok(Removal::Removed);
+        };
+        let (gone, bare) = match (&failure.error, failure.bare_status) {
+            (CallError::Rejected { error, .. }, _) => (error.is_gone(), false),
+            (_, Some(StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY)) => (true, true),
+            _ => (false, false),
+        };
+        match gone {
+            // A request before, whose answer was lost, may have removed it.
+            true if failure.in_doubt => Ok(Removal::Removed),
+            true if bare => Ok(Removal::NotFound(failure.error)),
+            true => Ok(Removal::Gone),
+            false => Err(failure.error),
         }
     }
+}
+
+/// An entry of the list, if it says what it is.
+fn detail(entry: Value) -> Option<RecurringDetail> {
+    let wrapper: RecurringDetailWrapper = serde_json::from_value(entry).ok()?;
+    Some(wrapper.recurring_detail).filter(|detail| !detail.recurring_detail_reference.is_empty())
 }
 
 impl ServiceError {

@@ -12,7 +12,10 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
-use crate::secrets::Secret;
+use crate::{
+    observe::{self, Called},
+    secrets::Secret,
+};
 
 /// How long one try may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,11 +100,28 @@ impl Client {
         let url = format!("{}/checkoutSessions/{session}", self.endpoint);
         let url: Url = url.parse().map_err(unavailable)?;
         let mut wait = FIRST_WAIT;
+        let mut private_key = self.private_key().await;
         for left in (0..TRIES).rev() {
-            let failure = match self.attempt(&method, &url, payload, key, until).await {
+            let signer = Signer {
+                key: &private_key,
+                public_key_id: &self.public_key_id,
+                region: self.region,
+            };
+            let failure = match self
+                .attempt(signer, &method, &url, payload, key, until)
+                .await
+            {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
+            if let CallError::Refused {
+                status: 401 | 403, ..
+            } = failure.error
+                && let Some(newer) = self.private_key.other_than(&private_key).await
+            {
+                private_key = newer;
+                continue;
+            }
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
             if left == 0 || !failure.again || Instant::now() + pause >= until {
                 return Err(failure.error);
@@ -115,18 +135,13 @@ impl Client {
 
     async fn attempt<T: DeserializeOwned>(
         &self,
+        signer: Signer<'_>,
         method: &Method,
         url: &Url,
         payload: &str,
         key: Option<&str>,
         until: Instant,
     ) -> Result<T, Failure> {
-        let private_key = self.private_key().await;
-        let signer = Signer {
-            key: &private_key,
-            public_key_id: &self.public_key_id,
-            region: self.region,
-        };
         let headers = signer
             .headers(
                 method.as_str(),
@@ -149,7 +164,10 @@ impl Client {
             let status = response.status();
             response.bytes().await.map(|body| (status, body))
         };
-        let (status, body) = match timeout_at(until, exchange).await {
+        let begun = Instant::now();
+        let exchanged = timeout_at(until, exchange).await;
+        observe::called(Called::AmazonPay, begun.elapsed());
+        let (status, body) = match exchanged {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => return Err(Failure::unavailable(error.without_url(), true)),
             Err(_) => return Err(Failure::unavailable("no answer in time", true)),

@@ -5,10 +5,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, AttemptState, Attention, Derived, Event, NextStep, Operation, Order, Outcome,
-    Rejection, Status,
+    Attempt, AttemptState, Attention, Derived, Event, ModificationState, NextStep, Operation,
+    Order, Outcome, Rejection, Status,
 };
-use crate::{adyen::payments::ResultCode, amount::Amount, reference::Reference};
+use crate::{
+    adyen::payments::{Asked, ResultCode},
+    amount::Amount,
+    reference::Reference,
+};
 
 /// For whom an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,13 +47,8 @@ pub struct PaymentAnswer<'a> {
 }
 
 impl<'a> PaymentAnswer<'a> {
-    /// What became of an attempt, from 1. `action` is Adyen's, if it sent one just now.
-    pub fn new(
-        order: &'a Order,
-        attempt: usize,
-        action: Option<&'a RawValue>,
-        viewer: Viewer,
-    ) -> Self {
+    /// What became of an attempt, from 1. `asked` is what Adyen asked for just now.
+    pub fn new(order: &'a Order, attempt: usize, asked: Option<&'a Asked>, viewer: Viewer) -> Self {
         let derived = Derived::of(order);
         let facts = attempt
             .checked_sub(1)
@@ -67,13 +66,18 @@ impl<'a> PaymentAnswer<'a> {
             };
         let waits_for_shopper =
             facts.is_some_and(|(_, resolution)| resolution.state == AttemptState::AwaitsShopper);
+        // Asked again, Adyen repeats its first answer, which may be out of date.
+        let asked = asked.filter(|_| waits_for_shopper);
         let next_step = match derived.next_step {
             // Without the action there is nothing to handle.
-            NextStep::HandleAction if action.is_none() => NextStep::Wait,
+            NextStep::HandleAction if asked.is_none() => NextStep::Wait,
             // Of what the browser brought back before, no answer came: Adyen asks once more.
-            NextStep::Wait if action.is_some() && waits_for_shopper => NextStep::HandleAction,
+            NextStep::Wait if asked.is_some() => NextStep::HandleAction,
             next_step => next_step,
         };
+        let result_code = asked.map(|asked| asked.result_code.clone()).or_else(|| {
+            facts.and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state))
+        });
         let rejection = match facts {
             Some((attempt, resolution)) if resolution.state == AttemptState::Error => {
                 match attempt.outcome() {
@@ -88,9 +92,8 @@ impl<'a> PaymentAnswer<'a> {
             status: derived.status,
             attempt,
             psp_reference: facts.and_then(|(_, resolution)| resolution.psp_reference.clone()),
-            result_code: facts
-                .and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state)),
-            action,
+            result_code,
+            action: asked.map(|asked| &*asked.action),
             next_step,
             message: next_step.message(derived.status),
             refusal_reason,
@@ -164,6 +167,7 @@ struct ModificationAnswer<'a> {
     payment_psp_reference: &'a str,
     amount: MinorUnits<'a>,
     requested_at: Timestamp,
+    state: ModificationState,
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,20 +202,23 @@ impl<'a> OrderAnswer<'a> {
             currency: order.amount.currency.code(),
             value,
         };
-        let modifications = order
-            .modifications
-            .iter()
-            .map(|modification| ModificationAnswer {
-                operation: modification.operation,
-                payment_psp_reference: &modification.payment,
-                amount: money(modification.value),
-                requested_at: modification.requested_at,
-                psp_reference: modification.psp_reference.as_deref(),
-                error_code: modification
-                    .rejection
-                    .as_ref()
-                    .map(|rejection| rejection.error_code.as_str()),
-            });
+        let modifications =
+            order
+                .modifications
+                .iter()
+                .zip(derived.modifications)
+                .map(|(modification, state)| ModificationAnswer {
+                    operation: modification.operation,
+                    payment_psp_reference: &modification.payment,
+                    amount: money(modification.value),
+                    requested_at: modification.requested_at,
+                    state,
+                    psp_reference: modification.psp_reference.as_deref(),
+                    error_code: modification
+                        .rejection
+                        .as_ref()
+                        .map(|rejection| rejection.error_code.as_str()),
+                });
         let attempts = order
             .attempts
             .iter()

@@ -35,6 +35,9 @@ pub struct Attempt {
     /// Whether asking for the outcome was given up.
     #[serde(default)]
     pub outcome_unknown: bool,
+    /// The offers that had closed before it began: of these none was its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub closed_before: Vec<String>,
 }
 
 /// What an attempt pays with. The token itself is not kept.
@@ -155,6 +158,16 @@ impl Rejection {
     pub fn next_step(&self) -> NextStep {
         NextStep::after_error(&self.error_code)
     }
+
+    /// Whether the merchant must mend the deployment, not the caller the request.
+    pub fn is_ours(&self) -> bool {
+        let ours = matches!(self.status, 401 | 403)
+            || matches!(
+                self.error_type.as_deref(),
+                Some("security" | "configuration")
+            );
+        ours && self.next_step() == NextStep::ShowError
+    }
 }
 
 impl From<&PaymentResponse> for Outcome {
@@ -203,7 +216,12 @@ impl Details {
 }
 
 impl Attempt {
-    pub(super) fn new(payment_method: PaymentInstrument, first: Try, now: Timestamp) -> Self {
+    pub(super) fn new(
+        payment_method: PaymentInstrument,
+        first: Try,
+        now: Timestamp,
+        closed_before: Vec<String>,
+    ) -> Self {
         Self {
             started_at: now,
             payment_method,
@@ -212,6 +230,7 @@ impl Attempt {
             outcome: None,
             details: Vec::new(),
             outcome_unknown: false,
+            closed_before,
         }
     }
 
@@ -244,6 +263,7 @@ impl Attempt {
     /// A rejection is none: it speaks for one request, and another may be processed.
     pub fn answer(&mut self, outcome: Outcome, psp_reference: Option<String>) {
         if !matches!(self.outcome, Some(Outcome::Answered { .. })) {
+            self.heard(&outcome);
             self.outcome = Some(outcome);
             self.psp_reference = psp_reference.or(self.psp_reference.take());
         }
@@ -264,12 +284,28 @@ impl Attempt {
             self.details
                 .push(Details::new(content.to_owned(), Timestamp::now()));
         }
+        self.heard(&outcome);
         for details in &mut self.details {
             if details.content == content && details.outcome.is_none() {
                 details.outcome = Some(outcome.clone());
             }
         }
         self.psp_reference = psp_reference.or(self.psp_reference.take());
+    }
+
+    /// An answer of Adyen's ends the doubt, and with it the need to send anything again.
+    fn heard(&mut self, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Answered { .. }) {
+            self.outcome_unknown = false;
+            self.keep_no_request();
+        }
+    }
+
+    /// Forgets requests that are not sent again: an order has room for few of them.
+    pub(super) fn keep_no_request(&mut self) {
+        for sent in &mut self.tries {
+            sent.request = None;
+        }
     }
 
     /// When something was last sent of which no answer may have come.

@@ -26,8 +26,8 @@
 //! | NOTIFICATION_OF_CHARGEBACK, REQUEST_FOR_INFORMATION, all others | nothing | nothing |
 //!
 //! A CAPTURE whose reason says that it was recaptured, dated after the CAPTURE_FAILED that
-//! names it, stands again. A CANCEL_OR_REFUND without `modification.action` changes nothing
-//! and needs attention.
+//! names it, stands again. A CANCEL_OR_REFUND without `modification.action` changes no
+//! status, leaves nothing open to further requests, and needs attention.
 //!
 //! # Status, the first that applies
 //!
@@ -47,8 +47,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    AttemptState, Attention, Capture, NextStep, Order, Resolution, Status,
+    AttemptState, Attention, Capture, ModificationState, NextStep, Order, Resolution, Status,
     ledger::{AskedFor, Ledger, SumSaturating, ledgers},
+    modification,
     reports::Reports,
     resolution::resolve,
 };
@@ -77,10 +78,12 @@ pub struct Derived {
     pub next_step: NextStep,
     /// What a person should look at.
     pub needs_attention: Vec<Attention>,
-    /// Since when the outcome is open.
+    /// Since when the outcome is open, of the payment or of a modification.
     pub unsettled_since: Option<Timestamp>,
     /// Where each attempt stands.
     pub attempts: Vec<Resolution>,
+    /// What became of each modification.
+    pub modifications: Vec<ModificationState>,
     /// The payments that were authorised.
     pub payments: Vec<Payment>,
 }
@@ -113,8 +116,11 @@ impl Payment {
         } = &ledger.asked_for;
         let captured = ledger.taken_by_capture.saturating_add(*captures);
         let returned = ledger.refunded.saturating_add(*refunds);
-        let open = |value: i64, allowed: bool| if allowed && !end { value.max(0) } else { 0 };
+        let gone = *end || ledger.unclear;
+        let open = |value: i64, allowed: bool| if allowed && !gone { value.max(0) } else { 0 };
         let untouched = ledger.stands() && captured == 0 && returned == 0;
+        // Confirmed, it counts as captured.
+        let captures_itself = capture == Capture::Automatic && ledger.confirmed;
         Self {
             psp_reference: ledger.psp_reference.clone(),
             stands: ledger.stands(),
@@ -122,7 +128,7 @@ impl Payment {
                 authorised.saturating_sub(captured),
                 capture == Capture::Manual && ledger.ended.is_none(),
             ),
-            open_to_cancel: open(authorised, untouched),
+            open_to_cancel: open(authorised, untouched && !captures_itself),
             open_to_refund: open(ledger.taken.saturating_sub(returned), !ledger.charged_back),
             open_to_reverse: open(ledger.taken, returned == 0 && !ledger.charged_back),
         }
@@ -135,7 +141,8 @@ impl Derived {
         let reports = Reports::of(&order.events);
         let attempts = resolve(order, &reports);
         let mut attention = BTreeSet::new();
-        let ledgers = ledgers(order, &attempts, &reports, &mut attention);
+        let modifications = modification::states(order, &reports);
+        let ledgers = ledgers(order, &attempts, &modifications, &reports, &mut attention);
         let highest = attempts.last().map(|attempt| attempt.state);
         let (status, payment) = decide(&ledgers, highest);
 
@@ -154,6 +161,15 @@ impl Derived {
         if pending.is_some_and(|attempt| attempt.outcome_unknown) {
             attention.insert(Attention::OutcomeUnknown);
         }
+        if modifications.contains(&ModificationState::Unknown) {
+            attention.insert(Attention::ModificationUnknown);
+        }
+        let in_doubt = order.modifications.iter().zip(&modifications);
+        let in_doubt = in_doubt
+            .filter(|(_, state)| state.in_doubt())
+            .map(|(modification, _)| modification.requested_at);
+        let unsettled_since = pending.map(|attempt| attempt.started_at);
+        let unsettled_since = in_doubt.chain(unsettled_since).min();
         if order.events_dropped {
             attention.insert(Attention::TooManyEvents);
         }
@@ -189,13 +205,14 @@ impl Derived {
                 .and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state)),
             next_step: NextStep::after(status, payment.is_some(), decisive),
             needs_attention: attention.into_iter().collect(),
-            unsettled_since: pending.map(|attempt| attempt.started_at),
+            unsettled_since,
             payments: ledgers
                 .iter()
                 .filter(|ledger| ledger.authorised.is_some())
                 .map(|ledger| Payment::of(ledger, order.capture))
                 .collect(),
             attempts,
+            modifications,
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::adyen::notification::{EventCode, NotificationRequestItem};
+use crate::adyen::notification::{EventCode, NotificationRequestItem, date};
 
 /// A webhook as a fact. Known by its code, its reference and its success; of two reports of
 /// the same the later is kept, which is what the field order and `Ord` are for.
@@ -43,14 +43,14 @@ pub struct EventAmount {
 
 impl Event {
     /// Reads an event from an item, unless it lacks what identifies it. A date that cannot
-    /// be read counts as the earliest.
+    /// be read counts as the earliest, an amount as none.
     pub fn from_item(item: &NotificationRequestItem) -> Option<Self> {
         let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         Some(Self {
             event_date: item
                 .event_date
                 .as_deref()
-                .and_then(|date| date.parse().ok())
+                .and_then(date)
                 .unwrap_or(Timestamp::UNIX_EPOCH),
             event_code: item.event_code.clone()?,
             psp_reference: text(&item.psp_reference)?,
@@ -59,7 +59,7 @@ impl Event {
             amount: item.amount.as_ref().and_then(|amount| {
                 Some(EventAmount {
                     currency: amount.currency.clone()?,
-                    value: amount.value.as_ref()?.value(),
+                    value: amount.value.as_ref()?.value()?,
                 })
             }),
             reason: text(&item.reason).filter(|reason| reason != "null"),
@@ -74,9 +74,10 @@ impl Event {
 
     /// The payment that it is about.
     pub fn payment(&self) -> &str {
-        self.original_reference
-            .as_deref()
-            .unwrap_or(&self.psp_reference)
+        match &self.original_reference {
+            Some(original) if !self.is_authorisation() => original,
+            _ => &self.psp_reference,
+        }
     }
 
     pub(super) fn is_authorisation(&self) -> bool {
@@ -91,21 +92,13 @@ impl Event {
         )
     }
 
-    /// Whether an order's status or money may depend on it.
-    pub(super) fn moves_order(&self, others: &[Event]) -> bool {
-        use EventCode::*;
-        match self.event_code {
-            Authorisation | CaptureFailed | RefundFailed | RefundedReversed => true,
-            NotificationOfChargeback | RequestForInformation | Unknown(_) => false,
-            // A failed request matters only where it contradicts a report of success.
-            _ => {
-                self.success
-                    || others.iter().any(|other| {
-                        other.success
-                            && other.event_code == self.event_code
-                            && other.psp_reference == self.psp_reference
-                    })
-            }
-        }
+    /// Whether an order's status or money may depend on it. A failed request may contradict
+    /// a report of success that has yet to come.
+    pub(super) fn moves_order(&self) -> bool {
+        use EventCode::{NotificationOfChargeback, RequestForInformation, Unknown};
+        !matches!(
+            self.event_code,
+            NotificationOfChargeback | RequestForInformation | Unknown(_)
+        )
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    Capture, Event, Operation, Order,
+    Capture, Event, ModificationState, Operation, Order,
     reports::Reports,
     resolution::{AttemptState, Resolution},
     status::{Attention, Status},
@@ -32,6 +32,8 @@ pub(super) struct Ledger {
     pub(super) charged_back: bool,
     /// When and how it ended, if it did.
     pub(super) ended: Option<(Timestamp, Status)>,
+    /// Whether the whole may have been cancelled or refunded, nobody knows which.
+    pub(super) unclear: bool,
     /// What the merchant asked for and Adyen has not decided.
     pub(super) asked_for: AskedFor,
 }
@@ -64,6 +66,7 @@ impl Ledger {
 pub(super) fn ledgers(
     order: &Order,
     attempts: &[Resolution],
+    modifications: &[ModificationState],
     reports: &Reports,
     attention: &mut BTreeSet<Attention>,
 ) -> Vec<Ledger> {
@@ -76,7 +79,10 @@ pub(super) fn ledgers(
 
     let mut ledgers: Vec<Ledger> = payments
         .into_iter()
-        .map(|payment| ledger(payment, order, reports, attention))
+        .map(|payment| Ledger {
+            asked_for: asked_for(payment, order, modifications),
+            ..ledger(payment, order, reports, attention)
+        })
         .collect();
     for ledger in &mut ledgers {
         let attempt = attempts
@@ -188,19 +194,17 @@ fn ledger(
             || (succeeded(EventCode::Chargeback).next().is_some()
                 && succeeded(EventCode::ChargebackReversed).next().is_none()),
         ended,
-        asked_for: asked_for(psp_reference, order, reports),
+        unclear,
+        asked_for: AskedFor::default(),
     }
 }
 
-/// What the merchant asked for of a payment, and Adyen has neither refused nor decided.
-fn asked_for(psp_reference: &str, order: &Order, reports: &Reports) -> AskedFor {
-    let open = order.modifications.iter().filter(|modification| {
-        modification.payment == psp_reference
-            && modification.rejection.is_none()
-            && !reports.decided(modification, order)
-    });
+/// What the merchant asked for of a payment, and Adyen may yet carry out.
+fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -> AskedFor {
+    let modifications = order.modifications.iter().zip(states);
+    let open = modifications.filter(|(it, state)| it.payment == psp_reference && state.open());
     let mut asked_for = AskedFor::default();
-    for modification in open {
+    for (modification, _) in open {
         match modification.operation {
             Operation::Capture => {
                 asked_for.captures = asked_for.captures.saturating_add(modification.value)

@@ -22,7 +22,9 @@ pub use attempt::{
 };
 pub use derive::{Derived, Payment};
 pub use event::{Event, EventAmount};
-pub use modification::{Modification, Operation, Recorded, Refusal, Request};
+pub use modification::{
+    Modification, ModificationState, Operation, Recorded, RefundReason, Refusal, Request,
+};
 pub use next_step::NextStep;
 pub use resolution::{AttemptState, Resolution};
 pub use status::{Attention, Status};
@@ -33,7 +35,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{amount::Amount, reference::Reference};
+use crate::{adyen::notification::EventCode, amount::Amount, reference::Reference};
 
 /// When the money of an authorised payment is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +110,12 @@ impl Order {
         self.attempts.get_mut(number.checked_sub(1)?)
     }
 
+    /// What Adyen told of offers that closed.
+    fn closed_offers(&self) -> impl Iterator<Item = &Event> {
+        let closed = |event: &&Event| event.event_code == EventCode::OfferClosed && event.success;
+        self.events.iter().filter(closed)
+    }
+
     /// The requests that were sent for an attempt, from 1.
     pub fn tries(&self, number: usize) -> &[Try] {
         let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
@@ -133,16 +141,30 @@ impl Order {
     /// Whether an event that names this order's reference is about this order: it speaks of
     /// a payment that the order knows, or introduces one.
     pub fn claims(&self, event: &Event) -> bool {
-        event.introduces_payment() || self.psp_references().contains(event.payment())
+        test_reference(event).is_none()
+            && (event.introduces_payment() || self.psp_references().contains(event.payment()))
+    }
+
+    /// Records an event that was received just now, and says whether it is news. That an offer
+    /// closed ends what was open then: without a date that can be read, when that was received
+    /// first.
+    pub fn receive(&mut self, event: &Event, now: Timestamp) -> bool {
+        let mut event = event.clone();
+        let news = self.position(&event).is_err();
+        if news
+            && event.event_code == EventCode::OfferClosed
+            && event.event_date == Timestamp::UNIX_EPOCH
+        {
+            event.event_date = now;
+        }
+        self.record(event);
+        news
     }
 
     /// Records an event. One that is known already changes nothing, unless it is a later
     /// report of the same.
     pub fn record(&mut self, event: Event) {
-        match self
-            .events
-            .binary_search_by(|known| known.key().cmp(&event.key()))
-        {
+        match self.position(&event) {
             Ok(at) if self.events[at] < event => self.events[at] = event,
             Ok(_) => {}
             Err(at) => {
@@ -152,9 +174,15 @@ impl Order {
         }
     }
 
+    /// Where an event is, or belongs.
+    fn position(&self, event: &Event) -> Result<usize, usize> {
+        let key = event.key();
+        self.events.binary_search_by(|known| known.key().cmp(&key))
+    }
+
     /// Keeps the earliest of too many events that change nothing, whatever order they came in.
     fn limit_inert_events(&mut self) {
-        let inert = |event: &&Event| !event.moves_order(&self.events);
+        let inert = |event: &&Event| !event.moves_order();
         if self.events.iter().filter(inert).count() > Self::INERT_EVENTS {
             let latest = self.events.iter().filter(inert).max().map(Event::key);
             if let Some(at) =
@@ -165,4 +193,18 @@ impl Order {
             }
         }
     }
+}
+
+/// The reference by which an event is known to have been sent from the Customer Area, to try a
+/// webhook out. It is about no payment, whatever else it names.
+pub(crate) fn test_reference(event: &Event) -> Option<&str> {
+    let marked = |reference: &&str| {
+        let start = reference.get(..5);
+        start.is_some_and(|start| start.eq_ignore_ascii_case("test_"))
+    };
+    let references = [
+        Some(event.psp_reference.as_str()),
+        event.original_reference.as_deref(),
+    ];
+    references.into_iter().flatten().find(marked)
 }

@@ -4,12 +4,16 @@
 //! As with attempts, a request is written before Adyen is called, and carries a key that
 //! makes Adyen process it once. What was asked for and is not decided yet counts as if it
 //! had happened, so that two requests cannot ask for the same money.
+//!
+//! Adyen answers that it has received a request; a webhook decides it. Where the answer was
+//! lost the webhook does not say of which request it speaks: each is decided by one event of
+//! its kind, payment and amount that came after it and speaks of no other.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Derived, Order, Rejection, sha256, take::KEY_LIFE};
-use crate::adyen::notification::EventCode;
+use super::{Derived, Event, Order, Payment, Rejection, reports::Reports, sha256, take::KEY_LIFE};
+use crate::{adyen::notification::EventCode, amount::Amount};
 
 /// A kind of modification. Source: Checkout API, `/payments/{paymentPspReference}/…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,8 +56,18 @@ impl Operation {
         matches!(self, Self::Capture | Self::Refund)
     }
 
+    /// How much of a payment is open to it, in minor units.
+    fn open(self, payment: &Payment) -> i64 {
+        match self {
+            Self::Capture => payment.open_to_capture,
+            Self::Cancel => payment.open_to_cancel,
+            Self::Refund => payment.open_to_refund,
+            Self::Reversal => payment.open_to_cancel.max(payment.open_to_reverse),
+        }
+    }
+
     /// The event that tells what became of it.
-    pub(super) fn event_code(self) -> EventCode {
+    fn event_code(self) -> EventCode {
         match self {
             Self::Capture => EventCode::Capture,
             Self::Cancel => EventCode::Cancellation,
@@ -61,6 +75,26 @@ impl Operation {
             Self::Reversal => EventCode::CancelOrRefund,
         }
     }
+}
+
+/// Why money is given back. Source: Checkout API, `merchantRefundReason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+pub enum RefundReason {
+    /// Somebody else paid with the shopper's means.
+    #[serde(rename = "FRAUD")]
+    Fraud,
+    /// The shopper wanted it.
+    #[serde(rename = "CUSTOMER REQUEST")]
+    CustomerRequest,
+    /// The goods came back.
+    #[serde(rename = "RETURN")]
+    Return,
+    /// It was paid twice.
+    #[serde(rename = "DUPLICATE")]
+    Duplicate,
+    /// Any other.
+    #[serde(rename = "OTHER")]
+    Other,
 }
 
 /// A request to modify a payment.
@@ -73,6 +107,9 @@ pub struct Modification {
     pub payment: String,
     /// Minor units of the order's currency; what a cancel or a reversal concerns.
     pub value: i64,
+    /// Why money is given back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merchant_refund_reason: Option<RefundReason>,
     /// The `Idempotency-Key` that Adyen gets.
     pub key: String,
     /// The caller's own `Idempotency-Key`.
@@ -82,34 +119,115 @@ pub struct Modification {
     pub content: String,
     /// When it was asked for.
     pub requested_at: Timestamp,
+    /// When it was sent last.
+    pub sent_at: Timestamp,
     /// Adyen's name of it, once Adyen has received it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
     /// Why Adyen did not take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
+    /// Whether asking Adyen about it was given up.
+    #[serde(default)]
+    pub outcome_unknown: bool,
+}
+
+/// What became of a request to modify a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ModificationState {
+    /// Whether Adyen has received it is not known yet.
+    Requested,
+    /// Whether Adyen has received it stays unknown.
+    Unknown,
+    /// Adyen has received it.
+    Received,
+    /// It was carried out.
+    Succeeded,
+    /// It was not, or was undone.
+    Failed,
+    /// Adyen did not take it.
+    Rejected,
+}
+
+impl ModificationState {
+    /// Whether Adyen may yet carry it out.
+    pub fn open(self) -> bool {
+        matches!(self, Self::Requested | Self::Unknown | Self::Received)
+    }
+
+    /// Whether it is not even known that Adyen has received it.
+    pub fn in_doubt(self) -> bool {
+        matches!(self, Self::Requested | Self::Unknown)
+    }
 }
 
 impl Modification {
-    /// Whether Adyen has answered.
-    fn answered(&self) -> bool {
-        self.psp_reference.is_some() || self.rejection.is_some()
-    }
-
     /// Whether Adyen may no longer know the key: sent again it might be processed anew.
     pub fn key_expired(&self, now: Timestamp) -> bool {
         now.duration_since(self.requested_at) >= KEY_LIFE
     }
 
-    /// Keeps Adyen's answer, unless one is known.
+    /// Keeps Adyen's answer. That it has received the request counts whatever else it said.
     pub fn answer(&mut self, answer: Result<String, Rejection>) {
-        if !self.answered() {
-            match answer {
-                Ok(psp_reference) => self.psp_reference = Some(psp_reference),
-                Err(rejection) => self.rejection = Some(rejection),
+        match answer {
+            Ok(psp_reference) => {
+                self.psp_reference.get_or_insert(psp_reference);
+                self.rejection = None;
             }
+            Err(rejection) if self.psp_reference.is_none() => self.rejection = Some(rejection),
+            Err(_) => {}
+        }
+        self.outcome_unknown = false;
+    }
+
+    fn state(&self, decision: Option<&Event>, reports: &Reports) -> ModificationState {
+        match decision {
+            _ if self.rejection.is_some() => ModificationState::Rejected,
+            Some(event) if event.success && !reports.undo(&event.psp_reference) => {
+                ModificationState::Succeeded
+            }
+            Some(_) => ModificationState::Failed,
+            None if self.psp_reference.is_some() => ModificationState::Received,
+            None if self.outcome_unknown => ModificationState::Unknown,
+            None => ModificationState::Requested,
         }
     }
+
+    fn may_be_decided_by(&self, event: &Event) -> bool {
+        let amount = event.amount.as_ref().map(|amount| amount.value);
+        event.payment() == self.payment
+            && (!self.operation.has_amount() || amount == Some(self.value))
+            // Adyen dates events to the second.
+            && event.event_date.as_second() >= self.requested_at.as_second()
+    }
+}
+
+/// What became of each modification.
+pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState> {
+    let names = order.modifications.iter();
+    let mut claimed: Vec<&str> = names.filter_map(|it| it.psp_reference.as_deref()).collect();
+    let mut decide = |modification: &Modification| {
+        let code = modification.operation.event_code();
+        if let Some(name) = &modification.psp_reference {
+            return reports.get(&code, name);
+        }
+        let unclaimed = reports.with_code(code).into_iter().find(|event| {
+            !claimed.contains(&event.psp_reference.as_str())
+                && modification.may_be_decided_by(event)
+        });
+        claimed.extend(unclaimed.map(|event| event.psp_reference.as_str()));
+        unclaimed
+    };
+    let modifications = order.modifications.iter();
+    modifications
+        .map(|modification| {
+            // What Adyen did not take, no event speaks of.
+            let taken = modification.rejection.is_none();
+            let decision = taken.then(|| decide(modification)).flatten();
+            modification.state(decision, reports)
+        })
+        .collect()
 }
 
 /// What a caller asks for.
@@ -117,10 +235,12 @@ impl Modification {
 pub struct Request {
     /// What to do.
     pub operation: Operation,
-    /// The payment, if the caller names one; the one that stands otherwise.
+    /// The payment, if the caller names one; the one that is open to it otherwise.
     pub payment: Option<String>,
-    /// Minor units; what is open otherwise.
-    pub value: Option<i64>,
+    /// How much; what is open otherwise.
+    pub amount: Option<Amount>,
+    /// Why money is given back.
+    pub merchant_refund_reason: Option<RefundReason>,
     /// The caller's own `Idempotency-Key`.
     pub idempotency_key: Option<String>,
     /// Everything that the caller asked for.
@@ -132,8 +252,10 @@ pub struct Request {
 pub struct Recorded {
     /// Its position among the order's modifications.
     pub at: usize,
-    /// Whether it may have been sent before.
-    pub again: bool,
+    /// When it was sent, unless it is not to be sent (again).
+    pub sent_at: Option<Timestamp>,
+    /// Whether it was not sent before.
+    pub first: bool,
 }
 
 /// Why a request is not sent to Adyen.
@@ -141,7 +263,7 @@ pub struct Recorded {
 pub enum Refusal {
     /// The order has no such payment.
     NoSuchPayment,
-    /// Several payments stand, and the request names none.
+    /// Several payments are open to it, and the request names none.
     Ambiguous,
     /// The state of the payment does not allow it.
     WrongState,
@@ -150,6 +272,8 @@ pub enum Refusal {
         /// Minor units that are open.
         open: i64,
     },
+    /// It asks for another currency than the order's.
+    Currency,
     /// The caller's `Idempotency-Key` came with another request before.
     KeyReused,
     /// The order was modified too often.
@@ -160,8 +284,7 @@ pub enum Refusal {
 const MODIFICATIONS: usize = 200;
 
 impl Order {
-    /// Records a request to modify a payment, or finds the one that it repeats. One that
-    /// Adyen has answered, or whose key is too old, is not to be sent again.
+    /// Records a request to modify a payment, or finds the one that it repeats.
     ///
     /// # Errors
     /// [`Refusal`]; nothing is recorded then.
@@ -171,70 +294,36 @@ impl Order {
         request: &Request,
         now: Timestamp,
     ) -> Result<Recorded, Refusal> {
-        if let Some(key) = &request.idempotency_key {
-            let known = |earlier: &Modification| earlier.idempotency_key.as_ref() == Some(key);
-            if let Some(at) = self.modifications.iter().position(known) {
-                let same = self.modifications[at].content == request.content;
-                let recorded = Recorded { at, again: true };
-                return if same {
-                    Ok(recorded)
-                } else {
-                    Err(Refusal::KeyReused)
-                };
-            }
+        let derived = Derived::of(self);
+        if let Some(at) = self.repeated(request, &derived)? {
+            return Ok(self.send_modification_again(at, now));
         }
-        let repeats = |earlier: &Modification| {
-            earlier.idempotency_key.is_none() && earlier.content == request.content
-        };
-        let unanswered = |earlier: &Modification| repeats(earlier) && !earlier.answered();
-        if request.idempotency_key.is_none()
-            && let Some(at) = self.modifications.iter().position(unanswered)
+        if let Some(amount) = request.amount
+            && amount.currency != self.amount.currency
         {
-            return Ok(Recorded { at, again: true });
+            return Err(Refusal::Currency);
         }
         if self.modifications.len() == MODIFICATIONS {
             return Err(Refusal::TooMany);
         }
-
-        let derived = Derived::of(self);
-        let mut candidates = derived
-            .payments
-            .iter()
-            .filter(|payment| match &request.payment {
-                Some(named) => payment.psp_reference == *named,
-                None => payment.stands,
-            });
-        let payment = candidates.next().ok_or(match request.payment {
-            Some(_) => Refusal::NoSuchPayment,
-            None => Refusal::WrongState,
-        })?;
-        if candidates.next().is_some() {
-            return Err(Refusal::Ambiguous);
-        }
-        let open = match request.operation {
-            Operation::Capture => payment.open_to_capture,
-            Operation::Cancel => payment.open_to_cancel,
-            Operation::Refund => payment.open_to_refund,
-            Operation::Reversal => payment.open_to_cancel.max(payment.open_to_reverse),
-        };
-        if open <= 0 {
-            return Err(Refusal::WrongState);
-        }
-        let value = request.value.unwrap_or(open);
+        let (payment, open) = subject(request, &derived)?;
+        let value = request.amount.map_or(open, |amount| amount.value);
         if value > open {
             return Err(Refusal::Exceeds { open });
         }
+        let same = self.modifications.iter().filter(|earlier| {
+            (earlier.operation, &earlier.payment, earlier.value)
+                == (request.operation, &payment.psp_reference, value)
+        });
         let told_apart = match &request.idempotency_key {
             Some(key) => format!("key {key}"),
-            None => format!(
-                "{value} {}",
-                self.modifications.iter().filter(|it| repeats(it)).count()
-            ),
+            None => format!("{} {value} {}", payment.psp_reference, same.count()),
         };
         self.modifications.push(Modification {
             operation: request.operation,
             payment: payment.psp_reference.clone(),
             value,
+            merchant_refund_reason: request.merchant_refund_reason,
             key: sha256(&[
                 merchant_account.as_bytes(),
                 self.reference.as_str().as_bytes(),
@@ -244,12 +333,81 @@ impl Order {
             idempotency_key: request.idempotency_key.clone(),
             content: request.content.clone(),
             requested_at: now,
+            sent_at: now,
             psp_reference: None,
             rejection: None,
+            outcome_unknown: false,
         });
         Ok(Recorded {
             at: self.modifications.len() - 1,
-            again: false,
+            sent_at: Some(now),
+            first: true,
         })
+    }
+
+    /// The request that this one repeats: by its key, or without one by what it asks for as
+    /// long as the earlier one is in doubt.
+    fn repeated(&self, request: &Request, derived: &Derived) -> Result<Option<usize>, Refusal> {
+        let mut earlier = self.modifications.iter().zip(&derived.modifications);
+        if request.idempotency_key.is_none() {
+            return Ok(earlier.position(|(earlier, state)| {
+                earlier.idempotency_key.is_none()
+                    && earlier.content == request.content
+                    && state.in_doubt()
+            }));
+        }
+        let found = earlier.position(|(it, _)| it.idempotency_key == request.idempotency_key);
+        match found {
+            Some(at) if self.modifications[at].content != request.content => {
+                Err(Refusal::KeyReused)
+            }
+            found => Ok(found),
+        }
+    }
+
+    /// Sends a modification again whose answer is not known, unless its key is too old.
+    pub fn send_modification_again(&mut self, at: usize, now: Timestamp) -> Recorded {
+        let in_doubt = Derived::of(self)
+            .modifications
+            .get(at)
+            .is_some_and(|state| state.in_doubt());
+        let sent_at = match self.modifications.get_mut(at) {
+            Some(modification) if in_doubt && modification.key_expired(now) => {
+                modification.outcome_unknown = true;
+                None
+            }
+            Some(modification) if in_doubt => {
+                modification.sent_at = now;
+                Some(now)
+            }
+            _ => None,
+        };
+        Recorded {
+            at,
+            sent_at,
+            first: false,
+        }
+    }
+}
+
+/// The payment that a request is about, and how much of it is open to that.
+fn subject<'a>(request: &Request, derived: &'a Derived) -> Result<(&'a Payment, i64), Refusal> {
+    let open = |payment: &'a Payment| (payment, request.operation.open(payment));
+    let mut payments = derived.payments.iter();
+    if let Some(named) = &request.payment {
+        let payment = payments.find(|payment| payment.psp_reference == *named);
+        let (payment, open) = payment.map(open).ok_or(Refusal::NoSuchPayment)?;
+        return if open > 0 {
+            Ok((payment, open))
+        } else {
+            Err(Refusal::WrongState)
+        };
+    }
+    let standing = payments.filter(|payment| payment.stands).map(open);
+    let mut candidates = standing.filter(|(_, open)| *open > 0);
+    match (candidates.next(), candidates.next()) {
+        (None, _) => Err(Refusal::WrongState),
+        (Some(only), None) => Ok(only),
+        (Some(_), Some(_)) => Err(Refusal::Ambiguous),
     }
 }

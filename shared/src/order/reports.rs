@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, Modification, Order};
+use super::Event;
 use crate::adyen::notification::EventCode;
 
 /// The events with one report left for each code and reference: the one that counts.
@@ -24,27 +24,24 @@ impl<'a> Reports<'a> {
 
     /// What counts as Adyen's verdict on a payment.
     pub(super) fn authorisation(&self, psp_reference: &str) -> Option<&'a Event> {
-        self.0
-            .get(&(&EventCode::Authorisation, psp_reference))
-            .copied()
+        self.get(&EventCode::Authorisation, psp_reference)
     }
 
-    /// Whether Adyen said what became of a modification. One whose answer was lost has no
-    /// reference: an event of its kind and amount speaks of it that speaks of no other.
-    pub(super) fn decided(&self, modification: &Modification, order: &Order) -> bool {
-        let code = modification.operation.event_code();
-        if let Some(named) = &modification.psp_reference {
-            return self.0.contains_key(&(&code, named.as_str()));
-        }
-        self.0.values().any(|event| {
-            let amount = event.amount.as_ref().map(|amount| amount.value);
-            event.event_code == code
-                && event.payment() == modification.payment
-                && (!modification.operation.has_amount() || amount == Some(modification.value))
-                && order.modifications.iter().all(|other| {
-                    other.psp_reference.as_deref() != Some(event.psp_reference.as_str())
-                })
-        })
+    /// What counts of a code and a reference.
+    pub(super) fn get(&self, code: &EventCode, psp_reference: &str) -> Option<&'a Event> {
+        self.0.get(&(code, psp_reference)).copied()
+    }
+
+    /// Whether what a modification did was undone.
+    pub(super) fn undo(&self, psp_reference: &str) -> bool {
+        let undoing = [
+            EventCode::CaptureFailed,
+            EventCode::RefundFailed,
+            EventCode::RefundedReversed,
+        ];
+        undoing
+            .iter()
+            .any(|code| self.get(code, psp_reference).is_some())
     }
 
     /// The reports of a code, by date.

@@ -141,10 +141,13 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
     for offer in offers.into_iter().filter(|event| event.success) {
         let named =
             |attempt: &Resolution| attempt.psp_reference.as_deref() == Some(offer.payment());
-        // Adyen dates events to the second, so an attempt of the same second began before.
+        // Adyen dates events to the second, so an attempt of the same second began before,
+        // unless the offer had closed by then as we know.
         let open = |at: &usize| {
+            let attempt = &order.attempts[*at];
             resolutions[*at].state.unresolved()
-                && order.attempts[*at].started_at.as_second() <= offer.event_date.as_second()
+                && attempt.started_at.as_second() <= offer.event_date.as_second()
+                && !attempt.closed_before.contains(&offer.psp_reference)
         };
         let ended = resolutions
             .iter()

@@ -83,6 +83,8 @@ pub enum Attention {
     CaptureFailedUnmatched,
     /// A capture or refund is in another currency than the order.
     CurrencyDiffers,
+    /// Whether Adyen received a capture, cancel, refund or reversal stays unknown.
+    ModificationUnknown,
     /// What became of an attempt stays unknown.
     OutcomeUnknown,
     /// Two payments stand.
@@ -95,21 +97,33 @@ pub enum Attention {
     TooManyEvents,
 }
 
-impl fmt::Display for Attention {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Attention {
+    /// The reason in one word, without what it names.
+    pub fn code(&self) -> &'static str {
+        match self {
             Self::AmountDiffers => "amount_differs",
             Self::CancelledAfterCapture => "cancelled_after_capture",
             Self::CancelOrRefundUnclear => "cancel_or_refund_unclear",
             Self::CaptureExceedsAuthorised => "capture_exceeds_authorised",
             Self::CaptureFailedUnmatched => "capture_failed_unmatched",
             Self::CurrencyDiffers => "currency_differs",
+            Self::ModificationUnknown => "modification_unknown",
             Self::OutcomeUnknown => "outcome_unknown",
-            Self::PaidTwice(payments) => return write!(f, "paid_twice: {}", payments.join(", ")),
+            Self::PaidTwice(_) => "paid_twice",
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundFailedUnmatched => "refund_failed_unmatched",
             Self::TooManyEvents => "too_many_events",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Attention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())?;
+        match self {
+            Self::PaidTwice(payments) => write!(f, ": {}", payments.join(", ")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -60,19 +60,32 @@ const TRIES: usize = 20;
 const PENDING_RETRY: Duration = Duration::from_secs(60);
 
 impl Order {
+    /// Whether the caller's `Idempotency-Key` came with another request before.
+    pub fn knows_key_of(&self, request: &Try) -> bool {
+        let mut tries = self.attempts.iter().flat_map(|attempt| &attempt.tries);
+        tries.any(|earlier| request.reuses_key_of(earlier))
+    }
+
     /// Decides what a request to pay is, and records it where it is sent.
     pub fn take(&mut self, method: PaymentInstrument, request: &Try, now: Timestamp) -> Move {
-        let tries = || self.attempts.iter().flat_map(|attempt| &attempt.tries);
-        if tries().any(|earlier| request.reuses_key_of(earlier)) {
+        if self.knows_key_of(request) {
             return Move::KeyReused;
         }
         let derived = Derived::of(self);
         let highest = self.attempts.len();
-        // An offer that closed may be that of an attempt before, which is open then; and where
+        // An offer that closed and names no attempt may be that of an attempt before. And where
         // Adyen has not answered, to the payment or to what the browser brought back, the
         // outcome is open still.
+        let named = |at: usize| {
+            let payment = derived.attempts[at].psp_reference.as_deref();
+            let mut offers = self.closed_offers();
+            offers.any(|offer| Some(offer.payment()) == payment)
+        };
         let state = |at: usize| match (derived.attempts[at].state, self.attempts[at].state()) {
             (AttemptState::Expired, AttemptState::Unknown) => AttemptState::Unknown,
+            (AttemptState::Expired, AttemptState::Processing) if at > 0 && !named(at) => {
+                AttemptState::Processing
+            }
             (AttemptState::Expired, answered)
                 if self.attempts[at].details_in_flight()
                     || derived.attempts[..at]
@@ -128,6 +141,7 @@ impl Order {
                     // processes this one.
                     let sent = self.send_again(now);
                     if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
+                        attempt.keep_no_request();
                         attempt.tries.push(request.clone());
                     }
                     return sent;
@@ -149,9 +163,14 @@ impl Order {
         // What AUTHORISATIONs said of attempts without a reference is settled before the next.
         for (attempt, resolution) in self.attempts.iter_mut().zip(derived.attempts) {
             attempt.psp_reference = resolution.psp_reference;
+            attempt.keep_no_request();
         }
+        let closed = self
+            .closed_offers()
+            .map(|offer| offer.psp_reference.clone());
+        let closed = closed.collect();
         self.attempts
-            .push(Attempt::new(method, request.clone(), now));
+            .push(Attempt::new(method, request.clone(), now, closed));
         Move::Send {
             attempt: highest + 1,
         }

@@ -18,38 +18,59 @@ use crate::config::{AWS_ATTEMPT_TIMEOUT, Sdk};
 
 /// A table could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("DynamoDB: {0}")]
-pub struct StoreError(String);
+#[error("DynamoDB: {message}")]
+pub struct StoreError {
+    message: String,
+    permanent: bool,
+}
 
 impl StoreError {
     /// An order that was there a moment ago; none is ever deleted.
     pub fn gone() -> Self {
-        Self("the order is gone".to_owned())
+        Self::passing("the order is gone")
     }
 
     /// Something that was written by a version which wrote it differently.
     pub fn unreadable(what: &str) -> Self {
-        Self(format!("{what} cannot be read"))
+        Self {
+            message: format!("{what} cannot be read"),
+            permanent: true,
+        }
+    }
+
+    fn passing(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            permanent: false,
+        }
     }
 
     fn sdk<E: std::error::Error + ProvideErrorMetadata + 'static, R: std::fmt::Debug>(
         error: SdkError<E, R>,
     ) -> Self {
-        Self(crate::config::aws_error(&error))
+        let message = crate::config::aws_error(&error);
+        // An item that would have become larger than DynamoDB takes: it has no code for that,
+        // only these words, in a transaction too.
+        let too_large = ["Item size", "exceeded the maximum allowed size"];
+        Self {
+            permanent: too_large.iter().all(|words| message.contains(words)),
+            message,
+        }
     }
 
-    /// Whether the item would have become larger than DynamoDB takes. Trying again does not
-    /// help. DynamoDB has no code for it, only these words, in a transaction too.
-    pub fn item_too_large(&self) -> bool {
-        ["Item size", "exceeded the maximum allowed size"]
-            .iter()
-            .all(|words| self.0.contains(words))
+    /// Whether trying again does not help: what is stored cannot be read, or has no room for
+    /// more.
+    pub fn is_permanent(&self) -> bool {
+        self.permanent
     }
 }
 
 impl From<serde_dynamo::Error> for StoreError {
     fn from(error: serde_dynamo::Error) -> Self {
-        Self(format!("item: {error}"))
+        Self {
+            message: format!("item: {error}"),
+            permanent: true,
+        }
     }
 }
 

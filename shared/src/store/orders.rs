@@ -8,6 +8,21 @@
 //! written in one transaction with the order that learns of the payment, so that neither
 //! is ever there without the other. Until an order does, it keeps what Adyen says of the
 //! payment, for 90 days.
+//!
+//! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
+//!
+//! What that costs, where nobody else writes the same order at the same moment:
+//!
+//! | | calls |
+//! |---|---|
+//! | a payment | put (attempt); transaction of two writes (answer, pointer) |
+//! | one that needs 3-D Secure | put (attempt); put (answer) |
+//! | its details | get; put (in flight); transaction of two writes (answer, pointer) |
+//! | a payment after a refusal | put, which finds the order; put (attempt); transaction of two writes |
+//! | the same payment again | put, which finds the order |
+//! | a webhook | get; put |
+//! | one whose pspReference is new to the order | get; transaction of two writes |
+//! | a question about an order | get |
 
 use std::{collections::HashMap, time::Duration};
 
@@ -29,14 +44,16 @@ use tokio::time::{Instant, sleep};
 use super::StoreError;
 use crate::{
     config::{Settings, text},
-    order::{Derived, Event, Order, Status},
+    observe::{self, Metric},
+    order::{Derived, Event, Order, Status, test_reference},
     reference::Reference,
 };
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How long a change is tried while others change the same order.
-const CONTENTION: Duration = Duration::from_secs(20);
+/// How long a change is tried while others change the same order: less than Adyen waits for
+/// the answer to a webhook.
+const CONTENTION: Duration = Duration::from_secs(8);
 
 /// How long an event waits for an order that claims its payment, in seconds.
 const PARKED: i64 = 90 * 24 * 60 * 60;
@@ -102,7 +119,9 @@ impl Orders {
             .send()
             .await
             .map_err(StoreError::sdk)?;
-        output.item.map(order).transpose()
+        let order = output.item.map(order).transpose()?;
+        order.iter().for_each(observe::order);
+        Ok(order)
     }
 
     /// The order that a payment leads to, if one has learned of it.
@@ -119,18 +138,25 @@ impl Orders {
             .send()
             .await
             .map_err(StoreError::sdk)?;
-        match output.item.as_ref().map(pointer).transpose()? {
-            Some(Pointer::Order(reference)) => Ok(Some(reference)),
-            _ => Ok(None),
+        match output.item.as_ref().map(pointer).transpose() {
+            Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                tracing::error!(psp_reference, %error, "a payment that leads to no order");
+                Ok(None)
+            }
         }
     }
 
-    /// The orders whose outcome has been open since before `then`. Read from an index that
+    /// The orders whose outcome has been open since before `then`, the longest first. Read from an index that
     /// may be a moment behind.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB cannot be read.
-    pub async fn unsettled(&self, then: Timestamp) -> Result<Vec<Reference>, StoreError> {
+    pub async fn unsettled(
+        &self,
+        then: Timestamp,
+    ) -> Result<Vec<(Timestamp, Reference)>, StoreError> {
         let items = self
             .client
             .scan()
@@ -145,8 +171,14 @@ impl Orders {
             .collect::<Result<Vec<Item>, _>>()
             .await
             .map_err(StoreError::sdk)?;
-        let named = |item: &Item| item.get("reference")?.as_s().ok()?.parse().ok();
-        Ok(items.iter().filter_map(named).collect())
+        let text = |item: &Item, name: &str| item.get(name)?.as_s().ok().cloned();
+        let read = |item: &Item| {
+            let since = text(item, "unsettledSince")?.parse().ok()?;
+            Some((since, text(item, "reference")?.parse().ok()?))
+        };
+        let mut open: Vec<_> = items.iter().filter_map(read).collect();
+        open.sort();
+        Ok(open)
     }
 
     /// Changes an order. `act` sees the order as it is, changes it in place (or puts one
@@ -169,6 +201,7 @@ impl Orders {
         };
         // What pointers had to say when they were written.
         let mut pointers: HashMap<String, Pointer> = HashMap::new();
+        let mut contended = false;
         let mut wait = Duration::from_millis(10);
         loop {
             let mut after = before.clone();
@@ -181,30 +214,38 @@ impl Orders {
                     events.iter().for_each(|event| order.record(event.clone()));
                 }
             }
+            observe::order(order);
             if before.as_ref() == Some(&*order) {
                 return Ok((after, value));
             }
             order.version += 1;
             order.updated_at = Timestamp::now();
-            match self.write(before.as_ref(), order, &pointers).await? {
-                None => return Ok((after, value)),
+            let conflict = self.write(before.as_ref(), order, &pointers).await?;
+            if conflict.is_some() {
+                observe::count(Metric::WriteConflict);
+            }
+            match conflict {
+                None => {
+                    let before = before.as_ref().map(Derived::of);
+                    observe::attention(before.as_ref(), &Derived::of(order));
+                    return Ok((after, value));
+                }
                 Some(_) if Instant::now() >= until => {
-                    return Err(
-                        StoreError("too many changes of one order at once".to_owned()).into(),
-                    );
+                    return Err(StoreError::passing("too many changes of one order at once").into());
                 }
                 // Somebody was first, but what they wrote is in hand.
-                Some(Conflict::Order(order)) if before.is_none() => before = order,
+                Some(Conflict::Order(order)) if !contended => {
+                    before = order;
+                    contended = true;
+                }
                 Some(Conflict::Pointer(payment, pointer)) => {
                     pointers.insert(payment, pointer);
                 }
-                Some(conflict) => {
+                // Several are at it. After a pause what was in hand is out of date.
+                Some(_) => {
                     sleep(wait.mul_f64(fastrand::f64())).await;
-                    wait = Duration::from_millis(500).min(wait * 2);
-                    before = match conflict {
-                        Conflict::Order(order) => order,
-                        _ => self.get(reference).await?,
-                    };
+                    wait = Duration::from_millis(250).min(wait * 2);
+                    before = self.get(reference).await?;
                 }
             }
         }
@@ -221,28 +262,30 @@ impl Orders {
         event: &Event,
         reference: Option<&Reference>,
     ) -> Result<Option<Order>, StoreError> {
+        let now = Timestamp::now();
         if let Some(reference) = reference {
             let (order, claimed) = self
                 .change(reference, Start::Read, |order| {
                     let claimed = order.as_mut().filter(|order| order.claims(event));
-                    Ok::<_, StoreError>(claimed.map(|order| order.record(event.clone())).is_some())
+                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)))
                 })
                 .await?;
-            if claimed {
+            if let Some(news) = claimed {
+                heard(news);
                 return Ok(order);
             }
         }
         let Some(owner) = self.park(event).await? else {
+            observe::count(Metric::ParkedEvent);
             return Ok(None);
         };
-        let (order, ()) = self
+        let (order, news) = self
             .change(&owner, Start::Read, |order| {
-                if let Some(order) = order {
-                    order.record(event.clone());
-                }
-                Ok::<_, StoreError>(())
+                let order = order.as_mut();
+                Ok::<_, StoreError>(order.map(|order| order.receive(event, now)))
             })
             .await?;
+        heard(news.unwrap_or(true));
         Ok(order)
     }
 
@@ -254,12 +297,14 @@ impl Orders {
             "event:{code}:{psp_reference}:{success}:{}",
             event.event_date
         );
+        // No order may claim what is only a test, so it is not kept with a real payment.
+        let payment = test_reference(event).unwrap_or(event.payment());
         let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
         let parked = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("reference", text_value(&pointer_key(event.payment())))
+            .key("reference", text_value(&pointer_key(payment)))
             .update_expression("SET #event = :event, expiresAt = :expiresAt ADD parked :one")
             .condition_expression("attribute_not_exists(#order)")
             .expression_attribute_names("#event", name)
@@ -279,11 +324,35 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(Ok(Some(item))) => match pointer(&item)? {
                 Pointer::Order(reference) => Ok(Some(reference)),
-                Pointer::Parked(..) => Err(StoreError("a pointer that leads nowhere".to_owned())),
+                Pointer::Parked(..) => Err(StoreError::unreadable("where a pointer leads")),
             },
-            Err(Ok(None)) => Err(StoreError("a pointer that was not shown".to_owned())),
+            Err(Ok(None)) => Err(StoreError::passing("a pointer that was not shown")),
             Err(Err(error)) => Err(error),
         }
+    }
+
+    /// Sets an event aside, in an item of its own, that the item where it belongs cannot take.
+    /// A person must look at it: it may have moved money, and is kept for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not stored.
+    pub async fn set_aside(
+        &self,
+        event: &Event,
+        reference: Option<&Reference>,
+    ) -> Result<(), StoreError> {
+        let (code, psp_reference, success) = event.key();
+        let key = format!("parked#{psp_reference}#{code}#{success}");
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("reference", text_value(&key))
+            .item("named", text_value(reference.map_or("", Reference::as_str)))
+            .item("event", serde_dynamo::to_attribute_value(event)?)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        Ok(())
     }
 
     /// Writes an order, and with it the pointers of payments that are new to it.
@@ -411,7 +480,8 @@ impl Orders {
                     AttributeValue::N(before.version.to_string()),
                 ),
         };
-        put.build().map_err(|error| StoreError(error.to_string()))
+        put.build()
+            .map_err(|error| StoreError::passing(error.to_string()))
     }
 
     /// Leads a payment to its order, on the condition that nothing was parked with it but
@@ -440,7 +510,14 @@ impl Orders {
         };
         update
             .build()
-            .map_err(|error| StoreError(error.to_string()))
+            .map_err(|error| StoreError::passing(error.to_string()))
+    }
+}
+
+/// Counts an event that was no news.
+fn heard(news: bool) {
+    if !news {
+        observe::count(Metric::WebhookDuplicate);
     }
 }
 
@@ -491,13 +568,20 @@ fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         return order
             .parse()
             .map(Pointer::Order)
-            .map_err(|_| StoreError("a pointer to no order".to_owned()));
+            .map_err(|_| StoreError::unreadable("where a pointer leads"));
     }
     let events = item
         .iter()
         .filter(|(name, _)| name.starts_with("event:"))
-        .map(|(_, value)| serde_dynamo::from_attribute_value(value.clone()))
-        .collect::<Result<_, _>>()?;
+        .filter_map(|(name, value)| {
+            serde_dynamo::from_attribute_value(value.clone())
+                // It stays there; the others must not wait for it.
+                .inspect_err(
+                    |error| tracing::error!(name, %error, "a parked event that cannot be read"),
+                )
+                .ok()
+        })
+        .collect();
     let count = item
         .get("parked")
         .and_then(|value| value.as_n().ok())

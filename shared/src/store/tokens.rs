@@ -146,9 +146,7 @@ impl Tokens {
             match self.write(before.as_ref(), token).await? {
                 Written::Done => return Ok((after, value)),
                 Written::Conflict(_) if Instant::now() >= until => {
-                    return Err(
-                        StoreError("too many changes of one token at once".to_owned()).into(),
-                    );
+                    return Err(StoreError::passing("too many changes of one token at once").into());
                 }
                 Written::Conflict(found) => {
                     before = found;

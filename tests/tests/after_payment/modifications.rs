@@ -331,3 +331,44 @@ async fn two_refunds_at_once_never_exceed_what_was_taken() {
         .await;
     assert_eq!(order["needsAttention"], json!([]));
 }
+
+#[tokio::test]
+async fn no_amount_is_all_and_null_is_none() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    let answer = modify(&stack, "ORDER-1", "refunds", json!({"amount": null})).await;
+    assert_eq!((answer.status, answer.code()), (422, "invalid_field"));
+    assert_eq!(answer.body["field"], "amount");
+    assert!(sent(&stack, "refunds").is_empty());
+}
+
+#[tokio::test]
+async fn what_became_of_each_is_told() {
+    let stack = automatic().await;
+    assert_eq!(stack.pay("ORDER-1", "AMZN-REFUND-FAIL").await.status, 200);
+    stack
+        .order_once("ORDER-1", |order| order["confirmed"] == true)
+        .await;
+    let states = |order: &Value| -> Vec<String> {
+        let modifications = order["modifications"].as_array().unwrap().iter();
+        let state = |it: &Value| it["state"].as_str().unwrap().to_owned();
+        modifications.map(state).collect()
+    };
+    let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(300)})).await;
+    assert_eq!(refund.body["state"], "received", "{refund:?}");
+    stack
+        .order_once("ORDER-1", |order| states(order) == ["succeeded"])
+        .await;
+    stack
+        .order_once("ORDER-1", |order| states(order) == ["failed"])
+        .await;
+    stack
+        .adyen()
+        .inject(local::adyen::Fault::error("901").on("/refunds"));
+    let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(200)})).await;
+    assert_eq!(refund.code(), "adyen_configuration");
+    assert_eq!(
+        states(&stack.order("ORDER-1").await),
+        ["failed", "rejected"]
+    );
+}

@@ -97,6 +97,79 @@ async fn a_charge_in_doubt_is_asked_about_with_its_key() {
 }
 
 #[tokio::test]
+async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
+    let stack = Stack::start().await;
+    stack.pay("ORDER-1", "160583287597AMZN").await;
+    stack
+        .order_once("ORDER-1", |order| order["confirmed"] == true)
+        .await;
+    stack.adyen().hold_webhooks();
+    // Once it arrives and is not answered, once it does not arrive.
+    let nothing = || local::adyen::Answer::text(500, "text/plain", "oops");
+    for (fault, value) in [
+        (local::adyen::Fault::afterwards(nothing()), 300),
+        (local::adyen::Fault::instead(nothing()), 200),
+    ] {
+        stack.adyen().inject(fault.on("/refunds"));
+        let body = json!({
+            "amount": {"currency": "EUR", "value": value}, "merchantRefundReason": "RETURN",
+        });
+        let answer = stack
+            .post("/orders/ORDER-1/refunds", &backend(), &body)
+            .await;
+        assert_eq!(
+            (answer.status, &answer.body["state"]),
+            (202, &json!("requested"))
+        );
+    }
+    assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
+
+    an_hour_passes(&stack, "ORDER-1").await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
+    let order = stack.order("ORDER-1").await;
+    for modification in order["modifications"].as_array().unwrap() {
+        assert_eq!(modification["state"], "received", "{order}");
+    }
+    let books = stack.adyen().books();
+    let calls = books.calls_to("/refunds");
+    assert_eq!(calls.len(), 4);
+    for (first, again) in [(0, 2), (1, 3)] {
+        assert_eq!(calls[first].body, calls[again].body);
+        assert_eq!(calls[first].idempotency_key, calls[again].idempotency_key);
+    }
+    assert_eq!(books.payments[0].money.refunded, 500);
+}
+
+#[tokio::test]
+async fn a_refund_that_stays_in_doubt_needs_a_person() {
+    let stack = Stack::start().await;
+    stack.pay("ORDER-1", "160583287597AMZN").await;
+    stack
+        .order_once("ORDER-1", |order| order["confirmed"] == true)
+        .await;
+    for _ in 0..2 {
+        let nothing = local::adyen::Answer::text(500, "text/plain", "oops");
+        stack
+            .adyen()
+            .inject(local::adyen::Fault::instead(nothing).on("/refunds"));
+    }
+    let body = json!({"amount": {"currency": "EUR", "value": 300}});
+    stack
+        .post("/orders/ORDER-1/refunds", &backend(), &body)
+        .await;
+    an_hour_passes(&stack, "ORDER-1").await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["needsAttention"], json!(["modification_unknown"]));
+    // The next run gets an answer.
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
+    assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
+}
+
+#[tokio::test]
 async fn a_charge_in_doubt_that_was_refused_as_revoked_disables_its_token() {
     let stack = Stack::start().await;
     let token = store(&stack, "160583287597AMZN-REVOKED").await;

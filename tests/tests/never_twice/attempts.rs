@@ -215,6 +215,14 @@ async fn a_key_with_different_content_is_refused() {
         other[field] = value;
         assert_problem(&post(other).await, 422, "idempotency_key_reused");
     }
+    // A merchant may name any amount, but not with this key.
+    let mut dearer = body;
+    dearer["amount"]["value"] = json!(1001);
+    let dearer = shop
+        .stack
+        .post_with_key("/payments", &backend(), "k", &dearer)
+        .await;
+    assert_problem(&dearer, 422, "idempotency_key_reused");
     assert_eq!(shop.calls("/payments"), 1);
 }
 

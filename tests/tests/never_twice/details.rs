@@ -1,6 +1,8 @@
 //! What the shopper's browser brings back, from several pages at once.
 
-use local::adyen::{challenge_result, fingerprint_result, redirect_result};
+use local::adyen::{
+    Answer as Said, Fault as Mishap, challenge_result, fingerprint_result, redirect_result,
+};
 use serde_json::{Value, json};
 use tests::{Answer, browser};
 
@@ -187,4 +189,43 @@ async fn a_result_whose_webhook_came_first_is_answered_from_it() {
         (&json!("authorised"), &json!(true))
     );
     assert_eq!(shop.authorisations("A"), 1);
+}
+
+#[tokio::test]
+async fn a_result_of_another_order_is_known_by_its_payment_where_adyen_names_none() {
+    let shop = Shop::open().await;
+    let a = shop.pay("A", "1").await;
+    shop.pay("B", "2-3DS-REDIRECT").await;
+    let of_a = json!({"resultCode": "Authorised", "pspReference": a.body["pspReference"]});
+    shop.simulator()
+        .inject(Mishap::instead(Said::json(200, &of_a)));
+    let answer = shop.details("B", 1, "redirectResult", "of A").await;
+    assert_problem(&answer, 403, "wrong_order");
+    assert_eq!(shop.order("B").await["nextStep"], "handleAction");
+}
+
+#[tokio::test]
+async fn an_action_comes_with_the_result_that_asked_for_it_and_only_while_it_is_due() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-CHALLENGE").await;
+    let fingerprint = fingerprint_result(&first.body["action"]);
+    let second = shop.details("A", 1, "threeDSResult", &fingerprint).await;
+    assert_eq!(second.body["resultCode"], "ChallengeShopper");
+    // The page is loaded anew: Adyen repeats its first answer.
+    let again = shop.pay("A", "1-3DS-CHALLENGE").await;
+    assert_paid(&again, "pending", 1, "handleAction");
+    assert_eq!(again.body["resultCode"], "IdentifyShopper");
+    assert_eq!(again.body["action"], first.body["action"]);
+
+    let first = shop.pay("B", "1-3DS-REDIRECT").await;
+    let pending = json!({"resultCode": "Pending", "pspReference": "PENDING-B"});
+    shop.simulator()
+        .inject(Mishap::instead(Said::json(200, &pending)));
+    let result = redirect_result(&first.body["action"], "approved");
+    let answer = shop.details("B", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "pending", 1, "wait");
+    let again = shop.pay("B", "1-3DS-REDIRECT").await;
+    assert_paid(&again, "pending", 1, "wait");
+    assert_eq!(again.body["resultCode"], "Pending");
+    assert!(again.body.get("action").is_none(), "{again:?}");
 }

@@ -9,6 +9,9 @@ use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release, redirect_re
 use local::bundle::{Adyen::Simulator as Simulated, Options};
 use local::keys::MERCHANT_ACCOUNT;
 use serde_json::{Value, json};
+use shared::config::{Env, Settings};
+use shared::order::Order;
+use shared::store::{Orders, Start, StoreError};
 use tests::faulty::Fault;
 use tests::{Answer, Stack, browser, payment};
 
@@ -447,4 +450,48 @@ async fn sixty_four_tabs_pay_an_order_once() {
         .filter(|answer| answer.as_ref().unwrap().status == 200);
     assert!(paid.count() >= 1);
     assert_eq!((shop.processed("A"), shop.authorisations("A")), (1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_changes_of_one_order_at_once_all_land() {
+    let stack = Stack::start().await;
+    assert_paid(
+        &stack.pay("A", "T-NO-WEBHOOK").await,
+        "authorised",
+        1,
+        "success",
+    );
+    let env: Env = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", stack.bundle.dynamodb_url()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into_iter()
+    .collect();
+    let mut settings = Settings::load(&env, &[]).await.unwrap();
+    let orders = Orders::read(&mut settings);
+    let orders = settings.finish(orders).unwrap();
+    let before = orders.get(&"A".parse().unwrap()).await.unwrap().unwrap();
+
+    let changes = (0..64).map(|_| {
+        let orders = orders.clone();
+        tokio::spawn(async move {
+            let change = |order: &mut Option<Order>| {
+                let order = order.as_mut().unwrap();
+                order.amount.value += 1;
+                Ok::<_, StoreError>(())
+            };
+            let reference = "A".parse().unwrap();
+            orders.change(&reference, Start::Read, change).await
+        })
+    });
+    for change in join_all(changes).await {
+        change.unwrap().unwrap();
+    }
+
+    let after = orders.get(&"A".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(after.amount.value, before.amount.value + 64);
+    assert_eq!(after.version, before.version + 64);
 }

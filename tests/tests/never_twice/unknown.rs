@@ -240,13 +240,20 @@ async fn an_error_about_the_reused_key_says_nothing_of_the_first_try() {
     shop.simulator()
         .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
     assert_unknown(&shop.pay("A", "1").await);
-    for code in ["702", "5_606", "905", "901"] {
+    for code in ["702", "905", "901"] {
         shop.pass("A", LATER).await;
         shop.simulator().inject(Mishap::error(code));
         let other = shop.pay("A", "2").await;
         assert_problem(&other, 409, "payment_in_progress");
         assert_eq!(shop.order("A").await["status"], "pending", "{code}");
     }
+    // But the shopper hears that this token is no good.
+    shop.pass("A", LATER).await;
+    shop.simulator().inject(Mishap::error("5_606"));
+    let other = shop.pay("A", "2").await;
+    assert_problem(&other, 422, "adyen_rejected");
+    assert_eq!(other.body["nextStep"], "startOver");
+    assert_eq!(shop.order("A").await["status"], "pending");
     shop.pass("A", LATER).await;
     assert_paid(&shop.pay("A", "3").await, "authorised", 1, "success");
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
@@ -407,4 +414,55 @@ async fn an_error_to_one_of_two_requests_does_not_end_the_attempt() {
     let answer = post(&shop.stack, "B", "/payments/details", &body).await;
     assert_paid(&answer, "authorised", 1, "success");
     assert_eq!((shop.authorisations("B"), shop.processed("B")), (1, 1));
+}
+
+#[tokio::test]
+async fn content_that_adyen_does_not_take_ends_the_attempt_also_after_a_request_in_doubt() {
+    let shop = Shop::open().await;
+    let transient = Said::text(500, "text/html", "").header("transient-error", "true");
+    for (reference, doubt) in [
+        ("A", Mishap::drop_before()),
+        ("B", Mishap::instead(transient)),
+    ] {
+        shop.simulator().inject(doubt);
+        shop.simulator().inject(Mishap::error("5_606"));
+        let answer = shop.pay(reference, "1").await;
+        assert_problem(&answer, 422, "adyen_rejected");
+        assert_eq!(answer.body["nextStep"], "startOver");
+        assert_eq!(shop.order(reference).await["status"], "error");
+        assert_paid(&shop.pay(reference, "2").await, "authorised", 2, "success");
+    }
+
+    let first = shop.pay("C", "1-3DS-REDIRECT").await;
+    shop.simulator().inject(Mishap::drop_before());
+    shop.simulator().inject(Mishap::error("702"));
+    let garbage = shop.details("C", 1, "redirectResult", "garbage").await;
+    assert_problem(&garbage, 422, "adyen_rejected");
+    assert_eq!(garbage.body["errorCode"], "702");
+    assert_eq!(shop.order("C").await["nextStep"], "handleAction");
+    let result = redirect_result(&first.body["action"], "approved");
+    let answer = shop.details("C", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
+}
+
+#[tokio::test]
+async fn an_answer_says_what_it_says_whatever_else_is_in_it() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    let odd = json!({
+        "resultCode": "Refused", "pspReference": "", "refusalReason": {"text": "no"},
+        "refusalReasonCode": 5, "merchantReference": null,
+    });
+    shop.simulator()
+        .inject(Mishap::instead(Said::json(200, &odd)));
+    let answer = shop.pay("A", "1").await;
+    assert_paid(&answer, "refused", 1, "retryWithAmazonPay");
+    assert!(answer.body.get("pspReference").is_none(), "{answer:?}");
+
+    let odd = json!({"status": "422", "errorCode": 702, "errorType": 1});
+    shop.simulator()
+        .inject(Mishap::instead(Said::json(422, &odd)));
+    let answer = shop.pay("B", "1").await;
+    assert_problem(&answer, 422, "adyen_rejected");
+    assert_eq!(answer.body["errorCode"], "702");
 }

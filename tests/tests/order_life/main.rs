@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod facts;
+mod modify;
 mod properties;
 mod scenarios;
 mod table;

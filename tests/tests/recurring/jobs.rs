@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use local::adyen::webhook::Event;
 use local::adyen::{Answer, Fault};
 use local::bundle::{Adyen, Options};
 use serde_json::json;
@@ -189,4 +190,66 @@ async fn a_revoked_token_is_disabled_even_where_the_first_run_crashed() {
     assert_paid(&shop.charge(&body).await, "refused", 1);
     assert!(shop.ids(SHOPPER, "").await.is_empty());
     assert_eq!(shop.processed("MONTH-1"), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_disabled_where_only_the_webhook_says_so() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    assert!(shop.adyen().revoke_token(&id).unwrap());
+    let body = charge(SHOPPER, "MONTH-1", &id);
+    let page = Answer::text(502, "text/html", "<html></html>");
+    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    assert_eq!(shop.charge(&body).await.status, 202);
+    shop.settle().await;
+
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+    let end = shop
+        .token(SHOPPER, &id)
+        .await
+        .unwrap()
+        .events
+        .pop()
+        .unwrap();
+    let refused = shop.stack.order("MONTH-1").await;
+    assert_eq!(refused["pspReference"], end.event_id);
+    assert_eq!(end.reference, Some("MONTH-1".parse().unwrap()));
+
+    let calls = shop.calls("/payments");
+    assert_paid(&shop.charge(&body).await, "refused", 1);
+    let next = shop.charge(&charge(SHOPPER, "MONTH-2", &id)).await;
+    assert_problem(&next, 422, "stored_payment_method_disabled");
+    assert_eq!(shop.calls("/payments"), calls);
+    assert_eq!(shop.processed("MONTH-1"), 1);
+}
+
+#[tokio::test]
+async fn a_webhook_about_another_refusal_disables_nothing() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    assert_paid(
+        &shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await,
+        "authorised",
+        1,
+    );
+    let told = [
+        // Not this one's charge, and no token's.
+        ("MONTH-1", "UNHEARDOFPAYMENT", "Token Revoked"),
+        ("FIRST", &payment_of(&shop, "FIRST").await, "Token Revoked"),
+        ("MONTH-1", &payment_of(&shop, "MONTH-1").await, "Refused"),
+    ];
+    for (reference, psp_reference, reason) in told {
+        let account = local::keys::MERCHANT_ACCOUNT;
+        let mut event = Event::new("AUTHORISATION", account, psp_reference, reference);
+        event.success = false;
+        event.reason = Some(reason.into());
+        shop.adyen().notify(&event).unwrap();
+        shop.settle().await;
+    }
+    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
+}
+
+async fn payment_of(shop: &Shop, reference: &str) -> String {
+    let order = shop.stack.order(reference).await;
+    order["pspReference"].as_str().unwrap().to_owned()
 }

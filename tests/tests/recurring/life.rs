@@ -88,6 +88,23 @@ async fn adyen_s_word_that_it_is_gone_disables_it() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_is_known_by_its_reason_too() {
+    let shop = Shop::open().await;
+    for (number, reason) in ["Token Revoked", "TOKEN REVOKED"].into_iter().enumerate() {
+        let shopper = format!("shopper-{number}");
+        let id = shop.stored(&shopper, &format!("FIRST-{number}")).await;
+        let refused =
+            json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReason": reason});
+        let refused = local::adyen::Answer::json(200, &refused);
+        shop.adyen()
+            .inject(local::adyen::Fault::instead(refused).on("/payments"));
+        let body = charge(&shopper, &format!("MONTH-{number}"), &id);
+        assert_paid(&shop.charge(&body).await, "refused", 1);
+        assert!(shop.ids(&shopper, "").await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn another_refusal_disables_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;

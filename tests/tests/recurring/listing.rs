@@ -162,7 +162,6 @@ async fn one_that_adyen_no_longer_lists_becomes_disabled() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let other = shop.stored_in_silence(SHOPPER, "SECOND").await;
-    shop.an_hour_passes(SHOPPER, &id).await;
     shop.removed_in_silence(&id);
     assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
     assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*other]);
@@ -176,11 +175,57 @@ async fn one_that_adyen_no_longer_lists_becomes_disabled() {
 }
 
 #[tokio::test]
-async fn one_that_was_created_a_moment_ago_need_not_be_listed_yet() {
+async fn one_that_is_created_after_adyen_was_asked_need_not_be_listed() {
     let shop = Shop::open().await;
-    told(&shop, "created", "NEW", SignedDuration::ZERO).await;
-    told(&shop, "created", "OLD", SignedDuration::from_hours(1)).await;
+    told(&shop, "created", "OLD", SignedDuration::ZERO).await;
+    // Adyen dates its events to the second.
+    told(&shop, "created", "NEW", SignedDuration::from_secs(-2)).await;
     assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, ["NEW"]);
+}
+
+#[tokio::test]
+async fn a_list_that_comes_late_revives_nothing() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let late = Fault::answer_late(Duration::from_millis(800));
+    shop.adyen().inject(late.on("/listRecurringDetails"));
+    let older = shop.ids(SHOPPER, "?refresh=true");
+    let newer = async {
+        while shop.calls("/listRecurringDetails") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        shop.removed_in_silence(&id);
+        assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+    };
+    let (older, ()) = tokio::join!(older, newer);
+    assert!(older.is_empty(), "{older:?}");
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_entry_that_does_not_say_what_it_is_makes_the_list_no_less_useful() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    let known = json!({"RecurringDetail": {"recurringDetailReference": "8415698462516992"}});
+    for odd in [
+        json!({"RecurringDetail": {"variant": "visa"}}),
+        json!({"RecurringDetail": {"recurringDetailReference": null}}),
+        json!({"RecurringDetail": {"recurringDetailReference": ""}}),
+        json!({"RecurringDetail": null}),
+        json!({}),
+        json!(null),
+    ] {
+        let listed = Answer::json(200, &json!({"details": [odd, known]}));
+        shop.adyen()
+            .inject(Fault::instead(listed).on("/listRecurringDetails"));
+        // The odd one may be the one that is not there.
+        let ids = shop.ids(SHOPPER, "?refresh=true").await;
+        assert_eq!(ids, [&*id, "8415698462516992"], "{odd}");
+    }
+    let nothing = Answer::json(200, &json!({"details": null}));
+    shop.adyen()
+        .inject(Fault::instead(nothing).on("/listRecurringDetails"));
+    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
 
 #[tokio::test]
@@ -198,7 +243,6 @@ async fn an_end_that_a_webhook_told_of_is_final() {
 async fn one_that_a_list_lacked_is_back_when_the_next_has_it() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    shop.an_hour_passes(SHOPPER, &id).await;
     let nothing = Answer::json(200, &json!({}));
     shop.adyen()
         .inject(Fault::instead(nothing).on("/listRecurringDetails"));
@@ -215,14 +259,13 @@ async fn one_that_a_list_lacked_is_back_when_the_next_has_it() {
 async fn a_list_that_cannot_be_had_changes_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    shop.an_hour_passes(SHOPPER, &id).await;
     shop.removed_in_silence(&id);
     let before = shop.token(SHOPPER, &id).await;
     for (fault, code) in [
         (Fault::status(500), "adyen_unavailable"),
         (Fault::error("010"), "adyen_configuration"),
         (
-            Fault::instead(Answer::json(200, &json!({"details": [{}]}))),
+            Fault::instead(Answer::json(200, &json!({"details": {}}))),
             "adyen_unavailable",
         ),
         (

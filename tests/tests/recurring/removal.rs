@@ -59,6 +59,11 @@ async fn removing_again_is_no_error() {
             assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
         }
     }
+    // Nor where it only looks as if nothing were there.
+    for status in [404, 422] {
+        shop.adyen().inject(Fault::status(status));
+        assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    }
     shop.settle().await;
     let after = shop.token(SHOPPER, &id).await.unwrap();
     assert_eq!(after.disabled_at(), token.disabled_at());
@@ -80,12 +85,50 @@ async fn one_whose_webhook_was_lost_is_removed_for_good() {
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     shop.settle().await;
     // The webhook about its creation comes after all.
+    told_that_it_was_created(&shop, &id).await;
+    assert!(shop.ids(SHOPPER, "").await.is_empty());
+}
+
+async fn told_that_it_was_created(shop: &Shop, id: &str) {
     let mut event = Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, "PSP", "");
     event.shopper_reference = SHOPPER.into();
-    event.stored_payment_method_id = id.clone();
+    event.stored_payment_method_id = id.into();
     shop.adyen().notify(&event).unwrap();
     shop.settle().await;
-    assert!(shop.ids(SHOPPER, "").await.is_empty());
+}
+
+#[tokio::test]
+async fn one_that_is_not_known_here_is_removed_for_good_even_if_the_answer_is_lost() {
+    let shop = Shop::open().await;
+    for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
+        let id = shop
+            .stored_in_silence(SHOPPER, &format!("FIRST-{number}"))
+            .await;
+        // Asked again, Adyen knows of none.
+        shop.adyen().inject(Fault::drop_after());
+        then.into_iter()
+            .for_each(|fault| shop.adyen().inject(fault));
+        assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+        told_that_it_was_created(&shop, &id).await;
+        assert!(shop.ids(SHOPPER, "").await.is_empty());
+        let answer = shop
+            .charge(&charge(SHOPPER, &format!("MONTH-{number}"), &id))
+            .await;
+        assert_problem(&answer, 422, "stored_payment_method_disabled");
+    }
+}
+
+#[tokio::test]
+async fn when_it_was_removed_is_the_same_before_and_after_adyen_tells() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    shop.adyen().hold_webhooks();
+    assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
+    let before = shop.list(SHOPPER, "?status=all").await;
+    shop.adyen()
+        .release_webhooks(local::adyen::Release::InOrder)
+        .await;
+    assert_eq!(shop.list(SHOPPER, "?status=all").await, before);
 }
 
 #[tokio::test]
@@ -125,6 +168,7 @@ async fn where_adyen_does_not_answer_it_stays_until_asked_again() {
     for (fault, code) in [
         (Fault::status(500), "adyen_unavailable"),
         (Fault::status(404), "adyen_unavailable"),
+        (Fault::status(422), "adyen_unavailable"),
         (Fault::error("901"), "adyen_configuration"),
     ] {
         shop.adyen().inject(fault);

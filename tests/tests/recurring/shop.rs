@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
 use local::adyen::{self, Simulator, WebhookFault};
 use local::bundle::{Adyen, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
 use shared::config::{Env, Settings};
-use shared::store::{StoreError, Tokens};
+use shared::store::Tokens;
 use shared::token::{Token, TokenKey};
 use tests::{Answer, Stack, backend, browser_with, payment};
 
@@ -149,17 +148,6 @@ impl Shop {
     pub fn removed_in_silence(&self, id: &str) {
         self.adyen().inject_webhook(WebhookFault::Lose);
         assert!(self.adyen().disable_token(id).unwrap());
-    }
-
-    /// Its webhooks came an hour earlier.
-    pub async fn an_hour_passes(&self, shopper: &str, id: &str) {
-        let act = |token: &mut Option<Token>| {
-            for event in &mut token.as_mut().unwrap().events {
-                event.created_at -= SignedDuration::from_hours(1);
-            }
-            Ok::<_, StoreError>(())
-        };
-        self.tokens.change(&key(shopper, id), act).await.unwrap();
     }
 
     pub async fn token(&self, shopper: &str, id: &str) -> Option<Token> {

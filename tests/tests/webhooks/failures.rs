@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::notification::EventCode;
-use shared::order::{Event, EventAmount, Order};
+use shared::adyen::payments::PaymentRequest;
+use shared::order::{Event, EventAmount, Order, PaymentInstrument, Try};
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -232,6 +233,11 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
         stored += 1;
     }
     assert!((5..40).contains(&stored), "{stored}");
+    // The one for which there was none is not lost.
+    let aside = format!("parked#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
+    let aside = world.item(&aside).await.unwrap();
+    assert_eq!(aside["named"].as_s().unwrap(), "full");
+    assert!(!aside.contains_key("expiresAt"));
     // What is smaller still finds room.
     world.tell(&item("AUTHORISATION", &payment, "full")).await;
     let order = world.order("full").await;
@@ -285,4 +291,132 @@ async fn a_pointer_without_room_for_more_holds_up_nothing() {
         .await;
     let pointer = world.item("psp#LONELY0000000001").await.unwrap();
     assert_eq!(pointer["parked"].as_n().unwrap(), "1");
+    let aside = world.item("parked#REFUND0000000001#REFUND#true").await;
+    assert!(aside.unwrap().contains_key("event"));
+}
+
+#[tokio::test]
+async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
+    let world = World::new().await;
+    let odd = |key: &str, name: &str, value: AttributeValue| {
+        let put = world.stack.dynamodb().put_item().table_name("orders");
+        let put = put.item("reference", AttributeValue::S(key.to_owned()));
+        put.item(name, value).send()
+    };
+    let nonsense = || AttributeValue::S("no such thing".to_owned());
+    odd("broken", "amount", nonsense()).await.unwrap();
+    odd("psp#BROKEN0000000001", "order", nonsense())
+        .await
+        .unwrap();
+    for (event_code, psp_reference, payment, named) in [
+        ("AUTHORISATION", "KHQC5N7G84BLNK43", None, "broken"),
+        (
+            "REFUND",
+            "REFUND0000000001",
+            Some("KHQC5N7G84BLNK43"),
+            "broken",
+        ),
+        (
+            "REFUND",
+            "REFUND0000000002",
+            Some("BROKEN0000000001"),
+            "any",
+        ),
+    ] {
+        let mut told = item(event_code, psp_reference, named);
+        if let Some(payment) = payment {
+            told["originalReference"] = json!(payment);
+        }
+        for _ in 0..2 {
+            world.tell(&told).await;
+        }
+        let aside = format!("parked#{psp_reference}#{event_code}#true");
+        let aside = world.item(&aside).await.unwrap();
+        let event: Event = serde_dynamo::from_attribute_value(aside["event"].clone()).unwrap();
+        assert_eq!(
+            event.key(),
+            (&event_code.to_owned().into(), psp_reference, true)
+        );
+        assert_eq!(aside["named"].as_s().unwrap(), named);
+    }
+    // A token whose payment leads nowhere is kept without an order.
+    let told = token_notification("created", "BROKEN0000000001", "shopper-1", "TOKEN");
+    world.tell_of_token(&told).await;
+    let token = world.token("shopper-1", "TOKEN").await.unwrap();
+    assert_eq!(token.reference(), None);
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_read_holds_up_nothing() {
+    let world = World::new().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let broken = world.stack.dynamodb().put_item().table_name("tokens");
+    let broken = broken
+        .item("shopperReference", text("shopper-1"))
+        .item("storedPaymentMethodId", text("TOKEN"))
+        .item("events", text("no such thing"));
+    broken.send().await.unwrap();
+    let told = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
+    world.tell_of_token(&told).await;
+
+    // A charge of it that was refused because it is revoked.
+    let request = json!({
+        "merchantAccount": keys::MERCHANT_ACCOUNT,
+        "amount": {"currency": "EUR", "value": 1000},
+        "reference": "charge",
+        "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": "TOKEN"},
+        "returnUrl": "https://your-company.example.com/",
+        "shopperReference": "shopper-1",
+        "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "Subscription",
+    });
+    let payment: PaymentRequest = serde_json::from_value(request.clone()).unwrap();
+    new_order(&world, "charge").await;
+    let sent = Try::new(
+        &payment.payment_method,
+        request.to_string().as_bytes(),
+        None,
+        Timestamp::now(),
+    );
+    let begun = world
+        .orders
+        .change(&payment.reference, Start::Read, |order| {
+            let stored = PaymentInstrument::StoredPaymentMethod;
+            let order = order.as_mut().unwrap();
+            order.take(stored, &sent, Timestamp::now());
+            Ok::<_, StoreError>(())
+        });
+    begun.await.unwrap();
+    let refused = json!({"success": "false", "reason": "Token Revoked"});
+    world
+        .tell(&with(
+            item("AUTHORISATION", "KHQC5N7G84BLNK43", "charge"),
+            refused,
+        ))
+        .await;
+    assert_eq!(world.status("charge").await, "refused");
+}
+
+#[tokio::test]
+async fn a_parked_event_that_cannot_be_read_does_not_keep_the_others_from_their_order() {
+    let world = World::new().await;
+    world
+        .while_paying("parked", async |payment| {
+            let refund = modification("REFUND", "REFUND0000000001", &payment, "foreign");
+            world.tell(&refund).await;
+            let spoilt = world.stack.dynamodb().update_item().table_name("orders");
+            let key = AttributeValue::S(format!("psp#{payment}"));
+            let spoilt = spoilt
+                .key("reference", key)
+                .update_expression("SET #event = :nonsense")
+                .expression_attribute_names("#event", "event:REFUND:OLD:true:x")
+                .expression_attribute_values(":nonsense", AttributeValue::Bool(true));
+            spoilt.send().await.unwrap();
+        })
+        .await;
+    assert_eq!(world.order("parked").await.events.len(), 1);
+    assert_eq!(world.status("parked").await, "refunded");
+    let payment = world.psp_reference("parked");
+    let pointer = world.item(&format!("psp#{payment}")).await.unwrap();
+    assert!(pointer.contains_key("event:REFUND:OLD:true:x"));
 }

@@ -116,6 +116,35 @@ async fn test_notifications_wait_and_touch_no_order() {
 }
 
 #[tokio::test]
+async fn a_test_notification_touches_no_order_even_if_it_names_one() {
+    let world = World::new().await;
+    // Somebody tried the shop out under the name that the Customer Area uses.
+    let payment = world.paid("testMerchantRef1", "A-PENDING").await;
+    let before = world.order("testMerchantRef1").await;
+    let test = "test_AUTHORISATION_1";
+    for (event_code, psp_reference, original, parked) in [
+        ("AUTHORISATION", test, None, test),
+        ("AUTHORISATION", "TEST_CUSTOM_2", None, "TEST_CUSTOM_2"),
+        ("OFFER_CLOSED", "Test_CLOSED_3", None, "Test_CLOSED_3"),
+        ("REFUND", "REFUND0000000001", Some(test), test),
+        ("REFUND", "test_REFUND_4", Some(&*payment), "test_REFUND_4"),
+        ("AUTHORISATION", &payment, Some("TEST_5"), "TEST_5"),
+    ] {
+        for success in ["true", "false"] {
+            let mut told = item(event_code, psp_reference, "testMerchantRef1");
+            told["success"] = json!(success);
+            if let Some(original) = original {
+                told["originalReference"] = json!(original);
+            }
+            world.tell(&told).await;
+            let parked = world.item(&format!("psp#{parked}")).await.unwrap();
+            assert!(parked.contains_key("parked"));
+        }
+    }
+    assert_eq!(world.order("testMerchantRef1").await, before);
+}
+
+#[tokio::test]
 async fn what_has_no_order_is_accepted_and_not_kept() {
     let world = World::new().await;
     let report = json!({
@@ -160,28 +189,48 @@ async fn events_of_another_account_or_environment_are_applied_to_nothing() {
             ))
             .await;
     }
-    for live in [
-        json!("true"),
-        json!(true),
-        json!("TRUE"),
-        json!("no"),
-        json!(0),
-        json!(null),
-    ] {
+    for live in [json!("true"), json!(true), json!("TRUE")] {
         let mut delivery = standard(&[signed(&event)]);
         delivery["live"] = live;
         accepted(&world.deliver(delivery.to_string()).await);
     }
-    let mut nowhere = standard(&[signed(&event)]);
-    nowhere.as_object_mut().unwrap().remove("live");
-    accepted(&world.deliver(nowhere.to_string()).await);
     assert!(world.dynamodb.calls().is_empty());
     assert_eq!(world.order("ours").await, before);
 
-    let mut ours = standard(&[signed(&event)]);
-    ours["live"] = json!(false);
-    accepted(&world.deliver(ours.to_string()).await);
-    assert_eq!(world.order("ours").await.events.len(), 1);
+    for live in [json!(false), json!("False")] {
+        let mut ours = standard(&[signed(&event)]);
+        ours["live"] = live;
+        accepted(&world.deliver(ours.to_string()).await);
+        assert_eq!(world.order("ours").await.events.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_say_its_environment_is_sent_again_not_thrown_away() {
+    let world = World::new().await;
+    let payment = world.paid("where", "AMZN").await;
+    let mut delivery = standard(&[signed(&item("AUTHORISATION", &payment, "where"))]);
+    world.dynamodb.begin(|_| None);
+    for live in [json!("no"), json!(""), json!(0), json!(null), json!([])] {
+        delivery["live"] = live;
+        let answer = world.deliver(delivery.to_string()).await;
+        assert_eq!(
+            (answer.status, answer.code()),
+            (400, "invalid_notification")
+        );
+    }
+    delivery.as_object_mut().unwrap().remove("live");
+    let answer = world.deliver(delivery.to_string()).await;
+    assert_eq!(
+        (answer.status, answer.code()),
+        (400, "invalid_notification")
+    );
+    // Nor does a wrong signature learn more than that it is wrong.
+    let answer = world
+        .deliver(delivery.to_string().replace("EUR", "USD"))
+        .await;
+    assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
+    assert!(world.dynamodb.calls().is_empty());
 }
 
 #[tokio::test]

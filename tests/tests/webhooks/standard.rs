@@ -1,8 +1,10 @@
 //! Standard webhooks do to an order what the integration page says, once.
 
+use local::keys;
 use serde_json::{Value, json};
+use shared::order::Event;
 
-use crate::world::{World, accepted, item, modification, signed, standard, with};
+use crate::world::{World, accepted, item, key, modification, signed, standard, with};
 
 #[tokio::test]
 async fn webhooks_end_an_order_as_the_page_says() {
@@ -286,6 +288,99 @@ async fn an_amount_may_be_a_number_a_numeric_text_or_absent() {
         .map(|event| event.amount.as_ref().map(|amount| amount.value))
         .collect();
     assert_eq!(amounts, [Some(100), Some(250), None, Some(0), None, None]);
+}
+
+#[tokio::test]
+async fn an_amount_that_cannot_be_read_holds_up_nothing() {
+    let world = World::new().await;
+    let payment = world.paid("odd", "AMZN").await;
+    for (number, written, signed_as) in [
+        (1, r#"{"currency": "EUR", "value": ""}"#, ":EUR"),
+        (2, r#"{"currency": "EUR", "value": "1000 "}"#, "1000 :EUR"),
+        (3, r#"{"currency": "EUR", "value": 1000.0}"#, "1000.0:EUR"),
+        (4, r#"{"currency": "EUR", "value": 1e3}"#, "1e3:EUR"),
+        (
+            5,
+            r#"{"currency": "EUR", "value": 123456789012345678901}"#,
+            "123456789012345678901:EUR",
+        ),
+        (
+            6,
+            r#"{"currency": "EUR", "value": "123456789012345678901"}"#,
+            "123456789012345678901:EUR",
+        ),
+        (7, r#"{"currency": "EUR", "value": null}"#, ":EUR"),
+        (8, r#""""#, ":"),
+        (9, "null", ":"),
+        (10, "[1000]", ":"),
+        (11, r#"{"currency": null, "value": 1000}"#, "1000:"),
+    ] {
+        let psp_reference = format!("CHARGEBACK{number:06}");
+        let mut told = modification("CHARGEBACK", &psp_reference, &payment, "odd");
+        let account = &told["merchantAccountCode"];
+        let account = account.as_str().unwrap();
+        let content =
+            format!("{psp_reference}:{payment}:{account}:odd:{signed_as}:CHARGEBACK:true");
+        let signature = key(keys::STANDARD_HMAC_KEY).sign(content.as_bytes());
+        told["additionalData"]["hmacSignature"] = json!(signature);
+        told["amount"] = json!("the amount");
+        let delivery = standard(&[told]).to_string();
+        accepted(
+            &world
+                .deliver(delivery.replace("\"the amount\"", written))
+                .await,
+        );
+        let order = world.order("odd").await;
+        let known = |event: &&Event| event.psp_reference == psp_reference;
+        let event = order.events.iter().find(known).unwrap();
+        assert_eq!(event.amount, None, "{written}");
+    }
+    assert_eq!(world.status("odd").await, "chargedBack");
+}
+
+#[tokio::test]
+async fn a_date_without_an_offset_is_in_utc() {
+    let world = World::new().await;
+    let payment = world.paid("dates", "AMZN").await;
+    for (number, written, read) in [
+        (1, "2026-11-25T10:14:08+01:00", "2026-11-25T09:14:08Z"),
+        (2, "2026-11-25T10:14:08Z", "2026-11-25T10:14:08Z"),
+        (3, "2026-11-25T10:14:08", "2026-11-25T10:14:08Z"),
+        (4, "2026-11-25 13:00:00", "2026-11-25T13:00:00Z"),
+        (5, "2026-11-25 13:00:00+01:00", "2026-11-25T12:00:00Z"),
+        (6, "yesterday", "1970-01-01T00:00:00Z"),
+    ] {
+        let psp_reference = format!("REFUND{number:010}");
+        let refund = modification("REFUND", &psp_reference, &payment, "dates");
+        world
+            .tell(&with(refund, json!({"eventDate": written})))
+            .await;
+        let order = world.order("dates").await;
+        let known = |event: &&Event| event.psp_reference == psp_reference;
+        let event = order.events.iter().find(known).unwrap();
+        assert_eq!(event.event_date.to_string(), read, "{written}");
+    }
+}
+
+#[tokio::test]
+async fn an_offer_closed_at_no_known_time_ends_what_was_open_when_it_came() {
+    let world = World::new().await;
+    for (reference, date) in [("none", Value::Null), ("odd", json!("25.11.2026"))] {
+        world.paid(reference, "A-PENDING").await;
+        let closed = item("OFFER_CLOSED", "OFFERCLOSED00001", reference);
+        let closed = with(closed, json!({"eventDate": date}));
+        world.tell(&closed).await;
+        assert_eq!(world.status(reference).await, "expired", "{date}");
+
+        // Told again later it does not end what was begun since, nor change anything. Times
+        // are compared to the second.
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        world.paid(reference, "ANOTHER-PENDING").await;
+        let before = world.order(reference).await;
+        world.tell(&closed).await;
+        assert_eq!(world.order(reference).await, before);
+        assert_eq!(world.status(reference).await, "pending", "{date}");
+    }
 }
 
 #[tokio::test]

@@ -54,22 +54,37 @@ async fn a_token_is_linked_to_the_order_that_created_it() {
 }
 
 #[tokio::test]
-async fn a_token_before_its_payment_s_answer_is_linked_when_it_is_told_again() {
+async fn a_token_that_is_told_of_before_its_payment_s_answer_is_linked() {
     let world = World::new().await;
-    let told = |payment: &str| token_notification("created", payment, SHOPPER, TOKEN);
     world
         .while_paying("early", async |payment| {
-            world.tell_of_token(&told(&payment)).await;
-            let token = world.token(SHOPPER, TOKEN).await.unwrap();
-            assert_eq!(token.psp_reference(), Some(payment.as_str()));
-            assert_eq!(token.reference(), None);
+            let told = token_notification("created", &payment, SHOPPER, TOKEN);
+            world.tell_of_token(&told).await;
+            assert_eq!(world.listed().await.get("reference"), None);
         })
         .await;
+    linked(&world, "early").await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_told_of_before_its_payment_s_authorisation_is_linked() {
+    let world = World::new().await;
     world
-        .tell_of_token(&told(&world.psp_reference("early")))
+        .while_paying("first", async |payment| {
+            let told = token_notification("created", &payment, SHOPPER, TOKEN);
+            world.tell_of_token(&told).await;
+            world.tell(&item("AUTHORISATION", &payment, "first")).await;
+            linked(&world, "first").await;
+        })
         .await;
+    linked(&world, "first").await;
+}
+
+/// The merchant sees the order, and so does whoever reads the table from then on.
+async fn linked(world: &World, reference: &str) {
+    assert_eq!(world.listed().await["reference"], reference);
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
-    assert_eq!(token.reference().unwrap().as_str(), "early");
+    assert_eq!(token.reference().unwrap().as_str(), reference);
     assert_eq!(token.events.len(), 1);
 }
 
@@ -117,6 +132,17 @@ async fn every_sequence_of_events_makes_the_same_token() {
     assert_eq!(listed.len(), 24);
     let nobody = "nobody".to_owned().try_into().unwrap();
     assert!(world.tokens.of_shopper(&nobody).await.unwrap().is_empty());
+}
+
+impl World {
+    /// The only token of the shopper, as the merchant is shown it.
+    async fn listed(&self) -> Value {
+        let path = format!("/shoppers/{SHOPPER}/storedPaymentMethods");
+        let answer = self.stack.get(&path, &tests::backend()).await;
+        let listed = answer.body["storedPaymentMethods"].as_array().unwrap();
+        assert_eq!(listed.len(), 1, "{answer:?}");
+        listed[0].clone()
+    }
 }
 
 fn permutations(of: usize) -> Vec<Vec<usize>> {

@@ -259,12 +259,15 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
                 operation,
                 payment,
                 value,
+                merchant_refund_reason: None,
                 key: String::new(),
                 idempotency_key: None,
                 content: String::new(),
                 requested_at,
+                sent_at: requested_at,
                 psp_reference: None,
                 rejection: None,
+                outcome_unknown: false,
             };
             if let Some(answer) = answer {
                 modification.answer(answer);

@@ -298,3 +298,27 @@ fn what_the_browser_brought_back_is_adyens_later_word() {
         comes_to(&manual().tried(attempt), expected);
     }
 }
+
+#[test]
+fn an_outcome_that_is_heard_after_all_is_not_unknown() {
+    for result_code in ["RedirectShopper", "Pending"] {
+        let mut attempt = unknown();
+        attempt.outcome_unknown = true;
+        let order = manual().tried(attempt.clone());
+        assert_eq!(attention(&order), ["outcome_unknown"]);
+        attempt.answer(outcome(result_code), Some("P".to_owned()));
+        assert!(attention(&manual().tried(attempt)).is_empty());
+    }
+}
+
+#[test]
+fn an_authorisation_is_about_its_own_payment_whatever_it_refers_to() {
+    let order = manual()
+        .tried(answered("Authorised", "P"))
+        .told(authorisation("P"))
+        .told(authorisation("Q").of("P"));
+    comes_to(
+        &order,
+        "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
+    );
+}

@@ -107,3 +107,14 @@ fn a_failure_that_contradicts_a_success_is_never_dropped() {
     assert!(order.events.contains(&denied));
     assert!(summary(&order).starts_with("authorised"));
 }
+
+#[test]
+fn a_failure_counts_also_where_its_success_comes_later() {
+    let denied = modification("REFUND", "R").failed().at(2_000_000);
+    let refund = modification("REFUND", "R").at(1_000_000);
+    let paid = || flooded(KEPT + 20).told(modification("CAPTURE", "C"));
+    let one = paid().told(denied.clone()).told(refund.clone());
+    let other = paid().told(refund).told(denied);
+    assert_eq!(one, other);
+    assert!(summary(&one).starts_with("captured"));
+}

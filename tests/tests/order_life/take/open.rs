@@ -1,11 +1,12 @@
 //! Attempts without a result: the same try again, and another one.
 
-use shared::order::{AttemptState, Derived, Move, Order};
+use serde_json::json;
+use shared::order::{AttemptState, Derived, Move, Order, Try};
 
-use super::{DAY, answered_with, begun, in_progress, pay};
+use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
-    Facts, Returned, Says, at, authorisation, modification, offer_closed_of, outcome, rejected,
-    request,
+    Facts, Returned, Says, at, authorisation, comes_to, manual, modification, offer_closed,
+    offer_closed_of, outcome, rejected, request,
 };
 
 #[test]
@@ -175,4 +176,48 @@ fn another_try_waits_while_adyen_has_no_final_result() {
             assert_eq!(order.attempts.len(), 1);
         }
     }
+}
+
+#[test]
+fn an_offer_that_may_be_another_attempts_lets_no_second_payment_through() {
+    let mut order = answered_with("Refused");
+    assert_eq!(pay(&mut order, "B", 10), Move::Send { attempt: 2 });
+    order.attempts[1].answer(outcome("Pending"), Some("Q".to_owned()));
+    let order = order.told(offer_closed());
+    assert!(in_progress(pay(&mut order.clone(), "C", 2000)));
+    // One that names it is its own.
+    let mut named = order.told(offer_closed_of("Q"));
+    assert_eq!(pay(&mut named, "C", 2000), Move::Send { attempt: 3 });
+}
+
+#[test]
+fn an_offer_that_closed_before_an_attempt_began_is_not_its_own() {
+    let mut order = answered_with("RedirectShopper").told(offer_closed());
+    // In the very second, by Adyen's clock or ours.
+    assert_eq!(pay(&mut order, "B", 1000), Move::Send { attempt: 2 });
+    order.attempts[1].answer(outcome("RedirectShopper"), Some("Q".to_owned()));
+    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+    // Told again it is still the same offer.
+    let order = order.told(offer_closed().at(1500));
+    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+}
+
+#[test]
+fn the_request_to_charge_a_stored_method_is_kept_until_its_outcome_is_known() {
+    let charge = |key: &str, second| {
+        let method = json!({"type": "amazonpay", "storedPaymentMethodId": "M"});
+        let method = serde_json::from_value(method).unwrap();
+        Try::new(&method, b"{}", Some(key.to_owned()), at(second))
+    };
+    let kept = |order: &Order| -> Vec<bool> {
+        let tries = order.attempts.iter().flat_map(|attempt| &attempt.tries);
+        tries.map(|sent| sent.request.is_some()).collect()
+    };
+    let mut order = manual();
+    take(&mut order, &charge("1", 0));
+    assert_eq!(kept(&order), [true]);
+    take(&mut order, &charge("2", 31));
+    assert_eq!(kept(&order), [false, true]);
+    order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
+    assert_eq!(kept(&order), [false, false]);
 }

@@ -1,0 +1,120 @@
+//! Asking Adyen to modify a payment: sent under its own key, the answer kept.
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::{
+    adyen::client::{CallError, Client, is_about_content},
+    amount::Amount,
+    order::{Order, Recorded, RefundReason, Rejection},
+    reference::Reference,
+    store::{Orders, Start, StoreError},
+};
+
+/// Source: Checkout API, `/payments/{paymentPspReference}/captures`, `cancels`, `refunds` and
+/// `reversals`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ModificationRequest<'a> {
+    merchant_account: &'a str,
+    reference: &'a Reference,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merchant_refund_reason: Option<RefundReason>,
+}
+
+/// Adyen has received the request; a webhook tells what became of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ModificationResponse {
+    psp_reference: String,
+}
+
+/// What asking needs.
+pub struct Desk<'a> {
+    /// Adyen.
+    pub adyen: &'a Client,
+    /// The orders.
+    pub orders: &'a Orders,
+    /// The merchant account.
+    pub merchant_account: &'a str,
+}
+
+/// What Adyen said. The order is as it is now.
+pub enum Said {
+    /// It is kept with the modification.
+    Kept(Order),
+    /// It does not take this request; one before may have been received.
+    NotThis(Order, Rejection),
+    /// Nothing that is known.
+    Nothing(Order),
+}
+
+impl Desk<'_> {
+    /// Sends a modification that `order` has and that is to be sent, and keeps the answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the answer could not be kept. Sent again, it comes back.
+    pub async fn ask(
+        &self,
+        order: Order,
+        recorded: Recorded,
+        until: Instant,
+    ) -> Result<Said, StoreError> {
+        let modification = order
+            .modifications
+            .get(recorded.at)
+            .ok_or_else(StoreError::gone)?;
+        let operation = modification.operation;
+        let path = format!("payments/{}/{}", modification.payment, operation.path());
+        let body = ModificationRequest {
+            merchant_account: self.merchant_account,
+            reference: &order.reference,
+            amount: operation.has_amount().then_some(Amount {
+                currency: order.amount.currency,
+                value: modification.value,
+            }),
+            merchant_refund_reason: modification.merchant_refund_reason,
+        };
+        let key = Some(modification.key.as_str());
+        let reference = order.reference.clone();
+        let answered = self
+            .adyen
+            .post::<ModificationResponse>(&path, &body, key, until)
+            .await;
+        let (answer, about_content) = match answered {
+            Ok(response) => (Ok(response.psp_reference), true),
+            Err(CallError::Rejected { status, error }) => {
+                tracing::warn!(%reference, path, status, error = error.error_code, "rejected");
+                let rejection = Rejection::new(status, &error);
+                (Err(rejection), is_about_content(status))
+            }
+            Err(CallError::Unknown(reason)) => {
+                tracing::warn!(%reference, path, reason, "outcome unknown");
+                return Ok(Said::Nothing(order));
+            }
+        };
+        let start = Start::At(Box::new(order));
+        let (order, kept) = self
+            .orders
+            .change(&reference, start, |order| {
+                let order = order.as_mut().ok_or_else(StoreError::gone)?;
+                let modification = order.modifications.get_mut(recorded.at);
+                let modification = modification.ok_or_else(StoreError::gone)?;
+                // A rejection speaks for its own request, unless all had the same fault.
+                let alone = recorded.first && recorded.sent_at == Some(modification.sent_at);
+                let counts = about_content || alone;
+                if counts {
+                    modification.answer(answer.clone());
+                }
+                Ok::<_, StoreError>(counts)
+            })
+            .await?;
+        let order = order.ok_or_else(StoreError::gone)?;
+        Ok(match (answer, kept) {
+            (Err(rejection), false) => Said::NotThis(order, rejection),
+            _ => Said::Kept(order),
+        })
+    }
+}

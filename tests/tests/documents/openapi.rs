@@ -1,0 +1,147 @@
+//! openapi.yaml: every route, every problem code and every word of the answers.
+
+use std::collections::BTreeSet;
+
+use local::template::Template;
+use serde_json::Value;
+use shared::{
+    amount::Currency,
+    order::{Attention, NextStep, Operation, Status},
+    problem::Code,
+};
+
+use crate::{every, yaml};
+
+const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
+
+struct Description(Value);
+
+impl Description {
+    fn read() -> Self {
+        Self(yaml("openapi.yaml"))
+    }
+
+    /// Where a reference leads; what is none stays as it is.
+    fn resolve<'a>(&'a self, it: &'a Value) -> &'a Value {
+        match it["$ref"].as_str() {
+            Some(to) => self.0.pointer(to.trim_start_matches('#')).expect(to),
+            None => it,
+        }
+    }
+
+    /// `METHOD path` of every operation, and the operation.
+    fn operations(&self) -> impl Iterator<Item = (String, &Value)> {
+        let paths = self.0["paths"].as_object().unwrap();
+        paths.iter().flat_map(|(path, item)| {
+            METHODS.iter().filter_map(move |method| {
+                let operation = item.get(method)?;
+                Some((format!("{} {path}", method.to_uppercase()), operation))
+            })
+        })
+    }
+
+    fn schema(&self, name: &str) -> &Value {
+        &self.0["components"]["schemas"][name]
+    }
+}
+
+fn words(list: &Value) -> BTreeSet<String> {
+    let words = list.as_array().expect("a list").iter();
+    words
+        .map(|word| word.as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_route_is_described_and_no_other() {
+    let template = Template::read().unwrap();
+    let mut routes: BTreeSet<String> = template
+        .functions
+        .values()
+        .flat_map(|function| &function.routes)
+        .map(|(method, path)| format!("{method} {path}"))
+        .collect();
+    // The webhooks' own URL.
+    assert!(template.functions["webhooks"].has_url);
+    routes.insert("POST /".to_owned());
+
+    let description = Description::read();
+    let described: BTreeSet<String> = description.operations().map(|(name, _)| name).collect();
+    assert_eq!(described, routes);
+    assert!(description.0["paths"]["/"]["servers"].is_array());
+}
+
+#[test]
+fn every_problem_code_is_described_with_its_status_and_no_other() {
+    let description = Description::read();
+    let mut described = BTreeSet::new();
+    for (operation, item) in description.operations() {
+        for (status, response) in item["responses"].as_object().unwrap() {
+            let response = description.resolve(response);
+            let Some(content) = response["content"].get("application/problem+json") else {
+                continue;
+            };
+            for code in words(&content["schema"]["properties"]["code"]["enum"]) {
+                let known = Code::ALL.iter().find(|known| known.as_str() == code);
+                let known = known.unwrap_or_else(|| panic!("{operation} {status}: {code}"));
+                assert_eq!(known.status().as_str(), status, "{operation}: {code}");
+                described.insert(code);
+            }
+            let challenged = response["headers"].get("WWW-Authenticate").is_some();
+            assert_eq!(challenged, status == "401", "{operation} {status}");
+        }
+    }
+    // What is no route is described nowhere but in the introduction.
+    let introduction = description.0["info"]["description"].as_str().unwrap();
+    assert!(introduction.contains("`not_found`"));
+    described.insert("not_found".to_owned());
+
+    let codes: BTreeSet<String> = Code::ALL.iter().map(|it| it.as_str().to_owned()).collect();
+    assert_eq!(described, codes);
+    let listed = &description.schema("Problem")["properties"]["code"]["enum"];
+    assert_eq!(words(listed), codes);
+}
+
+#[test]
+fn answers_have_the_words_that_are_described_and_no_other() {
+    let description = Description::read();
+    let status = every!(Status: Created, Pending, Authorised, Captured, PartiallyRefunded,
+        Refunded, ChargedBack, Cancelled, Expired, Refused, Error);
+    assert_eq!(words(&description.schema("Status")["enum"]), status.into());
+    let next_step = every!(NextStep: Success, None, HandleAction, Wait, RetryWithAmazonPay,
+        TryAnotherMethod, ShowError, StartOver);
+    assert_eq!(
+        words(&description.schema("NextStep")["enum"]),
+        next_step.into()
+    );
+    let operation = every!(Operation: Capture, Cancel, Refund, Reversal);
+    assert_eq!(
+        words(&description.schema("Operation")["enum"]),
+        operation.into()
+    );
+
+    let mut reasons = words(&description.schema("Attention")["anyOf"][0]["enum"]);
+    reasons.insert("paid_twice".to_owned());
+    assert_eq!(reasons, attention());
+}
+
+/// The reasons of `needsAttention`, without what follows a colon.
+pub fn attention() -> BTreeSet<String> {
+    let reasons = every!(Attention: AmountDiffers, CancelledAfterCapture, CancelOrRefundUnclear, ModificationUnknown,
+        CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers, OutcomeUnknown,
+        PaidTwice(Vec::new()), RefundExceedsCaptured, RefundFailedUnmatched, TooManyEvents);
+    let named = |reason: &String| reason.split(':').next().unwrap().to_owned();
+    reasons.iter().map(named).collect()
+}
+
+#[test]
+fn amounts_have_the_currencies_that_are_described_and_no_other() {
+    let letters = || 'A'..='Z';
+    let codes = letters()
+        .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
+    let known: BTreeSet<String> = codes
+        .filter(|code| code.parse::<Currency>().is_ok())
+        .collect();
+    let description = Description::read();
+    assert_eq!(words(&description.schema("Currency")["enum"]), known);
+}

@@ -1,0 +1,281 @@
+//! What may be asked of a payment after it was made.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use shared::amount::Amount;
+use shared::order::{
+    Derived, ModificationState, Operation, Order, Recorded, Refusal, Rejection, Request, sha256,
+};
+
+use crate::facts::{
+    Facts, Says, answered, at, attention, authorisation, automatic, manual, modification,
+};
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// What a merchant sends.
+fn asked(operation: Operation, body: Value) -> Request {
+    let value = body["amount"].as_i64();
+    Request {
+        operation,
+        payment: body["payment"].as_str().map(str::to_owned),
+        amount: value.map(|value| Amount {
+            currency: body["currency"].as_str().unwrap_or("EUR").parse().unwrap(),
+            value,
+        }),
+        merchant_refund_reason: serde_json::from_value(body["reason"].clone()).ok(),
+        idempotency_key: body["key"].as_str().map(str::to_owned),
+        content: {
+            let mut content = body;
+            content.as_object_mut().unwrap().remove("key");
+            sha256(&[operation.path().as_bytes(), content.to_string().as_bytes()])
+        },
+    }
+}
+
+fn ask(
+    order: &mut Order,
+    operation: Operation,
+    body: Value,
+    second: i64,
+) -> Result<Recorded, Refusal> {
+    order.modify("ACCOUNT", &asked(operation, body), at(second))
+}
+
+fn refund(order: &mut Order, body: Value, second: i64) -> Result<Recorded, Refusal> {
+    ask(order, Operation::Refund, body, second)
+}
+
+/// Records a refund and keeps Adyen's answer.
+fn received(order: &mut Order, body: Value, second: i64, name: &str) {
+    let recorded = refund(order, body, second).unwrap();
+    order.modifications[recorded.at].answer(Ok(name.to_owned()));
+}
+
+/// EUR 10.00 were paid and taken.
+fn paid() -> Order {
+    automatic()
+        .tried(answered("Authorised", "P"))
+        .told(authorisation("P"))
+}
+
+fn keys(order: &Order) -> Vec<&str> {
+    let modifications = order.modifications.iter();
+    modifications.map(|it| it.key.as_str()).collect()
+}
+
+fn states(order: &Order) -> Vec<ModificationState> {
+    Derived::of(order).modifications
+}
+
+fn refundable(order: &Order) -> i64 {
+    Derived::of(order).open_to_refund()
+}
+
+#[test]
+fn no_two_requests_that_are_both_to_be_made_share_a_key() {
+    let bodies = [
+        json!({"amount": 100}),
+        json!({"amount": 100, "reason": "RETURN"}),
+        json!({"amount": 100, "payment": "P"}),
+        json!({"amount": 100, "payment": "P", "reason": "RETURN"}),
+        json!({"amount": 100, "key": "k"}),
+        json!({"amount": 100, "key": "0"}),
+        json!({"amount": 200}),
+    ];
+    for first in &bodies {
+        for second in &bodies {
+            let mut order = paid();
+            received(&mut order, first.clone(), 2000, "R1");
+            if first == second && first["key"].is_string() {
+                continue;
+            }
+            received(&mut order, second.clone(), 2001, "R2");
+            let keys = keys(&order);
+            assert_eq!(keys.len(), 2);
+            assert_ne!(keys[0], keys[1], "{first} and {second}");
+        }
+    }
+}
+
+#[test]
+fn all_that_is_open_and_the_same_amount_named_are_two_requests() {
+    let mut order = paid();
+    received(&mut order, json!({}), 2000, "R1");
+    let mut order = order
+        .told(modification("REFUND", "R1").at(2001))
+        .told(modification("REFUND_FAILED", "R1").at(2002));
+    assert_eq!(refundable(&order), 1000);
+    refund(&mut order, json!({"amount": 1000}), 3000).unwrap();
+    assert_ne!(keys(&order)[0], keys(&order)[1]);
+}
+
+#[test]
+fn of_two_payments_each_is_cancelled() {
+    let mut order = manual()
+        .tried(answered("Authorised", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told(authorisation("P"))
+        .told(authorisation("Q"));
+    let cancel = |order: &mut Order, body| ask(order, Operation::Cancel, body, 2000);
+    assert_eq!(cancel(&mut order, json!({})), Err(Refusal::Ambiguous));
+    cancel(&mut order, json!({"payment": "P"})).unwrap();
+    // Only one is left that can be.
+    cancel(&mut order, json!({})).unwrap();
+    assert_eq!(order.modifications[1].payment, "Q");
+    assert_ne!(keys(&order)[0], keys(&order)[1]);
+}
+
+#[test]
+fn an_earlier_refund_does_not_decide_a_later_one() {
+    // From the Customer Area, before anybody asked here.
+    let mut order = paid().told(modification("REFUND", "BEFORE").eur(500).at(1500));
+    refund(&mut order, json!({"amount": 500, "key": "1"}), 2000).unwrap();
+    for key in ["2", "3"] {
+        assert_eq!(
+            refund(&mut order, json!({"amount": 500, "key": key}), 2000),
+            Err(Refusal::WrongState)
+        );
+    }
+    assert_eq!(states(&order), [ModificationState::Requested]);
+}
+
+#[test]
+fn one_event_decides_one_of_two_refunds_whose_answers_were_lost() {
+    let mut order = paid();
+    refund(&mut order, json!({"amount": 400, "key": "1"}), 2000).unwrap();
+    refund(&mut order, json!({"amount": 400, "key": "2"}), 2001).unwrap();
+    let mut order = order.told(modification("REFUND", "R1").eur(400).at(2002));
+    assert_eq!(
+        states(&order),
+        [ModificationState::Succeeded, ModificationState::Requested]
+    );
+    assert_eq!(refundable(&order), 200);
+    assert_eq!(
+        refund(&mut order, json!({"amount": 400, "key": "3"}), 2003),
+        Err(Refusal::Exceeds { open: 200 })
+    );
+    // The answer tells after all of which the event spoke.
+    order.modifications[1].answer(Ok("R1".to_owned()));
+    assert_eq!(
+        states(&order),
+        [ModificationState::Requested, ModificationState::Succeeded]
+    );
+}
+
+#[test]
+fn once_it_is_decided_the_same_request_is_another_one() {
+    let mut order = paid();
+    refund(&mut order, json!({"amount": 300}), 2000).unwrap();
+    let again = refund(&mut order, json!({"amount": 300}), 2001).unwrap();
+    assert_eq!((again.at, again.first), (0, false));
+    let mut order = order.told(modification("REFUND", "R1").eur(300).at(2002));
+    let another = refund(&mut order, json!({"amount": 300}), 3000).unwrap();
+    assert_eq!((another.at, another.first), (1, true));
+    assert_ne!(keys(&order)[0], keys(&order)[1]);
+}
+
+#[test]
+fn that_adyen_received_a_request_counts_whatever_else_it_said() {
+    let rejection = Rejection {
+        status: 401,
+        error_code: "000".to_owned(),
+        error_type: None,
+    };
+    for received_first in [true, false] {
+        let mut order = paid();
+        let recorded = refund(&mut order, json!({}), 2000).unwrap();
+        let mut said = vec![Ok("R".to_owned()), Err(rejection.clone())];
+        if !received_first {
+            said.reverse();
+        }
+        for answer in said {
+            order.modifications[recorded.at].answer(answer);
+        }
+        assert_eq!(states(&order), [ModificationState::Received]);
+        assert_eq!(refundable(&order), 0);
+    }
+}
+
+#[test]
+fn a_request_that_adyen_no_longer_knows_is_not_sent_again_and_needs_a_person() {
+    for key in [None, Some("k")] {
+        let mut order = paid();
+        let body = json!({"amount": 300, "key": key});
+        refund(&mut order, body.clone(), 2000).unwrap();
+        let sent = refund(&mut order, body.clone(), 2000 + 6 * DAY - 1).unwrap();
+        assert!(sent.sent_at.is_some());
+        let sent = refund(&mut order, body, 2000 + 6 * DAY).unwrap();
+        assert_eq!(sent.sent_at, None);
+        assert_eq!(states(&order), [ModificationState::Unknown]);
+        assert_eq!(attention(&order), ["modification_unknown"]);
+        assert_eq!(refundable(&order), 700);
+        // A webhook tells.
+        let order = order.told(modification("REFUND", "R").eur(300).at(2000 + 7 * DAY));
+        assert_eq!(states(&order), [ModificationState::Succeeded]);
+        assert!(attention(&order).is_empty());
+    }
+}
+
+#[test]
+fn while_it_is_not_known_which_a_cancel_or_refund_was_nothing_is_open() {
+    let mut order = paid().told(modification("CANCEL_OR_REFUND", "CR").at(1500));
+    for operation in [Operation::Refund, Operation::Reversal, Operation::Cancel] {
+        assert_eq!(
+            ask(&mut order, operation, json!({}), 2000),
+            Err(Refusal::WrongState)
+        );
+    }
+}
+
+#[test]
+fn what_captures_itself_is_not_cancelled_once_it_is_confirmed() {
+    let cancel = |mut order: Order| ask(&mut order, Operation::Cancel, json!({}), 2000);
+    let answered = automatic().tried(answered("Authorised", "P"));
+    assert!(cancel(answered).is_ok());
+    assert_eq!(cancel(paid()), Err(Refusal::WrongState));
+}
+
+#[test]
+fn a_key_is_known_before_anything_else_is_looked_at() {
+    let mut order = paid();
+    refund(&mut order, json!({"amount": 300, "key": "k"}), 2000).unwrap();
+    for other in [
+        json!({"amount": 300, "currency": "USD", "key": "k"}),
+        json!({"amount": 5000, "key": "k"}),
+        json!({"payment": "NONE", "key": "k"}),
+    ] {
+        assert_eq!(refund(&mut order, other, 2001), Err(Refusal::KeyReused));
+    }
+    assert_eq!(
+        refund(&mut order, json!({"amount": 1, "currency": "USD"}), 2001),
+        Err(Refusal::Currency)
+    );
+}
+
+#[test]
+fn a_payment_that_was_given_back_does_not_stand_in_the_way_of_another() {
+    let mut order = automatic()
+        .tried(answered("Authorised", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told(authorisation("P"))
+        .told(authorisation("Q"));
+    received(&mut order, json!({"payment": "P"}), 2000, "R1");
+    let mut order = order.told(modification("REFUND", "R1").at(2001));
+    let recorded = refund(&mut order, json!({}), 2002).unwrap();
+    assert_eq!(order.modifications[recorded.at].payment, "Q");
+}
+
+#[test]
+fn what_is_in_doubt_is_unsettled_since_it_was_asked_for() {
+    let since = |order: &Order| -> Option<Timestamp> { Derived::of(order).unsettled_since };
+    let mut order = paid();
+    assert_eq!(since(&order), None);
+    refund(&mut order, json!({"amount": 300}), 2000).unwrap();
+    refund(&mut order, json!({"amount": 200}), 2100).unwrap();
+    assert_eq!(since(&order), Some(at(2000)));
+    order.modifications[0].answer(Ok("R".to_owned()));
+    assert_eq!(since(&order), Some(at(2100)));
+    order.modifications[1].answer(Ok("S".to_owned()));
+    assert_eq!(since(&order), None);
+}
