@@ -15,7 +15,7 @@ use crate::adyen::Answer;
 pub(super) const SCRIPT: &str = include_str!("checkout.js");
 
 /// What the shopper can pick, as the token's end and in words.
-const CARDS: [(&str, &str); 14] = [
+const CARDS: [(&str, &str); 15] = [
     ("", "A card that pays"),
     ("-REFUSED", "A card that is refused"),
     ("-CANCELLED", "A card whose payment is cancelled"),
@@ -31,6 +31,10 @@ const CARDS: [(&str, &str); 14] = [
     ("-LATE-FAIL", "A card that fails after all"),
     ("-NO-WEBHOOK", "A card for which no webhook comes"),
     ("-REFUND-FAIL", "A card to which the first refund fails"),
+    (
+        "-REFUND-FAIL-3DS-REDIRECT",
+        "A card with 3-D Secure at the bank's page, to which the first refund fails",
+    ),
     ("-UNKNOWN", "A card that Adyen does not know"),
     ("-NO-TOKEN", "A key that is not enabled for Adyen"),
 ];
