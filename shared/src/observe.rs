@@ -308,22 +308,29 @@ pub fn xray_header() -> Option<HeaderValue> {
     header.ok().flatten()
 }
 
+/// The values of one line by their names, with their unit.
+type Values<'a> = BTreeMap<&'a str, (&'a str, Vec<f64>)>;
+
+/// So many values of one name CloudWatch takes in a line.
+const VALUES: usize = 100;
+
 /// Prints metrics, those with the same dimension in one line.
 fn publish(metrics: &[Metric]) {
-    let mut lines: BTreeMap<Option<(&str, String)>, BTreeMap<&str, (&str, Vec<f64>)>> =
-        BTreeMap::new();
-    for metric in metrics {
-        let (name, unit, value, dimension) = metric.parts();
-        let line = lines.entry(dimension.clone()).or_default();
-        line.entry(name).or_insert((unit, Vec::new())).1.push(value);
-    }
-    for (dimension, values) in lines {
-        let line = line(dimension, values);
-        tracing::info!(target: METRICS, parent: None, "{line}");
+    for metrics in metrics.chunks(VALUES) {
+        let mut lines: BTreeMap<_, Values> = BTreeMap::new();
+        for metric in metrics {
+            let (name, unit, value, dimension) = metric.parts();
+            let line = lines.entry(dimension).or_default();
+            line.entry(name).or_insert((unit, Vec::new())).1.push(value);
+        }
+        for (dimension, values) in lines {
+            let line = line(dimension, values);
+            tracing::info!(target: METRICS, parent: None, "{line}");
+        }
     }
 }
 
-fn line(dimension: Option<(&str, String)>, values: BTreeMap<&str, (&str, Vec<f64>)>) -> Value {
+fn line(dimension: Option<(&str, String)>, values: Values) -> Value {
     let named = dimension.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     // The sum over a dimension is a metric of its own.
     let dimensions = match named.is_empty() {

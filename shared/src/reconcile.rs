@@ -223,7 +223,6 @@ async fn disable(
         })
         .await?;
     tracing::warn!(
-        stored_payment_method_id = &*key.stored_payment_method_id,
         %reference,
         cause,
         "stored payment method disabled"

@@ -59,11 +59,7 @@ pub async fn remove(
             Ok(())
         })
         .await?;
-    tracing::info!(
-        stored_payment_method_id = &*key.stored_payment_method_id,
-        ?removal,
-        "stored payment method removed"
-    );
+    tracing::info!(?removal, "stored payment method removed");
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();

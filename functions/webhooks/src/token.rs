@@ -88,7 +88,6 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
                 %error,
                 kind = event.kind.as_str(),
                 event_id = event.event_id,
-                stored_payment_method_id = &*key.stored_payment_method_id,
                 "an event that its token cannot take"
             );
             return Ok(());
@@ -98,7 +97,6 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
     tracing::info!(
         kind = event.kind.as_str(),
         event_id = event.event_id,
-        stored_payment_method_id = &*key.stored_payment_method_id,
         status = ?token.map(|token| token.status()),
         order = event.reference.as_ref().map(Reference::as_str),
         "token event stored"
