@@ -6,7 +6,7 @@
 Of the built template as CloudFormation gets it: a role allows every action
 that its function performed at DynamoDB, and no other; it reads the secrets
 that the function's X_SECRET variables name, and no other; and apart from
-writing logs that is all. A condition counts as true.
+writing logs and traces that is all. A condition counts as true.
 """
 
 import re
@@ -23,6 +23,7 @@ BUILT = ROOT / ".aws-sam/build/template.yaml"
 
 FUNCTION = "AWS::Serverless::Function"
 LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
+TRACES = "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"
 SECRET = re.compile(r"arn:\$\{AWS::Partition\}:secretsmanager:\$\{AWS::Region\}:\$\{AWS::AccountId\}:secret:\$\{(\w+)\}-\?{6}")
 
 
@@ -87,7 +88,7 @@ def allowed(role):
                 for about in listed(statement["Resource"]):
                     pairs.add((action, resource(about)))
     for name in role.get("ManagedPolicyArns", []):
-        if name != LOGS:
+        if name not in (LOGS, TRACES):
             pairs.add((f"{name} (unexpected)", ""))
     return pairs
 
