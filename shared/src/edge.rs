@@ -315,7 +315,8 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
 
 /// Until when an invocation may work on its answer.
 pub fn deadline(request: &Request) -> Instant {
-    let longest = Instant::now() + LONGEST_CALL;
-    let context = request.lambda_context_ref();
-    context.map_or(longest, |context| longest.min(runtime::deadline(context)))
+    match request.lambda_context_ref() {
+        Some(context) => runtime::deadline(context, LONGEST_CALL),
+        None => Instant::now() + LONGEST_CALL,
+    }
 }

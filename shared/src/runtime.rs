@@ -54,7 +54,7 @@ where
 {
     live(start, async |state| {
         lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
-            let done = run(state, deadline(&event.context));
+            let done = run(state, deadline(&event.context, LONGEST_RUN));
             async move {
                 let (headers, context) = (HeaderMap::new(), Some(&event.context));
                 let done =
@@ -69,10 +69,15 @@ where
 /// What an invocation keeps back for its last words.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// Until when an invocation may work.
-pub fn deadline(context: &Context) -> Instant {
+/// The longest that a scheduled run may take.
+const LONGEST_RUN: Duration = Duration::from_secs(299);
+
+/// Until when an invocation may work, `longest` at most. Tools that stand in for Lambda may
+/// name a time that is over: that is none.
+pub fn deadline(context: &Context, longest: Duration) -> Instant {
     let left = context.deadline().duration_since(SystemTime::now());
-    Instant::now() + left.unwrap_or_default().saturating_sub(LAST_WORDS)
+    let left = left.map_or(longest, |left| left.saturating_sub(LAST_WORDS));
+    Instant::now() + left.min(longest)
 }
 
 /// The life of a function's process.

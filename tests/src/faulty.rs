@@ -107,6 +107,9 @@ struct Tape {
     run: usize,
 }
 
+/// A call that takes that long does not arrive any more.
+const LOST: Duration = Duration::from_secs(60);
+
 /// The connection is closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut")]
@@ -175,6 +178,22 @@ impl Faulty {
     }
 }
 
+/// A call that is on its way, for as long as this is there.
+struct OnItsWay(Arc<Inner>);
+
+impl OnItsWay {
+    fn new(inner: Arc<Inner>) -> Self {
+        inner.on_their_way.send_modify(|calls| *calls += 1);
+        Self(inner)
+    }
+}
+
+impl Drop for OnItsWay {
+    fn drop(&mut self) {
+        self.0.on_their_way.send_modify(|calls| *calls -= 1);
+    }
+}
+
 impl Drop for Faulty {
     fn drop(&mut self) {
         self.server.abort();
@@ -229,6 +248,7 @@ impl Inner {
         let request = self
             .http
             .request(method, format!("{base}{path}"))
+            .timeout(LOST)
             .headers(headers);
         let response = request.body(body).send().await.map_err(|_| Cut)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -286,14 +306,14 @@ async fn serve(
     // What is on its way arrives, whether the caller still waits or not.
     let pass_on = |delay: Duration| {
         let inner = inner.clone();
-        inner.on_their_way.send_modify(|calls| *calls += 1);
+        let on_its_way = OnItsWay::new(inner.clone());
         tokio::spawn(async move {
+            let _on_its_way = on_its_way;
             tokio::time::sleep(delay).await;
             let reply = inner.pass_on(method, &path, headers, body).await;
             if let Ok(reply) = &reply {
                 inner.answered(run, index, reply);
             }
-            inner.on_their_way.send_modify(|calls| *calls -= 1);
             reply
         })
     };

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use futures_util::future::join_all;
@@ -26,6 +26,9 @@ const SEED: u64 = 20_261_123;
 
 /// After so many calls nothing goes wrong any more: whoever goes on gets through.
 const CALLS: usize = 60;
+
+/// A shopper who goes on gets through in this time.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Two processes, and whoever pays with them.
 struct Lane {
@@ -116,7 +119,10 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
         session: 1,
         story: Vec::new(),
     };
-    run.pay().await;
+    if tokio::time::timeout(PATIENCE, run.pay()).await.is_err() {
+        let story = run.story.join("\n  ");
+        panic!("seed {seed}, {flow:?}: not paid in {PATIENCE:?}\n  {story}");
+    }
     let calls = [lane.shop.adyen.calls(), lane.shop.dynamodb.calls()];
     lane.shop.adyen.calm();
     lane.shop.dynamodb.calm();

@@ -18,8 +18,8 @@ use shared::config::Env;
 
 /// A Secrets Manager with these secrets, which counts what it is asked for.
 #[derive(Clone, Default)]
-struct Manager {
-    secrets: Arc<BTreeMap<String, String>>,
+pub struct Manager {
+    secrets: Arc<Mutex<BTreeMap<String, String>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
@@ -28,7 +28,7 @@ async fn answer(With(manager): With<Manager>, headers: HeaderMap, body: Bytes) -
     assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
     let id = body["SecretId"].as_str().unwrap().to_owned();
     manager.asked.lock().unwrap().push(id.clone());
-    match manager.secrets.get(&id) {
+    match manager.secrets.lock().unwrap().get(&id) {
         Some(secret) => Json(json!({"Name": id, "SecretString": secret})).into_response(),
         None => {
             let error = json!({"__type": "ResourceNotFoundException", "Message": "no such secret"});
@@ -38,10 +38,10 @@ async fn answer(With(manager): With<Manager>, headers: HeaderMap, body: Bytes) -
 }
 
 impl Manager {
-    async fn with(secrets: &[(&str, &str)]) -> (Self, String) {
+    pub async fn with(secrets: &[(&str, &str)]) -> (Self, String) {
         let owned = |(id, secret): &(&str, &str)| ((*id).to_owned(), (*secret).to_owned());
         let manager = Self {
-            secrets: Arc::new(secrets.iter().map(owned).collect()),
+            secrets: Arc::new(Mutex::new(secrets.iter().map(owned).collect())),
             ..Self::default()
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -52,9 +52,24 @@ impl Manager {
         tokio::spawn(async move { axum::serve(listener, router).await });
         (manager, url)
     }
+
+    pub fn put(&self, id: &str, secret: &str) {
+        let mut secrets = self.secrets.lock().unwrap();
+        secrets.insert(id.to_owned(), secret.to_owned());
+    }
+
+    /// From now on nothing can be had.
+    pub fn fail(&self) {
+        self.secrets.lock().unwrap().clear();
+    }
+
+    pub fn asked_for(&self, id: &str) -> usize {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().filter(|asked| *asked == id).count()
+    }
 }
 
-fn env(url: &str, more: &[(&str, &str)]) -> Env {
+pub fn env(url: &str, more: &[(&str, &str)]) -> Env {
     let always = [
         ("ADYEN_MERCHANT_ACCOUNT", "Account"),
         ("AWS_ACCESS_KEY_ID", "id"),

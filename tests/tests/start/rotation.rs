@@ -1,0 +1,151 @@
+//! Keys that change while the functions run.
+
+use std::time::Duration;
+
+use local::{adyen, bundle::Adyen, bundle::Options, keys};
+use shared::{
+    auth::{Caller, Checkout, MERCHANT_TOKEN_LIFE, mint},
+    config::{Settings, text},
+    secrets::Secret,
+};
+use tests::{Answer, Stack, payment};
+
+use crate::secrets::{Manager, env};
+
+const NEW_HMAC: &str = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF";
+const NEW_TOKEN_KEY: &str = "a-new-key-for-tokens-of-at-least-32-bytes";
+const NEW_API_KEY: &str = "a-new-api-key";
+
+const MANAGED: [(&str, &str); 5] = [
+    ("ADYEN_API_KEY", keys::ADYEN_API_KEY),
+    ("ADYEN_HMAC_KEYS", keys::STANDARD_HMAC_KEY),
+    ("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY),
+    ("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY),
+    ("WEBHOOK_BASIC_AUTH", "user:old-password"),
+];
+
+/// The bundle with its secrets in a Secrets Manager, and an Adyen that has the new ones.
+async fn rotating() -> (Stack, Manager) {
+    let (manager, url) = Manager::with(&MANAGED).await;
+    let mut variables = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), url)];
+    for (name, _) in MANAGED {
+        variables.push((name.to_owned(), String::new()));
+        variables.push((format!("{name}_SECRET"), name.to_owned()));
+    }
+    let adyen = adyen::Options {
+        api_key: NEW_API_KEY.to_owned(),
+        hmac_key: NEW_HMAC.to_owned(),
+        basic_auth: Some("user:new-password".to_owned()),
+        webhook_delay: Duration::from_millis(10),
+        ..adyen::Options::default()
+    };
+    let stack = Stack::with(Options {
+        adyen: Adyen::Simulator(Box::new(adyen)),
+        variables: variables.into_iter().collect(),
+        ..Options::default()
+    })
+    .await;
+    (stack, manager)
+}
+
+fn checkout(reference: &str, key: &str) -> String {
+    let order: Checkout = serde_json::from_value(serde_json::json!({
+        "reference": reference,
+        "amount": {"currency": "EUR", "value": 1000},
+    }))
+    .unwrap();
+    mint(&Caller::Checkout(order), key, 600).unwrap()
+}
+
+#[tokio::test]
+async fn keys_rotate_without_a_refused_request() {
+    let (stack, manager) = rotating().await;
+    manager.put("ADYEN_API_KEY", NEW_API_KEY);
+    manager.put(
+        "ADYEN_HMAC_KEYS",
+        &format!("{},{NEW_HMAC}", keys::STANDARD_HMAC_KEY),
+    );
+    manager.put("WEBHOOK_BASIC_AUTH", "user:new-password");
+    for (name, old) in [
+        ("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY),
+        ("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY),
+    ] {
+        manager.put(name, &format!("{NEW_TOKEN_KEY},{old}"));
+    }
+
+    // Tokens of the new key and of the old one, with the new API key.
+    for (reference, key) in [("NEW", NEW_TOKEN_KEY), ("OLD", keys::CHECKOUT_TOKEN_KEY)] {
+        let body = payment(reference, "160583287597AMZN");
+        let answer = stack
+            .post("/payments", &checkout(reference, key), &body)
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.body["resultCode"], "Authorised");
+    }
+    // Webhooks of the new key and password, each at its first delivery.
+    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
+    assert!(settled.await);
+    let books = stack.adyen().books();
+    assert_eq!(books.webhooks.len(), 2);
+    for webhook in books.webhooks.values() {
+        assert_eq!(webhook.attempts.len(), 1, "{:?}", webhook.attempts);
+        assert!(webhook.accepted());
+    }
+    let merchant = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
+    let answer = stack.get("/orders/NEW", &merchant).await;
+    assert_eq!(answer.body["confirmed"], true, "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_guesses_keys_does_not_have_them_fetched_each_time() {
+    let (stack, manager) = rotating().await;
+    let before = manager.asked_for("MERCHANT_TOKEN_KEYS");
+    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
+    let guesses = (0..20).map(|_| {
+        let request = stack.request(reqwest::Method::GET, "/orders/A");
+        Answer::of(request.bearer_auth(&wrong))
+    });
+    for answer in futures_util::future::join_all(guesses).await {
+        assert_eq!(answer.status, 401);
+    }
+    assert_eq!(manager.asked_for("MERCHANT_TOKEN_KEYS"), before + 1);
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_had_any_more_is_used_as_it_was() {
+    let (stack, manager) = rotating().await;
+    manager.fail();
+    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
+    assert_eq!(stack.get("/orders/A", &wrong).await.status, 401);
+    let right = mint(
+        &Caller::Merchant,
+        keys::MERCHANT_TOKEN_KEY,
+        MERCHANT_TOKEN_LIFE,
+    );
+    let answer = stack.get("/orders/A", &right.unwrap()).await;
+    assert_eq!(answer.code(), "order_not_found");
+}
+
+#[tokio::test]
+async fn a_copy_is_used_for_five_minutes_and_fetched_once() {
+    let (manager, url) = Manager::with(&[("S", "one")]).await;
+    let env = env(&url, &[("ADYEN_API_KEY_SECRET", "S")]);
+    let mut settings = Settings::load(&env, &["ADYEN_API_KEY"]).await.unwrap();
+    let read = |value: &str| text(value).map_err(str::to_owned);
+    let secret = settings.secret("ADYEN_API_KEY", read);
+    let secret: Secret<String> = settings.finish(secret).unwrap();
+    manager.put("S", "two");
+
+    let later = async |seconds| {
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        tokio::time::resume();
+    };
+    later(299).await;
+    assert_eq!(*secret.get().await, "one");
+    later(2).await;
+    let all = futures_util::future::join_all((0..20).map(|_| secret.get())).await;
+    assert!(all.iter().any(|value| **value == "two"));
+    assert_eq!(*secret.get().await, "two");
+    assert_eq!(manager.asked_for("S"), 2);
+}
