@@ -238,7 +238,8 @@ pub async fn respond(
     work: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> Response<Body> {
     let what = match route(request) {
-        "" => "webhook",
+        // A function URL has one route.
+        "$default" => "webhook",
         route => route,
     };
     let context = request.lambda_context_ref();

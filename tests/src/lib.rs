@@ -15,7 +15,12 @@ use local::{
 };
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
-use shared::{auth::Checkout, http_client::SdkHttpClient};
+use shared::{
+    auth::Checkout,
+    config::{Env, Settings},
+    http_client::SdkHttpClient,
+    store::{Orders, Tokens},
+};
 
 /// The running bundle and a client for it.
 pub struct Stack {
@@ -106,6 +111,23 @@ impl Stack {
             .http_client(SdkHttpClient::new(self.http.clone()))
             .build();
         aws_sdk_dynamodb::Client::from_conf(config)
+    }
+
+    /// The bundle's tables, as its functions have them.
+    pub async fn stores(&self) -> (Orders, Tokens) {
+        let env = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.bundle.dynamodb_url()),
+            ("AWS_REGION", "eu-west-1"),
+            ("AWS_ACCESS_KEY_ID", "local"),
+            ("AWS_SECRET_ACCESS_KEY", "local"),
+        ];
+        let env: Env = env
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect();
+        let mut settings = Settings::load(&env, &[]).await.unwrap();
+        let stores = Orders::read(&mut settings).zip(Tokens::read(&mut settings));
+        settings.finish(stores).unwrap()
     }
 
     /// A request to the API, to be completed.

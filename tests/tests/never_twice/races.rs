@@ -9,9 +9,8 @@ use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release, redirect_re
 use local::bundle::{Adyen::Simulator as Simulated, Options};
 use local::keys::MERCHANT_ACCOUNT;
 use serde_json::{Value, json};
-use shared::config::{Env, Settings};
 use shared::order::Order;
-use shared::store::{Orders, Start, StoreError};
+use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::{Answer, Stack, browser, payment};
 
@@ -461,18 +460,7 @@ async fn sixty_four_changes_of_one_order_at_once_all_land() {
         1,
         "success",
     );
-    let env: Env = [
-        ("AWS_ENDPOINT_URL_DYNAMODB", stack.bundle.dynamodb_url()),
-        ("AWS_REGION", "eu-west-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into_iter()
-    .collect();
-    let mut settings = Settings::load(&env, &[]).await.unwrap();
-    let orders = Orders::read(&mut settings);
-    let orders = settings.finish(orders).unwrap();
+    let (orders, _) = stack.stores().await;
     let before = orders.get(&"A".parse().unwrap()).await.unwrap().unwrap();
 
     let changes = (0..64).map(|_| {

@@ -6,7 +6,6 @@ use local::adyen::{self, Simulator, WebhookFault};
 use local::bundle::{Adyen, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::config::{Env, Settings};
 use shared::store::Tokens;
 use shared::token::{Token, TokenKey};
 use tests::{Answer, Stack, backend, browser_with, payment};
@@ -46,18 +45,7 @@ impl Shop {
 
     /// Around a bundle that runs already.
     pub async fn around(stack: Stack) -> Self {
-        let env: Env = [
-            ("AWS_ENDPOINT_URL_DYNAMODB", stack.bundle.dynamodb_url()),
-            ("AWS_REGION", "eu-west-1"),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into_iter()
-        .collect();
-        let mut settings = Settings::load(&env, &[]).await.unwrap();
-        let tokens = Tokens::read(&mut settings);
-        let tokens = settings.finish(tokens).unwrap();
+        let (_, tokens) = stack.stores().await;
         Self { stack, tokens }
     }
 

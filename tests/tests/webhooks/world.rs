@@ -11,7 +11,6 @@ use local::keys;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
-use shared::config::{Env, Settings};
 use shared::order::{Derived, Order};
 use shared::store::{Orders, Tokens};
 use shared::token::{Token, TokenKey};
@@ -50,18 +49,7 @@ impl World {
         stack.adyen().hold_webhooks();
         dynamodb.lead_to(stack.bundle.dynamodb_url());
 
-        let env: Env = [
-            ("AWS_ENDPOINT_URL_DYNAMODB", stack.bundle.dynamodb_url()),
-            ("AWS_REGION", "eu-west-1"),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into_iter()
-        .collect();
-        let mut settings = Settings::load(&env, &[]).await.unwrap();
-        let stores = Orders::read(&mut settings).zip(Tokens::read(&mut settings));
-        let (orders, tokens) = settings.finish(stores).unwrap();
+        let (orders, tokens) = stack.stores().await;
         Self {
             stack,
             dynamodb,
