@@ -8,5 +8,6 @@ mod powers;
 mod shop;
 mod three_ds;
 mod tokens;
+mod trace_ids;
 mod traces;
 mod validation;
