@@ -1,0 +1,257 @@
+//! The orders table: one item for each order, and one pointer for each payment.
+//!
+//! An order is changed in one way only, [`Orders::change`]: a pure function on what was
+//! read, written on the condition that nobody wrote in between, again with what somebody
+//! did write where it fails.
+//!
+//! A pointer item, key `psp#<pspReference>`, leads from a payment to its order. It is
+//! written in one transaction with the order that learns of the payment, so that neither
+//! is ever there without the other. Until an order does, it keeps what Adyen says of the
+//! payment, for 90 days.
+//!
+//! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
+//!
+//! What that costs, where nobody else writes the same order at the same moment:
+//!
+//! | | calls |
+//! |---|---|
+//! | a payment | put (attempt); transaction of two writes (answer, pointer) |
+//! | one that needs 3-D Secure | put (attempt); put (answer) |
+//! | its details | get; put (in flight); transaction of two writes (answer, pointer) |
+//! | a payment after a refusal | put, which finds the order; put (attempt); transaction of two writes |
+//! | the same payment again | put, which finds the order |
+//! | a webhook | get; put |
+//! | one whose pspReference is new to the order | get; transaction of two writes |
+//! | a question about an order | get |
+
+mod pointers;
+mod write;
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use jiff::Timestamp;
+use tokio::time::{Instant, sleep};
+
+use self::{
+    pointers::Pointer,
+    write::{Change, Conflict},
+};
+use super::StoreError;
+use crate::{
+    config::{Settings, text},
+    observe::{self, Metric},
+    order::{Event, Order},
+    reference::Reference,
+};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// How long a change is tried while others change the same order: less than Adyen waits for
+/// the answer to a webhook.
+const CONTENTION: Duration = Duration::from_secs(8);
+
+/// The orders table.
+#[derive(Debug, Clone)]
+pub struct Orders {
+    client: Client,
+    table: String,
+}
+
+/// Where a change starts.
+#[derive(Debug)]
+pub enum Start {
+    /// Read the order first.
+    Read,
+    /// The order is probably new: no read, but for the write that finds it is not.
+    New,
+    /// The order was read or written just now.
+    At(Box<Order>),
+}
+
+impl Orders {
+    /// Reads what the table needs.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let table = settings.or("ORDERS_TABLE", "orders", text);
+        let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
+        Some(Self {
+            client: super::client(&sdk?),
+            table: table?,
+        })
+    }
+
+    /// The order of a reference, as of now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn get(&self, reference: &Reference) -> Result<Option<Order>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("reference", text_value(reference.as_str()))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        let order = output.item.map(order).transpose()?;
+        order.iter().for_each(observe::order);
+        Ok(order)
+    }
+
+    /// The orders whose outcome has been open since before `then`, the longest first. Read from an index that
+    /// may be a moment behind.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn unsettled(
+        &self,
+        then: Timestamp,
+    ) -> Result<Vec<(Timestamp, Reference)>, StoreError> {
+        let items = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .index_name("unsettled")
+            .filter_expression("#unsettledSince < :then")
+            .expression_attribute_names("#unsettledSince", "unsettledSince")
+            .expression_attribute_values(":then", text_value(&then.to_string()))
+            .into_paginator()
+            .items()
+            .send()
+            .collect::<Result<Vec<Item>, _>>()
+            .await
+            .map_err(StoreError::sdk)?;
+        let text = |item: &Item, name: &str| item.get(name)?.as_s().ok().cloned();
+        let read = |item: &Item| {
+            let since = text(item, "unsettledSince")?.parse().ok()?;
+            Some((since, text(item, "reference")?.parse().ok()?))
+        };
+        let mut open: Vec<_> = items.iter().filter_map(read).collect();
+        open.sort();
+        Ok(open)
+    }
+
+    /// Changes an order. `act` sees the order as it is, changes it in place (or puts one
+    /// where there was none) and may be called again with what others wrote since; it must
+    /// not count on being called once. An order that it leaves as it was is not written.
+    ///
+    /// # Errors
+    /// What `act` returns, or a [`StoreError`].
+    pub async fn change<T, E: From<StoreError>>(
+        &self,
+        reference: &Reference,
+        start: Start,
+        mut act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
+    ) -> Result<(Option<Order>, T), E> {
+        let until = Instant::now() + CONTENTION;
+        let mut before = match start {
+            Start::Read => self.get(reference).await?,
+            Start::New => None,
+            Start::At(order) => Some(*order),
+        };
+        // What pointers had to say when they were written.
+        let mut pointers: HashMap<String, Pointer> = HashMap::new();
+        let mut contended = false;
+        let mut wait = Duration::from_millis(10);
+        loop {
+            let mut after = before.clone();
+            let value = act(&mut after)?;
+            let Some(order) = &mut after else {
+                return Ok((None, value));
+            };
+            for pointer in pointers.values() {
+                if let Pointer::Parked(events, _) = pointer {
+                    events.iter().for_each(|event| order.record(event.clone()));
+                }
+            }
+            observe::order(order);
+            if before.as_ref() == Some(&*order) {
+                return Ok((after, value));
+            }
+            order.version += 1;
+            order.updated_at = Timestamp::now();
+            let change = Change::new(before.as_ref(), order);
+            let conflict = self.write(&change, &pointers).await?;
+            if conflict.is_some() {
+                observe::count(Metric::WriteConflict);
+            }
+            match conflict {
+                None => {
+                    observe::attention(change.was.as_ref(), &change.is);
+                    return Ok((after, value));
+                }
+                Some(_) if Instant::now() >= until => {
+                    return Err(StoreError::passing("too many changes of one order at once").into());
+                }
+                // Somebody was first, but what they wrote is in hand.
+                Some(Conflict::Order(order)) if !contended => {
+                    before = order;
+                    contended = true;
+                }
+                Some(Conflict::Pointer(payment, pointer)) => {
+                    pointers.insert(payment, pointer);
+                }
+                // Several are at it. After a pause what was in hand is out of date.
+                Some(_) => {
+                    sleep(wait.mul_f64(fastrand::f64())).await;
+                    wait = Duration::from_millis(250).min(wait * 2);
+                    before = self.get(reference).await?;
+                }
+            }
+        }
+    }
+
+    /// Delivers an event to its order, or parks it until an order claims its payment.
+    /// `reference` is the order that the event names, if it names one that can be ours.
+    /// Returns the order, where there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the event is not stored.
+    pub async fn deliver(
+        &self,
+        event: &Event,
+        reference: Option<&Reference>,
+    ) -> Result<Option<Order>, StoreError> {
+        let now = Timestamp::now();
+        if let Some(reference) = reference {
+            let (order, claimed) = self
+                .change(reference, Start::Read, |order| {
+                    let claimed = order.as_mut().filter(|order| order.claims(event));
+                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)))
+                })
+                .await?;
+            if let Some(news) = claimed {
+                heard(news);
+                return Ok(order);
+            }
+        }
+        let Some(owner) = self.park(event).await? else {
+            observe::count(Metric::ParkedEvent);
+            return Ok(None);
+        };
+        let (order, news) = self
+            .change(&owner, Start::Read, |order| {
+                let order = order.as_mut();
+                Ok::<_, StoreError>(order.map(|order| order.receive(event, now)))
+            })
+            .await?;
+        heard(news.unwrap_or(true));
+        Ok(order)
+    }
+}
+
+/// Counts an event that was no news.
+fn heard(news: bool) {
+    if !news {
+        observe::count(Metric::WebhookDuplicate);
+    }
+}
+
+fn order(item: Item) -> Result<Order, StoreError> {
+    Ok(serde_dynamo::from_item(item)?)
+}
+
+fn text_value(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}

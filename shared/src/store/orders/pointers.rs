@@ -1,0 +1,177 @@
+//! What leads from a payment to its order, and what waits until something does.
+
+use aws_sdk_dynamodb::{
+    operation::update_item::UpdateItemError,
+    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update},
+};
+use jiff::Timestamp;
+
+use super::{Item, Orders, text_value};
+use crate::{
+    order::{Event, test_reference},
+    reference::Reference,
+    store::StoreError,
+};
+
+/// How long an event waits for an order that claims its payment, in seconds.
+const PARKED: i64 = 90 * 24 * 60 * 60;
+
+/// Where a payment leads.
+pub(super) enum Pointer {
+    /// To an order.
+    Order(Reference),
+    /// To none yet; it keeps these events, and counts how many came.
+    Parked(Vec<Event>, String),
+}
+
+impl Orders {
+    /// The order that a payment leads to, if one has learned of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn of_payment(&self, psp_reference: &str) -> Result<Option<Reference>, StoreError> {
+        let output = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("reference", text_value(&pointer_key(psp_reference)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        match output.item.as_ref().map(pointer).transpose() {
+            Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
+            Ok(_) => Ok(None),
+            Err(error) => {
+                tracing::error!(psp_reference, %error, "a payment that leads to no order");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Keeps an event with its payment's pointer, unless that leads to an order.
+    pub(super) async fn park(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
+        // Named by all that identifies it and its date: what comes twice is kept once.
+        let (code, psp_reference, success) = event.key();
+        let name = format!(
+            "event:{code}:{psp_reference}:{success}:{}",
+            event.event_date
+        );
+        // No order may claim what is only a test, so it is not kept with a real payment.
+        let payment = test_reference(event).unwrap_or(event.payment());
+        let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
+        let parked = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("reference", text_value(&pointer_key(payment)))
+            .update_expression("SET #event = :event, expiresAt = :expiresAt ADD parked :one")
+            .condition_expression("attribute_not_exists(#order)")
+            .expression_attribute_names("#event", name)
+            .expression_attribute_names("#order", "order")
+            .expression_attribute_values(":event", serde_dynamo::to_attribute_value(event)?)
+            .expression_attribute_values(":expiresAt", AttributeValue::N(expires_at))
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match parked.map_err(|error| match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(failed.item.clone())
+            }
+            _ => Err(StoreError::sdk(error)),
+        }) {
+            Ok(_) => Ok(None),
+            Err(Ok(Some(item))) => match pointer(&item)? {
+                Pointer::Order(reference) => Ok(Some(reference)),
+                Pointer::Parked(..) => Err(StoreError::unreadable("where a pointer leads")),
+            },
+            Err(Ok(None)) => Err(StoreError::passing("a pointer that was not shown")),
+            Err(Err(error)) => Err(error),
+        }
+    }
+
+    /// Sets an event aside, in an item of its own, that the item where it belongs cannot take.
+    /// A person must look at it: it may have moved money, and is kept for good.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is not stored.
+    pub async fn set_aside(
+        &self,
+        event: &Event,
+        reference: Option<&Reference>,
+    ) -> Result<(), StoreError> {
+        let (code, psp_reference, success) = event.key();
+        let key = format!("parked#{psp_reference}#{code}#{success}");
+        self.client
+            .put_item()
+            .table_name(&self.table)
+            .item("reference", text_value(&key))
+            .item("named", text_value(reference.map_or("", Reference::as_str)))
+            .item("event", serde_dynamo::to_attribute_value(event)?)
+            .send()
+            .await
+            .map_err(StoreError::sdk)?;
+        Ok(())
+    }
+
+    /// Leads a payment to its order, on the condition that nothing was parked with it but
+    /// what the order has just taken over.
+    pub(super) fn point(
+        &self,
+        payment: &str,
+        order: &Reference,
+        seen: Option<&Pointer>,
+    ) -> Result<Update, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key("reference", text_value(&pointer_key(payment)))
+            .expression_attribute_names("#order", "order")
+            .expression_attribute_values(":order", text_value(order.as_str()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let update = match seen {
+            Some(Pointer::Parked(_, count)) => update
+                .update_expression("SET #order = :order REMOVE expiresAt, parked")
+                .condition_expression("attribute_not_exists(#order) AND parked = :parked")
+                .expression_attribute_values(":parked", AttributeValue::N(count.clone())),
+            _ => update
+                .update_expression("SET #order = :order")
+                .condition_expression("#order = :order OR attribute_not_exists(#reference)")
+                .expression_attribute_names("#reference", "reference"),
+        };
+        update
+            .build()
+            .map_err(|error| StoreError::passing(error.to_string()))
+    }
+}
+
+pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
+    if let Some(AttributeValue::S(order)) = item.get("order") {
+        return order
+            .parse()
+            .map(Pointer::Order)
+            .map_err(|_| StoreError::unreadable("where a pointer leads"));
+    }
+    let events = item
+        .iter()
+        .filter(|(name, _)| name.starts_with("event:"))
+        .filter_map(|(name, value)| {
+            serde_dynamo::from_attribute_value(value.clone())
+                // It stays there; the others must not wait for it.
+                .inspect_err(
+                    |error| tracing::error!(name, %error, "a parked event that cannot be read"),
+                )
+                .ok()
+        })
+        .collect();
+    let count = item
+        .get("parked")
+        .and_then(|value| value.as_n().ok())
+        .cloned()
+        .unwrap_or_default();
+    Ok(Pointer::Parked(events, count))
+}
+
+fn pointer_key(payment: &str) -> String {
+    format!("psp#{payment}")
+}

@@ -1,0 +1,220 @@
+//! Writing an order, on the condition that nobody wrote it in between.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
+    types::{
+        AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update,
+    },
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{
+    Item, Orders, order,
+    pointers::{Pointer, pointer},
+};
+use crate::{
+    order::{Derived, Order, Status},
+    store::StoreError,
+};
+
+/// An order as it was and as it shall be, with what that adds up to.
+pub(super) struct Change<'a> {
+    pub before: Option<&'a Order>,
+    pub was: Option<Derived>,
+    pub after: &'a Order,
+    pub is: Derived,
+}
+
+impl<'a> Change<'a> {
+    pub(super) fn new(before: Option<&'a Order>, after: &'a Order) -> Self {
+        Self {
+            before,
+            was: before.map(Derived::of),
+            after,
+            is: Derived::of(after),
+        }
+    }
+}
+
+/// What changed an item of ours in between.
+pub(super) enum Conflict {
+    /// The order as it is now.
+    Order(Option<Order>),
+    /// The payment's pointer keeps events, or leads to another order.
+    Pointer(String, Pointer),
+    /// Not told what.
+    Unseen,
+}
+
+impl Orders {
+    /// Writes an order, and with it the pointers of payments that are new to it.
+    pub(super) async fn write(
+        &self,
+        change: &Change<'_>,
+        pointers: &HashMap<String, Pointer>,
+    ) -> Result<Option<Conflict>, StoreError> {
+        let Change { before, after, .. } = change;
+        let known = before.map(Order::psp_references).unwrap_or_default();
+        let learned: Vec<&str> = after.psp_references().difference(&known).copied().collect();
+        let updates = learned
+            .iter()
+            // A pointer that leads to another order stays as it is.
+            .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
+            .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let put = self.put(change)?;
+        if updates.is_empty() {
+            self.write_alone(put).await
+        } else {
+            self.write_together(put, updates).await
+        }
+    }
+
+    async fn write_alone(&self, put: Put) -> Result<Option<Conflict>, StoreError> {
+        let written = self
+            .client
+            .put_item()
+            .table_name(put.table_name)
+            .set_item(Some(put.item))
+            .set_condition_expression(put.condition_expression)
+            .set_expression_attribute_names(put.expression_attribute_names)
+            .set_expression_attribute_values(put.expression_attribute_values)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match written {
+            Ok(_) => Ok(None),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Some(
+                    Conflict::Order(failed.item.clone().map(order).transpose()?),
+                )),
+                Some(PutItemError::TransactionConflictException(_)) => Ok(Some(Conflict::Unseen)),
+                _ => Err(StoreError::sdk(error)),
+            },
+        }
+    }
+
+    async fn write_together(
+        &self,
+        put: Put,
+        updates: Vec<Update>,
+    ) -> Result<Option<Conflict>, StoreError> {
+        let keys: Vec<Option<String>> = updates
+            .iter()
+            .map(|update| {
+                update
+                    .key
+                    .get("reference")?
+                    .as_s()
+                    .ok()?
+                    .strip_prefix("psp#")
+                    .map(str::to_owned)
+            })
+            .collect();
+        let items = std::iter::once(TransactWriteItem::builder().put(put).build())
+            .chain(
+                updates
+                    .into_iter()
+                    .map(|update| TransactWriteItem::builder().update(update).build()),
+            )
+            .collect();
+        let written = self
+            .client
+            .transact_write_items()
+            .set_transact_items(Some(items))
+            .send()
+            .await;
+        let error = match written {
+            Ok(_) => return Ok(None),
+            Err(error) => error,
+        };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        else {
+            return Err(StoreError::sdk(error));
+        };
+        let reasons = cancelled.cancellation_reasons();
+        let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        if let Some(reason) = reasons.first().filter(|reason| failed(reason)) {
+            return Ok(Some(Conflict::Order(
+                reason.item.clone().map(order).transpose()?,
+            )));
+        }
+        for (payment, reason) in keys.into_iter().zip(reasons.iter().skip(1)) {
+            if let (Some(payment), true, Some(item)) = (payment, failed(reason), &reason.item) {
+                return Ok(Some(Conflict::Pointer(payment, pointer(item)?)));
+            }
+        }
+        if reasons
+            .iter()
+            .any(|reason| reason.code() == Some("TransactionConflict"))
+        {
+            return Ok(Some(Conflict::Unseen));
+        }
+        Err(StoreError::sdk(error))
+    }
+
+    /// The order as a write on the condition that nobody wrote since `before`.
+    fn put(&self, change: &Change) -> Result<Put, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(projected(change)?))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match change.before {
+            None => put
+                .condition_expression("attribute_not_exists(#reference)")
+                .expression_attribute_names("#reference", "reference"),
+            Some(before) => put
+                .condition_expression("#version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_values(
+                    ":version",
+                    AttributeValue::N(before.version.to_string()),
+                ),
+        };
+        put.build()
+            .map_err(|error| StoreError::passing(error.to_string()))
+    }
+}
+
+/// An order's facts with what they add up to, for others to read.
+fn projected(change: &Change) -> Result<Item, StoreError> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Projected<'a> {
+        #[serde(flatten)]
+        facts: &'a Order,
+        status: Status,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status_change: Option<StatusChange>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        unsettled_since: Option<Timestamp>,
+    }
+
+    #[derive(Serialize)]
+    struct StatusChange {
+        from: Status,
+        to: Status,
+        at: Timestamp,
+        seq: u64,
+    }
+
+    let Change { was, is, after, .. } = change;
+    let from = was.as_ref().map_or(Status::Created, |was| was.status);
+    let projected = Projected {
+        facts: after,
+        status: is.status,
+        status_change: (from != is.status).then_some(StatusChange {
+            from,
+            to: is.status,
+            at: after.updated_at,
+            seq: after.version,
+        }),
+        unsettled_since: is.unsettled_since,
+    };
+    Ok(serde_dynamo::to_item(projected)?)
+}
