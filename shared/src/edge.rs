@@ -80,6 +80,27 @@ pub fn fill(body: &mut Map<String, Value>, field: &str, value: Value) {
     body.entry(field).or_insert(value);
 }
 
+/// Adds what a browser's token fixes where the browser left it out.
+pub fn fill_from_token(body: &mut Map<String, Value>, token: &Checkout) {
+    // All that a token says of its order is named as requests name it.
+    if let Ok(Value::Object(fixed)) = serde_json::to_value(token) {
+        for (field, value) in fixed {
+            fill(body, &field, value);
+        }
+    }
+}
+
+/// For what the merchant's backend alone may do.
+///
+/// # Errors
+/// `merchant_token_required`, with why.
+pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
+    match caller {
+        Caller::Merchant => Ok(()),
+        Caller::Checkout(_) => Err(Problem::new(Code::MerchantTokenRequired, why)),
+    }
+}
+
 /// Whether a browser names its token's amount.
 ///
 /// # Errors

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shared::{
     adyen::shopper::{CountryCode, ShopperReference},
     amazon_pay::{
@@ -115,14 +115,7 @@ fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Wish, Problem> 
     let Caller::Checkout(token) = caller else {
         return edge::typed(body);
     };
-    edge::fill(&mut body, "reference", json!(token.reference));
-    edge::fill(&mut body, "amount", json!(token.amount));
-    if let Some(country_code) = &token.country_code {
-        edge::fill(&mut body, "countryCode", json!(country_code));
-    }
-    if let Some(shopper_reference) = &token.shopper_reference {
-        edge::fill(&mut body, "shopperReference", json!(shopper_reference));
-    }
+    edge::fill_from_token(&mut body, token);
     let wish: Wish = edge::typed(body)?;
     agrees(caller, token, &wish)?;
     Ok(wish)

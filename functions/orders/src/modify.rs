@@ -65,12 +65,7 @@ pub async fn modify(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    if *caller != Caller::Merchant {
-        return Err(Problem::new(
-            Code::MerchantTokenRequired,
-            "Only the merchant's backend modifies payments.",
-        ));
-    }
+    edge::merchant_only(caller, "Only the merchant's backend modifies payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
     let asked: Asked = edge::typed(edge::json_object_or_nothing(request)?)?;
     if asked

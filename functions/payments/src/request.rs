@@ -29,14 +29,7 @@ pub fn payment(
     let named_return_url = body.contains_key("returnUrl");
     edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
     if let Caller::Checkout(token) = caller {
-        edge::fill(&mut body, "reference", json!(token.reference));
-        edge::fill(&mut body, "amount", json!(token.amount));
-        if let Some(country_code) = &token.country_code {
-            edge::fill(&mut body, "countryCode", json!(country_code));
-        }
-        if let Some(shopper_reference) = &token.shopper_reference {
-            edge::fill(&mut body, "shopperReference", json!(shopper_reference));
-        }
+        edge::fill_from_token(&mut body, token);
         // The gateway knows the browser's address better.
         body.remove("shopperIP");
     }

@@ -22,12 +22,10 @@ pub async fn remove(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    if *caller != Caller::Merchant {
-        return Err(Problem::new(
-            Code::MerchantTokenRequired,
-            "Only the merchant's backend removes stored payment methods.",
-        ));
-    }
+    edge::merchant_only(
+        caller,
+        "Only the merchant's backend removes stored payment methods.",
+    )?;
     let key = TokenKey {
         shopper_reference: shopper(request)?,
         stored_payment_method_id: id(request)?,

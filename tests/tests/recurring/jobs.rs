@@ -7,6 +7,7 @@ use local::adyen::webhook::Event;
 use local::adyen::{Answer, Fault};
 use local::bundle::{Adyen, Options};
 use serde_json::json;
+use tests::faulty::Faulty;
 use tests::{Stack, faulty_dynamodb};
 
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge, quick, with};
@@ -123,9 +124,8 @@ async fn a_charge_that_was_sent_keeps_its_answer_when_its_token_is_gone() {
     assert_eq!((shop.processed("PAID"), shop.processed("LOST")), (1, 1));
 }
 
-/// Each DynamoDB call of a charge fails once; the job runs until it has an answer.
-#[tokio::test]
-async fn a_charge_survives_every_failure_of_the_tables() {
+/// A shop whose tables fail on demand.
+async fn behind_a_faulty_dynamodb() -> (Shop, Faulty) {
     let dynamodb = faulty_dynamodb::start().await;
     let stack = Stack::with(Options {
         adyen: Adyen::Simulator(Box::new(quick())),
@@ -135,6 +135,13 @@ async fn a_charge_survives_every_failure_of_the_tables() {
     .await;
     dynamodb.lead_to(stack.bundle.dynamodb_url());
     let shop = Shop::around(stack).await;
+    (shop, dynamodb)
+}
+
+/// Each DynamoDB call of a charge fails once; the job runs until it has an answer.
+#[tokio::test]
+async fn a_charge_survives_every_failure_of_the_tables() {
+    let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     shop.adyen().hold_webhooks();
 
@@ -170,15 +177,7 @@ async fn a_charge_survives_every_failure_of_the_tables() {
 
 #[tokio::test]
 async fn a_revoked_token_is_disabled_even_where_the_first_run_crashed() {
-    let dynamodb = faulty_dynamodb::start().await;
-    let stack = Stack::with(Options {
-        adyen: Adyen::Simulator(Box::new(quick())),
-        variables: BTreeMap::from([faulty_dynamodb::variable(&dynamodb)]),
-        ..Options::default()
-    })
-    .await;
-    dynamodb.lead_to(stack.bundle.dynamodb_url());
-    let shop = Shop::around(stack).await;
+    let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().revoke_token(&id).unwrap());
     shop.adyen().hold_webhooks();
