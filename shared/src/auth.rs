@@ -27,6 +27,7 @@ use crate::{
     adyen::shopper::{CountryCode, ShopperReference},
     amount::Amount,
     config::{Settings, is_this_machine},
+    observe,
     order::Viewer,
     problem::{Code, Problem},
     reference::Reference,
@@ -119,7 +120,7 @@ impl TokenKeys {
     /// `unauthorized`, `token_expired`, or `merchant_token_in_browser`.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
         let token = bearer(headers).ok_or_else(unauthorized)?;
-        let (checkout, merchant) = (self.checkout.get().await, self.merchant.get().await);
+        let (checkout, merchant) = tokio::join!(self.checkout.get(), self.merchant.get());
         let mut verdict = self.judge(token, &checkout, &merchant);
         if verdict == Err(Invalid::Otherwise) {
             // Perhaps signed with a key that is newer than our copy.
@@ -138,7 +139,12 @@ impl TokenKeys {
                 Code::MerchantTokenInBrowser,
                 "This request comes from a browser. Mint a checkout token for it.",
             )),
-            Ok(caller) => Ok(caller),
+            Ok(caller) => {
+                if let Caller::Checkout(token) = &caller {
+                    observe::reference(&token.reference);
+                }
+                Ok(caller)
+            }
             Err(Invalid::Expired) => Err(Problem::new(
                 Code::TokenExpired,
                 "Mint a new token and send the request again.",

@@ -81,7 +81,7 @@ impl Till<'_> {
                 (Outcome::from(&response), response.psp_reference, asked)
             }
             Err(CallError::Rejected { status, error }) => {
-                tracing::warn!(%reference, attempt, status, error = error.error_code, "rejected");
+                tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "rejected");
                 let rejection = Rejection::new(status, &error);
                 (Outcome::Rejected(rejection), error.psp_reference, None)
             }
@@ -118,7 +118,8 @@ pub fn observe(answered: &Result<PaymentResponse, CallError>) {
             (result, response.result_code == ResultCode::Error)
         }
         Err(CallError::Rejected { status, error }) => {
-            ("Rejected", Rejection::new(*status, error).is_ours())
+            let is_ours = Rejection::new(*status, error).is_ours();
+            ("Rejected", is_ours || *status >= 500)
         }
         Err(CallError::Unknown(_)) => ("Unknown", true),
     };

@@ -169,7 +169,7 @@ pub fn rejected(rejection: &Rejection) -> Problem {
 pub fn unanswered(error: &CallError) -> Problem {
     match error {
         CallError::Rejected { status, error } => {
-            tracing::warn!(status, error = error.error_code, "rejected");
+            tracing::warn!(status, errorCode = error.error_code, "rejected");
             rejected(&Rejection::new(*status, error))
         }
         CallError::Unknown(reason) => {
@@ -264,15 +264,16 @@ pub async fn respond(
         route => route,
     };
     let context = request.lambda_context_ref();
+    let work = async {
+        let fault = |_| Problem::new(Code::Internal, "The log of this deployment says more.");
+        runtime::caught(work).await.map_err(fault)?
+    };
     let said = |result: &Result<Response<Body>, Problem>| match result {
-        Ok(response) => Said {
-            status: Some(response.status().as_u16()),
-            code: None,
-        },
-        Err(problem) => Said {
-            status: Some(problem.code().status().as_u16()),
-            code: Some(problem.code().as_str()),
-        },
+        Ok(response) => Said::Answer(response.status().as_u16(), None),
+        Err(problem) => {
+            let code = problem.code();
+            Said::Answer(code.status().as_u16(), Some(code.as_str()))
+        }
     };
     let result = observe::invocation(what, request.headers(), context, work, said).await;
     result.unwrap_or_else(Problem::into_response)

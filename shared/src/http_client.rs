@@ -130,6 +130,15 @@ impl HttpConnector for Connector {
     }
 }
 
+/// Why an answer cannot be read, without what it says: that may be anything.
+pub fn unreadable(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    format!(
+        "unreadable answer: {:?} error at line {line} column {column}",
+        error.classify()
+    )
+}
+
 /// Tells the SDK what may be tried again: time-outs and whatever broke on the wire.
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() {

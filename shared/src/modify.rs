@@ -86,7 +86,7 @@ impl Desk<'_> {
         let (answer, about_content) = match answered {
             Ok(response) => (Ok(response.psp_reference), true),
             Err(CallError::Rejected { status, error }) => {
-                tracing::warn!(%reference, path, status, error = error.error_code, "rejected");
+                tracing::warn!(%reference, path, status, errorCode = error.error_code, "rejected");
                 let rejection = Rejection::new(status, &error);
                 (Err(rejection), is_about_content(status))
             }

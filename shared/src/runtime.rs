@@ -2,10 +2,12 @@
 
 use std::{
     convert::Infallible,
+    panic::{AssertUnwindSafe, PanicHookInfo},
     process::ExitCode,
     time::{Duration, SystemTime},
 };
 
+use futures_util::FutureExt;
 use http::HeaderMap;
 use lambda_http::{Body, Request, Response, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
@@ -57,13 +59,39 @@ where
             let done = run(state, deadline(&event.context, LONGEST_RUN));
             async move {
                 let (headers, context) = (HeaderMap::new(), Some(&event.context));
-                let done =
-                    observe::invocation("schedule", &headers, context, done, |_| Said::default());
-                done.await.map_err(lambda_runtime::Error::from)
+                let done = async { caught(done).await?.map_err(lambda_runtime::Error::from) };
+                let said = |done: &Result<_, _>| Said::Run(done.is_ok());
+                observe::invocation("schedule", &headers, context, done, said).await
             }
         }))
         .await
     })
+}
+
+/// A fault in the code.
+#[derive(Debug, thiserror::Error)]
+#[error("panic")]
+pub struct Panic;
+
+/// What the work comes to, also where it panics: the invocation is still written down, and its
+/// caller answered. Nothing is left halfway that another invocation could meet, as all that
+/// lasts is in the tables.
+///
+/// # Errors
+/// [`Panic`].
+pub async fn caught<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
+    // Boxed, as the compiler gives up on the layout of futures that are nested this deeply.
+    let work = AssertUnwindSafe(Box::pin(work));
+    work.catch_unwind().await.map_err(|_| {
+        observe::outcome("panic");
+        Panic
+    })
+}
+
+/// Writes a panic to the log: where it was, but not its message, which may quote anything.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(place, "panic");
 }
 
 /// What an invocation keeps back for its last words.
@@ -88,6 +116,7 @@ fn live<S: 'static>(
     let env = Env::process();
     observe::name(env.get("METRICS_NAMESPACE").unwrap_or("amazon-pay"));
     log(env.log_level(), std::io::stdout).init();
+    std::panic::set_hook(Box::new(log_panic));
     let runtime = match tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -148,6 +177,6 @@ where
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("{error}");
+    tracing::error!(%error, "the function ends");
     ExitCode::FAILURE
 }

@@ -3,7 +3,7 @@
 //! A managed secret is fetched again once its copy is five minutes old, and as soon as a
 //! credential is not accepted, so that one that was rotated works at once. One request at a
 //! time fetches: where the copy is merely old the others go on with it, and so does
-//! everybody while fetching fails.
+//! everybody while fetching fails or takes too long.
 
 use std::{
     collections::BTreeMap,
@@ -16,12 +16,16 @@ use aws_sdk_secretsmanager::{
     config::{BehaviorVersion, Region, timeout::TimeoutConfig},
 };
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::config::{AWS_ATTEMPT_TIMEOUT, Sdk, aws_error};
 
 /// How long a copy of a managed secret is used.
 const FRESH: Duration = Duration::from_secs(300);
+
+/// How long a request waits for a secret to be fetched again. Secrets Manager answers in tens of
+/// milliseconds; a request that has a copy is not given up for one that does not answer.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long nothing is fetched after a credential was not accepted and there was no other:
 /// whoever guesses keys must not make us ask for ours each time.
@@ -74,10 +78,12 @@ impl<T> Secret<T> {
 
     /// The value, fetched again where the copy is too old.
     pub async fn get(&self) -> Arc<T> {
+        let is_old = || self.with_copy(|copy| copy.tried.elapsed() >= FRESH);
         if let Some(origin) = &self.origin
-            && self.with_copy(|copy| copy.tried.elapsed() >= FRESH)
+            && is_old()
             // Whoever comes second uses the copy.
             && let Ok(_flight) = origin.flight.try_lock()
+            && is_old()
         {
             self.fetch(origin).await;
         }
@@ -117,7 +123,8 @@ impl<T> Secret<T> {
     /// Replaces the copy, unless fetching fails.
     async fn fetch(&self, origin: &Origin<T>) {
         self.with_copy(|copy| copy.tried = Instant::now());
-        let fetched = fetch(&origin.client, &origin.id).await;
+        let fetched = timeout(REFRESH_TIMEOUT, fetch(&origin.client, &origin.id)).await;
+        let fetched = fetched.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let read = fetched.and_then(|text| Ok(((origin.parse)(&text)?, text)));
         match read {
             Ok((value, text)) => self.with_copy(|copy| {

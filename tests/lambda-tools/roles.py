@@ -14,34 +14,15 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
+
+from cloudformation import FUNCTION, LOGS, cloudformation
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".aws-sam/build/template.yaml"
 
-FUNCTION = "AWS::Serverless::Function"
-LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 TRACES = "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"
 SECRET = re.compile(r"arn:\$\{AWS::Partition\}:secretsmanager:\$\{AWS::Region\}:\$\{AWS::AccountId\}:secret:\$\{(\w+)\}-\?{6}")
-
-
-class Region:
-    """As much of a boto3 session as the translator asks for."""
-
-    region_name = "eu-west-1"
-
-
-def cloudformation(template):
-    """What SAM makes of the template, once the code is uploaded."""
-    for described in template["Resources"].values():
-        if described["Type"] == FUNCTION:
-            described["Properties"]["CodeUri"] = "s3://bucket/code"
-    defaults = {name: about.get("Default", name) for name, about in template["Parameters"].items()}
-    policies = {"AWSLambdaBasicExecutionRole": LOGS}
-    translated = Translator(policies, Parser(), boto_session=Region()).translate(template, defaults)
-    return met(translated["Resources"])
 
 
 def listed(value):
@@ -112,7 +93,7 @@ def main(actions):
         performed[caller].add((action, about))
     template = yaml_parse(BUILT.read_text())
     functions = [name for name, about in template["Resources"].items() if about["Type"] == FUNCTION]
-    resources = cloudformation(template)
+    resources = met(cloudformation(template, {})["Resources"])
 
     failures = 0
     roles = {}

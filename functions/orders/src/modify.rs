@@ -10,6 +10,7 @@ use shared::{
     auth::Caller,
     edge,
     modify::{Desk, Said},
+    observe,
     order::{self, Derived, ModificationState, Operation, Order, RefundReason, Refusal, Status},
     problem::{Code, Problem},
     reference::Reference,
@@ -182,6 +183,8 @@ fn answer(order: &Order, at: usize) -> Result<Response<Body>, Problem> {
             "Adyen's Customer Area tells; another request needs another Idempotency-Key.",
         ));
     }
+    observe::outcome(state.as_str());
+    observe::payment(&modification.payment);
     let answer = Answer {
         reference: &order.reference,
         status: derived.status,

@@ -92,7 +92,7 @@ pub async fn submit(
             answer(&present(order)?, attempt, response.asked().as_ref(), viewer)
         }
         Err(CallError::Rejected { status, error }) => {
-            tracing::warn!(%reference, attempt, status, error = error.error_code, "details rejected");
+            tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "details rejected");
             // The attempt waits for the shopper as it did, unless the same was sent before or
             // since and may have been processed. Content that Adyen does not take never is.
             let decides = |it: &Details| Some(it.sent_at) == first || is_about_content(status);

@@ -93,30 +93,31 @@ pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError>
     let now = Timestamp::now();
     let then = now - state.after;
     let open = state.orders.unsettled(then).await?;
-    let longest = open.first().map(|(since, _)| now.duration_since(*since));
-    let age = longest.unwrap_or_default().unsigned_abs();
-    observe::count(Metric::UnsettledAge(age));
     let findings = stream::iter(open)
-        .map(async |(_, reference)| {
+        .map(async |(since, reference)| {
             let found = look_at(state, &reference, then, until - MARKING).await;
             if let Err(error) = &found {
                 tracing::error!(%reference, %error, "an order could not be looked at");
             }
-            found
+            (since, found)
         })
         .buffer_unordered(AT_ONCE);
-    let report = findings
-        .fold(Report::default(), async |mut report, found| {
+    let nothing = (Report::default(), now);
+    let (report, oldest) = findings
+        .fold(nothing, async |(mut report, oldest), (since, found)| {
             report.open += 1;
+            let is_open = !matches!(found, Ok(Finding::Settled | Finding::Told));
             match found {
                 Ok(Finding::Settled) => report.settled += 1,
-                Ok(Finding::Unknown) => report.unknown += 1,
+                Ok(Finding::Unknown | Finding::Told) => report.unknown += 1,
                 Ok(Finding::Waits) => {}
                 Err(_) => report.failed += 1,
             }
-            report
+            (report, if is_open { oldest.min(since) } else { oldest })
         })
         .await;
+    let age = now.duration_since(oldest).unsigned_abs();
+    observe::count(Metric::UnsettledAge(age));
     tracing::info!(?report, "settled");
     Ok(report)
 }
@@ -127,6 +128,8 @@ enum Finding {
     Settled,
     /// It needs attention.
     Unknown,
+    /// It needs attention, and did before.
+    Told,
     /// It waits for the shopper or for Adyen, as it may.
     Waits,
 }
@@ -153,8 +156,14 @@ async fn look_at(
     let (_, finding) = state
         .orders
         .change(reference, Start::At(Box::new(order)), |order| {
-            let finding = order.as_mut().map(|order| give_up(order, then));
-            Ok::<_, StoreError>(finding.unwrap_or(Finding::Settled))
+            let Some(order) = order else {
+                return Ok::<_, StoreError>(Finding::Settled);
+            };
+            let before = order.clone();
+            Ok(match give_up(order, then) {
+                Finding::Unknown if *order == before => Finding::Told,
+                finding => finding,
+            })
         })
         .await?;
     Ok(finding)

@@ -54,41 +54,52 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
     let event = match event(state, live, item) {
         Ok(event) => event,
         Err(why) => {
+            observe::outcome("ignored");
             tracing::warn!(
-                event_code,
-                psp_reference,
-                merchant_reference,
+                eventCode = event_code,
+                pspReference = psp_reference,
+                merchantReference = merchant_reference,
                 "an event that is applied to nothing: {why}"
             );
             return Ok(());
         }
     };
     let named = merchant_reference.parse::<Reference>().ok();
-    let order = match state.orders.deliver(&event, named.as_ref()).await {
+    let delivered = state.orders.deliver(&event, named.as_ref()).await;
+    observe::payment(event.payment());
+    let order = match delivered {
         Ok(order) => order,
         Err(error) if error.is_permanent() => {
-            tracing::error!(%error, event_code, psp_reference, merchant_reference, "an event that its order cannot take is set aside");
-            return Ok(state.orders.set_aside(&event, named.as_ref()).await?);
+            state.orders.set_aside(&event, named.as_ref()).await?;
+            observe::set_aside();
+            tracing::error!(
+                %error,
+                eventCode = event_code,
+                pspReference = psp_reference,
+                merchantReference = merchant_reference,
+                "an event that its order cannot take is set aside"
+            );
+            return Ok(());
         }
         Err(error) => return Err(error.into()),
     };
     if let Some(order) = &order {
         match reconcile::learn_from_event(&state.tokens, order, &event).await {
             Err(error) if error.is_permanent() => {
-                tracing::error!(%error, ?event, "a token that cannot be disabled");
+                tracing::error!(%error, pspReference = psp_reference, "a token that cannot be disabled");
             }
             learned => learned?,
         }
     }
-    let order = order.as_ref().map(|order| order.reference.as_str());
+    let reference = order.as_ref().map(|order| order.reference.as_str());
     tracing::info!(
-        event_code,
-        psp_reference,
-        merchant_reference,
+        eventCode = event_code,
+        pspReference = psp_reference,
+        merchantReference = merchant_reference,
         success = event.success,
-        order,
+        reference,
         "{}",
-        if order.is_some() {
+        if reference.is_some() {
             "event stored"
         } else {
             "event parked until an order claims its payment"
@@ -117,7 +128,7 @@ fn event(state: &State, live: bool, item: &NotificationRequestItem) -> Result<Ev
     }
     if item.amount.is_some() && event.amount.is_none() {
         let (code, psp_reference, _) = event.key();
-        tracing::warn!(%code, psp_reference, amount = ?item.amount, "an amount that cannot be read");
+        tracing::warn!(eventCode = %code, pspReference = psp_reference, amount = ?item.amount, "an amount that cannot be read");
     }
     trim(&mut event);
     Ok(event)

@@ -36,9 +36,10 @@ pub async fn receive(
     match event(state, &notification) {
         Ok((key, event)) => store(state, &key, event).await,
         Err(why) => {
+            observe::outcome("ignored");
             tracing::warn!(
                 kind,
-                event_id,
+                eventId = event_id,
                 "a notification that is applied to nothing: {why}"
             );
             Ok(())
@@ -70,24 +71,31 @@ fn event(
 async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(), Problem> {
     if event.names_payment() {
         event.reference = state.orders.of_payment(&event.event_id).await?;
+        event.reference.iter().for_each(observe::reference);
+        observe::payment(&event.event_id);
     }
     let changed = state
         .tokens
         .change(key, |token| {
+            let known = token.clone();
             token
                 .get_or_insert_with(|| Token::new(key.clone(), Timestamp::now()))
                 .record(event.clone());
-            Ok::<_, StoreError>(())
+            Ok::<_, StoreError>(*token != known)
         })
         .await;
     let token = match changed {
-        Ok((token, ())) => token,
+        Ok((token, news)) => {
+            observe::heard(news);
+            token
+        }
         // The log has all of it.
         Err(error) if error.is_permanent() => {
+            observe::set_aside();
             tracing::error!(
                 %error,
                 kind = event.kind.as_str(),
-                event_id = event.event_id,
+                eventId = event.event_id,
                 "an event that its token cannot take"
             );
             return Ok(());
@@ -96,9 +104,9 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
     };
     tracing::info!(
         kind = event.kind.as_str(),
-        event_id = event.event_id,
+        eventId = event.event_id,
         status = ?token.map(|token| token.status()),
-        order = event.reference.as_ref().map(Reference::as_str),
+        reference = event.reference.as_ref().map(Reference::as_str),
         "token event stored"
     );
     Ok(())

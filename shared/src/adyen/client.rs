@@ -17,6 +17,7 @@ use url::Url;
 use super::lenient::{lenient_word, word};
 use crate::{
     config::{Settings, service_url},
+    http_client::unreadable,
     observe::{self, Called},
     secrets::Secret,
 };
@@ -220,8 +221,7 @@ fn address<'a>(api: &Url, path: impl IntoIterator<Item = &'a str>) -> Url {
 }
 
 fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
-    serde_json::from_slice(answer)
-        .map_err(|error| CallError::Unknown(format!("unreadable answer: {error}")))
+    serde_json::from_slice(answer).map_err(|error| CallError::Unknown(unreadable(&error)))
 }
 
 pub(super) struct Failure {
@@ -267,9 +267,7 @@ impl Failure {
 }
 
 async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
-    if let Some(trace) = observe::traceparent_header() {
-        request = request.header("traceparent", trace);
-    }
+    request = request.headers(observe::trace_headers());
     let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
     let exchange = async {
         let response = request.send().await?;

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
 use crate::{
+    http_client::unreadable,
     observe::{self, Called},
     secrets::Secret,
 };
@@ -101,7 +102,8 @@ impl Client {
         let url: Url = url.parse().map_err(unavailable)?;
         let mut wait = FIRST_WAIT;
         let mut private_key = self.private_key().await;
-        for left in (0..TRIES).rev() {
+        let mut tries = 0;
+        loop {
             let signer = Signer {
                 key: &private_key,
                 public_key_id: &self.public_key_id,
@@ -122,15 +124,15 @@ impl Client {
                 private_key = newer;
                 continue;
             }
+            tries += 1;
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if left == 0 || !failure.again || Instant::now() + pause >= until {
+            if tries == TRIES || !failure.again || Instant::now() + pause >= until {
                 return Err(failure.error);
             }
             tracing::info!(%method, error = %failure.error, "asking Amazon Pay again");
             sleep(pause).await;
             wait *= 2;
         }
-        Err(CallError::Unavailable("not tried".to_owned()))
     }
 
     async fn attempt<T: DeserializeOwned>(
@@ -151,7 +153,8 @@ impl Client {
                 Timestamp::now(),
             )
             .map_err(|error| Failure::unavailable(format!("not signed: {error}"), false))?;
-        let mut request = self.http.request(method.clone(), url.clone());
+        let request = self.http.request(method.clone(), url.clone());
+        let mut request = request.headers(observe::trace_headers());
         for (name, value) in headers {
             request = request.header(name, value);
         }
@@ -174,7 +177,7 @@ impl Client {
         };
         if status.is_success() {
             return serde_json::from_slice(&body)
-                .map_err(|error| Failure::unavailable(format!("unreadable: {error}"), false));
+                .map_err(|error| Failure::unavailable(unreadable(&error), false));
         }
         if status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429) {
             return Err(Failure::unavailable(format!("status {status}"), true));

@@ -37,13 +37,20 @@ pub enum Metric {
     HmacKeyMatched(usize),
     /// An event waits for an order to claim its payment.
     ParkedEvent,
+    /// An event that neither an order nor a payment nor a token can take, which a person must
+    /// look at.
+    EventSetAside,
     /// Somebody else changed an item in between.
     WriteConflict,
     /// An order began to need a person, by `Reason`.
     NeedsAttention(&'static str),
+    /// A request was answered 5xx.
+    ServerError,
+    /// How long a request took.
+    Latency(Duration),
     /// How long one call of Adyen took.
     AdyenLatency(Duration),
-    /// How long the longest open outcome has been open.
+    /// How long the longest open outcome has been open, of those that no person was told of.
     UnsettledAge(Duration),
 }
 
@@ -59,22 +66,35 @@ impl Metric {
     ) {
         let count = |name, dimension| (name, "Count", 1.0, dimension);
         match self {
-            Self::Payment(result) => count("Payments", Some(("Result", result.clone()))),
+            Self::Payment(result) => count("Payments", Some(("Result", named(result)))),
             Self::PaymentError => count("PaymentErrors", None),
-            Self::WebhookEvent(code) => count("WebhookEvents", Some(("EventCode", code.clone()))),
+            Self::WebhookEvent(code) => count("WebhookEvents", Some(("EventCode", named(code)))),
             Self::WebhookDuplicate => count("WebhookDuplicates", None),
             Self::WebhookSignatureFailure => count("WebhookSignatureFailures", None),
             Self::HmacKeyMatched(position) => {
                 count("HmacKeyMatched", Some(("Key", position.to_string())))
             }
             Self::ParkedEvent => count("ParkedEvents", None),
+            Self::EventSetAside => count("EventsSetAside", None),
             Self::WriteConflict => count("WriteConflicts", None),
             Self::NeedsAttention(reason) => {
                 count("NeedsAttention", Some(("Reason", (*reason).to_owned())))
             }
+            Self::ServerError => count("ServerErrors", None),
+            Self::Latency(took) => ("Latency", "Milliseconds", milliseconds(*took), None),
             Self::AdyenLatency(took) => ("AdyenLatency", "Milliseconds", milliseconds(*took), None),
             Self::UnsettledAge(age) => ("UnsettledAge", "Seconds", age.as_secs_f64(), None),
         }
+    }
+}
+
+/// A word of Adyen's as a dimension's value. Each new one is a metric that costs money, and
+/// CloudWatch takes no empty one.
+fn named(word: &str) -> String {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    match word.len() {
+        1..=64 if word.chars().all(is_name) => word.to_owned(),
+        _ => "other".to_owned(),
     }
 }
 

@@ -11,6 +11,7 @@ pub use metrics::{METRICS, Metric, name};
 
 use std::{
     cell::RefCell,
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
@@ -19,7 +20,10 @@ use lambda_runtime::Context;
 use tracing::Instrument;
 
 use self::{metrics::publish, trace::Trace};
-use crate::order::{Derived, Order};
+use crate::{
+    order::{Derived, Order},
+    reference::Reference,
+};
 
 /// Whom an invocation called.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +46,8 @@ struct Calls {
 /// What is known of an invocation so far.
 #[derive(Debug, Default)]
 struct Observed {
-    reference: Option<String>,
+    /// A run of the schedule touches many.
+    references: BTreeSet<String>,
     psp_reference: Option<String>,
     outcome: Option<String>,
     adyen: Calls,
@@ -56,17 +61,28 @@ tokio::task_local! {
     static OBSERVED: RefCell<Observed>;
 }
 
-/// What the caller was answered.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Said {
-    /// The HTTP status.
-    pub status: Option<u16>,
-    /// The problem's code.
-    pub code: Option<&'static str>,
+/// What an invocation ended with.
+#[derive(Debug, Clone, Copy)]
+pub enum Said {
+    /// An HTTP answer: its status, and the problem's code.
+    Answer(u16, Option<&'static str>),
+    /// A run of the schedule, which succeeded or failed.
+    Run(bool),
+}
+
+impl Said {
+    /// In one word, where nobody said it better.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Answer(_, Some(code)) => code,
+            Self::Answer(_, None) | Self::Run(true) => "ok",
+            Self::Run(false) => "failed",
+        }
+    }
 }
 
 /// Does the work of one invocation, of that route or kind, and writes down what it came to.
-/// `say` tells what the caller was answered.
+/// `say` tells what it ended with.
 pub async fn invocation<R>(
     what: &str,
     headers: &HeaderMap,
@@ -75,8 +91,13 @@ pub async fn invocation<R>(
     say: impl FnOnce(&R) -> Said,
 ) -> R {
     let trace = Trace::of(headers, context);
-    let request_id = context.map_or("", |context| context.request_id.as_str());
-    let span = tracing::info_span!("invocation", request_id, trace_id = trace.id());
+    // Of the highest level, so that no line goes without it.
+    let span = tracing::error_span!(
+        "invocation",
+        requestId = context.map_or("", |context| context.request_id.as_str()),
+        traceId = trace.id(),
+        xrayTraceId = trace.xray_id(),
+    );
     let begun = Instant::now();
     let observed = RefCell::new(Observed {
         trace,
@@ -84,30 +105,47 @@ pub async fn invocation<R>(
     });
     let work = async {
         let result = work.await;
-        let Said { status, code } = say(&result);
-        OBSERVED.with(|observed| {
-            let observed = observed.take();
-            tracing::info!(
-                what,
-                reference = observed.reference,
-                psp_reference = observed.psp_reference,
-                outcome = observed.outcome,
-                status,
-                code,
-                took_ms = milliseconds(begun.elapsed()),
-                adyen_calls = observed.adyen.number,
-                adyen_ms = milliseconds(observed.adyen.took),
-                amazon_pay_calls = observed.amazon_pay.number,
-                amazon_pay_ms = milliseconds(observed.amazon_pay.took),
-                dynamodb_calls = observed.dynamodb.number,
-                dynamodb_ms = milliseconds(observed.dynamodb.took),
-                "done"
-            );
-            publish(&observed.metrics);
-        });
+        let (said, took) = (say(&result), begun.elapsed());
+        OBSERVED.with(|observed| observed.take().write_down(what, said, took));
         result
     };
     OBSERVED.scope(observed, work.instrument(span)).await
+}
+
+impl Observed {
+    fn write_down(mut self, what: &str, said: Said, took: Duration) {
+        let (status, code) = match said {
+            Said::Answer(status, code) => (Some(status), code),
+            Said::Run(_) => (None, None),
+        };
+        // More than one would be none that the line is about.
+        let reference = self.references.pop_first();
+        let reference = reference.filter(|_| self.references.is_empty());
+        tracing::info!(
+            what,
+            reference,
+            pspReference = self.psp_reference,
+            outcome = self.outcome.as_deref().unwrap_or(said.word()),
+            status,
+            code,
+            tookMs = milliseconds(took),
+            adyenCalls = self.adyen.number,
+            adyenMs = milliseconds(self.adyen.took),
+            amazonPayCalls = self.amazon_pay.number,
+            amazonPayMs = milliseconds(self.amazon_pay.took),
+            dynamodbCalls = self.dynamodb.number,
+            dynamodbMs = milliseconds(self.dynamodb.took),
+            "done"
+        );
+        if let Some(status) = status {
+            self.metrics.push(Metric::Latency(took));
+            // 501 is what a deployment without Amazon Pay's keys is meant to say.
+            if status >= 500 && status != 501 {
+                self.metrics.push(Metric::ServerError);
+            }
+        }
+        publish(&self.metrics);
+    }
 }
 
 /// Notes something of the invocation; outside of one there is nothing to note.
@@ -115,16 +153,23 @@ fn note(act: impl FnOnce(&mut Observed)) {
     let _ = OBSERVED.try_with(|observed| act(&mut observed.borrow_mut()));
 }
 
-/// Tells which order the invocation is about.
-pub fn order(order: &Order) {
-    let last = order.attempts.last();
-    let payment = last.and_then(|attempt| attempt.psp_reference.as_deref());
-    note(|observed| observed.reference = Some(order.reference.to_string()));
-    payment.into_iter().for_each(payment_of);
+/// Tells which order the invocation is about, by its reference.
+pub fn reference(reference: &Reference) {
+    note(|observed| {
+        observed.references.insert(reference.to_string());
+    });
 }
 
-/// Tells which payment the invocation is about.
-pub fn payment_of(psp_reference: &str) {
+/// Tells which order the invocation is about, and with that which payment.
+pub fn order(order: &Order) {
+    reference(&order.reference);
+    let last = order.attempts.last();
+    let named = last.and_then(|attempt| attempt.psp_reference.as_deref());
+    named.into_iter().for_each(payment);
+}
+
+/// Tells which payment the invocation is about, by its pspReference.
+pub fn payment(psp_reference: &str) {
     note(|observed| observed.psp_reference = Some(psp_reference.to_owned()));
 }
 
@@ -133,19 +178,33 @@ pub fn outcome(word: &str) {
     note(|observed| observed.outcome = Some(word.to_owned()));
 }
 
+/// Tells whether an event was news.
+pub fn heard(news: bool) {
+    outcome(if news { "stored" } else { "duplicate" });
+    if !news {
+        count(Metric::WebhookDuplicate);
+    }
+}
+
+/// Tells that an event fits nothing that is stored, so that a person must look at it.
+pub fn set_aside() {
+    outcome("setAside");
+    count(Metric::EventSetAside);
+}
+
 /// Counts or measures something.
 pub fn count(metric: Metric) {
     note(|observed| observed.metrics.push(metric));
 }
 
 /// Tells what an order needs a person for that did not need one before.
-pub fn attention(before: Option<&Derived>, after: &Derived) {
+pub fn attention(reference: &Reference, before: Option<&Derived>, after: &Derived) {
     let known = |reason: &&'static str| {
         before.is_some_and(|before| before.needs_attention.iter().any(|it| it.code() == *reason))
     };
     let reasons = after.needs_attention.iter().map(|reason| reason.code());
     for reason in reasons.filter(|reason| !known(reason)) {
-        tracing::warn!(reason, "an order needs attention");
+        tracing::warn!(%reference, reason, "an order needs attention");
         count(Metric::NeedsAttention(reason));
     }
 }
@@ -166,10 +225,11 @@ pub fn called(service: Called, took: Duration) {
     });
 }
 
-/// Carries the invocation's trace on, in a header of W3C's.
-pub fn traceparent_header() -> Option<HeaderValue> {
-    let header = OBSERVED.try_with(|observed| observed.borrow().trace.traceparent.clone());
-    header.ok().flatten()
+/// The headers of W3C's with which the invocation's trace goes on: `traceparent`, and
+/// `tracestate` where the caller sent one.
+pub fn trace_headers() -> HeaderMap {
+    let headers = OBSERVED.try_with(|observed| observed.borrow().trace.w3c.clone());
+    headers.unwrap_or_default()
 }
 
 /// Carries the invocation's trace on to AWS, in the header `X-Amzn-Trace-Id`.

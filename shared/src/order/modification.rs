@@ -10,7 +10,7 @@
 //! its kind, payment and amount that came after it and speaks of no other.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Derived, Event, Order, Payment, Rejection, reports::Reports, sha256, take::KEY_LIFE};
 use crate::{adyen::notification::EventCode, amount::Amount};
@@ -133,8 +133,7 @@ pub struct Modification {
 }
 
 /// What became of a request to modify a payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModificationState {
     /// Whether Adyen has received it is not known yet.
     Requested,
@@ -151,6 +150,18 @@ pub enum ModificationState {
 }
 
 impl ModificationState {
+    /// The state in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Unknown => "unknown",
+            Self::Received => "received",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+        }
+    }
+
     /// Whether Adyen may yet carry it out.
     pub fn open(self) -> bool {
         matches!(self, Self::Requested | Self::Unknown | Self::Received)
@@ -159,6 +170,12 @@ impl ModificationState {
     /// Whether it is not even known that Adyen has received it.
     pub fn in_doubt(self) -> bool {
         matches!(self, Self::Requested | Self::Unknown)
+    }
+}
+
+impl Serialize for ModificationState {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

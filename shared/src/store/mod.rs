@@ -66,11 +66,9 @@ impl StoreError {
 }
 
 impl From<serde_dynamo::Error> for StoreError {
-    fn from(error: serde_dynamo::Error) -> Self {
-        Self {
-            message: format!("item: {error}"),
-            permanent: true,
-        }
+    /// The error itself may quote the item.
+    fn from(_: serde_dynamo::Error) -> Self {
+        Self::unreadable("an item")
     }
 }
 

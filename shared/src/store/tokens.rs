@@ -18,6 +18,7 @@ use super::StoreError;
 use crate::{
     adyen::shopper::ShopperReference,
     config::{Settings, text},
+    observe::{self, Metric},
     reference::Reference,
     token::{Token, TokenKey, TokenStatus},
 };
@@ -27,8 +28,9 @@ type Item = HashMap<String, AttributeValue>;
 /// The index that leads from a token's id to its shopper.
 const SHOPPERS: &str = "shoppers";
 
-/// How long a change is tried while others change the same token.
-const CONTENTION: Duration = Duration::from_secs(20);
+/// How long a change is tried while others change the same token: less than Adyen waits for the
+/// answer to a webhook.
+const CONTENTION: Duration = Duration::from_secs(8);
 
 /// The tokens table.
 #[derive(Debug, Clone)]
@@ -143,7 +145,11 @@ impl Tokens {
             };
             token.version += 1;
             token.updated_at = Timestamp::now();
-            match self.write(before.as_ref(), token).await? {
+            let written = self.write(before.as_ref(), token).await?;
+            if let Written::Conflict(_) = written {
+                observe::count(Metric::WriteConflict);
+            }
+            match written {
                 Written::Done => return Ok((after, value)),
                 Written::Conflict(_) if Instant::now() >= until => {
                     return Err(StoreError::passing("too many changes of one token at once").into());

@@ -1,8 +1,11 @@
 //! The trace of a request goes on with whom is called.
 
+use std::collections::BTreeMap;
+
 use lambda_runtime::Context;
 use reqwest::Method;
-use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 use shared::observe::{self, Said};
 use tests::{Answer, Stack, browser, payment};
 
@@ -35,28 +38,86 @@ async fn the_caller_s_trace_reaches_adyen_and_no_other_text_does() {
     }
 }
 
-/// What calls carry in an invocation with these.
-async fn carried(traceparent: Option<&str>, xray: Option<&str>) -> [Option<HeaderValue>; 2] {
-    let mut headers = HeaderMap::new();
-    if let Some(traceparent) = traceparent {
-        headers.insert("traceparent", traceparent.parse().unwrap());
-    }
+/// What calls carry in an invocation with these headers.
+async fn carried(
+    headers: &[(&'static str, &str)],
+    xray: Option<&str>,
+) -> (Value, Option<HeaderValue>) {
+    let headers: HeaderMap = headers
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
     let mut context = Context::default();
     context.xray_trace_id = xray.map(str::to_owned);
-    let work = async { [observe::traceparent_header(), observe::xray_header()] };
-    observe::invocation("test", &headers, Some(&context), work, |_| Said::default()).await
+    let work = async { (observe::trace_headers(), observe::xray_header()) };
+    let said = |_: &_| Said::Run(true);
+    let (w3c, xray) = observe::invocation("test", &headers, Some(&context), work, said).await;
+    let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+    let w3c = w3c
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)));
+    (json!(w3c.collect::<BTreeMap<_, _>>()), xray)
 }
 
 #[tokio::test]
 async fn lambda_s_trace_is_carried_on_in_x_ray_s_words_and_w3c_s() {
     let text = |it: &str| Some(HeaderValue::from_str(it).unwrap());
-    for (traceparent, xray, expected) in [
-        (None, Some(XRAY), [text(FROM_XRAY), text(XRAY)]),
-        (Some(THEIRS), Some(XRAY), [text(THEIRS), text(XRAY)]),
-        (Some(THEIRS), None, [text(THEIRS), None]),
-        (Some("planted"), Some("planted"), [None, text("planted")]),
-        (None, None, [None, None]),
+    let theirs = &[("traceparent", THEIRS)];
+    for (headers, xray, expected) in [
+        (
+            &[][..],
+            Some(XRAY),
+            (json!({"traceparent": FROM_XRAY}), text(XRAY)),
+        ),
+        (
+            theirs,
+            Some(XRAY),
+            (json!({"traceparent": THEIRS}), text(XRAY)),
+        ),
+        (theirs, None, (json!({"traceparent": THEIRS}), None)),
+        (
+            &[("traceparent", "planted")],
+            Some("planted"),
+            (json!({}), text("planted")),
+        ),
+        (&[], None, (json!({}), None)),
     ] {
-        assert_eq!(carried(traceparent, xray).await, expected);
+        assert_eq!(carried(headers, xray).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_trace_s_state_goes_with_it_and_a_later_version_is_read_as_far_as_it_is_known() {
+    let later = format!(
+        "cc-{}-what-comes-later",
+        THEIRS.strip_prefix("00-").unwrap()
+    );
+    for (traceparent, expected) in [
+        (
+            THEIRS,
+            json!({"traceparent": THEIRS, "tracestate": "vendor=state"}),
+        ),
+        (
+            &later,
+            json!({"traceparent": THEIRS, "tracestate": "vendor=state"}),
+        ),
+        (&THEIRS.replacen("00-", "ff-", 1), json!({})),
+        (&THEIRS.replacen("00-", "0-", 1), json!({})),
+    ] {
+        let headers = [("traceparent", traceparent), ("tracestate", "vendor=state")];
+        assert_eq!(carried(&headers, None).await.0, expected, "{traceparent}");
+    }
+    let several = [
+        ("traceparent", THEIRS),
+        ("tracestate", "a=1"),
+        ("tracestate", "b=2"),
+    ];
+    let headers: HeaderMap = several
+        .iter()
+        .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+        .collect();
+    let work = async { observe::trace_headers() };
+    let carried = observe::invocation("test", &headers, None, work, |_| Said::Run(true)).await;
+    let states: Vec<_> = carried.get_all("tracestate").iter().collect();
+    assert_eq!(states, ["a=1", "b=2"]);
 }

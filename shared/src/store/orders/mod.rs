@@ -178,7 +178,7 @@ impl Orders {
             }
             match conflict {
                 None => {
-                    observe::attention(change.was.as_ref(), &change.is);
+                    observe::attention(reference, change.was.as_ref(), &change.is);
                     return Ok((after, value));
                 }
                 Some(_) if Instant::now() >= until => {
@@ -222,11 +222,12 @@ impl Orders {
                 })
                 .await?;
             if let Some(news) = claimed {
-                heard(news);
+                observe::heard(news);
                 return Ok(order);
             }
         }
         let Some(owner) = self.park(event).await? else {
+            observe::outcome("parked");
             observe::count(Metric::ParkedEvent);
             return Ok(None);
         };
@@ -236,15 +237,8 @@ impl Orders {
                 Ok::<_, StoreError>(order.map(|order| order.receive(event, now)))
             })
             .await?;
-        heard(news.unwrap_or(true));
+        observe::heard(news.unwrap_or(true));
         Ok(order)
-    }
-}
-
-/// Counts an event that was no news.
-fn heard(news: bool) {
-    if !news {
-        observe::count(Metric::WebhookDuplicate);
     }
 }
 

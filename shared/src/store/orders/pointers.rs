@@ -43,7 +43,7 @@ impl Orders {
             Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
             Ok(_) => Ok(None),
             Err(error) => {
-                tracing::error!(psp_reference, %error, "a payment that leads to no order");
+                tracing::error!(pspReference = psp_reference, %error, "a payment that leads to no order");
                 Ok(None)
             }
         }
