@@ -1,6 +1,8 @@
 //! docs/going-live.md: every alarm, and every reason for a person to look at an order.
 
-use crate::{openapi::attention, text, yaml};
+use tests::files::{text, yaml};
+
+use crate::openapi::attention;
 
 #[test]
 fn every_alarm_has_a_heading() {

@@ -2,7 +2,7 @@
 
 use shared::problem::Code;
 
-use crate::text;
+use tests::files::text;
 
 #[test]
 fn every_problem_code_is_explained_in_sequence_and_no_other() {

@@ -1,6 +1,6 @@
 //! Links between the documents.
 
-use crate::{file, text};
+use tests::files::{file, text};
 
 #[test]
 fn links_lead_somewhere() {

@@ -9,8 +9,9 @@ use shared::{
     order::{Attention, ModificationState, NextStep, Operation, Status},
     problem::Code,
 };
+use tests::files::yaml;
 
-use crate::{every, yaml};
+use crate::every;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 

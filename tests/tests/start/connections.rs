@@ -1,11 +1,15 @@
-//! Connections that stand before the first request.
+//! What is fetched and opened before the first request, all of it at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use axum::Router;
+use axum::http::HeaderMap;
+use axum::{Json, Router};
+use serde_json::json;
 use shared::config::{Env, Settings};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 /// A server that counts its connections, which end with it.
 async fn server() -> (String, Arc<AtomicUsize>) {
@@ -70,6 +74,57 @@ async fn a_function_opens_none_that_it_does_not_need_and_waits_for_none_that_fai
     // Not the one with the API key.
     Settings::load(&env, &["ADYEN_HMAC_KEYS"]).await.unwrap();
     assert_eq!(to_adyen.load(Ordering::SeqCst), 0);
+}
+
+/// A server that answers nobody until so many ask at once.
+async fn gathering(number: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (here, _) = watch::channel(0);
+    let here = Arc::new(here);
+    let answer = move |headers: HeaderMap| async move {
+        let mut seen = here.subscribe();
+        here.send_modify(|here| *here += 1);
+        let _guard = Leaving(here.clone());
+        seen.wait_for(|here| *here >= number).await.unwrap();
+        // Whoever waits sees it before anybody leaves.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let secret = headers.contains_key("x-amz-target");
+        let text = if secret { "00112233" } else { "" };
+        Json(json!({"Name": "S", "SecretString": text}))
+    };
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+/// One fewer is there, also where its caller gave up.
+struct Leaving(Arc<watch::Sender<usize>>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.send_modify(|here| *here -= 1);
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_fetched_while_connections_are_opened() {
+    let url = gathering(4).await;
+    let env = env(&[
+        ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &url),
+        ("ADYEN_API_KEY_SECRET", "one"),
+        ("ADYEN_HMAC_KEYS_SECRET", "two"),
+        ("ADYEN_CHECKOUT_URL", &url),
+        ("AWS_ENDPOINT_URL_DYNAMODB", &url),
+        ("ORDERS_TABLE", "orders"),
+    ]);
+    let secrets = ["ADYEN_API_KEY", "ADYEN_HMAC_KEYS"];
+    let settings = Settings::load(&env, &secrets).await.unwrap();
+    settings.finish(Some(())).unwrap();
 }
 
 #[tokio::test]

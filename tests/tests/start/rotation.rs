@@ -16,12 +16,16 @@ const NEW_HMAC: &str = "00112233445566778899AABBCCDDEEFF00112233445566778899AABB
 const NEW_TOKEN_KEY: &str = "a-new-key-for-tokens-of-at-least-32-bytes";
 const NEW_API_KEY: &str = "a-new-api-key";
 
-const MANAGED: [(&str, &str); 5] = [
+/// Not the one that the simulator knows.
+const FORMER_PRIVATE_KEY: &str = include_str!("former-private-key.pem");
+
+const MANAGED: [(&str, &str); 6] = [
     ("ADYEN_API_KEY", keys::ADYEN_API_KEY),
     ("ADYEN_HMAC_KEYS", keys::STANDARD_HMAC_KEY),
     ("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY),
     ("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY),
     ("WEBHOOK_BASIC_AUTH", "user:old-password"),
+    ("AMAZON_PAY_PRIVATE_KEY", FORMER_PRIVATE_KEY),
 ];
 
 /// The bundle with its secrets in a Secrets Manager, and an Adyen that has the new ones.
@@ -55,6 +59,13 @@ fn checkout(reference: &str, key: &str) -> String {
     }))
     .unwrap();
     mint(&Caller::Checkout(order), key, 600).unwrap()
+}
+
+/// Lets so many seconds pass.
+async fn later(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -94,6 +105,47 @@ async fn keys_rotate_without_a_refused_request() {
     let merchant = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
     let answer = stack.get("/orders/NEW", &merchant).await;
     assert_eq!(answer.body["confirmed"], true, "{answer:?}");
+
+    // The old keys are taken out, and five minutes later nobody accepts them any more.
+    manager.put("ADYEN_HMAC_KEYS", NEW_HMAC);
+    manager.put("CHECKOUT_TOKEN_KEYS", NEW_TOKEN_KEY);
+    manager.put("MERCHANT_TOKEN_KEYS", NEW_TOKEN_KEY);
+    later(301).await;
+    let pay = async |reference: &str, key: &str| {
+        let body = payment(reference, "160583287597AMZN");
+        stack
+            .post("/payments", &checkout(reference, key), &body)
+            .await
+    };
+    let paid = pay("LAST", NEW_TOKEN_KEY).await;
+    assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
+    assert!(
+        stack
+            .adyen()
+            .webhooks_settled(Duration::from_secs(10))
+            .await
+    );
+    let order = stack.get("/orders/LAST", &merchant).await;
+    assert_eq!(order.body["confirmed"], true, "{order:?}");
+    let refused = pay("NO-MORE", keys::CHECKOUT_TOKEN_KEY).await;
+    assert_eq!(refused.code(), "unauthorized");
+}
+
+#[tokio::test]
+async fn a_private_key_that_amazon_pay_refuses_is_fetched_again() {
+    let (stack, manager) = rotating().await;
+    stack.bundle.amazon().unwrap().open("S1");
+    let confirm = async || {
+        let request = stack.request(reqwest::Method::PATCH, "/checkoutSessions/S1");
+        let token = checkout("ORDER-1", keys::CHECKOUT_TOKEN_KEY);
+        Answer::of(request.bearer_auth(token)).await
+    };
+    assert_eq!(confirm().await.code(), "amazon_pay_configuration");
+    manager.put("AMAZON_PAY_PRIVATE_KEY", local::amazon::PRIVATE_KEY);
+    // Longer than nothing is fetched again after a refusal.
+    later(6).await;
+    let confirmed = confirm().await;
+    assert_eq!(confirmed.status, 200, "{confirmed:?}");
 }
 
 #[tokio::test]
@@ -126,21 +178,20 @@ async fn a_secret_that_cannot_be_had_any_more_is_used_as_it_was() {
     assert_eq!(answer.code(), "order_not_found");
 }
 
-#[tokio::test]
-async fn a_copy_is_used_for_five_minutes_and_fetched_once() {
+/// A secret that is "one".
+async fn one() -> (Secret<String>, Manager) {
     let (manager, url) = Manager::with(&[("S", "one")]).await;
     let env = env(&url, &[("ADYEN_API_KEY_SECRET", "S")]);
     let mut settings = Settings::load(&env, &["ADYEN_API_KEY"]).await.unwrap();
     let read = |value: &str| text(value).map_err(str::to_owned);
     let secret = settings.secret("ADYEN_API_KEY", read);
-    let secret: Secret<String> = settings.finish(secret).unwrap();
-    manager.put("S", "two");
+    (settings.finish(secret).unwrap(), manager)
+}
 
-    let later = async |seconds| {
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(seconds)).await;
-        tokio::time::resume();
-    };
+#[tokio::test]
+async fn a_copy_is_used_for_five_minutes_and_fetched_once() {
+    let (secret, manager) = one().await;
+    manager.put("S", "two");
     later(299).await;
     assert_eq!(*secret.get().await, "one");
     later(2).await;
@@ -148,4 +199,32 @@ async fn a_copy_is_used_for_five_minutes_and_fetched_once() {
     assert!(all.iter().any(|value| **value == "two"));
     assert_eq!(*secret.get().await, "two");
     assert_eq!(manager.asked_for("S"), 2);
+}
+
+#[tokio::test]
+async fn a_copy_is_used_on_while_no_other_can_be_fetched() {
+    let (secret, manager) = one().await;
+    manager.fail();
+    later(301).await;
+    assert_eq!(*secret.get().await, "one");
+    // Nor is every request held up by another try.
+    assert_eq!(*secret.get().await, "one");
+    assert_eq!(manager.asked_for("S"), 2);
+    manager.put("S", "two");
+    later(301).await;
+    assert_eq!(*secret.get().await, "two");
+}
+
+#[tokio::test]
+async fn nobody_waits_long_for_a_secrets_manager_that_does_not_answer() {
+    let (secret, manager) = one().await;
+    manager.fall_silent();
+    later(301).await;
+    let value = secret.get().await;
+    assert_eq!(*value, "one");
+    assert_eq!(secret.other_than(&value).await, None);
+    // Each of them gave up before the SDK would have tried a second time.
+    assert_eq!(manager.asked_for("S"), 3);
+    assert_eq!(*secret.get().await, "one");
+    assert_eq!(manager.asked_for("S"), 3);
 }

@@ -2,7 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use axum::{
@@ -21,6 +24,7 @@ use shared::config::Env;
 pub struct Manager {
     secrets: Arc<Mutex<BTreeMap<String, String>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    silent: Arc<AtomicBool>,
 }
 
 async fn answer(With(manager): With<Manager>, headers: HeaderMap, body: Bytes) -> Response {
@@ -28,6 +32,9 @@ async fn answer(With(manager): With<Manager>, headers: HeaderMap, body: Bytes) -
     assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
     let id = body["SecretId"].as_str().unwrap().to_owned();
     manager.asked.lock().unwrap().push(id.clone());
+    if manager.silent.load(Ordering::SeqCst) {
+        std::future::pending::<()>().await;
+    }
     match manager.secrets.lock().unwrap().get(&id) {
         Some(secret) => Json(json!({"Name": id, "SecretString": secret})).into_response(),
         None => {
@@ -61,6 +68,11 @@ impl Manager {
     /// From now on nothing can be had.
     pub fn fail(&self) {
         self.secrets.lock().unwrap().clear();
+    }
+
+    /// From now on nothing is answered.
+    pub fn fall_silent(&self) {
+        self.silent.store(true, Ordering::SeqCst);
     }
 
     pub fn asked_for(&self, id: &str) -> usize {

@@ -1,0 +1,262 @@
+//! Every flow, and what goes wrong in each, with values planted that must not be printed.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::adyen::{self, Answer as Reply, Fault, webhook::Event};
+use local::bundle::{Adyen, Options};
+use local::{amazon, keys};
+use reqwest::{Method, header::HeaderMap};
+use serde_json::{Value, json};
+use shared::observe::{self, Said};
+use tests::{Answer, Stack, backend, browser_with};
+
+pub const MAIL: &str = "planted-mail@shopper.example";
+pub const STREET: &str = "Planted Street";
+pub const NAME: &str = "Plantedname";
+pub const PHONE: &str = "+31201112233";
+pub const ADDRESS: &str = "203.0.113.99";
+pub const AGENT: &str = "Planted/5.0 (Agent)";
+pub const SHOPPER: &str = "planted-shopper-1";
+pub const TOKEN: &str = "PLANTED-AMZN";
+pub const API_KEY: &str = "planted-api-key";
+pub const PASSWORD: &str = "planted-user:planted-password";
+pub const GARBAGE: &str = "planted-garbage";
+
+pub async fn start() -> Stack {
+    let adyen = adyen::Options {
+        api_key: API_KEY.to_owned(),
+        basic_auth: Some(PASSWORD.to_owned()),
+        webhook_delay: Duration::from_millis(10),
+        token_webhook_delay: Duration::from_millis(20),
+        redelivery: vec![Duration::from_millis(10); 3],
+        ..adyen::Options::default()
+    };
+    let password = ("WEBHOOK_BASIC_AUTH".to_owned(), PASSWORD.to_owned());
+    Stack::with(Options {
+        adyen: Adyen::Simulator(Box::new(adyen)),
+        variables: [password].into(),
+        ..Options::default()
+    })
+    .await
+}
+
+/// A payment with everything that may be known of a shopper.
+fn payment(reference: &str, token: &str) -> Value {
+    let address = json!({
+        "street": STREET, "houseNumberOrName": "1", "city": "Plantedcity",
+        "postalCode": "1011 DJ", "country": "NL",
+    });
+    json!({
+        "amount": {"currency": "EUR", "value": 1000},
+        "reference": reference,
+        "paymentMethod": {"type": "amazonpay", "amazonPayToken": token},
+        "returnUrl": "https://planted.example/return",
+        "billingAddress": address, "deliveryAddress": address,
+        "shopperEmail": MAIL, "telephoneNumber": PHONE, "shopperIP": ADDRESS,
+        "shopperName": {"firstName": NAME, "lastName": NAME},
+        "shopperReference": SHOPPER, "storePaymentMethod": true,
+        "recurringProcessingModel": "Subscription",
+        "channel": "Web", "origin": "https://planted.example",
+        "browserInfo": {
+            "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+            "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": AGENT,
+        },
+    })
+}
+
+fn checkout(reference: &str) -> String {
+    browser_with(json!({
+        "reference": reference,
+        "amount": {"currency": "EUR", "value": 1000},
+        "shopperReference": SHOPPER,
+    }))
+}
+
+/// Every flow. Gives secrets that came up on the way.
+pub async fn everything(stack: &Stack) -> Vec<String> {
+    let mut secrets = vec![backend(), checkout("A")];
+    secrets.extend(payments(stack).await);
+    impossible(stack).await;
+    webhooks(stack).await;
+    secrets.push(stored(stack).await);
+    secrets.extend(amazon_pay(stack).await);
+    afterwards(stack).await;
+    secrets
+}
+
+async fn pay(stack: &Stack, reference: &str, ending: &str) -> Answer {
+    let body = payment(reference, &format!("{TOKEN}{ending}"));
+    stack.post("/payments", &checkout(reference), &body).await
+}
+
+async fn bring(stack: &Stack, reference: &str, details: Value) -> Answer {
+    let body = json!({ "details": details });
+    stack
+        .post("/payments/details", &checkout(reference), &body)
+        .await
+}
+
+/// Paying, with and without the bank. Gives what only the bank and the browser know.
+async fn payments(stack: &Stack) -> Vec<String> {
+    let lookup = json!({"shopperLocale": "nl-NL"});
+    stack.post("/paymentMethods", &checkout("A"), &lookup).await;
+    for (reference, ending) in [
+        ("A", ""),
+        ("B", "-REFUSED"),
+        ("C", "-ERROR"),
+        ("D", "-UNKNOWN"),
+        ("E", "-FAULT-901"),
+        ("F", "-HTTP-500"),
+        ("G", "-DROP"),
+    ] {
+        pay(stack, reference, ending).await;
+        pay(stack, reference, ending).await;
+    }
+    // An answer that nobody understands.
+    let answer = Reply::json(200, &json!({"resultCode": [MAIL], "pspReference": GARBAGE}));
+    stack.adyen().inject(Fault::instead(answer).on("/payments"));
+    assert_eq!(pay(stack, "H", "").await.status, 202);
+
+    let asked = pay(stack, "I", "-3DS-REDIRECT").await;
+    let result = adyen::redirect_result(&asked.body["action"], "approved");
+    bring(stack, "I", json!({"redirectResult": GARBAGE})).await;
+    let paid = bring(stack, "I", json!({"redirectResult": result})).await;
+    assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
+
+    let asked = pay(stack, "J", "-3DS-CHALLENGE").await;
+    let fingerprint = adyen::fingerprint_result(&asked.body["action"]);
+    let asked = bring(stack, "J", json!({"threeDSResult": fingerprint})).await;
+    let challenge = adyen::challenge_result(&asked.body["action"], true);
+    let paid = bring(stack, "J", json!({"threeDSResult": challenge})).await;
+    assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
+    vec![result, fingerprint, challenge]
+}
+
+/// Bodies, tokens and fields that cannot be.
+async fn impossible(stack: &Stack) {
+    let request = stack.request(Method::POST, "/payments");
+    let request = request.bearer_auth(checkout("A"));
+    let request = request.header("content-type", "application/json");
+    Answer::of(request.body(format!("{{\"{GARBAGE}\":"))).await;
+    let strange = json!({"shopperEmail": 1, GARBAGE: MAIL});
+    stack.post("/payments", &checkout("A"), &strange).await;
+    stack.post("/payments", GARBAGE, &strange).await;
+}
+
+/// Webhooks, signed and not, of orders that are known, unknown and unreadable.
+async fn webhooks(stack: &Stack) {
+    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
+    assert!(settled.await);
+    let http = stack.request(Method::POST, "/webhooks");
+    Answer::of(http.body(format!("{{\"{GARBAGE}\": \"{MAIL}\"}}"))).await;
+    let (user, password) = PASSWORD.split_once(':').unwrap();
+    let forged = json!({"type": "recurring.token.created", "eventId": GARBAGE});
+    let http = stack.request(Method::POST, "/webhooks").json(&forged);
+    let http = http.basic_auth(user, Some(password));
+    let refused = Answer::of(http.header("hmacsignature", GARBAGE)).await;
+    assert_eq!(refused.code(), "invalid_signature");
+
+    unreadable(stack, "ODD", None).await;
+    stack
+        .adyen()
+        .inject_webhook(adyen::WebhookFault::BadSignature);
+    for (code, payment, reference) in [
+        ("AUTHORISATION", "PSP-1", "A"),
+        ("REFUND", "PSP-2", "NOBODY-S"),
+        ("AUTHORISATION", "PSP-3", "ODD"),
+    ] {
+        let mut event = Event::new(code, keys::MERCHANT_ACCOUNT, payment, reference);
+        event.reason = Some(format!("{MAIL} {GARBAGE}"));
+        event.amount = Some(adyen::Amount {
+            currency: "EUR".to_owned(),
+            value: 5,
+        });
+        // The very first with a wrong signature.
+        for _ in 0..3 {
+            stack.adyen().notify(&event).unwrap();
+        }
+    }
+    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
+    assert!(settled.await);
+}
+
+/// An order that no version wrote, found by the schedule if it is open since then.
+async fn unreadable(stack: &Stack, reference: &str, since: Option<&str>) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = stack.dynamodb().put_item().table_name("orders");
+    let put = put
+        .item("reference", text(reference))
+        .item("amount", text(GARBAGE));
+    let put = match since {
+        Some(since) => put.item("unsettledSince", text(since)),
+        None => put,
+    };
+    put.send().await.unwrap();
+}
+
+/// What is stored, charged and removed. Gives its id.
+async fn stored(stack: &Stack) -> String {
+    let stored = format!("/shoppers/{SHOPPER}/storedPaymentMethods");
+    let listed = stack
+        .get(&format!("{stored}?refresh=true"), &backend())
+        .await;
+    let methods = listed.body["storedPaymentMethods"].as_array().unwrap();
+    let id = methods[0]["storedPaymentMethodId"].as_str().unwrap();
+    let charge = json!({
+        "amount": {"currency": "EUR", "value": 1000}, "reference": "MONTH-1",
+        "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": id},
+        "shopperReference": SHOPPER, "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "Subscription", "shopperEmail": MAIL, "shopperIP": ADDRESS,
+    });
+    stack.adyen().inject(Fault::status(500).on("/payments"));
+    stack.post("/payments", &backend(), &charge).await;
+    stack.post("/payments", &backend(), &charge).await;
+    let remove = stack.request(Method::DELETE, &format!("{stored}/{id}"));
+    Answer::of(remove.bearer_auth(backend())).await;
+    id.to_owned()
+}
+
+/// Amazon Pay's side. Gives the tokens that came from there.
+async fn amazon_pay(stack: &Stack) -> Option<String> {
+    let urls = json!({
+        "checkoutReviewReturnUrl": "https://planted.example/review",
+        "checkoutResultReturnUrl": "https://planted.example/result",
+    });
+    stack.post("/checkoutSessions", &checkout("K"), &urls).await;
+    let amazon = stack.bundle.amazon().unwrap();
+    amazon.open("S1");
+    for id in ["planted-session", "S1"] {
+        let path = format!("/checkoutSessions/{id}");
+        let patch = stack.request(Method::PATCH, &path);
+        Answer::of(patch.bearer_auth(checkout("K"))).await;
+    }
+    amazon.confirmed("S2", "10.00", "EUR");
+    amazon.inject(amazon::Fault::status(500));
+    amazon.inject(amazon::Fault::refusal(400, "InvalidParameterValue"));
+    for (id, status) in [("S2", 422), ("planted-session", 404), ("S2", 200)] {
+        let method = json!({"type": "amazonpay", "amazonCheckoutSessionId": id});
+        let body = json!({ "paymentMethod": method });
+        let answer = stack.post("/payments", &checkout("K"), &body).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+    }
+    amazon.books().sessions["S2"].amazon_pay_token()
+}
+
+/// What the backend and the schedule do later.
+async fn afterwards(stack: &Stack) {
+    stack.get("/orders/A", &checkout("A")).await;
+    // Of the order A two payments stand, so that it is not clear which is meant.
+    for reference in ["A", "I"] {
+        for operation in ["refunds", "captures", "cancels", "reversals"] {
+            let path = format!("/orders/{reference}/{operation}");
+            stack.post(&path, &backend(), &json!({})).await;
+        }
+    }
+    unreadable(stack, "OLD", Some("2026-01-01T00:00:00Z")).await;
+    let (headers, schedule) = (HeaderMap::new(), stack.bundle.settle());
+    let run = observe::invocation("schedule", &headers, None, schedule, |_| Said::Run(true));
+    assert_eq!(run.await.unwrap().failed, 1);
+    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
+    settled.await;
+}
