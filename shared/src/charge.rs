@@ -72,7 +72,10 @@ impl Till<'_> {
             .post::<PaymentResponse>("payments", &payment, Some(&key), until)
             .await;
         observe(&answered);
-        if let Some(token) = TokenKey::charged_by(&payment) {
+        // Under one key Adyen may answer what became of another request.
+        let mut tries = order.tries(attempt).iter();
+        let is_about_this = tries.all(|other| other.instrument == sent.instrument);
+        if let Some(token) = TokenKey::charged_by(&payment).filter(|_| is_about_this) {
             reconcile::learn(self.tokens, &token, &answered, &reference).await?;
         }
         let (outcome, psp_reference, asked) = match answered {

@@ -235,9 +235,7 @@ async fn forget(
         .change(&reference, Start::At(Box::new(order)), |order| {
             let attempt = order.as_mut().and_then(|order| order.attempt_mut(attempt));
             if let Some(attempt) = attempt {
-                attempt
-                    .details
-                    .retain(|details| details.outcome.is_some() || !not_taken(details));
+                attempt.forget(&not_taken);
             }
             Ok::<_, Problem>(())
         })

@@ -270,15 +270,18 @@ fn give_up(order: &mut Order, then: Timestamp) -> Finding {
         .last()
         .map(|attempt| attempt.state);
     let waits = match (state, order.attempts.last_mut()) {
-        (Some(AttemptState::Unknown), Some(attempt)) => {
-            attempt.outcome_unknown = true;
-            return Finding::Unknown;
+        (Some(state), Some(attempt)) if state.unresolved() => {
+            let in_doubt = match state {
+                AttemptState::Unknown => attempt.started_at < then,
+                _ => attempt.details_in_doubt(then),
+            };
+            if in_doubt {
+                attempt.outcome_unknown = true;
+                return Finding::Unknown;
+            }
+            true
         }
-        (Some(state), Some(attempt)) if state.unresolved() && attempt.details_in_flight() => {
-            attempt.outcome_unknown = true;
-            return Finding::Unknown;
-        }
-        (state, _) => state.is_some_and(AttemptState::unresolved),
+        _ => false,
     };
     match (in_doubt.is_empty(), waits) {
         (false, _) => Finding::Unknown,

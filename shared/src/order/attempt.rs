@@ -249,6 +249,20 @@ impl Attempt {
         self.details.iter().any(|details| details.outcome.is_none())
     }
 
+    /// Whether something that the browser brought back before `then` has no answer.
+    pub fn details_in_doubt(&self, then: Timestamp) -> bool {
+        let mut unanswered = self.details.iter().filter(|it| it.outcome.is_none());
+        unanswered.any(|details| details.sent_at < then)
+    }
+
+    /// Forgets what the browser brought back and Adyen did not take: the attempt is as it was
+    /// before.
+    pub fn forget(&mut self, not_taken: impl Fn(&Details) -> bool) {
+        self.details
+            .retain(|details| details.outcome.is_some() || !not_taken(details));
+        self.outcome_unknown &= self.outcome.is_none() || self.details_in_flight();
+    }
+
     /// Notes that a request is sent again while the outcome is not known, for whoever sent it
     /// before: a rejection of theirs is not the end of the attempt then.
     pub(super) fn sent_again(&mut self, request: &Try, now: Timestamp) {

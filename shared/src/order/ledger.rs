@@ -120,7 +120,10 @@ fn ledger(
             attention.insert(Attention::CurrencyDiffers);
             0
         }
-        None => 0,
+        None => {
+            attention.insert(Attention::AmountUnreadable);
+            0
+        }
     };
 
     let report = reports.authorisation(psp_reference);
@@ -161,10 +164,12 @@ fn ledger(
     };
 
     let wanted = (order.amount.currency.code(), order.amount.value);
-    if report
-        .and_then(|event| event.amount.as_ref())
-        .is_some_and(|amount| (amount.currency.as_str(), amount.value) != wanted)
-    {
+    let differs = |event: &&Event| match &event.amount {
+        Some(amount) => (amount.currency.as_str(), amount.value) != wanted,
+        // Of what was refused it does not matter.
+        None => event.success,
+    };
+    if report.as_ref().is_some_and(differs) {
         attention.insert(Attention::AmountDiffers);
     }
     if unclear {

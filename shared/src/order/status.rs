@@ -73,6 +73,8 @@ impl Serialize for Status {
 pub enum Attention {
     /// An AUTHORISATION is not about the order's amount.
     AmountDiffers,
+    /// An AUTHORISATION, capture or refund has no amount that can be read.
+    AmountUnreadable,
     /// A payment was cancelled although a capture of it stands.
     CancelledAfterCapture,
     /// A CANCEL_OR_REFUND does not say which.
@@ -102,6 +104,7 @@ impl Attention {
     pub fn code(&self) -> &'static str {
         match self {
             Self::AmountDiffers => "amount_differs",
+            Self::AmountUnreadable => "amount_unreadable",
             Self::CancelledAfterCapture => "cancelled_after_capture",
             Self::CancelOrRefundUnclear => "cancel_or_refund_unclear",
             Self::CaptureExceedsAuthorised => "capture_exceeds_authorised",

@@ -48,9 +48,13 @@ impl StoreError {
     fn sdk<E: std::error::Error + ProvideErrorMetadata + 'static, R: std::fmt::Debug>(
         error: SdkError<E, R>,
     ) -> Self {
-        let message = crate::config::aws_error(&error);
+        Self::told(crate::config::aws_error(&error))
+    }
+
+    /// What DynamoDB said.
+    fn told(message: String) -> Self {
         // An item that would have become larger than DynamoDB takes: it has no code for that,
-        // only these words, in a transaction too.
+        // only these words.
         let too_large = ["Item size", "exceeded the maximum allowed size"];
         Self {
             permanent: too_large.iter().all(|words| message.contains(words)),

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use local::adyen::{Answer as Said, Fault};
+use local::adyen::{self, Answer as Reply, Fault};
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
-use tests::{Answer, Stack, backend, passing_time};
+use shared::observe::{self, Said};
+use tests::output::Output;
+use tests::{Answer, Stack, backend, browser, passing_time, payment};
 
 async fn an_hour_passes(stack: &Stack, reference: &str) {
     passing_time::pass(&stack.dynamodb(), reference, SignedDuration::from_hours(1)).await;
@@ -36,6 +39,105 @@ async fn an_order_that_waits_for_its_shopper_is_left_alone() {
     let report = stack.bundle.settle().await.unwrap();
     assert_eq!((report.open, report.unknown), (1, 0), "{report:?}");
     assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
+}
+
+/// An order from an hour ago whose shopper comes back from the bank just now. Gives what the
+/// shopper's browser then posts.
+async fn comes_back_late(stack: &Stack) -> Value {
+    let mut body = payment("ORDER-1", "x-3DS-REDIRECT");
+    body["browserInfo"] = json!({
+        "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+        "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
+    });
+    let asked = stack.post("/payments", &browser("ORDER-1"), &body).await;
+    an_hour_passes(stack, "ORDER-1").await;
+    let result = adyen::redirect_result(&asked.body["action"], "approved");
+    json!({"details": {"redirectResult": result}})
+}
+
+#[tokio::test]
+async fn what_a_browser_brought_back_just_now_is_left_alone() {
+    let stack = Stack::start().await;
+    let details = comes_back_late(&stack).await;
+    let late = Fault::answer_late(Duration::from_millis(500));
+    stack.adyen().inject(late.on("/payments/details"));
+    let posted = async {
+        let answer = stack
+            .post("/payments/details", &browser("ORDER-1"), &details)
+            .await;
+        assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    };
+    let schedule = async {
+        while stack
+            .adyen()
+            .books()
+            .calls_to("/payments/details")
+            .is_empty()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let report = stack.bundle.settle().await.unwrap();
+        assert_eq!((report.open, report.unknown), (1, 0), "{report:?}");
+        assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
+    };
+    tokio::join!(posted, schedule);
+}
+
+#[tokio::test]
+async fn a_doubt_that_adyen_ends_without_a_payment_needs_nobody_any_more() {
+    let stack = Stack::start().await;
+    let details = comes_back_late(&stack).await;
+    let post = async || {
+        stack
+            .post("/payments/details", &browser("ORDER-1"), &details)
+            .await
+    };
+    stack
+        .adyen()
+        .inject(Fault::status(500).on("/payments/details"));
+    assert_eq!(post().await.status, 202);
+    an_hour_passes(&stack, "ORDER-1").await;
+    assert_eq!(stack.bundle.settle().await.unwrap().unknown, 1);
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
+
+    stack
+        .adyen()
+        .inject(Fault::error("702").on("/payments/details"));
+    assert_eq!(post().await.code(), "adyen_rejected");
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["needsAttention"], json!([]));
+    assert_eq!(post().await.body["resultCode"], "Authorised");
+}
+
+/// The age that a run of the schedule measures, in seconds.
+async fn age(stack: &Stack) -> f64 {
+    let output = Output::default();
+    let guard = tracing::subscriber::set_default(output.subscriber());
+    let (headers, run) = (HeaderMap::new(), stack.bundle.settle());
+    let run = observe::invocation("schedule", &headers, None, run, |_| Said::Run(true));
+    run.await.unwrap();
+    drop(guard);
+    let (metrics, _) = output.lines();
+    let age = metrics
+        .iter()
+        .find_map(|line| line["UnsettledAge"][0].as_f64());
+    age.unwrap()
+}
+
+#[tokio::test]
+async fn an_age_is_measured_until_a_person_is_told() {
+    let stack = Stack::start().await;
+    assert_eq!(age(&stack).await, 0.0);
+    stack.pay("UNKNOWN", "x-HTTP-500").await;
+    an_hour_passes(&stack, "UNKNOWN").await;
+    assert!((3600.0..3700.0).contains(&age(&stack).await));
+    assert_eq!(age(&stack).await, 0.0);
+
+    stack.pay("PENDING", "x-PENDING").await;
+    an_hour_passes(&stack, "PENDING").await;
+    assert!((3600.0..3700.0).contains(&age(&stack).await));
+    assert!((3600.0..3700.0).contains(&age(&stack).await));
 }
 
 /// A payment with that token stores a payment method: gives its id.
@@ -77,7 +179,7 @@ async fn charge(stack: &Stack, reference: &str, token: &str) -> Answer {
 /// As [`charge`], and Adyen's answer is lost.
 async fn charge_in_doubt(stack: &Stack, reference: &str, token: &str) {
     stack.adyen().hold_webhooks();
-    let lost = Fault::afterwards(Said::text(500, "text/plain", "oops"));
+    let lost = Fault::afterwards(Reply::text(500, "text/plain", "oops"));
     stack.adyen().inject(lost.on("/payments"));
     let answer = charge(stack, reference, token).await;
     assert_eq!(answer.status, 202, "{answer:?}");

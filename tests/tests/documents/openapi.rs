@@ -135,7 +135,7 @@ fn answers_have_the_words_that_are_described_and_no_other() {
 
 /// The reasons of `needsAttention`, without what follows a colon.
 pub fn attention() -> BTreeSet<String> {
-    let reasons = every!(Attention: AmountDiffers, CancelledAfterCapture, CancelOrRefundUnclear,
+    let reasons = every!(Attention: AmountDiffers, AmountUnreadable, CancelledAfterCapture, CancelOrRefundUnclear,
         CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers,
         ModificationUnknown, OutcomeUnknown,
         PaidTwice(Vec::new()), RefundExceedsCaptured, RefundFailedUnmatched, TooManyEvents);

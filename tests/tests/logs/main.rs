@@ -6,50 +6,12 @@ mod flows;
 mod metrics;
 
 use std::collections::BTreeSet;
-use std::io;
-use std::sync::{Arc, Mutex};
 
 use local::keys;
 use local::template::Template;
 use serde_json::Value;
 use shared::edge;
-use tracing::Subscriber;
-use tracing::level_filters::LevelFilter;
-
-/// Whatever is printed.
-#[derive(Clone, Default)]
-struct Output(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Output {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Output {
-    /// Prints everything to it.
-    fn subscriber(&self) -> impl Subscriber + Send + Sync {
-        let writer = self.clone();
-        shared::runtime::log(LevelFilter::TRACE, move || writer.clone())
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Each line is a JSON document: the metrics, and the others.
-    fn lines(&self) -> (Vec<Value>, Vec<Value>) {
-        let text = self.text();
-        let read = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
-        let lines = text.lines().map(read);
-        lines.partition(|line: &Value| line["_aws"].is_object())
-    }
-}
+use tests::output::Output;
 
 #[tokio::test]
 async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper() {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use local::adyen::webhook::Event;
 use local::adyen::{Answer, Fault};
 use local::bundle::{Adyen, Options};
 use serde_json::json;
 use tests::faulty::Faulty;
-use tests::{Stack, faulty_dynamodb};
+use tests::{Stack, faulty_dynamodb, passing_time};
 
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge, quick, with};
 
@@ -220,6 +221,32 @@ async fn a_revoked_token_is_disabled_where_only_the_webhook_says_so() {
     assert_problem(&next, 422, "stored_payment_method_disabled");
     assert_eq!(shop.calls("/payments"), calls);
     assert_eq!(shop.processed("MONTH-1"), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_may_be_to_another_one_s_charge_disables_nothing() {
+    let shop = Shop::open().await;
+    let revoked = shop.stored(SHOPPER, "FIRST").await;
+    shop.pay_and_store(SHOPPER, "SECOND", "ANOTHER-CARD").await;
+    shop.settle().await;
+    let stored = shop.ids(SHOPPER, "").await;
+    let healthy = stored.iter().find(|id| **id != revoked).unwrap();
+    assert!(shop.adyen().revoke_token(&revoked).unwrap());
+    shop.adyen().hold_webhooks();
+    let page = Answer::text(502, "text/html", "<html></html>");
+    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    let first = charge(SHOPPER, "MONTH-1", &revoked);
+    assert_eq!(shop.charge_with_key(&first, "one").await.status, 202);
+
+    // Under the attempt's key Adyen says what became of the first.
+    let minute = SignedDuration::from_mins(1);
+    passing_time::pass(&shop.stack.dynamodb(), "MONTH-1", minute).await;
+    let second = charge(SHOPPER, "MONTH-1", healthy);
+    assert_paid(&shop.charge_with_key(&second, "two").await, "refused", 1);
+
+    assert_eq!(shop.ids(SHOPPER, "").await, stored);
+    let next = shop.charge(&charge(SHOPPER, "MONTH-2", healthy)).await;
+    assert_paid(&next, "authorised", 1);
 }
 
 #[tokio::test]

@@ -296,6 +296,28 @@ async fn a_pointer_without_room_for_more_holds_up_nothing() {
 }
 
 #[tokio::test]
+async fn a_pointer_without_room_for_its_order_holds_up_nothing() {
+    let world = World::new().await;
+    world.paid("order", "AMZN").await;
+    let stuffed = world.stack.dynamodb().put_item().table_name("orders");
+    let stuffed = stuffed
+        .item(
+            "reference",
+            AttributeValue::S("psp#FULL000000000001".to_owned()),
+        )
+        .item("stuffing", AttributeValue::S("x".repeat(409_556)))
+        .item("parked", AttributeValue::N("0".to_owned()));
+    stuffed.send().await.unwrap();
+    // The order learns of a payment that its pointer cannot lead to it.
+    let told = item("AUTHORISATION", "FULL000000000001", "order");
+    world.tell(&told).await;
+    let aside = world
+        .item("parked#FULL000000000001#AUTHORISATION#true")
+        .await;
+    assert!(aside.unwrap().contains_key("event"));
+}
+
+#[tokio::test]
 async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
     let world = World::new().await;
     let odd = |key: &str, name: &str, value: AttributeValue| {

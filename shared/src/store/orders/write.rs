@@ -17,6 +17,7 @@ use super::{
     pointers::{Pointer, pointer},
 };
 use crate::{
+    config::aws_error,
     order::{Derived, Order, Status},
     store::StoreError,
 };
@@ -155,7 +156,10 @@ impl Orders {
         {
             return Ok(Some(Conflict::Unseen));
         }
-        Err(StoreError::sdk(error))
+        // The transaction as a whole says no more than that it was cancelled.
+        let told = reasons.iter().filter_map(CancellationReason::message);
+        let told = told.collect::<Vec<_>>().join("; ");
+        Err(StoreError::told(format!("{}: {told}", aws_error(&error))))
     }
 
     /// The order as a write on the condition that nobody wrote since `before`.

@@ -63,6 +63,27 @@ fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() 
 }
 
 #[test]
+fn an_amount_that_cannot_be_read_counts_as_nothing_and_needs_a_person() {
+    let unreadable = |mut event: Event| {
+        event.amount = None;
+        event
+    };
+    let order = || manual().tried(answered("Authorised", "P"));
+    let authorised = order().told(unreadable(authorisation("P")));
+    assert_eq!(
+        attention(&authorised),
+        ["amount_differs", "amount_unreadable"]
+    );
+    let refused = order().told(unreadable(authorisation("P").failed()));
+    assert!(attention(&refused).is_empty());
+    let paid = || order().told(authorisation("P"));
+    for event in [modification("CAPTURE", "C"), modification("REFUND", "R")] {
+        let odd = paid().told(unreadable(event));
+        assert_eq!(attention(&odd), ["amount_unreadable"]);
+    }
+}
+
+#[test]
 fn the_same_webhook_again_is_kept_with_its_later_date() {
     let early = authorisation("P").at(1000);
     let late = authorisation("P").at(2000).because("061585:1111:03/2030");

@@ -1,0 +1,45 @@
+//! What the functions print, caught.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::Value;
+use tracing::{Subscriber, level_filters::LevelFilter};
+
+/// Whatever is printed, at the least severe level.
+#[derive(Clone, Default)]
+pub struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Output {
+    /// Prints everything to it.
+    pub fn subscriber(&self) -> impl Subscriber + Send + Sync {
+        let writer = self.clone();
+        shared::runtime::log(LevelFilter::TRACE, move || writer.clone())
+    }
+
+    /// All of it.
+    pub fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Each line is a JSON document: the metrics, and the others.
+    pub fn lines(&self) -> (Vec<Value>, Vec<Value>) {
+        let text = self.text();
+        let read = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));
+        let lines = text.lines().map(read);
+        lines.partition(|line: &Value| line["_aws"].is_object())
+    }
+}
