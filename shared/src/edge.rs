@@ -9,13 +9,17 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::{
-    adyen::{client::CallError, shopper::CountryCode},
+    adyen::{
+        client::CallError,
+        shopper::{CountryCode, ShopperReference},
+    },
     amount::Amount,
     auth::{Caller, Checkout},
     observe::{self, Said},
     order::Rejection,
     problem::{Code, Problem},
     reconcile::ReconcileError,
+    reference::Reference,
     runtime,
     strict_json::{self, ParseError, Strict},
 };
@@ -75,9 +79,16 @@ pub fn json_object_or_nothing(request: &Request) -> Result<Map<String, Value>, P
     }
 }
 
+/// Whether the caller names a field: one that is `null` counts as left out.
+pub fn names(body: &Map<String, Value>, field: &str) -> bool {
+    body.get(field).is_some_and(|value| !value.is_null())
+}
+
 /// Adds a field that the caller left out.
 pub fn fill(body: &mut Map<String, Value>, field: &str, value: Value) {
-    body.entry(field).or_insert(value);
+    if !names(body, field) {
+        body.insert(field.to_owned(), value);
+    }
 }
 
 /// Adds what a browser's token fixes where the browser left it out.
@@ -101,27 +112,37 @@ pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
     }
 }
 
-/// Whether a browser names its token's amount.
-///
-/// # Errors
-/// `amount_mismatch`.
-pub fn amount_agrees(token: &Checkout, amount: &Amount) -> Result<(), Problem> {
-    if token.amount == *amount {
-        Ok(())
-    } else {
-        Err(not_the_tokens(Code::AmountMismatch, "amount"))
-    }
+/// What a request says of what a checkout token fixes.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// The order.
+    pub reference: Option<&'a Reference>,
+    /// What it costs.
+    pub amount: Option<&'a Amount>,
+    /// Where the shopper is.
+    pub country_code: Option<&'a CountryCode>,
+    /// Who the shopper is.
+    pub shopper_reference: Option<&'a ShopperReference>,
 }
 
-/// Whether a browser names its token's country, if that has one.
+/// Whether a browser, once [`fill_from_token`] has filled in what it left out, names what its
+/// token says.
 ///
 /// # Errors
-/// `country_mismatch`.
-pub fn country_agrees(token: &Checkout, country_code: Option<&CountryCode>) -> Result<(), Problem> {
-    if token.country_code.is_none() || token.country_code.as_ref() == country_code {
-        Ok(())
+/// `wrong_order`, `amount_mismatch`, `country_mismatch` or `wrong_shopper`.
+pub fn agrees(token: &Checkout, named: Named<'_>) -> Result<(), Problem> {
+    let wrong = |code, field| Err(not_the_tokens(code, field));
+    if named.reference != Some(&token.reference) {
+        wrong(Code::WrongOrder, "reference")
+    } else if named.amount != Some(&token.amount) {
+        wrong(Code::AmountMismatch, "amount")
+    } else if token.country_code.is_some() && named.country_code != token.country_code.as_ref() {
+        wrong(Code::CountryMismatch, "countryCode")
+    // A browser may not choose whose payment methods are meant.
+    } else if named.shopper_reference != token.shopper_reference.as_ref() {
+        wrong(Code::WrongShopper, "shopperReference")
     } else {
-        Err(not_the_tokens(Code::CountryMismatch, "countryCode"))
+        Ok(())
     }
 }
 

@@ -66,6 +66,8 @@ codes! {
     NotFound "not_found" NOT_FOUND,
     /// There is no such order.
     OrderNotFound "order_not_found" NOT_FOUND,
+    /// The order has no such payment.
+    PaymentNotFound "payment_not_found" NOT_FOUND,
     /// There is no such checkout session.
     CheckoutSessionNotFound "checkout_session_not_found" NOT_FOUND,
     /// The order is paid.
@@ -92,6 +94,8 @@ codes! {
     CheckoutSessionExpired "checkout_session_expired" CONFLICT,
     /// The checkout session was completed without this order's payment.
     CheckoutSessionCompleted "checkout_session_completed" CONFLICT,
+    /// The checkout session has no token for Adyen.
+    AmazonPayTokenMissing "amazon_pay_token_missing" CONFLICT,
     /// The body is too large.
     BodyTooLarge "body_too_large" PAYLOAD_TOO_LARGE,
     /// The body must be JSON.
@@ -102,8 +106,6 @@ codes! {
     UnknownField "unknown_field" UNPROCESSABLE_ENTITY,
     /// A field has a value that cannot be.
     InvalidField "invalid_field" UNPROCESSABLE_ENTITY,
-    /// The order has no such payment.
-    PaymentNotFound "payment_not_found" NOT_FOUND,
     /// The amount is more than what is open.
     AmountExceedsOpen "amount_exceeds_open" UNPROCESSABLE_ENTITY,
     /// The amount is not the order's.
@@ -132,8 +134,6 @@ codes! {
     AmazonPayNotConfigured "amazon_pay_not_configured" NOT_IMPLEMENTED,
     /// This deployment is not set up correctly at Amazon Pay.
     AmazonPayConfiguration "amazon_pay_configuration" BAD_GATEWAY,
-    /// The checkout session has no token for Adyen.
-    AmazonPayTokenMissing "amazon_pay_token_missing" BAD_GATEWAY,
     /// Amazon Pay cannot be reached, or gave no usable answer.
     AmazonPayUnavailable "amazon_pay_unavailable" BAD_GATEWAY,
     /// This deployment is not set up correctly at Adyen.

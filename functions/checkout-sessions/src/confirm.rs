@@ -3,12 +3,13 @@
 use http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shared::{
+    adyen::shopper::{CountryCode, ShopperReference},
     amazon_pay::{self, CheckoutSessionId, SessionProblem},
     amount::Amount,
     auth::Caller,
-    edge,
+    edge::{self, Named},
     problem::Problem,
     reference::Reference,
 };
@@ -21,6 +22,8 @@ use crate::{State, in_ledger_currency};
 struct Order {
     reference: Reference,
     amount: Amount,
+    country_code: Option<CountryCode>,
+    shopper_reference: Option<ShopperReference>,
 }
 
 /// Where the page sends the shopper.
@@ -64,10 +67,14 @@ fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Order, Problem>
     let Caller::Checkout(token) = caller else {
         return edge::typed(body);
     };
-    edge::fill(&mut body, "reference", json!(token.reference));
-    edge::fill(&mut body, "amount", json!(token.amount));
+    edge::fill_from_token(&mut body, token);
     let order: Order = edge::typed(body)?;
-    edge::order_agrees(caller, order.reference.as_str())?;
-    edge::amount_agrees(token, &order.amount)?;
+    let named = Named {
+        reference: Some(&order.reference),
+        amount: Some(&order.amount),
+        country_code: order.country_code.as_ref(),
+        shopper_reference: order.shopper_reference.as_ref(),
+    };
+    edge::agrees(token, named)?;
     Ok(order)
 }

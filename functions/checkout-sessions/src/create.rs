@@ -11,8 +11,8 @@ use shared::{
         SignedButton, WebCheckoutDetails,
     },
     amount::{Amount, Currency},
-    auth::{Caller, Checkout},
-    edge,
+    auth::Caller,
+    edge::{self, Named},
     problem::{Code, Problem},
     reference::Reference,
 };
@@ -117,23 +117,14 @@ fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Wish, Problem> 
     };
     edge::fill_from_token(&mut body, token);
     let wish: Wish = edge::typed(body)?;
-    agrees(caller, token, &wish)?;
+    let named = Named {
+        reference: wish.reference.as_ref(),
+        amount: wish.amount.as_ref(),
+        country_code: wish.country_code.as_ref(),
+        shopper_reference: wish.shopper_reference.as_ref(),
+    };
+    edge::agrees(token, named)?;
     Ok(wish)
-}
-
-/// Whether a browser asks for what its token says.
-fn agrees(caller: &Caller, token: &Checkout, wish: &Wish) -> Result<(), Problem> {
-    if let Some(reference) = &wish.reference {
-        edge::order_agrees(caller, reference.as_str())?;
-    }
-    if let Some(amount) = &wish.amount {
-        edge::amount_agrees(token, amount)?;
-    }
-    edge::country_agrees(token, wish.country_code.as_ref())?;
-    if wish.shopper_reference != token.shopper_reference {
-        return Err(edge::not_the_tokens(Code::WrongShopper, "shopperReference"));
-    }
-    Ok(())
 }
 
 /// What the shopper agrees to, where it is more than this payment.

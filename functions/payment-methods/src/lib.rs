@@ -3,19 +3,20 @@
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use shared::{
     adyen::{
         client::Client,
         payment_methods::{PaymentMethodsRequest, PaymentMethodsResponse},
         payments::Channel,
-        shopper::{CountryCode, ShopperLocale},
+        shopper::{CountryCode, ShopperLocale, ShopperReference},
     },
     amount::Amount,
     auth::{Caller, TokenKeys},
     config::{Env, Settings, StartError, list, text},
-    edge,
+    edge::{self, Named},
     problem::Problem,
+    reference::Reference,
 };
 
 /// What the function holds between requests.
@@ -70,6 +71,8 @@ struct Lookup {
     amount: Amount,
     shopper_locale: Option<ShopperLocale>,
     channel: Option<Channel>,
+    reference: Option<Reference>,
+    shopper_reference: Option<ShopperReference>,
     merchant_account: Option<String>,
 }
 
@@ -89,9 +92,9 @@ async fn look_up(
     let question = PaymentMethodsRequest {
         merchant_account: state.merchant_account.clone(),
         allowed_payment_methods: state.allowed_payment_methods.clone(),
-        amount: Some(lookup.amount),
+        amount: lookup.amount,
         channel: lookup.channel,
-        country_code: Some(lookup.country_code),
+        country_code: lookup.country_code,
         shopper_locale: lookup.shopper_locale,
     };
     match state
@@ -109,12 +112,14 @@ fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Lookup, Problem
     let Caller::Checkout(token) = caller else {
         return edge::typed(body);
     };
-    edge::fill(&mut body, "amount", json!(token.amount));
-    if let Some(country_code) = &token.country_code {
-        edge::fill(&mut body, "countryCode", json!(country_code));
-    }
+    edge::fill_from_token(&mut body, token);
     let lookup: Lookup = edge::typed(body)?;
-    edge::amount_agrees(token, &lookup.amount)?;
-    edge::country_agrees(token, Some(&lookup.country_code))?;
+    let named = Named {
+        reference: lookup.reference.as_ref(),
+        amount: Some(&lookup.amount),
+        country_code: Some(&lookup.country_code),
+        shopper_reference: lookup.shopper_reference.as_ref(),
+    };
+    edge::agrees(token, named)?;
     Ok(lookup)
 }

@@ -17,9 +17,9 @@ use shared::{
     },
     amazon_pay::AmazonPay,
     auth::TokenKeys,
-    config::{Env, Settings, StartError, origins, text},
+    config::{Env, Settings, StartError, origins, service_url, text},
     edge,
-    order::{Capture, Order, OrderAnswer, PaymentAnswer, Rejection, Status, Viewer},
+    order::{Capture, Derived, Order, OrderAnswer, PaymentAnswer, Rejection, Status, Viewer},
     problem::{Code, Problem},
     store::{Orders, Tokens},
 };
@@ -80,6 +80,7 @@ impl Rules {
     fn read(settings: &mut Settings) -> Option<Self> {
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let default_return_url = settings.required("DEFAULT_RETURN_URL", |url| {
+            service_url(url)?;
             ReturnUrl::try_from(url.to_owned())
         });
         let allowed_origins = settings.or("ALLOWED_ORIGINS", "", origins);
@@ -120,6 +121,8 @@ fn answer(
 ) -> Result<Response<Body>, Problem> {
     let answer = PaymentAnswer::new(order, attempt, asked, viewer);
     match answer.rejection() {
+        // Another attempt succeeded.
+        Some(_) if Derived::of(order).status.was_paid() => Err(already_paid(order, viewer)),
         Some(rejection) => Err(not_processed(order, attempt, rejection)),
         None => Ok(edge::json(StatusCode::OK, &answer)),
     }

@@ -149,10 +149,15 @@ fn take(
         let attempts = order.attempts.iter();
         attempts.map(|attempt| attempt.tries.len()).sum()
     };
-    let before = recorded(order);
-    let next = order.take(instrument, asked_for, Timestamp::now());
+    let mut taken = order.clone();
+    let next = taken.take(instrument, asked_for, Timestamp::now());
     match refusal {
-        Some(refusal) if recorded(order) > before => Err(refusal.clone()),
-        _ => Ok(next),
+        Some(refusal) if recorded(&taken) > recorded(order) => Err(refusal.clone()),
+        // Without its session's token nothing is sent, so that others need not wait for it.
+        Some(_) if payment.payment_method.amazon_checkout_session_id.is_some() => Ok(next),
+        _ => {
+            *order = taken;
+            Ok(next)
+        }
     }
 }

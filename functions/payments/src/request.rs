@@ -6,7 +6,7 @@ use shared::{
         PaymentMethodType, PaymentRequest, RecurringProcessingModel, ShopperInteraction,
     },
     auth::{Caller, Checkout},
-    edge,
+    edge::{self, Named},
     problem::{Code, Problem},
 };
 
@@ -26,7 +26,7 @@ pub fn payment(
     mut body: Map<String, Value>,
 ) -> Result<PaymentRequest, Problem> {
     edge::fill(&mut body, "merchantAccount", json!(rules.merchant_account));
-    let named_return_url = body.contains_key("returnUrl");
+    let named_return_url = edge::names(&body, "returnUrl");
     edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
     if let Caller::Checkout(token) = caller {
         edge::fill_from_token(&mut body, token);
@@ -37,7 +37,6 @@ pub fn payment(
     if payment.merchant_account != rules.merchant_account {
         return Err(edge::wrong_merchant_account());
     }
-    edge::order_agrees(caller, payment.reference.as_str())?;
     if let Caller::Checkout(token) = caller {
         agrees(&payment, token)?;
         if named_return_url {
@@ -57,13 +56,13 @@ fn agrees(payment: &PaymentRequest, token: &Checkout) -> Result<(), Problem> {
             "Only the merchant's backend charges a stored payment method.",
         ));
     }
-    edge::amount_agrees(token, &payment.amount)?;
-    edge::country_agrees(token, payment.country_code.as_ref())?;
-    // A browser may not choose whose stored methods it adds to.
-    if payment.shopper_reference != token.shopper_reference {
-        return Err(edge::not_the_tokens(Code::WrongShopper, "shopperReference"));
-    }
-    Ok(())
+    let named = Named {
+        reference: Some(&payment.reference),
+        amount: Some(&payment.amount),
+        country_code: payment.country_code.as_ref(),
+        shopper_reference: payment.shopper_reference.as_ref(),
+    };
+    edge::agrees(token, named)
 }
 
 impl Rules {

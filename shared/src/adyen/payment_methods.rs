@@ -20,14 +20,12 @@ pub struct PaymentMethodsRequest {
     /// Adyen's names of the methods to choose from.
     pub allowed_payment_methods: Vec<String>,
     /// What to pay.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amount: Option<Amount>,
+    pub amount: Amount,
     /// Where the shopper is.
+    pub country_code: CountryCode,
+    /// On what the shopper looks at the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// The shopper's country.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub country_code: Option<CountryCode>,
     /// The shopper's language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_locale: Option<ShopperLocale>,

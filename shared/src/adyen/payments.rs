@@ -169,15 +169,19 @@ checked! {
     /// Where the shopper comes back to: an absolute URL as RFC 2396 writes it, at most 1024
     /// characters. An app may have a scheme of its own.
     ReturnUrl, 1024, "expected an absolute URL of at most 1024 characters, percent-encoded",
-    |text| is_written_as_url(text)
+    |text| has_url_characters(text)
         && Url::parse(text).is_ok_and(|url| {
+            // Brackets stand around an IPv6 address alone.
+            let of_host = url.host_str().unwrap_or_default().matches(['[', ']']).count();
             let leads_to_no_shop = ["blob", "data", "file", "ftp", "javascript"];
-            url.has_host() && !leads_to_no_shop.contains(&url.scheme())
+            url.has_host()
+                && text.matches(['[', ']']).count() == of_host
+                && !leads_to_no_shop.contains(&url.scheme())
         })
 }
 
 /// Whether it has only characters that a URL may have. Parsers for browsers put up with more.
-fn is_written_as_url(text: &str) -> bool {
+fn has_url_characters(text: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&c);
     let hex = |rest: &str| {
         let digits = rest.as_bytes().get(..2);

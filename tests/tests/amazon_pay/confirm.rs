@@ -106,6 +106,12 @@ async fn a_browser_cannot_change_the_price() {
     let other = json!({"reference": "ORDER-2"});
     let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&other)).await;
     assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
+    let abroad = json!({"countryCode": "DE"});
+    let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&abroad)).await;
+    assert_eq!((answer.status, answer.code()), (422, "country_mismatch"));
+    let theirs = json!({"shopperReference": "shopper-2"});
+    let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&theirs)).await;
+    assert_eq!((answer.status, answer.code()), (403, "wrong_shopper"));
     for forged in [
         json!({"chargeAmount": {"amount": "0.01", "currencyCode": "EUR"}}),
         json!({"paymentDetails": {"chargeAmount": {"amount": "0.01", "currencyCode": "EUR"}}}),

@@ -2,7 +2,7 @@
 
 use local::amazon::{Fault, State};
 use serde_json::{Value, json};
-use tests::{Answer, backend, browser, payment};
+use tests::{Answer, backend, browser, passing_time, payment};
 
 use crate::world::Shop;
 
@@ -98,7 +98,7 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
         ("CHEAP", 422, "amount_mismatch", "startOver"),
         ("DOLLARS", 422, "amount_mismatch", "startOver"),
         ("UNCONFIRMED", 422, "amount_mismatch", "startOver"),
-        ("S-NO-TOKEN", 502, "amazon_pay_token_missing", "showError"),
+        ("S-NO-TOKEN", 409, "amazon_pay_token_missing", "showError"),
     ] {
         let answer = pay(&shop, "ORDER-1", id).await;
 
@@ -142,6 +142,22 @@ async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
         "{again:?}"
     );
     assert_eq!(charged(&shop).len(), 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1", "10.00", "EUR");
+    shop.amazon().confirmed("S2", "10.00", "EUR");
+    shop.stack.adyen().inject(local::adyen::Fault::status(500));
+    assert_eq!(pay(&shop, "ORDER-1", "S1").await.status, 202);
+    shop.amazon().end("S1", State::Canceled, Some("Expired"));
+    let minute = jiff::SignedDuration::from_mins(1);
+    passing_time::pass(&shop.stack.dynamodb(), "ORDER-1", minute).await;
+
+    assert_eq!(pay(&shop, "ORDER-1", "S1").await.status, 202);
+    let paid = pay(&shop, "ORDER-1", "S2").await;
+    assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
 }
 
 #[tokio::test]

@@ -122,7 +122,7 @@ async fn each_reason_not_to_pay_has_its_code_and_next_step() {
         (
             "S1-NO-TOKEN",
             Code::AmazonPayTokenMissing,
-            502,
+            409,
             NextStep::ShowError,
         ),
     ] {

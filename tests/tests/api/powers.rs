@@ -131,8 +131,12 @@ async fn a_body_may_repeat_what_the_token_says() {
         "merchantAccount": "ADYEN_MERCHANT_ACCOUNT",
     });
     let silent = json!({"amount": null, "reference": null});
-    for members in [repeated, silent] {
-        let answer = stack.post("/payments", &token, &body(members)).await;
+    let mut null = body(json!({}));
+    for field in ["amount", "reference", "countryCode", "shopperReference"] {
+        null[field] = Value::Null;
+    }
+    for said in [body(repeated), body(silent), null] {
+        let answer = stack.post("/payments", &token, &said).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let sent = stack.adyen().books().calls[0].body.clone();
         let expected = json!({
@@ -143,6 +147,32 @@ async fn a_body_may_repeat_what_the_token_says() {
         });
         assert_eq!(sent, body(expected));
     }
+}
+
+#[tokio::test]
+async fn a_question_for_payment_methods_may_repeat_it_too() {
+    let stack = Stack::start().await;
+    let token = sign(&checkout());
+    let ask = async |body: &Value| stack.post("/paymentMethods", &token, body).await;
+    for field in ["reference", "shopperReference", "countryCode", "amount"] {
+        let repeated = json!({ field: checkout()[field] });
+        assert_eq!(ask(&repeated).await.status, 200, "{field}");
+    }
+    for (field, other, status, code) in [
+        ("reference", "ORDER-2", 403, "wrong_order"),
+        ("shopperReference", "shopper-2", 403, "wrong_shopper"),
+        ("countryCode", "DE", 422, "country_mismatch"),
+    ] {
+        let answer = ask(&json!({ field: other })).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{field}");
+    }
+    // Adyen is told no more than before.
+    let calls = stack.adyen().books().calls;
+    assert!(
+        calls
+            .iter()
+            .all(|call| call.body.get("shopperReference").is_none())
+    );
 }
 
 #[tokio::test]

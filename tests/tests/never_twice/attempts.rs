@@ -47,6 +47,17 @@ async fn the_same_try_of_a_rejected_attempt_gets_the_same_rejection() {
 }
 
 #[tokio::test]
+async fn the_same_try_of_a_rejected_attempt_does_not_start_a_paid_order_over() {
+    let shop = Shop::open().await;
+    let rejected = shop.pay("ORDER-1", "T1-UNKNOWN").await;
+    assert_eq!(rejected.body["nextStep"], "startOver", "{rejected:?}");
+    assert_eq!(shop.pay("ORDER-1", "T2").await.body["status"], "authorised");
+    let again = shop.pay("ORDER-1", "T1-UNKNOWN").await;
+    assert_eq!(again.code(), "order_already_paid");
+    assert_eq!(again.body["order"]["nextStep"], "success");
+}
+
+#[tokio::test]
 async fn the_same_try_brings_an_outstanding_action_back() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "A-3DS-REDIRECT").await;

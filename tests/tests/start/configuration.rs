@@ -101,6 +101,7 @@ async fn urls_are_https_but_on_this_machine() {
         "http://host.docker.internal:3001/v72",
     ] {
         payments_start(&[("ADYEN_CHECKOUT_URL", url)]).await;
+        payments_start(&[("DEFAULT_RETURN_URL", url)]).await;
     }
     for url in [
         "http://10.0.0.1/",

@@ -333,6 +333,7 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
                 "https://your-company.example.com/^a",
                 "https://your-company.example.com/`a`",
                 "https://your-company.example.com/{a|b}",
+                "https://your-company.example.com/?items[]=1",
                 "https://your-company.example.com/%",
                 "https://your-company.example.com/%2",
                 "https://your-company.example.com/%zz",
