@@ -10,7 +10,7 @@ use crate::{
     observe::{self, Metric},
     order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
     reconcile,
-    store::{Orders, Start, StoreError, Tokens},
+    store::{Orders, StoreError, Tokens},
     token::TokenKey,
 };
 
@@ -24,32 +24,20 @@ pub struct Till<'a> {
     pub tokens: &'a Tokens,
 }
 
-/// What became of it. The order is as it is now.
+/// What became of it.
 pub enum Charge {
-    /// Adyen answered, and the answer is kept.
-    Answered {
-        /// The order.
-        order: Order,
-        /// What the shopper must do next; it is not kept.
-        asked: Option<Asked>,
-    },
+    /// Adyen answered, and the answer is kept. What the shopper must do next is not.
+    Answered(Option<Asked>),
     /// Adyen did not take this request, but another one that was sent for the attempt may
     /// have been processed.
-    Rejected {
-        /// The order.
-        order: Order,
-        /// Why not.
-        rejection: Rejection,
-    },
+    Rejected(Rejection),
     /// Nobody knows yet.
-    Unknown {
-        /// The order.
-        order: Order,
-    },
+    Unknown,
 }
 
 impl Till<'_> {
     /// Sends a request to pay as an attempt, from 1, that `order` has, and keeps the answer.
+    /// Gives the order as it is then.
     ///
     /// # Errors
     /// [`StoreError`] where the answer could not be kept. The same request, sent again,
@@ -61,7 +49,7 @@ impl Till<'_> {
         sent: &Try,
         mut payment: PaymentRequest,
         until: Instant,
-    ) -> Result<Charge, StoreError> {
+    ) -> Result<(Order, Charge), StoreError> {
         if order.capture == Capture::Manual {
             payment.additional_data.insert("manualCapture", "true");
         }
@@ -90,13 +78,12 @@ impl Till<'_> {
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, attempt, reason, "outcome unknown");
-                return Ok(Charge::Unknown { order });
+                return Ok((order, Charge::Unknown));
             }
         };
         let (order, kept) = self
             .orders
-            .change(&reference, Start::At(Box::new(order)), |order| {
-                let order = order.as_mut().ok_or_else(StoreError::gone)?;
+            .update(order, |order| {
                 let attempt = order.attempt_mut(attempt).ok_or_else(StoreError::gone)?;
                 if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.tries, sent)) {
                     return Ok(false);
@@ -105,11 +92,11 @@ impl Till<'_> {
                 Ok::<_, StoreError>(true)
             })
             .await?;
-        let order = order.ok_or_else(StoreError::gone)?;
-        Ok(match outcome {
-            Outcome::Rejected(rejection) if !kept => Charge::Rejected { order, rejection },
-            _ => Charge::Answered { order, asked },
-        })
+        let charge = match outcome {
+            Outcome::Rejected(rejection) if !kept => Charge::Rejected(rejection),
+            _ => Charge::Answered(asked),
+        };
+        Ok((order, charge))
     }
 }
 

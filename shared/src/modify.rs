@@ -8,7 +8,7 @@ use crate::{
     amount::Amount,
     order::{Order, Recorded, RefundReason, Rejection},
     reference::Reference,
-    store::{Orders, Start, StoreError},
+    store::{Orders, StoreError},
 };
 
 /// Source: Checkout API, `/payments/{paymentPspReference}/captures`, `cancels`, `refunds` and
@@ -41,18 +41,19 @@ pub struct Desk<'a> {
     pub merchant_account: &'a str,
 }
 
-/// What Adyen said. The order is as it is now.
+/// What Adyen said.
 pub enum Said {
     /// It is kept with the modification.
-    Kept(Order),
+    Kept,
     /// It does not take this request; one before may have been received.
-    NotThis(Order, Rejection),
+    NotThis(Rejection),
     /// Nothing that is known.
-    Nothing(Order),
+    Nothing,
 }
 
 impl Desk<'_> {
     /// Sends a modification that `order` has and that is to be sent, and keeps the answer.
+    /// Gives the order as it is then.
     ///
     /// # Errors
     /// [`StoreError`] where the answer could not be kept. Sent again, it comes back.
@@ -61,7 +62,7 @@ impl Desk<'_> {
         order: Order,
         recorded: Recorded,
         until: Instant,
-    ) -> Result<Said, StoreError> {
+    ) -> Result<(Order, Said), StoreError> {
         let modification = order
             .modifications
             .get(recorded.at)
@@ -92,14 +93,12 @@ impl Desk<'_> {
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, path, reason, "outcome unknown");
-                return Ok(Said::Nothing(order));
+                return Ok((order, Said::Nothing));
             }
         };
-        let start = Start::At(Box::new(order));
         let (order, kept) = self
             .orders
-            .change(&reference, start, |order| {
-                let order = order.as_mut().ok_or_else(StoreError::gone)?;
+            .update(order, |order| {
                 let modification = order.modifications.get_mut(recorded.at);
                 let modification = modification.ok_or_else(StoreError::gone)?;
                 // A rejection speaks for its own request, unless all had the same fault.
@@ -111,10 +110,10 @@ impl Desk<'_> {
                 Ok::<_, StoreError>(counts)
             })
             .await?;
-        let order = order.ok_or_else(StoreError::gone)?;
-        Ok(match (answer, kept) {
-            (Err(rejection), false) => Said::NotThis(order, rejection),
-            _ => Said::Kept(order),
-        })
+        let said = match (answer, kept) {
+            (Err(rejection), false) => Said::NotThis(rejection),
+            _ => Said::Kept,
+        };
+        Ok((order, said))
     }
 }

@@ -108,9 +108,10 @@ pub async fn modify(
         orders: &state.orders,
         merchant_account: &state.merchant_account,
     };
-    match desk.ask(order, recorded, until).await? {
-        Said::Kept(order) | Said::Nothing(order) => answer(&order, recorded.at),
-        Said::NotThis(_, rejection) => Err(edge::rejected(&rejection)),
+    let (order, said) = desk.ask(order, recorded, until).await?;
+    match said {
+        Said::Kept | Said::Nothing => answer(&order, recorded.at),
+        Said::NotThis(rejection) => Err(edge::rejected(&rejection)),
     }
 }
 

@@ -17,10 +17,10 @@ use shared::{
     },
     problem::{Code, Problem},
     reference::Reference,
-    store::Start,
+    store::{Start, StoreError},
 };
 
-use crate::{State, accepted, already_paid, answer, in_progress, present};
+use crate::{State, accepted, already_paid, answer, in_progress};
 
 /// What to do with what the browser brought back.
 enum Next {
@@ -60,7 +60,7 @@ pub async fn submit(
             begin(order, attempt, &content, viewer)
         })
         .await?;
-    let order = present(order)?;
+    let order = order.ok_or_else(StoreError::gone)?;
     let (attempt, first) = match next {
         Next::Send { attempt, first } => (attempt, first),
         Next::Show { attempt } => return answer(&order, attempt, None, viewer),
@@ -84,12 +84,12 @@ pub async fn submit(
             }
             let (order, ()) = state
                 .orders
-                .change(&reference, Start::At(Box::new(order)), |order| {
+                .update(order, |order| {
                     record(order, attempt, &content, &response);
                     Ok::<_, Problem>(())
                 })
                 .await?;
-            answer(&present(order)?, attempt, response.asked().as_ref(), viewer)
+            answer(&order, attempt, response.asked().as_ref(), viewer)
         }
         Err(CallError::Rejected { status, error }) => {
             tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "details rejected");
@@ -229,12 +229,10 @@ async fn forget(
     attempt: usize,
     not_taken: impl Fn(&Details) -> bool,
 ) -> Result<(), Problem> {
-    let reference = order.reference.clone();
     state
         .orders
-        .change(&reference, Start::At(Box::new(order)), |order| {
-            let attempt = order.as_mut().and_then(|order| order.attempt_mut(attempt));
-            if let Some(attempt) = attempt {
+        .update(order, |order| {
+            if let Some(attempt) = order.attempt_mut(attempt) {
                 attempt.forget(&not_taken);
             }
             Ok::<_, Problem>(())
@@ -244,15 +242,14 @@ async fn forget(
 }
 
 /// Keeps Adyen's answer with the attempt.
-fn record(order: &mut Option<Order>, attempt: usize, content: &str, response: &PaymentResponse) {
-    let Some(attempt) = order.as_mut().and_then(|order| order.attempt_mut(attempt)) else {
-        return;
-    };
-    attempt.answer_details(
-        content,
-        Outcome::from(response),
-        response.psp_reference.clone(),
-    );
+fn record(order: &mut Order, attempt: usize, content: &str, response: &PaymentResponse) {
+    if let Some(attempt) = order.attempt_mut(attempt) {
+        attempt.answer_details(
+            content,
+            Outcome::from(response),
+            response.psp_reference.clone(),
+        );
+    }
 }
 
 /// The other order to which a result belongs, if it does: as Adyen names it, else by what is
@@ -288,10 +285,9 @@ async fn record_elsewhere(
     state
         .orders
         .change(&reference, Start::Read, |order| {
-            let attempt = order
-                .as_ref()
-                .and_then(|order| order.attempt_of(response.psp_reference.as_deref()));
-            if let Some(attempt) = attempt {
+            if let Some(order) = order
+                && let Some(attempt) = order.attempt_of(response.psp_reference.as_deref())
+            {
                 record(order, attempt, content, response);
             }
             Ok::<_, Problem>(())

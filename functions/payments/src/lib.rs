@@ -161,8 +161,3 @@ fn in_progress(retry_after: Duration) -> Problem {
     )
     .retry_after(retry_after.as_secs().max(1))
 }
-
-/// An order that was there a moment ago is never deleted.
-fn present(order: Option<Order>) -> Result<Order, Problem> {
-    order.ok_or_else(|| Problem::new(Code::Internal, "The order is gone."))
-}

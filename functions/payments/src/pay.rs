@@ -10,13 +10,12 @@ use shared::{
     edge,
     order::{IN_FLIGHT, Move, NextStep, Order, OrderAnswer, PaymentInstrument, Try},
     problem::{Code, Problem},
-    store::Start,
+    store::{Start, StoreError},
     token::TokenKey,
 };
 
 use crate::{
-    State, accepted, already_paid, answer, in_progress, not_processed, present, request, session,
-    stored,
+    State, accepted, already_paid, answer, in_progress, not_processed, request, session, stored,
 };
 
 /// Takes a payment, once: writes the attempt, asks Adyen, writes the answer.
@@ -50,7 +49,7 @@ pub async fn pay(
             take(state, order, &payment, &asked_for, refusal.as_ref())
         })
         .await?;
-    let order = present(order)?;
+    let order = order.ok_or_else(StoreError::gone)?;
     let attempt = match next {
         // Sent before, and its session does not give the token any more: a webhook will tell.
         Move::Send { attempt } if payment.payment_method.amazon_checkout_session_id.is_some() => {
@@ -94,20 +93,20 @@ pub async fn pay(
         orders: &state.orders,
         tokens: &state.stored,
     };
-    match till
+    let (order, charge) = till
         .charge(order, attempt, &asked_for, payment, until)
-        .await?
-    {
-        Charge::Answered { order, asked } => answer(&order, attempt, asked.as_ref(), viewer),
+        .await?;
+    match charge {
+        Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
         // Of several requests, one before may yet be processed. What says that this one's
         // token is no good helps the shopper all the same.
-        Charge::Rejected { order, rejection } => Err(match order.tries(attempt) {
+        Charge::Rejected(rejection) => Err(match order.tries(attempt) {
             [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
                 in_progress(IN_FLIGHT.unsigned_abs())
             }
             _ => not_processed(&order, attempt, &rejection),
         }),
-        Charge::Unknown { order } => Ok(accepted(&order, attempt, viewer)),
+        Charge::Unknown => Ok(accepted(&order, attempt, viewer)),
     }
 }
 

@@ -12,13 +12,13 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use shared::{
     adyen::{client::Client, payments::PaymentRequest},
-    charge::{Charge, Till},
+    charge::Till,
     config::{Env, Settings, StartError, text},
-    modify::{Desk, Said},
+    modify::Desk,
     observe::{self, Metric},
     order::{AttemptState, Derived, Move, Order, PaymentInstrument, Try},
     reference::Reference,
-    store::{Orders, Start, StoreError, Tokens},
+    store::{Orders, StoreError, Tokens},
 };
 use tokio::time::Instant;
 
@@ -155,12 +155,9 @@ async fn look_at(
     }
     let (_, finding) = state
         .orders
-        .change(reference, Start::At(Box::new(order)), |order| {
-            let Some(order) = order else {
-                return Ok::<_, StoreError>(Finding::Settled);
-            };
+        .update(order, |order| {
             let before = order.clone();
-            Ok(match give_up(order, then) {
+            Ok::<_, StoreError>(match give_up(order, then) {
                 Finding::Unknown if *order == before => Finding::Told,
                 finding => finding,
             })
@@ -194,15 +191,13 @@ async fn ask_about_charge(
     sent: Try,
     until: Instant,
 ) -> Result<Order, StoreError> {
-    let reference = order.reference.clone();
     let request = sent.request.as_deref().unwrap_or_default();
     let Ok(payment) = serde_json::from_str::<PaymentRequest>(request) else {
         return Err(StoreError::unreadable("a request to pay"));
     };
     let (order, next) = state
         .orders
-        .change(&reference, Start::At(Box::new(order)), |order| {
-            let order = order.as_mut().ok_or_else(StoreError::gone)?;
+        .update(order, |order| {
             Ok::<_, StoreError>(order.take(
                 PaymentInstrument::StoredPaymentMethod,
                 &sent,
@@ -210,7 +205,6 @@ async fn ask_about_charge(
             ))
         })
         .await?;
-    let order = order.ok_or_else(StoreError::gone)?;
     let Move::Send { attempt } = next else {
         return Ok(order);
     };
@@ -220,12 +214,8 @@ async fn ask_about_charge(
         tokens: &state.tokens,
     };
     let until = until.min(Instant::now() + PATIENCE);
-    let charged = till.charge(order, attempt, &sent, payment, until).await?;
-    Ok(match charged {
-        Charge::Answered { order, .. }
-        | Charge::Rejected { order, .. }
-        | Charge::Unknown { order } => order,
-    })
+    let (order, _) = till.charge(order, attempt, &sent, payment, until).await?;
+    Ok(order)
 }
 
 /// Asks Adyen about a modification again, unless its key is too old. The order is as it is
@@ -236,15 +226,12 @@ async fn ask_about_modification(
     at: usize,
     until: Instant,
 ) -> Result<Order, StoreError> {
-    let reference = order.reference.clone();
     let (order, recorded) = state
         .orders
-        .change(&reference, Start::At(Box::new(order)), |order| {
-            let order = order.as_mut().ok_or_else(StoreError::gone)?;
+        .update(order, |order| {
             Ok::<_, StoreError>(order.send_modification_again(at, Timestamp::now()))
         })
         .await?;
-    let order = order.ok_or_else(StoreError::gone)?;
     if recorded.sent_at.is_none() {
         return Ok(order);
     }
@@ -254,9 +241,8 @@ async fn ask_about_modification(
         merchant_account: &state.merchant_account,
     };
     let until = until.min(Instant::now() + PATIENCE);
-    match desk.ask(order, recorded, until).await? {
-        Said::Kept(order) | Said::Nothing(order) | Said::NotThis(order, _) => Ok(order),
-    }
+    let (order, _) = desk.ask(order, recorded, until).await?;
+    Ok(order)
 }
 
 /// What an order whose outcome has been open for too long comes to.

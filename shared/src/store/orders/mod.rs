@@ -59,14 +59,12 @@ pub struct Orders {
 }
 
 /// Where a change starts.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Start {
     /// Read the order first.
     Read,
     /// The order is probably new: no read, but for the write that finds it is not.
     New,
-    /// The order was read or written just now.
-    At(Box<Order>),
 }
 
 impl Orders {
@@ -142,14 +140,41 @@ impl Orders {
         &self,
         reference: &Reference,
         start: Start,
+        act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
+    ) -> Result<(Option<Order>, T), E> {
+        let before = match start {
+            Start::Read => self.get(reference).await?,
+            Start::New => None,
+        };
+        self.change_from(reference, before, act).await
+    }
+
+    /// Changes an order that was read or written just now, as [`Orders::change`] does.
+    ///
+    /// # Errors
+    /// What `act` returns, or a [`StoreError`].
+    pub async fn update<T, E: From<StoreError>>(
+        &self,
+        order: Order,
+        mut act: impl FnMut(&mut Order) -> Result<T, E>,
+    ) -> Result<(Order, T), E> {
+        let reference = order.reference.clone();
+        let (order, value) = self
+            .change_from(&reference, Some(order), |order| match order {
+                Some(order) => act(order),
+                None => Err(StoreError::gone().into()),
+            })
+            .await?;
+        Ok((order.ok_or_else(StoreError::gone)?, value))
+    }
+
+    async fn change_from<T, E: From<StoreError>>(
+        &self,
+        reference: &Reference,
+        mut before: Option<Order>,
         mut act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
     ) -> Result<(Option<Order>, T), E> {
         let until = Instant::now() + CONTENTION;
-        let mut before = match start {
-            Start::Read => self.get(reference).await?,
-            Start::New => None,
-            Start::At(order) => Some(*order),
-        };
         // What pointers had to say when they were written.
         let mut pointers: HashMap<String, Pointer> = HashMap::new();
         let mut contended = false;
