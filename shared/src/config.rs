@@ -105,7 +105,7 @@ impl<'e> Settings<'e> {
     /// Whom the first request will call, as far as its connection can be opened before.
     fn hosts(&self, secrets: &[&str]) -> Vec<String> {
         // Lambda does not count the time before the first request; elsewhere somebody waits.
-        if self.env.get("AWS_LAMBDA_RUNTIME_API").is_none() {
+        if !self.is_set("AWS_LAMBDA_RUNTIME_API") {
             return Vec::new();
         }
         let mut hosts = Vec::new();
@@ -113,7 +113,7 @@ impl<'e> Settings<'e> {
             hosts.extend(self.env.get("ADYEN_CHECKOUT_URL").map(str::to_owned));
         }
         let tables = ["ORDERS_TABLE", "TOKENS_TABLE"];
-        if tables.iter().any(|table| self.env.get(table).is_some()) {
+        if tables.iter().any(|table| self.is_set(table)) {
             let region = self.env.get("AWS_REGION").unwrap_or_default();
             let usual = format!("https://dynamodb.{region}.amazonaws.com/");
             let given = self.env.get("AWS_ENDPOINT_URL_DYNAMODB");
@@ -138,6 +138,11 @@ impl<'e> Settings<'e> {
     /// The one HTTP client of this process.
     pub fn http(&self) -> reqwest::Client {
         self.http.clone()
+    }
+
+    /// Whether a variable is there.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.env.get(name).is_some()
     }
 
     /// A variable that must be there.
@@ -186,7 +191,7 @@ impl<'e> Settings<'e> {
                 .parsed(name, text, parse)
                 .map(|value| Some(Secret::given(value)));
         }
-        if self.env.get(&format!("{name}_SECRET")).is_none() {
+        if !self.is_set(&format!("{name}_SECRET")) {
             return Some(None);
         }
         // One that could not be fetched is among the problems already.

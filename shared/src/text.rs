@@ -66,7 +66,7 @@ macro_rules! checked {
 
             fn try_from(text: String) -> Result<Self, &'static str> {
                 let rule: fn(&str) -> bool = $rule;
-                let fits = text.len() <= $max && !text.contains($crate::text::invisible);
+                let fits = text.chars().count() <= $max && !text.contains($crate::text::invisible);
                 if fits && rule(&text) { Ok(Self(text)) } else { Err($expected) }
             }
         }

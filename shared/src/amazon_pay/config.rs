@@ -90,11 +90,7 @@ impl AmazonPay {
 
     /// Reads what Amazon Pay needs; `Some(None)` where nothing of it is set.
     pub fn read(settings: &mut Settings) -> Option<Option<Self>> {
-        let is_set = |name: &&str| {
-            let there = |text: &str| Ok::<_, &str>(!text.is_empty());
-            settings.or(name, "", there) == Some(true)
-        };
-        if !VARIABLES.iter().any(is_set) {
+        if !VARIABLES.iter().any(|name| settings.is_set(name)) {
             return Some(None);
         }
         let public_key_id = settings.required("AMAZON_PAY_PUBLIC_KEY_ID", name);
