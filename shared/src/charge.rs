@@ -37,7 +37,7 @@ pub enum Charge {
 
 impl Till<'_> {
     /// Sends a request to pay as an attempt, from 1, that `order` has, and keeps the answer.
-    /// Gives the order as it is then.
+    /// Gives the order as far as it is known then.
     ///
     /// # Errors
     /// [`StoreError`] where the answer could not be kept. The same request, sent again,

@@ -330,8 +330,11 @@ impl Env {
 /// # Errors
 /// Says what it may be.
 pub fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
-    text.parse()
-        .map_err(|_| "expected error, warn, info, debug or trace")
+    match text.parse() {
+        // What stops a function must be said.
+        Ok(LevelFilter::OFF) | Err(_) => Err("expected error, warn, info, debug or trace"),
+        Ok(level) => Ok(level),
+    }
 }
 
 /// Any text.

@@ -53,7 +53,7 @@ pub enum Said {
 
 impl Desk<'_> {
     /// Sends a modification that `order` has and that is to be sent, and keeps the answer.
-    /// Gives the order as it is then.
+    /// Gives the order as far as it is known then.
     ///
     /// # Errors
     /// [`StoreError`] where the answer could not be kept. Sent again, it comes back.

@@ -4,7 +4,6 @@
 pub mod faulty;
 pub mod faulty_dynamodb;
 pub mod files;
-pub mod output;
 pub mod passing_time;
 
 use std::time::{Duration, Instant};

@@ -53,6 +53,8 @@ pub struct Report {
     pub unknown: usize,
     /// Of these, could not be looked at; the next run will.
     pub failed: usize,
+    /// Seconds that the longest one has been open, of those that no person was told of before.
+    pub unsettled_age: u64,
 }
 
 impl State {
@@ -103,7 +105,7 @@ pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError>
         })
         .buffer_unordered(AT_ONCE);
     let nothing = (Report::default(), now);
-    let (report, oldest) = findings
+    let (mut report, oldest) = findings
         .fold(nothing, async |(mut report, oldest), (since, found)| {
             report.open += 1;
             let is_open = !matches!(found, Ok(Finding::Settled | Finding::Told));
@@ -117,6 +119,7 @@ pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError>
         })
         .await;
     let age = now.duration_since(oldest).unsigned_abs();
+    report.unsettled_age = age.as_secs();
     observe::count(Metric::UnsettledAge(age));
     tracing::info!(?report, "settled");
     Ok(report)

@@ -86,6 +86,7 @@ async fn store(state: &State, live: bool, item: &NotificationRequestItem) -> Res
     if let Some(order) = &order {
         match reconcile::learn_from_event(&state.tokens, order, &event).await {
             Err(error) if error.is_permanent() => {
+                observe::set_aside();
                 tracing::error!(%error, pspReference = psp_reference, "a token that cannot be disabled");
             }
             learned => learned?,
@@ -128,7 +129,7 @@ fn event(state: &State, live: bool, item: &NotificationRequestItem) -> Result<Ev
     }
     if item.amount.is_some() && event.amount.is_none() {
         let (code, psp_reference, _) = event.key();
-        tracing::warn!(eventCode = %code, pspReference = psp_reference, amount = ?item.amount, "an amount that cannot be read");
+        tracing::warn!(eventCode = %code, pspReference = psp_reference, "an amount that cannot be read");
     }
     trim(&mut event);
     Ok(event)

@@ -89,7 +89,7 @@ async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(
             observe::heard(news);
             token
         }
-        // The log has all of it.
+        // Adyen's list of what the shopper stored has it all the same.
         Err(error) if error.is_permanent() => {
             observe::set_aside();
             tracing::error!(

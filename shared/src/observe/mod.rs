@@ -114,18 +114,22 @@ pub async fn invocation<R>(
 
 impl Observed {
     fn write_down(mut self, what: &str, said: Said, took: Duration) {
-        let (status, code) = match said {
-            Said::Answer(status, code) => (Some(status), code),
-            Said::Run(_) => (None, None),
+        let told = self.outcome.as_deref();
+        let (status, code, outcome) = match said {
+            Said::Answer(status, code) => (Some(status), code, told.unwrap_or(said.word())),
+            // What was told is of one order among many.
+            Said::Run(_) => (None, None, said.word()),
         };
-        // More than one would be none that the line is about.
-        let reference = self.references.pop_first();
-        let reference = reference.filter(|_| self.references.is_empty());
+        // What touched several orders is about none of them.
+        let (reference, payment) = match self.references.len() {
+            0 | 1 => (self.references.pop_first(), self.psp_reference),
+            _ => (None, None),
+        };
         tracing::info!(
             what,
             reference,
-            pspReference = self.psp_reference,
-            outcome = self.outcome.as_deref().unwrap_or(said.word()),
+            pspReference = payment,
+            outcome,
             status,
             code,
             tookMs = milliseconds(took),

@@ -158,6 +158,11 @@ async fn webhooks(stack: &Stack) {
     assert_eq!(refused.code(), "invalid_signature");
 
     unreadable(stack, "ODD", None).await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let parked = stack.dynamodb().put_item().table_name("orders");
+    let parked = parked.item("reference", text("psp#PSP-4"));
+    let parked = parked.item("event:CAPTURE:PSP-5:true", text(GARBAGE));
+    parked.send().await.unwrap();
     stack
         .adyen()
         .inject_webhook(adyen::WebhookFault::BadSignature);
@@ -165,6 +170,7 @@ async fn webhooks(stack: &Stack) {
         ("AUTHORISATION", "PSP-1", "A"),
         ("REFUND", "PSP-2", "NOBODY-S"),
         ("AUTHORISATION", "PSP-3", "ODD"),
+        ("AUTHORISATION", "PSP-4", "B"),
     ] {
         let mut event = Event::new(code, keys::MERCHANT_ACCOUNT, payment, reference);
         event.reason = Some(format!("{MAIL} {GARBAGE}"));

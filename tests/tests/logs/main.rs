@@ -4,6 +4,7 @@
 
 mod flows;
 mod metrics;
+mod output;
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use local::keys;
 use local::template::Template;
 use serde_json::Value;
 use shared::edge;
-use tests::output::Output;
+
+use output::Output;
 
 #[tokio::test]
 async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper() {
@@ -52,6 +54,8 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
     let (metrics, lines) = output.lines();
     let done: Vec<&Value> = lines.iter().filter(|it| it["message"] == "done").collect();
     every_invocation_has_its_line(&done);
+    let odd = "a parked event that cannot be read";
+    assert!(lines.iter().any(|it| it["message"] == odd));
     // An order that needs a person is named.
     let attention = lines.iter().find(|it| it["reason"] == "amount_differs");
     assert_eq!(attention.unwrap()["reference"], "A");

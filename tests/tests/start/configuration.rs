@@ -92,6 +92,12 @@ async fn every_malformed_variable_is_named_and_no_secret_is_told() {
 }
 
 #[tokio::test]
+async fn a_log_that_is_off_could_not_say_what_is_wrong() {
+    let error = payments_refuse(&[("LOG_LEVEL", "off")]).await;
+    assert!(error.contains("LOG_LEVEL"), "{error}");
+}
+
+#[tokio::test]
 async fn urls_are_https_but_on_this_machine() {
     for url in [
         "https://x.example/v72",

@@ -1,7 +1,7 @@
 //! The orders table: one item for each order, and one pointer for each payment.
 //!
-//! An order is changed in one way only, [`Orders::change`]: a pure function on what was
-//! read, written on the condition that nobody wrote in between, again with what somebody
+//! An order is changed in one way only, [`Orders::change`], or [`Orders::update`] where it is
+//! in hand: a pure function on what was read, written on the condition that nobody wrote in between, again with what somebody
 //! did write where it fails.
 //!
 //! A pointer item, key `psp#<pspReference>`, leads from a payment to its order. It is

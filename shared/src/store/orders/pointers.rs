@@ -158,9 +158,7 @@ pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         .filter_map(|(name, value)| {
             serde_dynamo::from_attribute_value(value.clone())
                 // It stays there; the others must not wait for it.
-                .inspect_err(
-                    |error| tracing::error!(name, %error, "a parked event that cannot be read"),
-                )
+                .inspect_err(|_| tracing::error!(name, "a parked event that cannot be read"))
                 .ok()
         })
         .collect();
