@@ -8,9 +8,12 @@ use shared::{
     adyen::{
         client::{CallError, is_about_content},
         payments::{PaymentDetailsRequest, PaymentResponse},
+        shopper::{CountryCode, ShopperReference},
     },
+    amount::Amount,
     auth::Caller,
-    charge, edge,
+    charge,
+    edge::{self, Named},
     order::{
         Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Viewer,
         sha256,
@@ -117,20 +120,26 @@ fn read(
     #[serde(rename_all = "camelCase")]
     struct About {
         reference: Reference,
+        amount: Option<Amount>,
+        country_code: Option<CountryCode>,
+        shopper_reference: Option<ShopperReference>,
         attempt: Option<usize>,
         merchant_account: Option<String>,
     }
 
     let mut about = Map::new();
-    for field in ["reference", "attempt", "merchantAccount"] {
-        if let Some(value) = body.remove(field) {
-            about.insert(field.to_owned(), value);
-        }
+    for field in [
+        "reference",
+        "amount",
+        "countryCode",
+        "shopperReference",
+        "attempt",
+        "merchantAccount",
+    ] {
+        about.extend(body.remove(field).map(|value| (field.to_owned(), value)));
     }
     if let Caller::Checkout(token) = caller {
-        about
-            .entry("reference")
-            .or_insert_with(|| json!(token.reference));
+        edge::fill_from_token(&mut about, token);
     }
     let about: About = edge::typed(about)?;
     if about
@@ -139,7 +148,15 @@ fn read(
     {
         return Err(edge::wrong_merchant_account());
     }
-    edge::order_agrees(caller, about.reference.as_str())?;
+    if let Caller::Checkout(token) = caller {
+        let named = Named {
+            reference: Some(&about.reference),
+            amount: about.amount.as_ref(),
+            country_code: about.country_code.as_ref(),
+            shopper_reference: about.shopper_reference.as_ref(),
+        };
+        edge::agrees(token, named)?;
+    }
     let details: PaymentDetailsRequest = edge::typed(body)?;
     if details.details == Default::default() {
         return Err(Problem::new(

@@ -123,7 +123,6 @@ async fn a_browser_pays_what_its_token_says_and_nothing_else() {
 
 #[tokio::test]
 async fn a_body_may_repeat_what_the_token_says() {
-    let stack = Stack::start().await;
     let token = sign(&checkout());
     let repeated = json!({
         "countryCode": "NL",
@@ -136,6 +135,7 @@ async fn a_body_may_repeat_what_the_token_says() {
         null[field] = Value::Null;
     }
     for said in [body(repeated), body(silent), null] {
+        let stack = Stack::start().await;
         let answer = stack.post("/payments", &token, &said).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let sent = stack.adyen().books().calls[0].body.clone();
@@ -173,6 +173,40 @@ async fn a_question_for_payment_methods_may_repeat_it_too() {
             .iter()
             .all(|call| call.body.get("shopperReference").is_none())
     );
+}
+
+#[tokio::test]
+async fn what_a_browser_brings_back_may_repeat_it_too() {
+    let stack = Stack::start().await;
+    let token = sign(&checkout());
+    stack.post("/payments", &token, &body(json!({}))).await;
+    let details = json!({"details": {"redirectResult": "X"}});
+    let bring = async |field: &str, value: &Value| {
+        let body = with(details.clone(), json!({ field: value }));
+        stack.post("/payments/details", &token, &body).await
+    };
+    for field in ["reference", "shopperReference", "countryCode", "amount"] {
+        let answer = bring(field, &checkout()[field]).await;
+        assert_eq!(answer.status, 200, "{field}: {answer:?}");
+        let mut null = details.clone();
+        null[field] = Value::Null;
+        let answer = stack.post("/payments/details", &token, &null).await;
+        assert_eq!(answer.status, 200, "{field}: {answer:?}");
+    }
+    for (field, other, status, code) in [
+        ("reference", json!("ORDER-2"), 403, "wrong_order"),
+        ("shopperReference", json!("shopper-2"), 403, "wrong_shopper"),
+        ("countryCode", json!("DE"), 422, "country_mismatch"),
+        (
+            "amount",
+            json!({"currency": "EUR", "value": 1}),
+            422,
+            "amount_mismatch",
+        ),
+    ] {
+        let answer = bring(field, &other).await;
+        assert_eq!((answer.status, answer.code()), (status, code), "{field}");
+    }
 }
 
 #[tokio::test]
