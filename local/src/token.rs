@@ -1,10 +1,10 @@
-//! Tokens for the development keys, as a merchant's backend would mint them.
+//! Tokens as a merchant's backend would mint them.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use shared::amount::Amount;
-use shared::auth::{self, Caller, Checkout};
+use shared::auth::{self, CHECKOUT_TOKEN_LIFE, Caller, Checkout, MERCHANT_TOKEN_LIFE};
 
 use crate::keys;
 
@@ -14,7 +14,7 @@ pub const CHECKOUT_LIFE: Duration = Duration::from_secs(60 * 60);
 /// Life of a merchant token unless said otherwise.
 pub const MERCHANT_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// A token for a browser, good for one order.
+/// A token for a browser, good for one order, with the development key.
 ///
 /// # Errors
 /// A sentence that says why not.
@@ -22,7 +22,7 @@ pub fn checkout(order: Checkout, life: Duration) -> Result<String, String> {
     mint(&Caller::Checkout(order), keys::CHECKOUT_TOKEN_KEY, life)
 }
 
-/// A token for the merchant's backend.
+/// A token for the merchant's backend, with the development key.
 ///
 /// # Errors
 /// A sentence that says why not.
@@ -30,9 +30,21 @@ pub fn merchant(life: Duration) -> Result<String, String> {
     mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, life)
 }
 
-fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String> {
-    let life = i64::try_from(life.as_secs()).unwrap_or(i64::MAX);
-    auth::mint(caller, key, life)
+/// A token with that key.
+///
+/// # Errors
+/// A sentence that says why not.
+pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String> {
+    let longest = match caller {
+        Caller::Checkout(_) => CHECKOUT_TOKEN_LIFE,
+        Caller::Merchant => MERCHANT_TOKEN_LIFE,
+    };
+    match i64::try_from(life.as_secs()) {
+        Ok(life) if (1..=longest).contains(&life) => auth::mint(caller, key, life),
+        _ => Err(format!(
+            "a life of 1 to {longest} seconds is what the API takes"
+        )),
+    }
 }
 
 /// `EUR:1000` as an amount: currency and minor units.

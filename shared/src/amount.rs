@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 ///
 /// Source: Checkout API, `Amount`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "currency and value")]
 pub struct Amount {
     /// ISO 4217 code, three capital letters.
     pub currency: Currency,

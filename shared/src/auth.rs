@@ -122,7 +122,7 @@ impl TokenKeys {
         let token = bearer(headers).ok_or_else(unauthorized)?;
         let (checkout, merchant) = tokio::join!(self.checkout.get(), self.merchant.get());
         let mut verdict = self.judge(token, &checkout, &merchant);
-        if verdict == Err(Invalid::Otherwise) {
+        if verdict == Err(Invalid::Signature) {
             // Perhaps signed with a key that is newer than our copy.
             let (newer_checkout, newer_merchant) = tokio::join!(
                 self.checkout.other_than(&checkout),
@@ -149,7 +149,11 @@ impl TokenKeys {
                 Code::TokenExpired,
                 "Mint a new token and send the request again.",
             )),
-            Err(Invalid::Otherwise) => Err(unauthorized()),
+            Err(invalid) => {
+                // The caller is told no reason, which would help to guess; whoever mints is.
+                tracing::warn!(reason = invalid.reason(), "a token that is not valid");
+                Err(unauthorized())
+            }
         }
     }
 
@@ -161,13 +165,9 @@ impl TokenKeys {
             verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
                 .map(|Merchant {}| Caller::Merchant),
         ];
-        let expired = verdicts.contains(&Err(Invalid::Expired));
-        let verdict = verdicts.into_iter().find_map(Result::ok);
-        verdict.ok_or(if expired {
-            Invalid::Expired
-        } else {
-            Invalid::Otherwise
-        })
+        let [checkout, merchant] = verdicts;
+        // Of two reasons the one that is nearer to being valid.
+        checkout.or_else(|one| merchant.map_err(|other| one.max(other)))
     }
 }
 
@@ -189,10 +189,46 @@ fn unauthorized() -> Problem {
     )
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is wrong with a token, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Invalid {
+    Malformed,
+    Signature,
+    Audience,
+    Claims,
+    Life,
     Expired,
-    Otherwise,
+}
+
+impl Invalid {
+    /// For whoever mints tokens.
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "it is no JWT that is signed with HS256",
+            Self::Signature => {
+                "it is signed with no key of ours; a key is the secret's text, not decoded"
+            }
+            Self::Audience => "aud is neither checkout nor merchant, or is the other key's",
+            Self::Claims => {
+                "a claim is missing or malformed, or the key is the other audience's; \
+                 iat and exp are needed, in seconds"
+            }
+            Self::Life => "iat is in the future, or it lives longer than it may",
+            Self::Expired => "it has expired",
+        }
+    }
+}
+
+impl From<jsonwebtoken::errors::Error> for Invalid {
+    fn from(error: jsonwebtoken::errors::Error) -> Self {
+        match error.kind() {
+            ErrorKind::InvalidSignature => Self::Signature,
+            ErrorKind::InvalidAudience => Self::Audience,
+            ErrorKind::ImmatureSignature => Self::Life,
+            ErrorKind::MissingRequiredClaim(_) | ErrorKind::Json(_) => Self::Claims,
+            _ => Self::Malformed,
+        }
+    }
 }
 
 /// A merchant token says nothing but that it is the merchant's.
@@ -233,19 +269,17 @@ fn verify<T: DeserializeOwned>(
     // Times are compared below, once all else is known to be right.
     rules.validate_exp = false;
     rules.validate_nbf = true;
-    let claims = keys
-        .0
-        .iter()
-        .find_map(|key| decode::<Claims<T>>(token, key, &rules).ok())
-        .ok_or(Invalid::Otherwise)?
-        .claims;
+    let mut claims = Err(Invalid::Malformed);
+    for key in &keys.0 {
+        let read = decode::<Claims<T>>(token, key, &rules);
+        let read = read.map(|token| token.claims).map_err(Invalid::from);
+        claims = claims.or_else(|one| read.map_err(|other| one.max(other)));
+    }
+    let claims = claims?;
     let now = Timestamp::now().as_second();
-    let lives = claims
-        .exp
-        .checked_sub(claims.iat)
-        .ok_or(Invalid::Otherwise)?;
+    let lives = claims.exp.checked_sub(claims.iat).ok_or(Invalid::Life)?;
     if !(1..=life).contains(&lives) || claims.iat > now.saturating_add(CLOCK_SKEW) {
-        Err(Invalid::Otherwise)
+        Err(Invalid::Life)
     } else if claims.exp <= now {
         Err(Invalid::Expired)
     } else {

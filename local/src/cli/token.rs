@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use shared::adyen::shopper::{CountryCode, ShopperReference};
 use shared::amount::Amount;
-use shared::auth::Checkout;
+use shared::auth::{Caller, Checkout};
 use shared::reference::Reference;
 
 use super::{Failure, say};
+use crate::keys;
 use crate::token::{self, CHECKOUT_LIFE, MERCHANT_LIFE};
 
-/// Print a token for the development keys
+/// Print a token
 ///
-/// Without --merchant it is a checkout token: for a browser, good for one order.
+/// Without --merchant it is a checkout token: for a browser, good for one order. It is signed with the
+/// development key, or with the first in CHECKOUT_TOKEN_KEYS or MERCHANT_TOKEN_KEYS in the environment.
 #[derive(clap::Args)]
 pub struct Args {
     /// The order's reference
@@ -38,8 +40,9 @@ pub struct Args {
 
 /// Prints the token and nothing else.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let token = if args.merchant {
-        token::merchant(args.life.unwrap_or(MERCHANT_LIFE))
+    let (caller, key, life) = if args.merchant {
+        let key = key("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY);
+        (Caller::Merchant, key, MERCHANT_LIFE)
     } else {
         let order = Checkout {
             reference: args.reference,
@@ -47,10 +50,18 @@ pub fn run(args: Args) -> Result<(), Failure> {
             country_code: args.country,
             shopper_reference: args.shopper,
         };
-        token::checkout(order, args.life.unwrap_or(CHECKOUT_LIFE))
+        let key = key("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY);
+        (Caller::Checkout(order), key, CHECKOUT_LIFE)
     };
-    say(token?);
+    say(token::mint(&caller, &key, args.life.unwrap_or(life))?);
     Ok(())
+}
+
+/// The first key in that variable, else the development key.
+fn key(variable: &str, development: &str) -> String {
+    let given = std::env::var(variable).unwrap_or_default();
+    let first = given.split(',').map(str::trim).find(|key| !key.is_empty());
+    first.unwrap_or(development).to_owned()
 }
 
 fn country(text: &str) -> Result<CountryCode, &'static str> {

@@ -70,6 +70,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let (times, to, forged) = (args.times, args.to.clone(), args.bad_signature);
     let event = event(args);
     let message = event.message(&signer, forged);
+    let mut accepted = true;
     for _ in 0..times {
         let answer = target
             .post(&message)
@@ -80,8 +81,16 @@ pub async fn run(args: Args) -> Result<(), Failure> {
             "{name} {psp} -> {} {}",
             answer.status, answer.body
         ));
+        accepted &= answer.status == 200;
     }
-    Ok(())
+    // A forged one is meant to be refused.
+    if accepted || forged {
+        Ok(())
+    } else {
+        Err(format!(
+            "{to} did not accept it; --to names another URL, with its path"
+        ))
+    }
 }
 
 fn event(args: Args) -> Event {

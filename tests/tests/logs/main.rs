@@ -54,6 +54,20 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
     let (metrics, lines) = output.lines();
     let done: Vec<&Value> = lines.iter().filter(|it| it["message"] == "done").collect();
     every_invocation_has_its_line(&done);
+    // Who mints tokens learns what is wrong with one.
+    let invalid = lines
+        .iter()
+        .filter(|it| it["message"] == "a token that is not valid");
+    let reasons: Vec<_> = invalid.filter_map(|it| it["reason"].as_str()).collect();
+    for (reason, told) in reasons.iter().zip([
+        "no JWT",
+        "lives longer",
+        "a claim is missing",
+        "no key of ours",
+    ]) {
+        assert!(reason.contains(told), "{reason}");
+    }
+    assert_eq!(reasons.len(), 4, "{reasons:?}");
     let odd = "a parked event that cannot be read";
     assert!(lines.iter().any(|it| it["message"] == odd));
     // An order that needs a person is named.
