@@ -160,14 +160,14 @@ impl TokenKeys {
     /// Whose token it is, by these keys.
     fn judge(&self, token: &str, checkout: &Keys, merchant: &Keys) -> Result<Caller, Invalid> {
         let limit = |life| if self.limit_life { life } else { i64::MAX };
-        let verdicts = [
-            verify(token, checkout, "checkout", limit(CHECKOUT_TOKEN_LIFE)).map(Caller::Checkout),
-            verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
-                .map(|Merchant {}| Caller::Merchant),
-        ];
-        let [checkout, merchant] = verdicts;
-        // Of two reasons the one that is nearer to being valid.
-        checkout.or_else(|one| merchant.map_err(|other| one.max(other)))
+        verify(token, checkout, "checkout", limit(CHECKOUT_TOKEN_LIFE))
+            .map(Caller::Checkout)
+            .or_else(|one| {
+                verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
+                    .map(|Merchant {}| Caller::Merchant)
+                    // Of two reasons the one that is nearer to being valid.
+                    .map_err(|other| one.max(other))
+            })
     }
 }
 
@@ -269,13 +269,13 @@ fn verify<T: DeserializeOwned>(
     // Times are compared below, once all else is known to be right.
     rules.validate_exp = false;
     rules.validate_nbf = true;
-    let mut claims = Err(Invalid::Malformed);
-    for key in &keys.0 {
-        let read = decode::<Claims<T>>(token, key, &rules);
-        let read = read.map(|token| token.claims).map_err(Invalid::from);
-        claims = claims.or_else(|one| read.map_err(|other| one.max(other)));
-    }
-    let claims = claims?;
+    let mut nearest = Invalid::Malformed;
+    let read = keys.0.iter().find_map(|key| {
+        decode::<Claims<T>>(token, key, &rules)
+            .map_err(|error| nearest = nearest.max(error.into()))
+            .ok()
+    });
+    let claims = read.ok_or(nearest)?.claims;
     let now = Timestamp::now().as_second();
     let lives = claims.exp.checked_sub(claims.iat).ok_or(Invalid::Life)?;
     if !(1..=life).contains(&lives) || claims.iat > now.saturating_add(CLOCK_SKEW) {

@@ -5,21 +5,16 @@ use std::{net::IpAddr, time::Duration};
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    adyen::{
-        client::CallError,
-        shopper::{CountryCode, ShopperReference},
-    },
-    amount::Amount,
-    auth::{Caller, Checkout},
+    adyen::client::CallError,
+    auth::Caller,
     observe::{self, Said},
     order::Rejection,
     problem::{Code, Problem},
     reconcile::ReconcileError,
-    reference::Reference,
     runtime,
     strict_json::{self, ParseError, Strict},
 };
@@ -91,14 +86,35 @@ pub fn fill(body: &mut Map<String, Value>, field: &str, value: Value) {
     }
 }
 
-/// Adds what a browser's token fixes where the browser left it out.
-pub fn fill_from_token(body: &mut Map<String, Value>, token: &Checkout) {
+/// Adds what a browser's token fixes where the browser left it out, and tells whether the browser
+/// names anything else: to be asked once the body is read, as what is malformed is said first.
+///
+/// # Errors
+/// `wrong_order`, `amount_mismatch`, `country_mismatch` or `wrong_shopper`.
+pub fn complete(body: &mut Map<String, Value>, caller: &Caller) -> Result<(), Problem> {
+    let Caller::Checkout(token) = caller else {
+        return Ok(());
+    };
     // All that a token says of its order is named as requests name it.
-    if let Ok(Value::Object(fixed)) = serde_json::to_value(token) {
-        for (field, value) in fixed {
-            fill(body, &field, value);
+    let fixed = json!(token);
+    let mut agreed = Ok(());
+    for (field, code) in [
+        ("reference", Code::WrongOrder),
+        ("amount", Code::AmountMismatch),
+        ("countryCode", Code::CountryMismatch),
+        ("shopperReference", Code::WrongShopper),
+    ] {
+        match fixed.get(field) {
+            Some(value) => fill(body, field, value.clone()),
+            // A token may leave open where the shopper is, but not who.
+            None if field == "countryCode" => continue,
+            None => {}
+        }
+        if names(body, field) && body.get(field) != fixed.get(field) {
+            agreed = agreed.and(Err(not_the_tokens(code, field)));
         }
     }
+    agreed
 }
 
 /// For what the merchant's backend alone may do.
@@ -109,40 +125,6 @@ pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
     match caller {
         Caller::Merchant => Ok(()),
         Caller::Checkout(_) => Err(Problem::new(Code::MerchantTokenRequired, why)),
-    }
-}
-
-/// What a request says of what a checkout token fixes.
-#[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
-    /// The order.
-    pub reference: Option<&'a Reference>,
-    /// What it costs.
-    pub amount: Option<&'a Amount>,
-    /// Where the shopper is.
-    pub country_code: Option<&'a CountryCode>,
-    /// Who the shopper is.
-    pub shopper_reference: Option<&'a ShopperReference>,
-}
-
-/// Whether a browser, once [`fill_from_token`] has filled in what it left out, names what its
-/// token says.
-///
-/// # Errors
-/// `wrong_order`, `amount_mismatch`, `country_mismatch` or `wrong_shopper`.
-pub fn agrees(token: &Checkout, named: Named<'_>) -> Result<(), Problem> {
-    let wrong = |code, field| Err(not_the_tokens(code, field));
-    if named.reference != Some(&token.reference) {
-        wrong(Code::WrongOrder, "reference")
-    } else if named.amount != Some(&token.amount) {
-        wrong(Code::AmountMismatch, "amount")
-    } else if token.country_code.is_some() && named.country_code != token.country_code.as_ref() {
-        wrong(Code::CountryMismatch, "countryCode")
-    // A browser may not choose whose payment methods are meant.
-    } else if named.shopper_reference != token.shopper_reference.as_ref() {
-        wrong(Code::WrongShopper, "shopperReference")
-    } else {
-        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use shared::{
     amazon_pay::{self, CheckoutSessionId, SessionProblem},
     amount::Amount,
     auth::Caller,
-    edge::{self, Named},
+    edge,
     problem::Problem,
     reference::Reference,
 };
@@ -22,7 +22,9 @@ use crate::{State, in_ledger_currency};
 struct Order {
     reference: Reference,
     amount: Amount,
+    #[expect(dead_code, reason = "held to what the token says")]
     country_code: Option<CountryCode>,
+    #[expect(dead_code, reason = "held to what the token says")]
     shopper_reference: Option<ShopperReference>,
 }
 
@@ -64,17 +66,8 @@ pub async fn confirm(
 
 /// The order is the token's for a browser, and the body's for the merchant's backend.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Order, Problem> {
-    let Caller::Checkout(token) = caller else {
-        return edge::typed(body);
-    };
-    edge::fill_from_token(&mut body, token);
-    let order: Order = edge::typed(body)?;
-    let named = Named {
-        reference: Some(&order.reference),
-        amount: Some(&order.amount),
-        country_code: order.country_code.as_ref(),
-        shopper_reference: order.shopper_reference.as_ref(),
-    };
-    edge::agrees(token, named)?;
+    let agreed = edge::complete(&mut body, caller);
+    let order = edge::typed(body)?;
+    agreed?;
     Ok(order)
 }

@@ -12,7 +12,7 @@ use shared::{
     },
     amount::{Amount, Currency},
     auth::Caller,
-    edge::{self, Named},
+    edge,
     problem::{Code, Problem},
     reference::Reference,
 };
@@ -38,8 +38,10 @@ struct Wish {
     /// Whether the shopper agrees to later payments.
     store_payment_method: Option<bool>,
     recurring_metadata: Option<Recurrence>,
+    #[expect(dead_code, reason = "held to what the token says")]
     reference: Option<Reference>,
     amount: Option<Amount>,
+    #[expect(dead_code, reason = "held to what the token says")]
     country_code: Option<CountryCode>,
     shopper_reference: Option<ShopperReference>,
 }
@@ -112,18 +114,9 @@ fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) 
 
 /// Takes from a browser's token what it fixes.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Wish, Problem> {
-    let Caller::Checkout(token) = caller else {
-        return edge::typed(body);
-    };
-    edge::fill_from_token(&mut body, token);
-    let wish: Wish = edge::typed(body)?;
-    let named = Named {
-        reference: wish.reference.as_ref(),
-        amount: wish.amount.as_ref(),
-        country_code: wish.country_code.as_ref(),
-        shopper_reference: wish.shopper_reference.as_ref(),
-    };
-    edge::agrees(token, named)?;
+    let agreed = edge::complete(&mut body, caller);
+    let wish = edge::typed(body)?;
+    agreed?;
     Ok(wish)
 }
 

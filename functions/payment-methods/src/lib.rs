@@ -14,7 +14,7 @@ use shared::{
     amount::Amount,
     auth::{Caller, TokenKeys},
     config::{Env, Settings, StartError, list, text},
-    edge::{self, Named},
+    edge,
     problem::Problem,
     reference::Reference,
 };
@@ -71,7 +71,9 @@ struct Lookup {
     amount: Amount,
     shopper_locale: Option<ShopperLocale>,
     channel: Option<Channel>,
+    #[expect(dead_code, reason = "held to what the token says")]
     reference: Option<Reference>,
+    #[expect(dead_code, reason = "held to what the token says")]
     shopper_reference: Option<ShopperReference>,
     merchant_account: Option<String>,
 }
@@ -109,17 +111,8 @@ async fn look_up(
 
 /// Takes from a browser's token what it fixes.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Lookup, Problem> {
-    let Caller::Checkout(token) = caller else {
-        return edge::typed(body);
-    };
-    edge::fill_from_token(&mut body, token);
-    let lookup: Lookup = edge::typed(body)?;
-    let named = Named {
-        reference: lookup.reference.as_ref(),
-        amount: Some(&lookup.amount),
-        country_code: Some(&lookup.country_code),
-        shopper_reference: lookup.shopper_reference.as_ref(),
-    };
-    edge::agrees(token, named)?;
+    let agreed = edge::complete(&mut body, caller);
+    let lookup = edge::typed(body)?;
+    agreed?;
     Ok(lookup)
 }

@@ -12,8 +12,7 @@ use shared::{
     },
     amount::Amount,
     auth::Caller,
-    charge,
-    edge::{self, Named},
+    charge, edge,
     order::{
         Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Viewer,
         sha256,
@@ -120,8 +119,11 @@ fn read(
     #[serde(rename_all = "camelCase")]
     struct About {
         reference: Reference,
+        #[expect(dead_code, reason = "held to what the token says")]
         amount: Option<Amount>,
+        #[expect(dead_code, reason = "held to what the token says")]
         country_code: Option<CountryCode>,
+        #[expect(dead_code, reason = "held to what the token says")]
         shopper_reference: Option<ShopperReference>,
         attempt: Option<usize>,
         merchant_account: Option<String>,
@@ -138,9 +140,7 @@ fn read(
     ] {
         about.extend(body.remove(field).map(|value| (field.to_owned(), value)));
     }
-    if let Caller::Checkout(token) = caller {
-        edge::fill_from_token(&mut about, token);
-    }
+    let agreed = edge::complete(&mut about, caller);
     let about: About = edge::typed(about)?;
     if about
         .merchant_account
@@ -148,15 +148,7 @@ fn read(
     {
         return Err(edge::wrong_merchant_account());
     }
-    if let Caller::Checkout(token) = caller {
-        let named = Named {
-            reference: Some(&about.reference),
-            amount: about.amount.as_ref(),
-            country_code: about.country_code.as_ref(),
-            shopper_reference: about.shopper_reference.as_ref(),
-        };
-        edge::agrees(token, named)?;
-    }
+    agreed?;
     let details: PaymentDetailsRequest = edge::typed(body)?;
     if details.details == Default::default() {
         return Err(Problem::new(

@@ -5,8 +5,8 @@ use shared::{
     adyen::payments::{
         PaymentMethodType, PaymentRequest, RecurringProcessingModel, ShopperInteraction,
     },
-    auth::{Caller, Checkout},
-    edge::{self, Named},
+    auth::Caller,
+    edge,
     problem::{Code, Problem},
 };
 
@@ -28,8 +28,8 @@ pub fn payment(
     edge::fill(&mut body, "merchantAccount", json!(rules.merchant_account));
     let named_return_url = edge::names(&body, "returnUrl");
     edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
-    if let Caller::Checkout(token) = caller {
-        edge::fill_from_token(&mut body, token);
+    let agreed = edge::complete(&mut body, caller);
+    if let Caller::Checkout(_) = caller {
         // The gateway knows the browser's address better.
         body.remove("shopperIP");
     }
@@ -37,8 +37,9 @@ pub fn payment(
     if payment.merchant_account != rules.merchant_account {
         return Err(edge::wrong_merchant_account());
     }
-    if let Caller::Checkout(token) = caller {
-        agrees(&payment, token)?;
+    if let Caller::Checkout(_) = caller {
+        with_the_browser(&payment)?;
+        agreed?;
         if named_return_url {
             rules.may_return_to(&payment)?;
         }
@@ -47,8 +48,8 @@ pub fn payment(
     Ok(payment)
 }
 
-/// Whether a browser asks for what its token says.
-fn agrees(payment: &PaymentRequest, token: &Checkout) -> Result<(), Problem> {
+/// Whether a browser may ask for it.
+fn with_the_browser(payment: &PaymentRequest) -> Result<(), Problem> {
     let charges_stored = payment.payment_method.stored_payment_method_id.is_some();
     if charges_stored || payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
         return Err(Problem::new(
@@ -56,13 +57,7 @@ fn agrees(payment: &PaymentRequest, token: &Checkout) -> Result<(), Problem> {
             "Only the merchant's backend charges a stored payment method.",
         ));
     }
-    let named = Named {
-        reference: Some(&payment.reference),
-        amount: Some(&payment.amount),
-        country_code: payment.country_code.as_ref(),
-        shopper_reference: payment.shopper_reference.as_ref(),
-    };
-    edge::agrees(token, named)
+    Ok(())
 }
 
 impl Rules {
