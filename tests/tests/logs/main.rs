@@ -8,17 +8,22 @@ mod output;
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use local::keys;
 use local::template::Template;
-use serde_json::Value;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
 use shared::edge;
+use shared::observe::{self, Said};
+use shared::order::{Capture, Derived, Order};
 
 use output::Output;
+use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
 async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper() {
     let output = Output::default();
-    tracing::subscriber::set_global_default(output.subscriber()).unwrap();
+    tracing::subscriber::set_global_default(output.subscriber(LevelFilter::TRACE)).unwrap();
     let stack = flows::start().await;
     let secrets = flows::everything(&stack).await;
 
@@ -74,6 +79,7 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
     let attention = lines.iter().find(|it| it["reason"] == "amount_differs");
     assert_eq!(attention.unwrap()["reference"], "A");
     metrics::are_what_is_watched(&metrics);
+    metrics::tell_apart(&metrics);
 }
 
 /// One line says all that an operator asks first.
@@ -126,7 +132,7 @@ fn every_invocation_has_its_line(done: &[&Value]) {
 #[tokio::test]
 async fn a_panic_is_one_failed_request_that_is_written_down() {
     let output = Output::default();
-    let _guard = tracing::subscriber::set_default(output.subscriber());
+    let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::TRACE));
     let request = lambda_http::Request::default();
     let fault = async { panic!("{}", flows::GARBAGE) };
 
@@ -136,9 +142,32 @@ async fn a_panic_is_one_failed_request_that_is_written_down() {
     let (metrics, lines) = output.lines();
     assert_eq!(lines[0]["outcome"], "panic", "{lines:?}");
     assert_eq!(lines[0]["status"], 500, "{lines:?}");
-    let counted = metrics
-        .iter()
-        .any(|it| it["ServerErrors"] == serde_json::json!([1.0]));
+    let counted = metrics.iter().any(|it| it["ServerErrors"] == json!([1.0]));
     assert!(counted, "{metrics:?}");
     assert!(!output.text().contains(flows::GARBAGE));
+}
+
+#[tokio::test]
+async fn a_severe_line_names_its_request_where_no_other_is_printed() {
+    let output = Output::default();
+    let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
+    let mut context = lambda_runtime::Context::default();
+    context.request_id = "request-1".to_owned();
+    // As the store says it.
+    let reference = "ORDER-1".parse().unwrap();
+    let price = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
+    let mut order = Order::new(reference, price, Capture::Automatic, None, Timestamp::now());
+    order.events_dropped = true;
+    let work = async { observe::attention(&order.reference, None, &Derived::of(&order)) };
+    let said = |(): &()| Said::Run(true);
+    observe::invocation("test", &HeaderMap::new(), Some(&context), work, said).await;
+
+    let (metrics, lines) = output.lines();
+    let [line] = lines.as_slice() else {
+        panic!("{lines:?}")
+    };
+    assert_eq!(line["span"]["requestId"], "request-1");
+    assert_eq!(line["reason"], "too_many_events");
+    // Metrics have no level.
+    assert_eq!(metrics[0]["Reason"], "too_many_events");
 }

@@ -29,6 +29,33 @@ pub fn are_what_is_watched(lines: &[Value]) {
     }
 }
 
+/// What payments, webhooks and keys came to is told apart.
+pub fn tell_apart(lines: &[Value]) {
+    for (metric, dimension, values) in [
+        (
+            "Payments",
+            "Result",
+            &["Authorised", "Error", "Refused", "Rejected", "Unknown"][..],
+        ),
+        (
+            "WebhookEvents",
+            "EventCode",
+            &["AUTHORISATION", "REFUND", "recurring.token.created"],
+        ),
+        // Standard webhooks are signed with the first key, those about tokens with the second.
+        ("HmacKeyMatched", "Key", &["1", "2"]),
+        ("NeedsAttention", "Reason", &["amount_differs"]),
+    ] {
+        for value in values {
+            let counted = |line: &&Value| line[dimension] == *value && line[metric].is_array();
+            assert!(
+                lines.iter().any(|line| counted(&line)),
+                "{metric} of {value}"
+            );
+        }
+    }
+}
+
 /// The metrics of a line, after checking it against the format's rules.
 fn read(line: &Value) -> Vec<Known> {
     assert!(line["_aws"]["Timestamp"].is_i64(), "{line}");

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tracing::{Subscriber, level_filters::LevelFilter};
 
-/// Whatever is printed, at the least severe level.
+/// Whatever is printed.
 #[derive(Clone, Default)]
 pub struct Output(Arc<Mutex<Vec<u8>>>);
 
@@ -24,10 +24,10 @@ impl io::Write for Output {
 }
 
 impl Output {
-    /// Prints everything to it.
-    pub fn subscriber(&self) -> impl Subscriber + Send + Sync {
+    /// Prints to it what is at least as severe.
+    pub fn subscriber(&self, level: LevelFilter) -> impl Subscriber + Send + Sync {
         let writer = self.clone();
-        shared::runtime::log(LevelFilter::TRACE, move || writer.clone())
+        shared::runtime::log(level, move || writer.clone())
     }
 
     /// All of it.

@@ -272,19 +272,22 @@ async fn a_flood_with_a_wrong_key_costs_no_dynamodb_call() {
     assert_eq!(world.count("tokens").await, 0);
 }
 
+/// A payment's pointer that has so many bytes beside its key.
+async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
+    let put = world.stack.dynamodb().put_item().table_name("orders");
+    put.item("reference", AttributeValue::S(format!("psp#{payment}")))
+        .item("stuffing", AttributeValue::S("x".repeat(bytes)))
+        .item("parked", AttributeValue::N(parked.to_owned()))
+        .send()
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn a_pointer_without_room_for_more_holds_up_nothing() {
     let world = World::new().await;
     // Somebody who has one signed item can send it with any date, which is not signed.
-    let stuffed = world.stack.dynamodb().put_item().table_name("orders");
-    let stuffed = stuffed
-        .item(
-            "reference",
-            AttributeValue::S("psp#LONELY0000000001".to_owned()),
-        )
-        .item("stuffing", AttributeValue::S("x".repeat(409_000)))
-        .item("parked", AttributeValue::N("1".to_owned()));
-    stuffed.send().await.unwrap();
+    stuff(&world, "LONELY0000000001", 409_000, "1").await;
     let told: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
     world
         .tell(&with(told, json!({"reason": "r".repeat(500)})))
@@ -299,16 +302,8 @@ async fn a_pointer_without_room_for_more_holds_up_nothing() {
 async fn a_pointer_without_room_for_its_order_holds_up_nothing() {
     let world = World::new().await;
     world.paid("order", "AMZN").await;
-    let stuffed = world.stack.dynamodb().put_item().table_name("orders");
-    let stuffed = stuffed
-        .item(
-            "reference",
-            AttributeValue::S("psp#FULL000000000001".to_owned()),
-        )
-        .item("stuffing", AttributeValue::S("x".repeat(409_556)))
-        .item("parked", AttributeValue::N("0".to_owned()));
-    stuffed.send().await.unwrap();
     // The order learns of a payment that its pointer cannot lead to it.
+    stuff(&world, "FULL000000000001", 409_556, "0").await;
     let told = item("AUTHORISATION", "FULL000000000001", "order");
     world.tell(&told).await;
     let aside = world
