@@ -30,17 +30,11 @@ pub fn read(body: &[u8]) {
 
 fn standard(mut item: NotificationRequestItem) {
     let keys: Keys = KEY.parse().unwrap();
-    let signature = Key::from_hex(KEY)
-        .unwrap()
-        .sign(item.signed_content().as_bytes());
+    let signature = Key::from_hex(KEY).unwrap().sign(item.signed_content().as_bytes());
     let additional_data = item.additional_data.get_or_insert_default();
     additional_data.insert("hmacSignature".to_owned(), json!(signature));
     assert_eq!(item.verify(&keys), Some(0));
-    let colons = item
-        .merchant_reference
-        .iter()
-        .flat_map(|text| text.matches(':'))
-        .count();
+    let colons = item.merchant_reference.iter().flat_map(|text| text.matches(':')).count();
     let fields = item.signed_content().matches(':').count() - colons;
     assert_eq!(item.is_ambiguous(), fields != 7);
 
@@ -75,13 +69,7 @@ fn token(notification: &TokenNotification) {
 fn order() -> Order {
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
     let reference = "ORDER-1".parse().unwrap();
-    Order::new(
-        reference,
-        amount,
-        Capture::Automatic,
-        None,
-        Timestamp::UNIX_EPOCH,
-    )
+    Order::new(reference, amount, Capture::Automatic, None, Timestamp::UNIX_EPOCH)
 }
 
 /// Written and read.

@@ -48,10 +48,8 @@ pub fn record(listener: TcpListener, dynamodb: String, file: PathBuf) -> io::Res
         seen: Mutex::default(),
         file: OpenOptions::new().create(true).append(true).open(file)?,
     });
-    let router = Router::new()
-        .fallback(pass_on)
-        .layer(DefaultBodyLimit::disable())
-        .with_state(recorder);
+    let router =
+        Router::new().fallback(pass_on).layer(DefaultBodyLimit::disable()).with_state(recorder);
     let mut server = JoinSet::new();
     server.spawn(async {
         if let Err(error) = axum::serve(listener, router).await {
@@ -86,12 +84,9 @@ async fn pass_on(
 
 /// Without those of one connection.
 fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
-    for name in [
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::HOST,
-        header::TRANSFER_ENCODING,
-    ] {
+    for name in
+        [header::CONNECTION, header::CONTENT_LENGTH, header::HOST, header::TRANSFER_ENCODING]
+    {
         headers.remove(name);
     }
     headers
@@ -180,9 +175,6 @@ mod tests {
 
         let actions = performed("Query", &request);
 
-        assert_eq!(
-            actions,
-            [("Query".to_owned(), "orders/index/unsettled".to_owned())]
-        );
+        assert_eq!(actions, [("Query".to_owned(), "orders/index/unsettled".to_owned())]);
     }
 }

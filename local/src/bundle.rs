@@ -132,9 +132,7 @@ impl Bundle {
         let mut variables = variables(&url, dynamodb.url());
         let simulator = match options.adyen {
             Adyen::Simulator(mut simulated) => {
-                simulated
-                    .webhook_url
-                    .get_or_insert(format!("{url}{WEBHOOKS}"));
+                simulated.webhook_url.get_or_insert(format!("{url}{WEBHOOKS}"));
                 simulated.data = simulated.data.or(options.data);
                 if let Some(password) = options.variables.get("WEBHOOK_BASIC_AUTH") {
                     simulated.basic_auth.get_or_insert(password.clone());
@@ -146,10 +144,7 @@ impl Bundle {
                 variables.insert("ADYEN_RECURRING_URL".into(), simulator.recurring_url());
                 Some(simulator)
             }
-            Adyen::Test {
-                api_key,
-                merchant_account,
-            } => {
+            Adyen::Test { api_key, merchant_account } => {
                 variables.insert("ADYEN_API_KEY".into(), api_key);
                 variables.insert("ADYEN_MERCHANT_ACCOUNT".into(), merchant_account);
                 None
@@ -174,9 +169,7 @@ impl Bundle {
             on_call: options.on_call,
         }
         .router()
-        .merge(storefront::router(
-            amazon.as_ref().map(amazon::Simulator::url),
-        ))
+        .merge(storefront::router(amazon.as_ref().map(amazon::Simulator::url)))
         .into_make_service_with_connect_info::<SocketAddr>();
 
         let (stop, stopped) = oneshot::channel::<()>();
@@ -328,9 +321,7 @@ pub(crate) fn for_amazon(options: &amazon::Options, url: &str) -> BTreeMap<Strin
 }
 
 fn owned<const N: usize>(variables: [(&str, &str); N]) -> BTreeMap<String, String> {
-    variables
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 fn origins(variables: &BTreeMap<String, String>) -> Vec<String> {

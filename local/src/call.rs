@@ -39,10 +39,7 @@ impl Webhook {
         };
         if body["type"].is_string() {
             let event = told(&body, &["type"]);
-            let data = told(
-                &body["data"],
-                &["shopperReference", "storedPaymentMethodId"],
-            );
+            let data = told(&body["data"], &["shopperReference", "storedPaymentMethodId"]);
             return Some(Self(format!("{event} {data}")));
         }
         let items = body["notificationItems"].as_array()?;
@@ -56,13 +53,7 @@ impl Webhook {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            method,
-            path,
-            status,
-            took,
-            webhook,
-        } = self;
+        let Self { method, path, status, took, webhook } = self;
         let millis = took.as_secs_f64() * 1000.0;
         let (method, status) = (method.as_str(), status.as_u16());
         write!(f, "{method:<4} {path}  {status}  {millis:.1} ms")?;
@@ -85,14 +76,8 @@ mod tests {
         let token = br#"{"type":"recurring.token.created","data":
             {"shopperReference":"S","storedPaymentMethodId":"T"}}"#;
 
-        assert_eq!(
-            Webhook::read(standard),
-            Some(Webhook("AUTHORISATION true ORDER-1".into()))
-        );
-        assert_eq!(
-            Webhook::read(token),
-            Some(Webhook("recurring.token.created S T".into()))
-        );
+        assert_eq!(Webhook::read(standard), Some(Webhook("AUTHORISATION true ORDER-1".into())));
+        assert_eq!(Webhook::read(token), Some(Webhook("recurring.token.created S T".into())));
         assert_eq!(Webhook::read(b"not JSON"), None);
     }
 }

@@ -43,10 +43,7 @@ pub enum DynamoDbError {
 
 /// The name here of a table of the template: `OrdersTable` is `orders`.
 pub fn table_name(logical_id: &str) -> String {
-    logical_id
-        .strip_suffix("Table")
-        .unwrap_or(logical_id)
-        .to_lowercase()
+    logical_id.strip_suffix("Table").unwrap_or(logical_id).to_lowercase()
 }
 
 impl DynamoDb {
@@ -78,12 +75,7 @@ impl DynamoDb {
                 tracing::error!(error, "DynamoDB ended");
             }
         });
-        Ok(Self {
-            url,
-            stop: Some(stop),
-            server,
-            recorder,
-        })
+        Ok(Self { url, stop: Some(stop), server, recorder })
     }
 
     /// Where it listens, for `AWS_ENDPOINT_URL_DYNAMODB`.
@@ -107,9 +99,7 @@ fn open(data: Option<&Path>) -> Result<Database, DynamoDbError> {
     let unusable = |error: String| DynamoDbError::Data(folder.display().to_string(), error);
     std::fs::create_dir_all(folder).map_err(|error| unusable(error.to_string()))?;
     let file = folder.join("dynamodb.sqlite");
-    let file = file
-        .to_str()
-        .ok_or_else(|| unusable("its name is not UTF-8".into()))?;
+    let file = file.to_str().ok_or_else(|| unusable("its name is not UTF-8".into()))?;
     Database::new(file).map_err(|error| unusable(error.to_string()))
 }
 
@@ -132,9 +122,7 @@ fn create_tables(database: &Database, template: &Template) -> Result<(), DynamoD
                 "TimeToLiveSpecification": { "AttributeName": attribute, "Enabled": true },
             }))
             .map_err(failed)?;
-            database
-                .update_time_to_live(update)
-                .map_err(|error| failed(error.to_string()))?;
+            database.update_time_to_live(update).map_err(|error| failed(error.to_string()))?;
         }
     }
     Ok(())

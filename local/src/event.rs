@@ -50,9 +50,7 @@ pub enum Unusable {
 /// The path as an HTTP API sees it: percent-decoded, and cut at a `?` that
 /// only decoding brought out.
 pub fn http_api_path(uri: &Uri) -> Result<String, Unusable> {
-    let path = percent_decode_str(uri.path())
-        .decode_utf8()
-        .map_err(|_| Unusable::Path)?;
+    let path = percent_decode_str(uri.path()).decode_utf8().map_err(|_| Unusable::Path)?;
     Ok(path.split('?').next().unwrap_or_default().to_owned())
 }
 
@@ -80,12 +78,9 @@ pub fn event(
             "localapi",
             route_key.as_str(),
         ),
-        Door::FunctionUrl => (
-            "localurl",
-            format!("localurl.lambda-url.{REGION}.on.aws"),
-            "localurl",
-            "$default",
-        ),
+        Door::FunctionUrl => {
+            ("localurl", format!("localurl.lambda-url.{REGION}.on.aws"), "localurl", "$default")
+        }
     };
     let headers = headers(&parts.headers, client, id, now);
     let user_agent = headers.get("user-agent").cloned().unwrap_or_default();
@@ -137,26 +132,18 @@ fn add_optional(
     if !query.is_empty() {
         event.insert("queryStringParameters".into(), json!(query));
     }
-    if let Door::HttpApi {
-        path_parameters, ..
-    } = door
+    if let Door::HttpApi { path_parameters, .. } = door
         && !path_parameters.is_empty()
     {
         event.insert("pathParameters".into(), json!(path_parameters));
     }
     if !body.is_empty() {
-        let text = is_text(&parts.headers)
-            .then(|| std::str::from_utf8(body).ok())
-            .flatten();
+        let text = is_text(&parts.headers).then(|| std::str::from_utf8(body).ok()).flatten();
         event.insert("isBase64Encoded".into(), json!(text.is_none()));
         event.insert(
             "body".into(),
             text.map_or_else(
-                || {
-                    base64::engine::general_purpose::STANDARD
-                        .encode(body)
-                        .into()
-                },
+                || base64::engine::general_purpose::STANDARD.encode(body).into(),
                 Value::from,
             ),
         );
@@ -185,10 +172,7 @@ fn headers(
     // Behind AWS's front end it is always TLS on 443.
     headers.insert("x-forwarded-proto".into(), "https".into());
     headers.insert("x-forwarded-port".into(), "443".into());
-    headers.insert(
-        "x-amzn-trace-id".into(),
-        format!("Root=1-{:08x}-{id:0>24}", now.as_second()),
-    );
+    headers.insert("x-amzn-trace-id".into(), format!("Root=1-{:08x}-{id:0>24}", now.as_second()));
     headers
 }
 
@@ -225,16 +209,9 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
 /// The content types whose body AWS passes on as text; every other one, and
 /// none at all, comes base64-encoded.
 fn is_text(headers: &HeaderMap) -> bool {
-    let content_type = headers
-        .get("content-type")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let content_type =
+        headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence.starts_with("text/")
         || matches!(
             essence.as_str(),

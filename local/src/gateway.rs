@@ -79,9 +79,7 @@ impl Gateway {
     /// is added wins over the API's 404 and is no part of the API.
     pub fn router(self) -> axum::Router {
         let cors = cors(&self.allowed_origins, &self.cors);
-        let router = axum::Router::new()
-            .fallback(serve)
-            .with_state(Arc::new(self));
+        let router = axum::Router::new().fallback(serve).with_state(Arc::new(self));
         match cors {
             Some(cors) => router.layer(cors),
             None => router,
@@ -291,12 +289,5 @@ fn message(status: StatusCode, message: &str) -> Response {
 /// Lambda's request ids are UUIDs.
 fn uuid(hex: &str) -> String {
     let hex = format!("{hex:0>24}{:08x}", fastrand::u32(..));
-    format!(
-        "{}-{}-4{}-8{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[13..16],
-        &hex[17..20],
-        &hex[20..]
-    )
+    format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }

@@ -138,9 +138,7 @@ impl Template {
     fn parse(text: &str) -> Result<Self, TemplateError> {
         let documents =
             Yaml::load_from_str(text).map_err(|error| TemplateError(error.to_string()))?;
-        let document = documents
-            .first()
-            .ok_or_else(|| TemplateError("is empty".into()))?;
+        let document = documents.first().ok_or_else(|| TemplateError("is empty".into()))?;
         let document: Document = typed("document", json(document))?;
         let mut template = Self {
             functions: BTreeMap::new(),
@@ -188,10 +186,8 @@ fn function(
         .collect::<Result<_, _>>()?;
     let named = [globals, own].map(|properties| properties.environment.variables.keys());
     let named: Vec<_> = named.into_iter().flatten().cloned().collect();
-    let secrets: Vec<_> = named
-        .iter()
-        .filter_map(|name| Some(name.strip_suffix("_SECRET")?.to_owned()))
-        .collect();
+    let secrets: Vec<_> =
+        named.iter().filter_map(|name| Some(name.strip_suffix("_SECRET")?.to_owned())).collect();
     let variables = named.into_iter().chain(secrets.iter().cloned()).collect();
     Ok(Function {
         timeout: own.timeout.or(globals.timeout).unwrap_or(3),
@@ -291,11 +287,7 @@ mod tests {
 
         let payments = &template.functions["payments"];
         assert_eq!(payments.timeout, 30);
-        assert!(
-            payments
-                .routes
-                .contains(&("POST".into(), "/payments/details".into()))
-        );
+        assert!(payments.routes.contains(&("POST".into(), "/payments/details".into())));
         assert!(payments.variables.contains(&"ADYEN_API_KEY".to_owned()));
         assert!(payments.variables.contains(&"ORDERS_TABLE".to_owned()));
         assert!(!payments.has_url);

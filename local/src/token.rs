@@ -41,9 +41,7 @@ pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String
     };
     match i64::try_from(life.as_secs()) {
         Ok(life) if (1..=longest).contains(&life) => auth::mint(caller, key, life),
-        _ => Err(format!(
-            "a life of 1 to {longest} seconds is what the API takes"
-        )),
+        _ => Err(format!("a life of 1 to {longest} seconds is what the API takes")),
     }
 }
 
@@ -54,13 +52,9 @@ pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String
 pub fn amount(text: &str) -> Result<Amount, String> {
     const EXPECTED: &str = "expected a currency and minor units, such as EUR:1000 for EUR 10.00";
     let (currency, value) = text.split_once(':').ok_or(EXPECTED)?;
-    let value = i64::from_str(value)
-        .ok()
-        .filter(|value| *value > 0)
-        .ok_or(EXPECTED)?;
-    let currency = currency
-        .parse()
-        .map_err(|error: shared::amount::UnknownCurrency| error.to_string())?;
+    let value = i64::from_str(value).ok().filter(|value| *value > 0).ok_or(EXPECTED)?;
+    let currency =
+        currency.parse().map_err(|error: shared::amount::UnknownCurrency| error.to_string())?;
     Ok(Amount { currency, value })
 }
 
@@ -96,15 +90,7 @@ mod tests {
     fn amounts_are_currency_and_minor_units() {
         let ten = amount("EUR:1000").unwrap();
         assert_eq!((ten.currency.code(), ten.value), ("EUR", 1000));
-        for wrong in [
-            "EUR",
-            "EUR:10.00",
-            "EUR:0",
-            "EUR:-1",
-            "XXX:1",
-            "1000:EUR",
-            "",
-        ] {
+        for wrong in ["EUR", "EUR:10.00", "EUR:0", "EUR:-1", "XXX:1", "1000:EUR", ""] {
             assert!(amount(wrong).is_err(), "{wrong}");
         }
     }

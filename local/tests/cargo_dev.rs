@@ -48,11 +48,8 @@ struct Running {
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = cargo_dev(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
+        let mut child =
+            cargo_dev(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (send, lines) = mpsc::channel();
         let printed = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -62,17 +59,8 @@ impl Running {
                 .take_while(|line| send.send(line.clone()).is_ok())
                 .for_each(drop);
         });
-        let mut running = Self {
-            child,
-            lines,
-            url: String::new(),
-        };
-        running.url = running
-            .line("API ")
-            .split_whitespace()
-            .last()
-            .unwrap()
-            .to_owned();
+        let mut running = Self { child, lines, url: String::new() };
+        running.url = running.line("API ").split_whitespace().last().unwrap().to_owned();
         running.line("Ctrl-C");
         running
     }
@@ -180,15 +168,10 @@ fn wrong_arguments_are_refused_in_one_line() {
 #[test]
 fn adyens_test_environment_needs_a_key_and_an_account() {
     let both = refusal(&mut cargo_dev(&["--port", "0", "--adyen", "test"]));
-    assert!(
-        both.contains("ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT"),
-        "{both}"
-    );
+    assert!(both.contains("ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT"), "{both}");
 
     let mut command = cargo_dev(&["--port", "0", "--adyen", "test"]);
-    command
-        .env("ADYEN_API_KEY", "secret-key")
-        .env("ADYEN_MERCHANT_ACCOUNT", " ");
+    command.env("ADYEN_API_KEY", "secret-key").env("ADYEN_MERCHANT_ACCOUNT", " ");
     let account = refusal(&mut command);
     assert!(account.contains("ADYEN_MERCHANT_ACCOUNT"), "{account}");
     assert!(!account.contains("secret-key"), "{account}");
@@ -206,11 +189,7 @@ fn a_wrong_variable_is_refused_in_one_line() {
 
 #[test]
 fn help_is_no_failure() {
-    for command in [
-        &["--help"][..],
-        &["token", "--help"],
-        &["webhook", "--help"],
-    ] {
+    for command in [&["--help"][..], &["token", "--help"], &["webhook", "--help"]] {
         let output = output(&mut cargo_dev(command));
         assert!(output.status.success());
         assert!(stdout(&output).contains("Usage: cargo dev"));
@@ -235,13 +214,7 @@ async fn it_ends_soon_even_with_a_call_that_hangs() {
         let mut payment = payment();
         payment["paymentMethod"]["amazonPayToken"] = json!("1-TIMEOUT");
         let http = shared::http_client::build(None).unwrap();
-        drop(
-            http.post(url)
-                .bearer_auth(token)
-                .json(&payment)
-                .send()
-                .await,
-        );
+        drop(http.post(url).bearer_auth(token).json(&payment).send().await);
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
     let told = Instant::now();
@@ -256,16 +229,9 @@ async fn a_payment_is_confirmed_by_its_webhook_and_every_call_is_printed() {
     let running = Running::start(&["--port", "0"]);
     let token = token(&["--reference", "A", "--country", "NL"]);
 
-    let (status, methods) = running
-        .call("POST", "/paymentMethods", &token, Some(json!({})))
-        .await;
-    assert_eq!(
-        (status, &methods["paymentMethods"][0]["type"]),
-        (200, &json!("amazonpay"))
-    );
-    let (status, paid) = running
-        .call("POST", "/payments", &token, Some(payment()))
-        .await;
+    let (status, methods) = running.call("POST", "/paymentMethods", &token, Some(json!({}))).await;
+    assert_eq!((status, &methods["paymentMethods"][0]["type"]), (200, &json!("amazonpay")));
+    let (status, paid) = running.call("POST", "/payments", &token, Some(payment())).await;
     assert_eq!((status, &paid["nextStep"]), (200, &json!("success")));
 
     running.line("POST /payments  200");
@@ -299,9 +265,7 @@ async fn an_answered_order_survives_kill_9_with_its_data_kept() {
     let token = token(&["--reference", "A"]);
 
     let mut running = Running::start(&arguments);
-    let (status, paid) = running
-        .call("POST", "/payments", &token, Some(payment()))
-        .await;
+    let (status, paid) = running.call("POST", "/payments", &token, Some(payment())).await;
     assert_eq!(status, 200);
     running.signal("-KILL");
     running.exit_code();
@@ -313,9 +277,7 @@ async fn an_answered_order_survives_kill_9_with_its_data_kept() {
     assert_eq!(order["pspReference"], paid["pspReference"]);
     // The simulator kept its webhook too.
     running.line("POST /webhooks  200");
-    let (_, again) = running
-        .call("POST", "/payments", &token, Some(payment()))
-        .await;
+    let (_, again) = running.call("POST", "/payments", &token, Some(payment())).await;
     assert_eq!(again["pspReference"], paid["pspReference"]);
 }
 
@@ -333,16 +295,9 @@ async fn the_storefront_gets_its_tokens_and_the_way_to_amazon_pay() {
     assert_eq!(http.get(script).send().await.unwrap().status(), 200);
 
     let order = json!({"reference": "A", "amount": {"currency": "EUR", "value": 1000}, "countryCode": "NL"});
-    let minted = http
-        .post(format!("{}/dev/token", running.url))
-        .json(&order)
-        .send()
-        .await
-        .unwrap();
+    let minted = http.post(format!("{}/dev/token", running.url)).json(&order).send().await.unwrap();
     let minted: Value = minted.json().await.unwrap();
     let token = minted["token"].as_str().unwrap();
-    let (status, _) = running
-        .call("POST", "/payments", token, Some(payment()))
-        .await;
+    let (status, _) = running.call("POST", "/payments", token, Some(payment())).await;
     assert_eq!(status, 200);
 }

@@ -26,9 +26,7 @@ type Item = HashMap<String, AttributeValue>;
 
 async fn dynamodb(data: Option<&Path>) -> (DynamoDb, Client) {
     let listener = listen(Ipv4Addr::LOCALHOST.into(), Port::Any).await.unwrap();
-    let dynamodb = DynamoDb::start(&Template::read().unwrap(), data, listener)
-        .await
-        .unwrap();
+    let dynamodb = DynamoDb::start(&Template::read().unwrap(), data, listener).await.unwrap();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
@@ -53,10 +51,7 @@ fn order(reference: &str, version: u32) -> Item {
         ("version".into(), number(version)),
         (
             "facts".into(),
-            AttributeValue::M(HashMap::from([(
-                "a".into(),
-                AttributeValue::L(vec![text("1")]),
-            )])),
+            AttributeValue::M(HashMap::from([("a".into(), AttributeValue::L(vec![text("1")]))])),
         ),
     ])
 }
@@ -121,11 +116,7 @@ async fn an_update_returns_new_and_old_and_refuses_with_the_old_item() {
     let old = update(1, ReturnValue::AllOld).await.unwrap();
     assert_eq!(old.attributes.unwrap(), order("A", 1));
 
-    let new = update(2, ReturnValue::AllNew)
-        .await
-        .unwrap()
-        .attributes
-        .unwrap();
+    let new = update(2, ReturnValue::AllNew).await.unwrap().attributes.unwrap();
     assert_eq!(new["version"], number(3));
     assert!(!new.contains_key("facts"));
 
@@ -246,25 +237,12 @@ async fn the_sparse_index_holds_what_has_its_attribute() {
     put_new(&client, unsettled).await.unwrap();
     put_new(&client, order("B", 1)).await.unwrap();
 
-    let scan = || {
-        client
-            .scan()
-            .table_name("orders")
-            .index_name("unsettled")
-            .limit(10)
-            .send()
-    };
+    let scan = || client.scan().table_name("orders").index_name("unsettled").limit(10).send();
     let found = scan().await.unwrap();
     assert_eq!(found.count, 1);
     assert_eq!(found.items.unwrap()[0]["reference"], text("A"));
 
-    client
-        .put_item()
-        .table_name("orders")
-        .set_item(Some(order("A", 2)))
-        .send()
-        .await
-        .unwrap();
+    client.put_item().table_name("orders").set_item(Some(order("A", 2))).send().await.unwrap();
     assert_eq!(scan().await.unwrap().count, 0);
 }
 
@@ -304,33 +282,17 @@ async fn a_range_key_is_queried_and_deleted() {
 #[tokio::test]
 async fn the_stream_tells_each_change_with_both_images() {
     let (dynamodb, client) = dynamodb(None).await;
-    let table = client
-        .describe_table()
-        .table_name("orders")
-        .send()
-        .await
-        .unwrap()
-        .table
-        .unwrap();
+    let table = client.describe_table().table_name("orders").send().await.unwrap().table.unwrap();
     let stream = table.latest_stream_arn.unwrap();
     put_new(&client, order("A", 1)).await.unwrap();
-    client
-        .put_item()
-        .table_name("orders")
-        .set_item(Some(order("A", 2)))
-        .send()
-        .await
-        .unwrap();
+    client.put_item().table_name("orders").set_item(Some(order("A", 2))).send().await.unwrap();
 
     let http = build(None).unwrap();
     let call = async |operation: &str, body: serde_json::Value| -> serde_json::Value {
         let answer = http
             .post(dynamodb.url())
             .header("content-type", "application/x-amz-json-1.0")
-            .header(
-                "x-amz-target",
-                format!("DynamoDBStreams_20120810.{operation}"),
-            )
+            .header("x-amz-target", format!("DynamoDBStreams_20120810.{operation}"))
             .header("x-amz-date", "20260101T000000Z")
             .header(
                 "authorization",
@@ -351,11 +313,7 @@ async fn the_stream_tells_each_change_with_both_images() {
         json!({ "StreamArn": stream, "ShardId": shard, "ShardIteratorType": "TRIM_HORIZON" }),
     )
     .await;
-    let records = call(
-        "GetRecords",
-        json!({ "ShardIterator": iterator["ShardIterator"] }),
-    )
-    .await;
+    let records = call("GetRecords", json!({ "ShardIterator": iterator["ShardIterator"] })).await;
 
     let records = records["Records"].as_array().unwrap();
     assert_eq!(records.len(), 2);

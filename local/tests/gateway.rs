@@ -88,9 +88,7 @@ async fn serve(function: Function, allowed_origins: &[&str]) -> Served {
         cors: Template::read().unwrap().cors,
         on_call: Arc::new(move |call| seen.lock().unwrap().push(call.clone())),
     };
-    let service = gateway
-        .router()
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(axum::serve(listener, service).into_future());
     Served { address, calls }
 }
@@ -156,10 +154,7 @@ async fn a_route_of_the_api_gets_an_api_gateway_event() {
     assert_eq!(echo["headers"]["x-forwarded-for"], "9.9.9.9, 127.0.0.1");
     assert_eq!(echo["headers"]["x-forwarded-proto"], "https");
     assert!(echo["headers"]["connection"].is_null());
-    assert_eq!(
-        (&echo["kind"], &echo["body"]),
-        (&json!("text"), &json!("{\"a\":1}"))
-    );
+    assert_eq!((&echo["kind"], &echo["body"]), (&json!("text"), &json!("{\"a\":1}")));
     assert_eq!(echo["requestId"].as_str().unwrap().len(), 36);
     let now = jiff::Timestamp::now().as_millisecond();
     assert!((0..=300).contains(&(echo["deadline"].as_i64().unwrap() - now)));
@@ -170,13 +165,7 @@ async fn the_webhooks_function_gets_a_function_url_event() {
     let served = serve(echo(), &[]).await;
     let body = r#"{"notificationItems":[{"NotificationRequestItem":
         {"eventCode":"AUTHORISATION","success":"true","merchantReference":"A"}}]}"#;
-    let echo = served
-        .echoed(post(
-            "/webhooks",
-            "Content-Type: application/json\r\n",
-            body,
-        ))
-        .await;
+    let echo = served.echoed(post("/webhooks", "Content-Type: application/json\r\n", body)).await;
 
     let context = &echo["context"];
     assert_eq!(context["routeKey"], "$default");
@@ -193,39 +182,17 @@ async fn a_body_is_text_or_base64_by_its_content_type() {
     let served = serve(echo(), &[]).await;
     let kind = async |content_type: &str, body: &[u8]| {
         let head = post("/payments", content_type, "");
-        let head = head.replace(
-            "Content-Length: 0",
-            &format!("Content-Length: {}", body.len()),
-        );
+        let head = head.replace("Content-Length: 0", &format!("Content-Length: {}", body.len()));
         served.echoed([head.as_bytes(), body].concat()).await["kind"].clone()
     };
 
-    assert_eq!(
-        kind("Content-Type: application/json; charset=utf-8\r\n", b"{}").await,
-        "text"
-    );
+    assert_eq!(kind("Content-Type: application/json; charset=utf-8\r\n", b"{}").await, "text");
     assert_eq!(kind("Content-Type: text/plain\r\n", b"x").await, "text");
-    assert_eq!(
-        kind("Content-Type: application/json\r\n", b"\xff\xfe").await,
-        "binary"
-    );
-    assert_eq!(
-        kind("Content-Type: application/octet-stream\r\n", b"{}").await,
-        "binary"
-    );
-    assert_eq!(
-        kind(
-            "Content-Type: application/x-www-form-urlencoded\r\n",
-            b"a=1"
-        )
-        .await,
-        "binary"
-    );
+    assert_eq!(kind("Content-Type: application/json\r\n", b"\xff\xfe").await, "binary");
+    assert_eq!(kind("Content-Type: application/octet-stream\r\n", b"{}").await, "binary");
+    assert_eq!(kind("Content-Type: application/x-www-form-urlencoded\r\n", b"a=1").await, "binary");
     assert_eq!(kind("", b"{}").await, "binary");
-    assert_eq!(
-        kind("Content-Type: application/json\r\n", b"").await,
-        "empty"
-    );
+    assert_eq!(kind("Content-Type: application/json\r\n", b"").await, "empty");
 }
 
 #[tokio::test]
@@ -234,10 +201,7 @@ async fn path_parameters_are_decoded() {
     let echo = served.echoed(get("/orders/A%2D1", "")).await;
     assert_eq!(echo["reference"], "A-1");
     assert_eq!(echo["context"]["routeKey"], "GET /orders/{reference}");
-    assert_eq!(
-        served.echoed(get("/orders/%41%20b", "")).await["reference"],
-        "A b"
-    );
+    assert_eq!(served.echoed(get("/orders/%41%20b", "")).await["reference"], "A b");
 }
 
 #[tokio::test]
@@ -253,11 +217,7 @@ async fn what_is_no_route_is_not_found() {
         post("/paymentsx", "", ""),
     ] {
         let (status, _, body) = served.send(&request).await;
-        assert_eq!(
-            (status, body.as_str()),
-            (404, r#"{"message":"Not Found"}"#),
-            "{request}"
-        );
+        assert_eq!((status, body.as_str()), (404, r#"{"message":"Not Found"}"#), "{request}");
     }
 }
 
@@ -296,10 +256,7 @@ async fn targets_and_hosts_that_are_no_url_are_refused() {
         "//evil.test/orders/a",
     ] {
         let (status, _, body) = served.send(get(target, "")).await;
-        assert!(
-            [200, 404, 400].contains(&status),
-            "{target} {status} {body}"
-        );
+        assert!([200, 404, 400].contains(&status), "{target} {status} {body}");
     }
 }
 
@@ -343,10 +300,7 @@ async fn a_panic_is_one_failed_invocation() {
     )
     .await;
     let (status, _, body) = served.send(get("/orders/panic", "")).await;
-    assert_eq!(
-        (status, body.as_str()),
-        (500, r#"{"message":"Internal Server Error"}"#)
-    );
+    assert_eq!((status, body.as_str()), (500, r#"{"message":"Internal Server Error"}"#));
     assert_eq!(served.send(get("/orders/a", "")).await.0, 200);
 }
 
@@ -366,10 +320,8 @@ async fn a_function_has_its_timeout() {
 
 #[tokio::test]
 async fn a_function_finishes_when_its_caller_is_gone() {
-    let (began, finished) = (
-        Arc::new(tokio::sync::Notify::new()),
-        Arc::new(tokio::sync::Notify::new()),
-    );
+    let (began, finished) =
+        (Arc::new(tokio::sync::Notify::new()), Arc::new(tokio::sync::Notify::new()));
     let (b, f) = (began.clone(), finished.clone());
     let served = serve(
         function(move |_| {
@@ -385,15 +337,10 @@ async fn a_function_finishes_when_its_caller_is_gone() {
     )
     .await;
     let mut stream = TcpStream::connect(served.address).await.unwrap();
-    stream
-        .write_all(get("/orders/a", "").as_bytes())
-        .await
-        .unwrap();
+    stream.write_all(get("/orders/a", "").as_bytes()).await.unwrap();
     began.notified().await;
     drop(stream);
-    tokio::time::timeout(Duration::from_secs(1), finished.notified())
-        .await
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(1), finished.notified()).await.unwrap();
 }
 
 #[tokio::test]
@@ -407,24 +354,13 @@ async fn preflight_requests_are_answered_once_origins_are_configured() {
     let served = serve(echo(), &["https://shop.test"]).await;
     let (status, head, _) = served.send(preflight).await;
     assert!((200..300).contains(&status));
-    assert!(
-        head.contains("access-control-allow-origin: https://shop.test"),
-        "{head}"
-    );
-    assert!(
-        head.contains("access-control-allow-headers: authorization"),
-        "{head}"
-    );
+    assert!(head.contains("access-control-allow-origin: https://shop.test"), "{head}");
+    assert!(head.contains("access-control-allow-headers: authorization"), "{head}");
 
     let other = preflight.replace("shop.test", "evil.test");
     let (_, head, _) = served.send(other).await;
     assert!(!head.contains("access-control-allow-origin"), "{head}");
 
-    let (_, head, _) = served
-        .send(get("/orders/a", "Origin: https://shop.test\r\n"))
-        .await;
-    assert!(
-        head.contains("access-control-allow-origin: https://shop.test"),
-        "{head}"
-    );
+    let (_, head, _) = served.send(get("/orders/a", "Origin: https://shop.test\r\n")).await;
+    assert!(head.contains("access-control-allow-origin: https://shop.test"), "{head}");
 }

@@ -107,11 +107,7 @@ impl TokenKeys {
             "off" => Err("off is for a machine where AWS_ENDPOINT_URL_DYNAMODB is that machine's"),
             _ => Err("expected on or off"),
         });
-        Some(Self {
-            checkout: checkout?,
-            merchant: merchant?,
-            limit_life: limit_life?,
-        })
+        Some(Self { checkout: checkout?, merchant: merchant?, limit_life: limit_life? })
     }
 
     /// Who sent a request with these headers.
@@ -183,10 +179,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// One message for every reason: it must not help to guess.
 fn unauthorized() -> Problem {
-    Problem::new(
-        Code::Unauthorized,
-        "Send a valid token as `Authorization: Bearer`.",
-    )
+    Problem::new(Code::Unauthorized, "Send a valid token as `Authorization: Bearer`.")
 }
 
 /// What is wrong with a token, the worst first.
@@ -248,9 +241,7 @@ struct Claims<T> {
 /// Seconds; some libraries write fractions.
 fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let written = Number::deserialize(deserializer)?;
-    let seconds = written
-        .as_i64()
-        .or_else(|| written.as_f64().map(|date| date.floor() as i64));
+    let seconds = written.as_i64().or_else(|| written.as_f64().map(|date| date.floor() as i64));
     seconds.ok_or_else(|| de::Error::custom("expected seconds"))
 }
 
@@ -309,33 +300,16 @@ pub fn mint_at(caller: &Caller, key: &str, at: Timestamp, life: i64) -> Result<S
         about: T,
     }
     use_ring();
-    let (header, key) = (
-        Header::new(Algorithm::HS256),
-        EncodingKey::from_secret(key.as_bytes()),
-    );
+    let (header, key) = (Header::new(Algorithm::HS256), EncodingKey::from_secret(key.as_bytes()));
     let iat = at.as_second();
     let exp = iat.saturating_add(life);
     match caller {
-        Caller::Checkout(about) => encode(
-            &header,
-            &Minted {
-                aud: "checkout",
-                iat,
-                exp,
-                about,
-            },
-            &key,
-        ),
-        Caller::Merchant => encode(
-            &header,
-            &Minted {
-                aud: "merchant",
-                iat,
-                exp,
-                about: Merchant {},
-            },
-            &key,
-        ),
+        Caller::Checkout(about) => {
+            encode(&header, &Minted { aud: "checkout", iat, exp, about }, &key)
+        }
+        Caller::Merchant => {
+            encode(&header, &Minted { aud: "merchant", iat, exp, about: Merchant {} }, &key)
+        }
     }
     .map_err(|error| error.to_string())
 }
@@ -345,11 +319,7 @@ fn keys(text: &str) -> Result<Keys, String> {
     if keys.iter().any(|key| key.len() < 32) {
         return Err("expected keys of at least 32 bytes each, separated by commas".to_owned());
     }
-    Ok(Keys(
-        keys.into_iter()
-            .map(|key| DecodingKey::from_secret(key.as_bytes()))
-            .collect(),
-    ))
+    Ok(Keys(keys.into_iter().map(|key| DecodingKey::from_secret(key.as_bytes())).collect()))
 }
 
 /// jsonwebtoken leaves the cryptography to a provider; ours is ring, for HS256 alone.

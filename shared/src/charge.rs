@@ -55,10 +55,8 @@ impl Till<'_> {
         }
         let reference = order.reference.clone();
         let key = idempotency_key(&payment.merchant_account, &reference, attempt);
-        let answered = self
-            .adyen
-            .post::<PaymentResponse>("payments", &payment, Some(&key), until)
-            .await;
+        let answered =
+            self.adyen.post::<PaymentResponse>("payments", &payment, Some(&key), until).await;
         observe(&answered);
         // Under one key Adyen may answer what became of another request.
         let mut tries = order.tries(attempt).iter();

@@ -33,10 +33,7 @@ impl Env {
 
     /// The value of a variable, unless absent or blank.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
 }
 
@@ -73,12 +70,7 @@ impl<'e> Settings<'e> {
     pub async fn load(env: &'e Env, secrets: &[&'static str]) -> Result<Self, StartError> {
         let http = http_client::build(env.get("SSL_CERT_FILE"))
             .map_err(|problem| StartError(vec![format!("SSL_CERT_FILE: {problem}")]))?;
-        let mut settings = Self {
-            env,
-            problems: Vec::new(),
-            http,
-            vault: Vault::default(),
-        };
+        let mut settings = Self { env, problems: Vec::new(), http, vault: Vault::default() };
         settings.or("LOG_LEVEL", LOG_LEVEL, log_level);
         let managed: Vec<_> = secrets
             .iter()
@@ -187,9 +179,7 @@ impl<'e> Settings<'e> {
         parse: fn(&str) -> Result<T, String>,
     ) -> Option<Option<Secret<T>>> {
         if let Some(text) = self.env.get(name) {
-            return self
-                .parsed(name, text, parse)
-                .map(|value| Some(Secret::given(value)));
+            return self.parsed(name, text, parse).map(|value| Some(Secret::given(value)));
         }
         if !self.is_set(&format!("{name}_SECRET")) {
             return Some(None);
@@ -319,9 +309,7 @@ impl Env {
     /// The least severe line that is logged; the default where the variable is malformed,
     /// which [`Settings`] reports.
     pub fn log_level(&self) -> LevelFilter {
-        self.get("LOG_LEVEL")
-            .and_then(|text| log_level(text).ok())
-            .unwrap_or(LevelFilter::INFO)
+        self.get("LOG_LEVEL").and_then(|text| log_level(text).ok()).unwrap_or(LevelFilter::INFO)
     }
 }
 
@@ -350,11 +338,7 @@ pub fn text(text: &str) -> Result<String, &'static str> {
 /// # Errors
 /// None.
 pub fn list(text: &str) -> Result<Vec<String>, &'static str> {
-    Ok(text
-        .split(',')
-        .map(|item| item.trim().to_owned())
-        .filter(|item| !item.is_empty())
-        .collect())
+    Ok(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
 }
 
 /// Origins separated by commas, each as [`ReturnUrl::origin`] writes them.

@@ -46,19 +46,14 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     }
     match strict_json::parse(body) {
         Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Problem::new(
-            Code::InvalidJson,
-            "The body must be a JSON object.",
-        )),
-        Err(ParseError::NotJson(error)) => Err(Problem::new(
-            Code::InvalidJson,
-            format!("The body is not JSON: {error}."),
-        )),
-        Err(ParseError::OutOfRange(field)) => Err(Problem::new(
-            Code::InvalidField,
-            format!("{field}: the number is out of range."),
-        )
-        .at(field)),
+        Ok(_) => Err(Problem::new(Code::InvalidJson, "The body must be a JSON object.")),
+        Err(ParseError::NotJson(error)) => {
+            Err(Problem::new(Code::InvalidJson, format!("The body is not JSON: {error}.")))
+        }
+        Err(ParseError::OutOfRange(field)) => {
+            Err(Problem::new(Code::InvalidField, format!("{field}: the number is out of range."))
+                .at(field))
+        }
     }
 }
 
@@ -67,11 +62,7 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
 /// # Errors
 /// As [`json_object`].
 pub fn json_object_or_nothing(request: &Request) -> Result<Map<String, Value>, Problem> {
-    if request.body().is_empty() {
-        Ok(Map::new())
-    } else {
-        json_object(request)
-    }
+    if request.body().is_empty() { Ok(Map::new()) } else { json_object(request) }
 }
 
 /// Whether the caller names a field: one that is `null` counts as left out.
@@ -155,15 +146,9 @@ pub fn rejected(rejection: &Rejection) -> Problem {
             "Adyen does not take requests from this deployment; its log says more.",
         )
     } else if rejection.status >= 500 {
-        (
-            Code::AdyenUnavailable,
-            "Adyen could not process the request.",
-        )
+        (Code::AdyenUnavailable, "Adyen could not process the request.")
     } else {
-        (
-            Code::AdyenRejected,
-            "Adyen did not accept the request; errorCode says why.",
-        )
+        (Code::AdyenRejected, "Adyen did not accept the request; errorCode says why.")
     };
     Problem::new(code, detail).with("errorCode", &rejection.error_code)
 }
@@ -177,11 +162,8 @@ pub fn unanswered(error: &CallError) -> Problem {
         }
         CallError::Unknown(reason) => {
             tracing::warn!(reason, "no answer");
-            Problem::new(
-                Code::AdyenUnavailable,
-                "Adyen gave no answer; ask again in a moment.",
-            )
-            .retry_after(1)
+            Problem::new(Code::AdyenUnavailable, "Adyen gave no answer; ask again in a moment.")
+                .retry_after(1)
         }
     }
 }
@@ -212,13 +194,7 @@ pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Probl
         let path = error.path().to_string();
         let message = error.inner().to_string();
         // serde names the field in its message alone.
-        let named = |kind: &str| {
-            message
-                .strip_prefix(kind)?
-                .split('`')
-                .next()
-                .map(str::to_owned)
-        };
+        let named = |kind: &str| message.strip_prefix(kind)?.split('`').next().map(str::to_owned);
         let beside = |name: String| match path.rsplit_once('.') {
             _ if path == "." => name,
             _ if path == name || path.ends_with(&format!(".{name}")) => path.clone(),
@@ -242,10 +218,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
             let mut response = Response::new(Body::Text(text));
             *response.status_mut() = status;
             let headers = response.headers_mut();
-            headers.insert(
-                header::CONTENT_TYPE,
-                HeaderValue::from_static("application/json"),
-            );
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
@@ -294,22 +267,15 @@ pub fn route(request: &Request) -> &str {
 
 /// For a merchant account that is not this deployment's.
 pub fn wrong_merchant_account() -> Problem {
-    Problem::new(
-        Code::WrongMerchantAccount,
-        "merchantAccount is not this deployment's.",
-    )
-    .at("merchantAccount")
+    Problem::new(Code::WrongMerchantAccount, "merchantAccount is not this deployment's.")
+        .at("merchantAccount")
 }
 
 /// A problem for a route that the function does not serve.
 pub fn no_route(request: &Request) -> Problem {
     Problem::new(
         Code::NotFound,
-        format!(
-            "{} {} is not served here.",
-            request.method(),
-            request.uri().path()
-        ),
+        format!("{} {} is not served here.", request.method(), request.uri().path()),
     )
 }
 

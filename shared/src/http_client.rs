@@ -35,9 +35,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// # Errors
 /// A sentence that says what is wrong with the file, or with TLS.
 pub fn build(extra_roots: Option<&str>) -> Result<reqwest::Client, String> {
-    let mut roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = extra_roots {
         for certificate in CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())? {
             let certificate = certificate.map_err(|error| error.to_string())?;
@@ -93,9 +91,8 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let (client, timeout) = (self.client.clone(), self.timeout);
         HttpConnectorFuture::new(async move {
-            let request = request
-                .try_into_http1x()
-                .map_err(|error| ConnectorError::user(error.into()))?;
+            let request =
+                request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             // DynamoDB and Secrets Manager are called with bodies in memory, never with streams.
             let request =
                 request.map(|body| reqwest::Body::from(body.bytes().unwrap_or_default().to_vec()));
@@ -133,10 +130,7 @@ impl HttpConnector for Connector {
 /// Why an answer cannot be read, without what it says: that may be anything.
 pub fn unreadable(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
-    format!(
-        "unreadable answer: {:?} error at line {line} column {column}",
-        error.classify()
-    )
+    format!("unreadable answer: {:?} error at line {line} column {column}", error.classify())
 }
 
 /// Tells the SDK what may be tried again: time-outs and whatever broke on the wire.

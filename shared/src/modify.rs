@@ -63,27 +63,20 @@ impl Desk<'_> {
         recorded: Recorded,
         until: Instant,
     ) -> Result<(Order, Said), StoreError> {
-        let modification = order
-            .modifications
-            .get(recorded.at)
-            .ok_or_else(StoreError::gone)?;
+        let modification = order.modifications.get(recorded.at).ok_or_else(StoreError::gone)?;
         let operation = modification.operation;
         let path = format!("payments/{}/{}", modification.payment, operation.path());
         let body = ModificationRequest {
             merchant_account: self.merchant_account,
             reference: &order.reference,
-            amount: operation.has_amount().then_some(Amount {
-                currency: order.amount.currency,
-                value: modification.value,
-            }),
+            amount: operation
+                .has_amount()
+                .then_some(Amount { currency: order.amount.currency, value: modification.value }),
             merchant_refund_reason: modification.merchant_refund_reason,
         };
         let key = Some(modification.key.as_str());
         let reference = order.reference.clone();
-        let answered = self
-            .adyen
-            .post::<ModificationResponse>(&path, &body, key, until)
-            .await;
+        let answered = self.adyen.post::<ModificationResponse>(&path, &body, key, until).await;
         let (answer, about_content) = match answered {
             Ok(response) => (Ok(response.psp_reference), true),
             Err(CallError::Rejected { status, error }) => {

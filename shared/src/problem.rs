@@ -156,12 +156,7 @@ pub struct Problem {
 impl Problem {
     /// A problem, explained for the developer who reads it.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            detail: detail.into(),
-            retry_after: None,
-            members: Map::new(),
-        }
+        Self { code, detail: detail.into(), retry_after: None, members: Map::new() }
     }
 
     /// Names the field of the request that is at fault.
@@ -209,10 +204,7 @@ impl Problem {
             header::CONTENT_TYPE,
             http::HeaderValue::from_static("application/problem+json"),
         );
-        headers.insert(
-            header::CACHE_CONTROL,
-            http::HeaderValue::from_static("no-store"),
-        );
+        headers.insert(header::CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
         if status == StatusCode::UNAUTHORIZED {
             let challenge = match self.code {
                 Code::InvalidSignature => "Basic realm=\"webhooks\"",
@@ -221,10 +213,7 @@ impl Problem {
                 }
                 _ => "Bearer",
             };
-            headers.insert(
-                header::WWW_AUTHENTICATE,
-                http::HeaderValue::from_static(challenge),
-            );
+            headers.insert(header::WWW_AUTHENTICATE, http::HeaderValue::from_static(challenge));
         }
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, seconds.into());
@@ -236,10 +225,7 @@ impl Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "the store failed");
-        Self::new(
-            Code::StorageUnavailable,
-            "Send the same request again in a moment.",
-        )
-        .retry_after(1)
+        Self::new(Code::StorageUnavailable, "Send the same request again in a moment.")
+            .retry_after(1)
     }
 }

@@ -53,9 +53,7 @@ pub async fn reconcile(
     until: Instant,
 ) -> Result<Vec<Token>, ReconcileError> {
     let asked_at = Timestamp::now();
-    let listed = adyen
-        .list_recurring_details(merchant_account, shopper_reference, until)
-        .await?;
+    let listed = adyen.list_recurring_details(merchant_account, shopper_reference, until).await?;
     let complete = listed.complete;
     let mut listed: BTreeMap<String, RecurringDetail> = listed
         .details
@@ -64,9 +62,7 @@ pub async fn reconcile(
         .collect();
     let mut reconciled = Vec::new();
     for known in tokens.of_shopper(shopper_reference).await? {
-        let is_listed = listed
-            .remove(&*known.key.stored_payment_method_id)
-            .is_some();
+        let is_listed = listed.remove(&*known.key.stored_payment_method_id).is_some();
         // Of what could not be read it may be one.
         let undecided = !is_listed && !complete;
         if undecided || agree(&known, is_listed, asked_at) == known {
@@ -85,10 +81,8 @@ pub async fn reconcile(
         let Ok(stored_payment_method_id) = Text::try_from(id) else {
             continue;
         };
-        let key = TokenKey {
-            shopper_reference: shopper_reference.clone(),
-            stored_payment_method_id,
-        };
+        let key =
+            TokenKey { shopper_reference: shopper_reference.clone(), stored_payment_method_id };
         // Its webhook may have come in the meantime, and others after it.
         let act = |token: &mut Option<Token>| {
             token.get_or_insert_with(|| appeared(key.clone(), &detail, asked_at));
@@ -108,10 +102,7 @@ fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
         None if !token.last_seen_at().as_ref().is_some_and(newer) => Some(asked_at),
         since => since,
     };
-    Token {
-        unlisted_since,
-        ..token.clone()
-    }
+    Token { unlisted_since, ..token.clone() }
 }
 
 /// A token that only the list tells of.
@@ -120,11 +111,7 @@ fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Tok
     let mut token = Token::new(key, asked_at);
     // As its webhook will tell, should it come after all.
     token.record(TokenEvent {
-        created_at: detail
-            .creation_date
-            .as_deref()
-            .and_then(date)
-            .unwrap_or(asked_at),
+        created_at: detail.creation_date.as_deref().and_then(date).unwrap_or(asked_at),
         kind: TokenEventType::Created,
         event_id: detail.first_psp_reference.clone().unwrap_or_default(),
         payment_method: variant.or(detail.variant.as_ref()).cloned(),
@@ -190,16 +177,12 @@ fn charged(order: &Order, psp_reference: &str) -> Option<TokenKey> {
         TokenKey::charged_by(&payment)
     });
     let first = keys.next()??;
-    keys.all(|key| key.as_ref() == Some(&first))
-        .then_some(first)
+    keys.all(|key| key.as_ref() == Some(&first)).then_some(first)
 }
 
 fn was_revoked(response: &PaymentResponse) -> bool {
     response.refusal_reason_code.as_deref() == Some(REVOKED)
-        || response
-            .refusal_reason
-            .as_deref()
-            .is_some_and(means_revoked)
+        || response.refusal_reason.as_deref().is_some_and(means_revoked)
 }
 
 fn means_revoked(reason: &str) -> bool {

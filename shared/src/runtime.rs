@@ -117,10 +117,7 @@ fn live<S: 'static>(
     observe::name(env.get("METRICS_NAMESPACE").unwrap_or("amazon-pay"));
     log(env.log_level(), std::io::stdout).init();
     std::panic::set_hook(Box::new(log_panic));
-    let runtime = match tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error),
     };

@@ -177,13 +177,7 @@ impl Vault {
                 Err(problem) => problems.push(format!("{name}_SECRET: {problem}")),
             }
         }
-        (
-            Self {
-                client: Some(client),
-                fetched,
-            },
-            problems,
-        )
+        (Self { client: Some(client), fetched }, problems)
     }
 
     /// The secret of a variable, unless it could not be fetched.
@@ -204,9 +198,7 @@ impl Vault {
 }
 
 fn client(sdk: &Sdk) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT)
-        .build();
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT).build();
     let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(sdk.region.clone()))
@@ -220,21 +212,16 @@ fn client(sdk: &Sdk) -> Client {
 }
 
 async fn fetch(client: &Client, id: &str) -> Result<String, String> {
-    let secret = client
-        .get_secret_value()
-        .secret_id(id)
-        .send()
-        .await
-        .map_err(|error| {
-            tracing::warn!(secret = id, error = aws_error(&error), "secret not fetched");
-            match error.into_service_error() {
-                error if error.is_resource_not_found_exception() => format!("no secret {id}"),
-                error => format!(
-                    "secret {id} cannot be read: {}",
-                    error.meta().code().unwrap_or("no answer")
-                ),
-            }
-        })?;
+    let secret = client.get_secret_value().secret_id(id).send().await.map_err(|error| {
+        tracing::warn!(secret = id, error = aws_error(&error), "secret not fetched");
+        match error.into_service_error() {
+            error if error.is_resource_not_found_exception() => format!("no secret {id}"),
+            error => format!(
+                "secret {id} cannot be read: {}",
+                error.meta().code().unwrap_or("no answer")
+            ),
+        }
+    })?;
     secret
         .secret_string()
         .map(|text| text.trim().to_owned())

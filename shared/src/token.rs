@@ -144,10 +144,7 @@ impl TokenEvent {
 
     /// Whether the token may depend on it for ever; of the others the latest say all.
     fn lasts(&self) -> bool {
-        matches!(
-            self.kind,
-            TokenEventType::Created | TokenEventType::Disabled
-        )
+        matches!(self.kind, TokenEventType::Created | TokenEventType::Disabled)
     }
 }
 
@@ -157,13 +154,7 @@ impl Token {
 
     /// A token to which nothing has happened.
     pub fn new(key: TokenKey, now: Timestamp) -> Self {
-        Self {
-            key,
-            version: 0,
-            updated_at: now,
-            unlisted_since: None,
-            events: Vec::new(),
-        }
+        Self { key, version: 0, updated_at: now, unlisted_since: None, events: Vec::new() }
     }
 
     /// Records an event. One that is known already changes nothing, unless it is a later
@@ -172,10 +163,7 @@ impl Token {
         if let Some(at) = self.events.iter().position(|known| known.is_same(&event)) {
             let known = self.events.remove(at);
             let reference = known.reference.clone().or(event.reference.clone());
-            event = TokenEvent {
-                reference,
-                ..known.max(event)
-            };
+            event = TokenEvent { reference, ..known.max(event) };
         }
         let at = self.events.partition_point(|known| *known < event);
         self.events.insert(at, event);
@@ -191,10 +179,7 @@ impl Token {
     pub fn link(&mut self, psp_reference: &str, reference: &Reference) {
         let origin = self.origin();
         if let Some(origin) = origin.filter(|origin| origin.event_id == psp_reference) {
-            self.record(TokenEvent {
-                reference: Some(reference.clone()),
-                ..origin.clone()
-            });
+            self.record(TokenEvent { reference: Some(reference.clone()), ..origin.clone() });
         }
     }
 
@@ -220,10 +205,7 @@ impl Token {
 
     fn ended_at(&self) -> Option<Timestamp> {
         let disabled = |event: &&TokenEvent| event.kind == TokenEventType::Disabled;
-        self.events
-            .iter()
-            .find(disabled)
-            .map(|event| event.created_at)
+        self.events.iter().find(disabled).map(|event| event.created_at)
     }
 
     /// When it was created, or else first heard of.
@@ -236,18 +218,12 @@ impl Token {
     /// When Adyen last told of it as one that exists.
     pub fn last_seen_at(&self) -> Option<Timestamp> {
         let exists = |event: &&TokenEvent| event.kind != TokenEventType::Disabled;
-        self.events
-            .iter()
-            .rfind(exists)
-            .map(|event| event.created_at)
+        self.events.iter().rfind(exists).map(|event| event.created_at)
     }
 
     /// The payment method's name, as Adyen said last.
     pub fn payment_method(&self) -> Option<&str> {
-        self.events
-            .iter()
-            .rev()
-            .find_map(|event| event.payment_method.as_deref())
+        self.events.iter().rev().find_map(|event| event.payment_method.as_deref())
     }
 
     /// The payment that created it, or else the last one known to have named it.

@@ -54,11 +54,7 @@ impl Reply {
             header::HeaderName::from_static(name),
             value.parse().expect("a header's value"),
         )]);
-        Self {
-            status,
-            headers,
-            body: body.into(),
-        }
+        Self { status, headers, body: body.into() }
     }
 }
 
@@ -124,11 +120,7 @@ impl Faulty {
             target: watch::channel(None).0,
             http: shared::http_client::build(None).expect("a client"),
             rewrite,
-            tape: Mutex::new(Tape {
-                script: Box::new(|_| None),
-                calls: Vec::new(),
-                run: 0,
-            }),
+            tape: Mutex::new(Tape { script: Box::new(|_| None), calls: Vec::new(), run: 0 }),
             on_their_way: watch::channel(0).0,
         });
         let server = tokio::spawn(run(inner.clone(), listener));
@@ -142,9 +134,7 @@ impl Faulty {
 
     /// Says where calls go, such as `http://127.0.0.1:3002`.
     pub fn lead_to(&self, url: &str) {
-        self.inner
-            .target
-            .send_replace(Some(url.trim_end_matches('/').to_owned()));
+        self.inner.target.send_replace(Some(url.trim_end_matches('/').to_owned()));
     }
 
     /// Begins anew: forgets the calls, and from now on these go wrong.
@@ -209,13 +199,7 @@ impl Inner {
     fn note(&self, name: String, request: Bytes) -> (usize, usize, Option<Fault>) {
         let mut tape = self.tape();
         let index = tape.calls.len();
-        let mut call = Call {
-            index,
-            name,
-            fault: None,
-            request,
-            reply: None,
-        };
+        let mut call = Call { index, name, fault: None, request, reply: None };
         call.fault = (tape.script)(&call);
         let fault = call.fault.clone();
         tape.calls.push(call);
@@ -245,18 +229,11 @@ impl Inner {
             Ok(base) => base.clone().unwrap_or_default(),
             Err(_) => return Err(Cut),
         };
-        let request = self
-            .http
-            .request(method, format!("{base}{path}"))
-            .timeout(LOST)
-            .headers(headers);
+        let request =
+            self.http.request(method, format!("{base}{path}")).timeout(LOST).headers(headers);
         let response = request.body(body).send().await.map_err(|_| Cut)?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Ok(Reply {
-            status,
-            headers: own(headers),
-            body: response.bytes().await.map_err(|_| Cut)?,
-        })
+        Ok(Reply { status, headers: own(headers), body: response.bytes().await.map_err(|_| Cut)? })
     }
 }
 
@@ -286,9 +263,7 @@ async fn serve(
     request: hyper::Request<Incoming>,
 ) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
-    let mut body = axum::body::to_bytes(Body::new(body), usize::MAX)
-        .await
-        .map_err(|_| Cut)?;
+    let mut body = axum::body::to_bytes(Body::new(body), usize::MAX).await.map_err(|_| Cut)?;
     let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
     let name = match head.headers.get("x-amz-target") {
         Some(target) => String::from_utf8_lossy(target.as_bytes())
@@ -342,12 +317,9 @@ async fn serve(
 
 /// Without what belongs to one connection; both sides frame the body themselves.
 fn own(mut headers: HeaderMap) -> HeaderMap {
-    for name in [
-        header::CONNECTION,
-        header::CONTENT_LENGTH,
-        header::HOST,
-        header::TRANSFER_ENCODING,
-    ] {
+    for name in
+        [header::CONNECTION, header::CONTENT_LENGTH, header::HOST, header::TRANSFER_ENCODING]
+    {
         headers.remove(name);
     }
     headers
@@ -363,9 +335,7 @@ fn truncated(reply: Reply) -> Response<Body> {
     let (length, half) = (reply.body.len(), reply.body.slice(..reply.body.len() / 2));
     let body = Body::from_stream(stream::iter([Ok(half), Err(Cut)]));
     let mut response = response(reply, body);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_LENGTH, length.into());
+    response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     response
 }
 

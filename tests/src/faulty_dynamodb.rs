@@ -21,10 +21,7 @@ pub async fn start() -> Faulty {
 
 /// The variable that leads the functions there.
 pub fn variable(dynamodb: &Faulty) -> (String, String) {
-    (
-        "AWS_ENDPOINT_URL_DYNAMODB".to_owned(),
-        dynamodb.url().to_owned(),
-    )
+    ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url().to_owned())
 }
 
 /// Too many requests: nothing was processed.

@@ -48,19 +48,12 @@ impl Answer {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.expect("a body");
         let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-        Self {
-            status,
-            headers,
-            body,
-        }
+        Self { status, headers, body }
     }
 
     /// The problem's code, after checking that it is a problem as RFC 9457 wants it.
     pub fn code(&self) -> &str {
-        assert_eq!(
-            self.headers["content-type"], "application/problem+json",
-            "{self:?}"
-        );
+        assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         assert_eq!(self.body["status"], self.status, "{self:?}");
         for member in ["type", "title", "detail", "code"] {
             assert!(self.body[member].is_string(), "{member}: {self:?}");
@@ -78,10 +71,7 @@ impl Stack {
     /// The bundle with other options.
     pub async fn with(options: Options) -> Self {
         let http = shared::http_client::build(None).unwrap();
-        Self {
-            bundle: Bundle::start(options).await.expect("the bundle starts"),
-            http,
-        }
+        Self { bundle: Bundle::start(options).await.expect("the bundle starts"), http }
     }
 
     /// The bundle in memory, with these variables of its functions set.
@@ -90,11 +80,7 @@ impl Stack {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        Self::with(Options {
-            variables,
-            ..Options::default()
-        })
-        .await
+        Self::with(Options { variables, ..Options::default() }).await
     }
 
     /// The Adyen that this bundle calls.
@@ -122,10 +108,8 @@ impl Stack {
             ("AWS_ACCESS_KEY_ID", "local"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
         ];
-        let env: Env = env
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into_iter()
-            .collect();
+        let env: Env =
+            env.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
         let mut settings = Settings::load(&env, &[]).await.unwrap();
         let stores = Orders::read(&mut settings).zip(Tokens::read(&mut settings));
         settings.finish(stores).unwrap()
@@ -133,18 +117,12 @@ impl Stack {
 
     /// A request to the API, to be completed.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.http
-            .request(method, format!("{}{path}", self.bundle.url()))
+        self.http.request(method, format!("{}{path}", self.bundle.url()))
     }
 
     /// Posts JSON.
     pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
-        Answer::of(
-            self.request(Method::POST, path)
-                .bearer_auth(token)
-                .json(body),
-        )
-        .await
+        Answer::of(self.request(Method::POST, path).bearer_auth(token).json(body)).await
     }
 
     /// Posts JSON with an `Idempotency-Key`.
@@ -180,12 +158,7 @@ impl Stack {
 
     /// Pays as a browser does, EUR 10.00 with this amazonPayToken.
     pub async fn pay(&self, reference: &str, amazon_pay_token: &str) -> Answer {
-        self.post(
-            "/payments",
-            &browser(reference),
-            &payment(reference, amazon_pay_token),
-        )
-        .await
+        self.post("/payments", &browser(reference), &payment(reference, amazon_pay_token)).await
     }
 }
 

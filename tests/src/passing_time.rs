@@ -23,11 +23,7 @@ pub async fn pass(dynamodb: &Client, reference: &str, time: SignedDuration) {
             .condition_expression("version = :version")
             .expression_attribute_values(":version", item["version"].clone())
             .set_item(Some(earlier(item, time)));
-        match written
-            .send()
-            .await
-            .map_err(|error| error.into_service_error())
-        {
+        match written.send().await.map_err(|error| error.into_service_error()) {
             Ok(_) => return,
             // Somebody wrote in between.
             Err(error) if error.is_conditional_check_failed_exception() => {}
@@ -40,9 +36,7 @@ fn earlier(
     item: HashMap<String, AttributeValue>,
     time: SignedDuration,
 ) -> HashMap<String, AttributeValue> {
-    item.into_iter()
-        .map(|(name, value)| (name, moved(value, time)))
-        .collect()
+    item.into_iter().map(|(name, value)| (name, moved(value, time))).collect()
 }
 
 fn moved(value: AttributeValue, time: SignedDuration) -> AttributeValue {

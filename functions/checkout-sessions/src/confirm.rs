@@ -50,10 +50,8 @@ pub async fn confirm(
     let named = parameters.first("id").unwrap_or_default();
     // What cannot be an id names no session.
     let id: CheckoutSessionId = named.parse().map_err(|_| SessionProblem::Unknown)?;
-    let amazon_pay_redirect_url = amazon_pay
-        .client
-        .confirm(&id, &order.amount, &order.reference, until)
-        .await?;
+    let amazon_pay_redirect_url =
+        amazon_pay.client.confirm(&id, &order.amount, &order.reference, until).await?;
     Ok(edge::json(
         StatusCode::OK,
         &Confirmation {

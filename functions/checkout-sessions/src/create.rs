@@ -20,12 +20,7 @@ use shared::{
 use crate::{State, in_ledger_currency};
 
 /// What Adyen needs of the shopper for 3-D Secure.
-const SCOPES: [Scope; 4] = [
-    Scope::Name,
-    Scope::Email,
-    Scope::PhoneNumber,
-    Scope::BillingAddress,
-];
+const SCOPES: [Scope; 4] = [Scope::Name, Scope::Email, Scope::PhoneNumber, Scope::BillingAddress];
 
 /// What a storefront asks.
 #[derive(Deserialize)]
@@ -86,17 +81,11 @@ pub async fn create(
         state.may_return_to(&urls)?;
     }
     let scopes = wish.scopes.as_deref().unwrap_or(&SCOPES);
-    let signed = amazon_pay
-        .button(&urls, scopes, recurring.as_ref())
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "a button was not signed");
-            Problem::new(Code::Internal, "The button could not be signed.")
-        })?;
-    Ok(edge::json(
-        StatusCode::OK,
-        &button(amazon_pay, signed, wish.amount),
-    ))
+    let signed = amazon_pay.button(&urls, scopes, recurring.as_ref()).await.map_err(|error| {
+        tracing::error!(%error, "a button was not signed");
+        Problem::new(Code::Internal, "The button could not be signed.")
+    })?;
+    Ok(edge::json(StatusCode::OK, &button(amazon_pay, signed, wish.amount)))
 }
 
 fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) -> Button<'_> {
@@ -104,9 +93,7 @@ fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) 
         signed,
         merchant_id: &amazon_pay.merchant_id,
         // Adyen takes Amazon Pay in no other currency than the ledger's.
-        ledger_currency: amazon_pay
-            .ledger_currency
-            .or(amount.map(|amount| amount.currency)),
+        ledger_currency: amazon_pay.ledger_currency.or(amount.map(|amount| amount.currency)),
         region: amazon_pay.region,
         sandbox: amazon_pay.sandbox,
     }
@@ -152,14 +139,8 @@ fn recurring(wish: &Wish) -> Result<Option<RecurringMetadata>, Problem> {
 impl State {
     fn may_return_to(&self, urls: &WebCheckoutDetails) -> Result<(), Problem> {
         let urls = [
-            (
-                "checkoutReviewReturnUrl",
-                Some(&urls.checkout_review_return_url),
-            ),
-            (
-                "checkoutResultReturnUrl",
-                Some(&urls.checkout_result_return_url),
-            ),
+            ("checkoutReviewReturnUrl", Some(&urls.checkout_review_return_url)),
+            ("checkoutResultReturnUrl", Some(&urls.checkout_result_return_url)),
             ("checkoutCancelUrl", urls.checkout_cancel_url.as_ref()),
         ];
         for (field, url) in urls {

@@ -56,9 +56,7 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     let caller = state.tokens.caller(request.headers()).await?;
     match edge::route(request) {
         "GET /orders/{reference}" => show(state, &caller, request).await,
-        route => match route
-            .strip_prefix("POST /orders/{reference}/")
-            .and_then(Operation::of_path)
+        route => match route.strip_prefix("POST /orders/{reference}/").and_then(Operation::of_path)
         {
             Some(operation) => modify::modify(state, &caller, operation, request).await,
             None => Err(edge::no_route(request)),
@@ -79,19 +77,12 @@ async fn show(
         Err(_) => None,
     };
     let order = order.ok_or_else(not_found)?;
-    Ok(edge::json(
-        StatusCode::OK,
-        &OrderAnswer::new(&order, caller.into()),
-    ))
+    Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, caller.into())))
 }
 
 /// The reference in the path.
 fn named(request: &Request) -> String {
-    request
-        .path_parameters()
-        .first("reference")
-        .unwrap_or_default()
-        .to_owned()
+    request.path_parameters().first("reference").unwrap_or_default().to_owned()
 }
 
 fn not_found() -> Problem {

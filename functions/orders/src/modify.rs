@@ -23,11 +23,7 @@ use crate::{State, named, not_found};
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Asked {
-    #[serde(
-        default,
-        deserialize_with = "not_null",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     amount: Option<Amount>,
     #[serde(skip_serializing_if = "Option::is_none")]
     merchant_refund_reason: Option<RefundReason>,
@@ -69,11 +65,7 @@ pub async fn modify(
     edge::merchant_only(caller, "Only the merchant's backend modifies payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
     let asked: Asked = edge::typed(edge::json_object_or_nothing(request)?)?;
-    if asked
-        .merchant_account
-        .as_ref()
-        .is_some_and(|account| *account != state.merchant_account)
-    {
+    if asked.merchant_account.as_ref().is_some_and(|account| *account != state.merchant_account) {
         return Err(edge::wrong_merchant_account());
     }
     fits(operation, &asked)?;
@@ -84,10 +76,7 @@ pub async fn modify(
         amount: asked.amount,
         merchant_refund_reason: asked.merchant_refund_reason,
         idempotency_key,
-        content: order::sha256(&[
-            operation.path().as_bytes(),
-            json!(asked).to_string().as_bytes(),
-        ]),
+        content: order::sha256(&[operation.path().as_bytes(), json!(asked).to_string().as_bytes()]),
     };
 
     let (order, recorded) = state
@@ -144,10 +133,7 @@ fn refused(refusal: Refusal, order: &Order) -> Problem {
         .at("paymentPspReference"),
         Refusal::WrongState => Problem::new(
             Code::WrongState,
-            format!(
-                "Nothing of the payment is open to it; the order is {}.",
-                status.as_str()
-            ),
+            format!("Nothing of the payment is open to it; the order is {}.", status.as_str()),
         ),
         Refusal::Currency => Problem::new(
             Code::AmountMismatch,
@@ -164,10 +150,9 @@ fn refused(refusal: Refusal, order: &Order) -> Problem {
             "The Idempotency-Key came with another request before.",
         )
         .at("Idempotency-Key"),
-        Refusal::TooMany => Problem::new(
-            Code::TooManyModifications,
-            "The order was modified too often.",
-        ),
+        Refusal::TooMany => {
+            Problem::new(Code::TooManyModifications, "The order was modified too often.")
+        }
     }
 }
 
@@ -192,10 +177,7 @@ fn answer(order: &Order, at: usize) -> Result<Response<Body>, Problem> {
         operation: modification.operation,
         payment_psp_reference: &modification.payment,
         psp_reference: modification.psp_reference.as_deref(),
-        amount: Amount {
-            currency: order.amount.currency,
-            value: modification.value,
-        },
+        amount: Amount { currency: order.amount.currency, value: modification.value },
         state: *state,
     };
     Ok(edge::json(StatusCode::ACCEPTED, &answer))

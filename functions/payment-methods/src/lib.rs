@@ -85,10 +85,7 @@ async fn look_up(
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
     let lookup = read(caller, edge::json_object_or_nothing(request)?)?;
-    if lookup
-        .merchant_account
-        .is_some_and(|account| account != state.merchant_account)
-    {
+    if lookup.merchant_account.is_some_and(|account| account != state.merchant_account) {
         return Err(edge::wrong_merchant_account());
     }
     let question = PaymentMethodsRequest {
@@ -99,10 +96,7 @@ async fn look_up(
         country_code: lookup.country_code,
         shopper_locale: lookup.shopper_locale,
     };
-    match state
-        .adyen
-        .post::<PaymentMethodsResponse>("paymentMethods", &question, None, until)
-        .await
+    match state.adyen.post::<PaymentMethodsResponse>("paymentMethods", &question, None, until).await
     {
         Ok(answer) => Ok(edge::json(StatusCode::OK, &answer)),
         Err(error) => Err(edge::unanswered(&error)),

@@ -27,10 +27,7 @@ use crate::{State, accepted, already_paid, answer, in_progress};
 /// What to do with what the browser brought back.
 enum Next {
     /// Send it, as a part of this attempt. `first` is when, unless it was sent before.
-    Send {
-        attempt: usize,
-        first: Option<Timestamp>,
-    },
+    Send { attempt: usize, first: Option<Timestamp> },
     /// It changes nothing any more: show this attempt.
     Show { attempt: usize },
 }
@@ -47,11 +44,7 @@ pub async fn submit(
     // The same result has the same key whichever order it is posted for, so that Adyen
     // never takes a repetition for a second result.
     let content = sha256(&[json!(details).to_string().as_bytes()]);
-    let key = sha256(&[
-        b"details",
-        state.rules.merchant_account.as_bytes(),
-        content.as_bytes(),
-    ]);
+    let key = sha256(&[b"details", state.rules.merchant_account.as_bytes(), content.as_bytes()]);
 
     let (order, next) = state
         .orders
@@ -68,10 +61,8 @@ pub async fn submit(
         Next::Show { attempt } => return answer(&order, attempt, None, viewer),
     };
 
-    let answered = state
-        .adyen
-        .post::<PaymentResponse>("payments/details", &details, Some(&key), until)
-        .await;
+    let answered =
+        state.adyen.post::<PaymentResponse>("payments/details", &details, Some(&key), until).await;
     charge::observe(&answered);
     match answered {
         Ok(response) => {
@@ -79,10 +70,7 @@ pub async fn submit(
                 tracing::warn!(%reference, %other, "a result of another order");
                 forget(state, order, attempt, |it| it.content == content).await?;
                 record_elsewhere(state, &other, &content, &response).await?;
-                return Err(Problem::new(
-                    Code::WrongOrder,
-                    "The result belongs to another order.",
-                ));
+                return Err(Problem::new(Code::WrongOrder, "The result belongs to another order."));
             }
             let (order, ()) = state
                 .orders
@@ -130,22 +118,14 @@ fn read(
     }
 
     let mut about = Map::new();
-    for field in [
-        "reference",
-        "amount",
-        "countryCode",
-        "shopperReference",
-        "attempt",
-        "merchantAccount",
-    ] {
+    for field in
+        ["reference", "amount", "countryCode", "shopperReference", "attempt", "merchantAccount"]
+    {
         about.extend(body.remove(field).map(|value| (field.to_owned(), value)));
     }
     let agreed = edge::complete(&mut about, caller);
     let about: About = edge::typed(about)?;
-    if about
-        .merchant_account
-        .is_some_and(|account| account != state.rules.merchant_account)
-    {
+    if about.merchant_account.is_some_and(|account| account != state.rules.merchant_account) {
         return Err(edge::wrong_merchant_account());
     }
     agreed?;
@@ -174,11 +154,8 @@ fn begin(
     let Some((facts, stands)) =
         at.and_then(|at| Some((order.attempts.get(at)?, derived.attempts.get(at)?.state)))
     else {
-        return Err(Problem::new(
-            Code::InvalidField,
-            "attempt: the order has no such attempt.",
-        )
-        .at("attempt"));
+        return Err(Problem::new(Code::InvalidField, "attempt: the order has no such attempt.")
+            .at("attempt"));
     };
     let known = facts.details.iter().find(|it| it.content == content);
     // Whether an offer is closed for good, Adyen knows best.
@@ -213,10 +190,7 @@ fn begin(
             Some(_) => {}
         }
     }
-    Ok(Next::Send {
-        attempt: number,
-        first,
-    })
+    Ok(Next::Send { attempt: number, first })
 }
 
 /// For how long another result may yet be at Adyen: from a page of a superseded attempt that
@@ -253,11 +227,7 @@ async fn forget(
 /// Keeps Adyen's answer with the attempt.
 fn record(order: &mut Order, attempt: usize, content: &str, response: &PaymentResponse) {
     if let Some(attempt) = order.attempt_mut(attempt) {
-        attempt.answer_details(
-            content,
-            Outcome::from(response),
-            response.psp_reference.clone(),
-        );
+        attempt.answer_details(content, Outcome::from(response), response.psp_reference.clone());
     }
 }
 
@@ -270,11 +240,9 @@ async fn owner(
 ) -> Result<Option<String>, Problem> {
     let owner = match (&response.merchant_reference, &response.psp_reference) {
         (Some(named), _) => Some(named.clone()),
-        (None, Some(payment)) if !order.psp_references().contains(payment.as_str()) => state
-            .orders
-            .of_payment(payment)
-            .await?
-            .map(|reference| reference.to_string()),
+        (None, Some(payment)) if !order.psp_references().contains(payment.as_str()) => {
+            state.orders.of_payment(payment).await?.map(|reference| reference.to_string())
+        }
         _ => None,
     };
     Ok(owner.filter(|owner| owner != order.reference.as_str()))

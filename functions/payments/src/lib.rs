@@ -50,12 +50,8 @@ impl State {
     /// # Errors
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let secrets = [
-            adyen::client::Client::SECRETS,
-            AmazonPay::SECRETS,
-            &TokenKeys::SECRETS,
-        ]
-        .concat();
+        let secrets =
+            [adyen::client::Client::SECRETS, AmazonPay::SECRETS, &TokenKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
         let tokens = TokenKeys::read(&mut settings);
         let adyen = adyen::client::Client::read(&mut settings);
@@ -140,18 +136,12 @@ fn not_processed(order: &Order, attempt: usize, rejection: &Rejection) -> Proble
 
 /// Nobody knows yet; the order will tell.
 fn accepted(order: &Order, attempt: usize, viewer: Viewer) -> Response<Body> {
-    edge::json(
-        StatusCode::ACCEPTED,
-        &PaymentAnswer::new(order, attempt, None, viewer),
-    )
+    edge::json(StatusCode::ACCEPTED, &PaymentAnswer::new(order, attempt, None, viewer))
 }
 
 fn already_paid(order: &Order, viewer: Viewer) -> Problem {
-    Problem::new(
-        Code::OrderAlreadyPaid,
-        "The order is paid; it is not charged again.",
-    )
-    .with("order", OrderAnswer::new(order, viewer))
+    Problem::new(Code::OrderAlreadyPaid, "The order is paid; it is not charged again.")
+        .with("order", OrderAnswer::new(order, viewer))
 }
 
 fn in_progress(retry_after: Duration) -> Problem {

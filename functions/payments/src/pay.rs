@@ -70,10 +70,7 @@ pub async fn pay(
             .with("order", OrderAnswer::new(&order, viewer)));
         }
         Move::TooMany => {
-            return Err(Problem::new(
-                Code::TooManyAttempts,
-                "The order was tried too often.",
-            ));
+            return Err(Problem::new(Code::TooManyAttempts, "The order was tried too often."));
         }
         Move::KeyReused => {
             return Err(Problem::new(
@@ -88,14 +85,8 @@ pub async fn pay(
         payment.shopper_ip =
             edge::source_ip(request).and_then(|ip| ShopperIp::try_from(ip.to_string()).ok());
     }
-    let till = Till {
-        adyen: &state.adyen,
-        orders: &state.orders,
-        tokens: &state.stored,
-    };
-    let (order, charge) = till
-        .charge(order, attempt, &asked_for, payment, until)
-        .await?;
+    let till = Till { adyen: &state.adyen, orders: &state.orders, tokens: &state.stored };
+    let (order, charge) = till.charge(order, attempt, &asked_for, payment, until).await?;
     match charge {
         Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
         // Of several requests, one before may yet be processed. What says that this one's
@@ -119,10 +110,8 @@ fn take(
     asked_for: &Try,
     refusal: Option<&Problem>,
 ) -> Result<Move, Problem> {
-    let shopper_reference = payment
-        .shopper_reference
-        .as_ref()
-        .map(|shopper| shopper.as_str().to_owned());
+    let shopper_reference =
+        payment.shopper_reference.as_ref().map(|shopper| shopper.as_str().to_owned());
     let order = order.get_or_insert_with(|| {
         let now = asked_for.sent_at;
         Order::new(
@@ -134,11 +123,8 @@ fn take(
         )
     });
     if order.amount != payment.amount && !order.knows_key_of(asked_for) {
-        return Err(Problem::new(
-            Code::AmountMismatch,
-            "The order was begun with another amount.",
-        )
-        .at("amount"));
+        return Err(Problem::new(Code::AmountMismatch, "The order was begun with another amount.")
+            .at("amount"));
     }
     let instrument = match payment.payment_method.stored_payment_method_id {
         Some(_) => PaymentInstrument::StoredPaymentMethod,

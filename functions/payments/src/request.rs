@@ -83,10 +83,9 @@ fn consistent(payment: &PaymentRequest) -> Result<(), Problem> {
         &method.amazon_checkout_session_id,
         &method.stored_payment_method_id,
     ) {
-        (None, None, None) => missing(
-            "paymentMethod.amazonPayToken",
-            "what to pay with is missing",
-        ),
+        (None, None, None) => {
+            missing("paymentMethod.amazonPayToken", "what to pay with is missing")
+        }
         (Some(_), None, None) | (None, Some(_), None) => with_the_shopper(payment),
         (None, None, Some(_)) => without_the_shopper(payment),
         _ => invalid(
@@ -104,10 +103,7 @@ fn with_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
         None => return missing("paymentMethod.type", "expected amazonpay"),
     }
     if payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
-        return invalid(
-            "shopperInteraction",
-            "ContAuth is for a stored payment method",
-        );
+        return invalid("shopperInteraction", "ContAuth is for a stored payment method");
     }
     if payment.store_payment_method == Some(true) && payment.shopper_reference.is_none() {
         return missing("shopperReference", "storing a payment method needs it");
@@ -118,10 +114,7 @@ fn with_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
 /// The charge of a stored payment method.
 fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
     if payment.shopper_reference.is_none() {
-        return missing(
-            "shopperReference",
-            "a stored payment method belongs to a shopper",
-        );
+        return missing("shopperReference", "a stored payment method belongs to a shopper");
     }
     let interaction = "expected ContAuth for a stored payment method";
     match payment.shopper_interaction {

@@ -68,12 +68,11 @@ impl State {
         let orders = Orders::read(&mut settings);
         let tokens = Tokens::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
-        let after = settings.or("SETTLE_AFTER_MINUTES", "15", |minutes| {
-            match minutes.parse::<u32>() {
+        let after =
+            settings.or("SETTLE_AFTER_MINUTES", "15", |minutes| match minutes.parse::<u32>() {
                 Ok(minutes) if minutes > 0 => Ok(SignedDuration::from_mins(minutes.into())),
                 _ => Err("expected a number of minutes"),
-            }
-        });
+            });
         settings.finish((|| {
             Some(Self {
                 adyen: adyen?,
@@ -211,11 +210,7 @@ async fn ask_about_charge(
     let Move::Send { attempt } = next else {
         return Ok(order);
     };
-    let till = Till {
-        adyen: &state.adyen,
-        orders: &state.orders,
-        tokens: &state.tokens,
-    };
+    let till = Till { adyen: &state.adyen, orders: &state.orders, tokens: &state.tokens };
     let until = until.min(Instant::now() + PATIENCE);
     let (order, _) = till.charge(order, attempt, &sent, payment, until).await?;
     Ok(order)
@@ -254,10 +249,7 @@ fn give_up(order: &mut Order, then: Timestamp) -> Finding {
     for at in &in_doubt {
         order.modifications[*at].outcome_unknown = true;
     }
-    let state = Derived::of(order)
-        .attempts
-        .last()
-        .map(|attempt| attempt.state);
+    let state = Derived::of(order).attempts.last().map(|attempt| attempt.state);
     let waits = match (state, order.attempts.last_mut()) {
         (Some(state), Some(attempt)) if state.unresolved() => {
             let in_doubt = match state {

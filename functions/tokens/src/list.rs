@@ -145,10 +145,8 @@ async fn link(state: &State, token: &mut Token) -> Result<(), StoreError> {
 
 fn asked(request: &Request) -> Result<Asked, Problem> {
     let query = request.query_string_parameters();
-    let asked: Map<String, Value> = query
-        .iter()
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .collect();
+    let asked: Map<String, Value> =
+        query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
     edge::typed(asked)
 }
 

@@ -22,14 +22,9 @@ pub async fn remove(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    edge::merchant_only(
-        caller,
-        "Only the merchant's backend removes stored payment methods.",
-    )?;
-    let key = TokenKey {
-        shopper_reference: shopper(request)?,
-        stored_payment_method_id: id(request)?,
-    };
+    edge::merchant_only(caller, "Only the merchant's backend removes stored payment methods.")?;
+    let key =
+        TokenKey { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
     // Adyen's own date of it is no earlier.
     let now = Timestamp::now();
     let removal = state
@@ -70,7 +65,7 @@ fn id(request: &Request) -> Result<Text<64>, Problem> {
     let id: Text<64> = in_path(request, "id")?;
     if id.bytes().all(|c| c == b'.') {
         return Err(
-            Problem::new(Code::InvalidField, "id: expected a storedPaymentMethodId.").at("id"),
+            Problem::new(Code::InvalidField, "id: expected a storedPaymentMethodId.").at("id")
         );
     }
     Ok(id)

@@ -47,8 +47,7 @@ impl State {
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let mut settings = Settings::load(env, &["ADYEN_HMAC_KEYS", "WEBHOOK_BASIC_AUTH"]).await?;
         let keys = settings.secret("ADYEN_HMAC_KEYS", |keys| {
-            keys.parse()
-                .map_err(|error: hmac::InvalidKey| error.to_string())
+            keys.parse().map_err(|error: hmac::InvalidKey| error.to_string())
         });
         let basic_auth = settings.optional_secret("WEBHOOK_BASIC_AUTH", BasicAuth::parse);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
@@ -84,9 +83,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     }
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
-        return Err(unreadable(format!(
-            "A notification may have {BODY_LIMIT} bytes."
-        )));
+        return Err(unreadable(format!("A notification may have {BODY_LIMIT} bytes.")));
     }
     let notification: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|error| unreadable(format!("The body is no JSON object: {error}.")))?;
@@ -97,10 +94,9 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     }
     let mut accepted = Response::new(Body::Text("[accepted]".to_owned()));
     *accepted.status_mut() = StatusCode::OK;
-    accepted.headers_mut().insert(
-        header::CONTENT_TYPE,
-        http::HeaderValue::from_static("text/plain"),
-    );
+    accepted
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
     Ok(accepted)
 }
 

@@ -137,10 +137,8 @@ fn event(state: &State, live: bool, item: &NotificationRequestItem) -> Result<Ev
 
 /// Whether it may belong to an order, now or once that has learned of the payment.
 fn concerns_a_payment(item: &NotificationRequestItem, event: &Event) -> bool {
-    let names_order = item
-        .merchant_reference
-        .as_deref()
-        .is_some_and(|reference| !reference.is_empty());
+    let names_order =
+        item.merchant_reference.as_deref().is_some_and(|reference| !reference.is_empty());
     match &event.event_code {
         EventCode::Unknown(code) => {
             code != "REPORT_AVAILABLE" && (names_order || event.original_reference.is_some())

@@ -23,12 +23,7 @@ impl Answer {
 
     /// Any text, such as a load balancer's page.
     pub fn text(status: u16, content_type: &str, body: impl Into<String>) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            content_type: content_type.into(),
-            body: body.into(),
-        }
+        Self { status, headers: Vec::new(), content_type: content_type.into(), body: body.into() }
     }
 
     /// With one more header.

@@ -40,9 +40,7 @@ impl Request {
     }
 
     fn query(&self) -> BTreeMap<String, String> {
-        url::form_urlencoded::parse(self.query.as_bytes())
-            .into_owned()
-            .collect()
+        url::form_urlencoded::parse(self.query.as_bytes()).into_owned().collect()
     }
 }
 
@@ -55,11 +53,7 @@ pub(super) fn process(
     delay: Duration,
 ) -> Reply {
     let mut shared = inner.shared();
-    let Shared {
-        ledger,
-        webhook_faults,
-        ..
-    } = &mut *shared;
+    let Shared { ledger, webhook_faults, .. } = &mut *shared;
     let mut desk = inner.desk(&ledger.books, webhook_faults);
     desk.key = request.idempotency_key();
     let now = desk.now;
@@ -67,17 +61,9 @@ pub(super) fn process(
         Some(answered) => (answered, true),
         None => (route(&mut desk, request), false),
     };
-    let withheld = if replayed {
-        Duration::ZERO
-    } else {
-        desk.withheld + delay
-    };
+    let withheld = if replayed { Duration::ZERO } else { desk.withheld + delay };
     let cut = desk.cut;
-    let mut changes = if answered.is_ok() {
-        desk.changes
-    } else {
-        Vec::new()
-    };
+    let mut changes = if answered.is_ok() { desk.changes } else { Vec::new() };
     let answer = match (answered, request.idempotency_key()) {
         (Ok(answer), Some(key)) => {
             if !replayed {
@@ -98,18 +84,10 @@ pub(super) fn process(
     inner.wake.notify_one();
     if let Err(error) = written {
         inner.log(&format!("The books can't be written: {error}"));
-        return Reply {
-            answer: Answer::error("903"),
-            withheld: Duration::ZERO,
-            cut: false,
-        };
+        return Reply { answer: Answer::error("903"), withheld: Duration::ZERO, cut: false };
     }
     log(inner, request, &answer, replayed);
-    Reply {
-        answer,
-        withheld,
-        cut,
-    }
+    Reply { answer, withheld, cut }
 }
 
 /// Keeps a call that was not processed.
@@ -166,10 +144,7 @@ fn route(desk: &mut Desk, request: &Request) -> Answered {
         };
     }
     if request.idempotency_key().is_some_and(|key| key.len() > 64) {
-        return Err(Answer::invalid(
-            "29_001",
-            "Idempotency-Key is longer than 64 characters.",
-        ));
+        return Err(Answer::invalid("29_001", "Idempotency-Key is longer than 64 characters."));
     }
     let body: Value = serde_json::from_slice(&request.body).map_err(|error| {
         Answer::service_error(400, "702", &format!("Unexpected input: {error}"))
@@ -182,14 +157,9 @@ fn route(desk: &mut Desk, request: &Request) -> Answered {
         (false, ["paymentMethods"]) => payment_methods::list(desk, &body),
         (false, ["payments"]) => payments::create(desk, &body),
         (false, ["payments", "details"]) => three_ds::details(desk, &body),
-        (
-            false,
-            [
-                "payments",
-                id,
-                kind @ ("captures" | "refunds" | "cancels" | "reversals"),
-            ],
-        ) => modifications::create(desk, id, kind, &body),
+        (false, ["payments", id, kind @ ("captures" | "refunds" | "cancels" | "reversals")]) => {
+            modifications::create(desk, id, kind, &body)
+        }
         (false, ["cancels"]) => modifications::technical_cancel(desk, &body),
         (true, ["listRecurringDetails"]) => recurring::list_recurring_details(desk, &body),
         _ => not_found(),
@@ -211,9 +181,7 @@ fn call(
     };
     let mut headers = request.headers.clone();
     for secret in ["x-api-key", "authorization"] {
-        headers
-            .entry(secret.into())
-            .and_modify(|value| *value = "[redacted]".into());
+        headers.entry(secret.into()).and_modify(|value| *value = "[redacted]".into());
     }
     Change::Call(Box::new(Call {
         at,
@@ -233,17 +201,10 @@ fn call(
 fn log(inner: &Inner, request: &Request, answer: &Answer, replayed: bool) {
     let sent: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let said = answer.value();
-    let words = [
-        &sent["reference"],
-        &said["resultCode"],
-        &said["errorCode"],
-        &said["pspReference"],
-    ];
+    let words =
+        [&sent["reference"], &said["resultCode"], &said["errorCode"], &said["pspReference"]];
     let words: Vec<&str> = words.into_iter().filter_map(Value::as_str).collect();
     let again = if replayed { " (again)" } else { "" };
     let (method, path, status) = (&request.method, &request.path, answer.status);
-    inner.log(&format!(
-        "{method} {path} -> {status} {}{again}",
-        words.join(" ")
-    ));
+    inner.log(&format!("{method} {path} -> {status} {}{again}", words.join(" ")));
 }

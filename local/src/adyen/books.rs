@@ -168,8 +168,7 @@ pub struct Attempt {
 impl Attempt {
     /// Adyen takes any 2xx.
     pub fn accepted(&self) -> bool {
-        self.status
-            .is_some_and(|status| (200..300).contains(&status))
+        self.status.is_some_and(|status| (200..300).contains(&status))
     }
 }
 
@@ -246,41 +245,27 @@ pub struct Books {
 impl Books {
     /// The payment with that pspReference.
     pub fn payment(&self, psp_reference: &str) -> Option<&Payment> {
-        self.by_psp_reference
-            .get(psp_reference)
-            .and_then(|index| self.payments.get(*index))
+        self.by_psp_reference.get(psp_reference).and_then(|index| self.payments.get(*index))
     }
 
     /// The payments with that merchant reference, the oldest first.
     pub fn payments_of(&self, reference: &str) -> Vec<&Payment> {
-        self.payments
-            .iter()
-            .filter(|payment| payment.reference == reference)
-            .collect()
+        self.payments.iter().filter(|payment| payment.reference == reference).collect()
     }
 
     /// How often money was promised for that merchant reference.
     pub fn authorisations(&self, reference: &str) -> usize {
-        self.payments_of(reference)
-            .iter()
-            .filter(|payment| payment.money.authorised > 0)
-            .count()
+        self.payments_of(reference).iter().filter(|payment| payment.money.authorised > 0).count()
     }
 
     /// The webhooks about that merchant reference or shopper, the oldest first.
     pub fn webhooks_of(&self, reference: &str) -> Vec<&Webhook> {
-        self.webhooks
-            .values()
-            .filter(|webhook| webhook.reference == reference)
-            .collect()
+        self.webhooks.values().filter(|webhook| webhook.reference == reference).collect()
     }
 
     /// The calls whose path ends so: `/payments`, `/payments/details`, `/captures`.
     pub fn calls_to(&self, ending: &str) -> Vec<&Call> {
-        self.calls
-            .iter()
-            .filter(|call| call.path.ends_with(ending))
-            .collect()
+        self.calls.iter().filter(|call| call.path.ends_with(ending)).collect()
     }
 
     pub(super) fn apply(&mut self, change: Change) {

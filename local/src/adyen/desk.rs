@@ -37,8 +37,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// Keeps a payment as it is now.
     pub fn save(&mut self, payment: &Payment) {
-        self.changes
-            .push(Change::Payment(Box::new(payment.clone())));
+        self.changes.push(Change::Payment(Box::new(payment.clone())));
     }
 
     /// Keeps a token as it is now.
@@ -55,12 +54,7 @@ impl Desk<'_> {
                 "paymentMethodVariant".to_owned(),
                 "visa_amazonpay".to_owned(),
             )]),
-            ..Event::new(
-                event,
-                &self.options.merchant_account,
-                psp_reference,
-                &payment.reference,
-            )
+            ..Event::new(event, &self.options.merchant_account, psp_reference, &payment.reference)
         }
     }
 
@@ -68,11 +62,8 @@ impl Desk<'_> {
     pub fn notify(&mut self, event: &Event, delay: Duration) {
         let fault = self.webhook_faults.pop_front();
         let message = event.message(self.signer, fault == Some(WebhookFault::BadSignature));
-        let queued = self
-            .changes
-            .iter()
-            .filter(|change| matches!(change, Change::Webhook(_)))
-            .count();
+        let queued =
+            self.changes.iter().filter(|change| matches!(change, Change::Webhook(_))).count();
         let reference = match event.is_about_a_token() {
             true => &event.shopper_reference,
             false => &event.merchant_reference,
@@ -83,11 +74,7 @@ impl Desk<'_> {
             psp_reference: event.psp_reference.clone(),
             reference: reference.clone(),
             message,
-            copies: if fault == Some(WebhookFault::Duplicate) {
-                2
-            } else {
-                1
-            },
+            copies: if fault == Some(WebhookFault::Duplicate) { 2 } else { 1 },
             due: (fault != Some(WebhookFault::Lose)).then(|| later(self.now, delay)),
             attempts: Vec::new(),
         })));
@@ -107,7 +94,5 @@ pub(super) const LETTERS: [char; 28] = [
 
 /// A new pspReference, of sixteen letters.
 pub fn new_psp_reference() -> String {
-    (0..16)
-        .map(|_| LETTERS[fastrand::usize(..LETTERS.len())])
-        .collect()
+    (0..16).map(|_| LETTERS[fastrand::usize(..LETTERS.len())]).collect()
 }

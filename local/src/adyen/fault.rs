@@ -68,11 +68,7 @@ impl Fault {
 
     /// The call is not processed; an HTTP status that Adyen doesn't explain.
     pub fn status(status: u16) -> Self {
-        Self::instead(Answer::text(
-            status,
-            "text/html",
-            "<html><body>error</body></html>",
-        ))
+        Self::instead(Answer::text(status, "text/html", "<html><body>error</body></html>"))
     }
 
     /// Only for calls whose path ends so.
@@ -87,9 +83,7 @@ impl Fault {
     }
 
     pub(super) fn fits(&self, path: &str) -> bool {
-        self.path
-            .as_ref()
-            .is_none_or(|ending| path.ends_with(ending))
+        self.path.as_ref().is_none_or(|ending| path.ends_with(ending))
     }
 
     /// Its name in the books.

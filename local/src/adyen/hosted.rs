@@ -8,11 +8,8 @@ use super::three_ds;
 
 /// GET /threeds/{id}: the page, or with `?result=` the way back to the shop.
 pub(super) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) -> Answer {
-    let Some(payment) = books
-        .payments
-        .iter()
-        .rev()
-        .find(|payment| payment.action_id.as_deref() == Some(id))
+    let Some(payment) =
+        books.payments.iter().rev().find(|payment| payment.action_id.as_deref() == Some(id))
     else {
         return html(404, "<p>There is no such payment.</p>");
     };
@@ -22,10 +19,9 @@ pub(super) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) ->
             back(payment, &three_ds::redirect_result(&action, outcome))
         }
         (State::Redirect, _) => html(200, &choice(payment)),
-        (State::Fingerprint, _) => html(
-            200,
-            &to_post(&[("", three_ds::fingerprint_result(&action))]),
-        ),
+        (State::Fingerprint, _) => {
+            html(200, &to_post(&[("", three_ds::fingerprint_result(&action))]))
+        }
         (State::Challenge, _) => html(
             200,
             &to_post(&[
@@ -41,8 +37,7 @@ fn back(payment: &Payment, redirect_result: &str) -> Answer {
     let Ok(mut url) = Url::parse(&payment.return_url) else {
         return html(500, "<p>The returnUrl can't be read.</p>");
     };
-    url.query_pairs_mut()
-        .append_pair("redirectResult", redirect_result);
+    url.query_pairs_mut().append_pair("redirectResult", redirect_result);
     Answer::text(303, "text/plain", "").header("location", url.as_str())
 }
 

@@ -40,10 +40,7 @@ impl Ledger {
         }
         let file = OpenOptions::new().create(true).append(true).open(&path)?;
         file.set_len(read as u64)?;
-        Ok(Self {
-            books,
-            file: Some(file),
-        })
+        Ok(Self { books, file: Some(file) })
     }
 
     /// Takes all of these changes or, when they can't be written, none.
@@ -53,9 +50,7 @@ impl Ledger {
             line.push(b'\n');
             file.write_all(&line)?;
         }
-        changes
-            .into_iter()
-            .for_each(|change| self.books.apply(change));
+        changes.into_iter().for_each(|change| self.books.apply(change));
         Ok(())
     }
 }

@@ -18,9 +18,7 @@ const LENGTHS: &[(&str, usize)] = &[
 
 /// An object.
 pub(super) fn object<'a>(value: &'a Value, name: &str) -> Result<&'a Map<String, Value>, Answer> {
-    value
-        .as_object()
-        .ok_or_else(|| unexpected(name, "an object"))
+    value.as_object().ok_or_else(|| unexpected(name, "an object"))
 }
 
 /// That an object has no other members than these, which are separated by spaces.
@@ -58,10 +56,7 @@ pub(super) fn filled<'a>(
 ) -> Result<&'a str, Answer> {
     match text(fields, name)? {
         Some(text) if !text.is_empty() => Ok(text),
-        _ => Err(Answer::invalid(
-            code,
-            &format!("Required field '{name}' is not provided."),
-        )),
+        _ => Err(Answer::invalid(code, &format!("Required field '{name}' is not provided."))),
     }
 }
 
@@ -102,9 +97,5 @@ pub(super) fn lengths(fields: &Map<String, Value>) -> Result<(), Answer> {
 
 /// 400: that member is of another kind.
 pub(super) fn unexpected(name: &str, expected: &str) -> Answer {
-    Answer::service_error(
-        400,
-        "702",
-        &format!("Unexpected input: {name}, expected: {expected}"),
-    )
+    Answer::service_error(400, "702", &format!("Unexpected input: {name}, expected: {expected}"))
 }

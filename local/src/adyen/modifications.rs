@@ -47,14 +47,10 @@ pub(super) fn create(
         return Err(Answer::invalid("702", "merchantRefundReason is not valid"));
     }
     let reference = members::text(fields, "reference")?;
-    let mut payment = desk
-        .books
-        .payment(psp_reference)
-        .filter(|payment| is_final(payment))
-        .cloned()
-        .ok_or_else(|| {
-            Answer::invalid("167", "Original pspReference required for this operation")
-        })?;
+    let mut payment =
+        desk.books.payment(psp_reference).filter(|payment| is_final(payment)).cloned().ok_or_else(
+            || Answer::invalid("167", "Original pspReference required for this operation"),
+        )?;
 
     let (event_code, action, decided) = match (kind, &amount) {
         ("captures", Some(amount)) => ("CAPTURE", None, capture(&mut payment, amount)),
@@ -81,10 +77,7 @@ pub(super) fn create(
     event
         .additional_data
         .extend(action.map(|action| ("modification.action".into(), action.into())));
-    let failed = Event {
-        event: "REFUND_FAILED".into(),
-        ..event.clone()
-    };
+    let failed = Event { event: "REFUND_FAILED".into(), ..event.clone() };
     tell(desk, event, decided);
     if fails {
         desk.notify(&failed, desk.options.refund_failed_delay);
@@ -116,11 +109,8 @@ pub(super) fn technical_cancel(desk: &mut Desk, request: &Value) -> Answered {
     members::lengths(fields)?;
     let payment_reference = members::filled(fields, "paymentReference", "130")?;
     let own = new_psp_reference();
-    let payment = desk
-        .books
-        .payments_of(payment_reference)
-        .into_iter()
-        .rfind(|payment| is_final(payment));
+    let payment =
+        desk.books.payments_of(payment_reference).into_iter().rfind(|payment| is_final(payment));
     let (event, decided) = match payment.cloned() {
         Some(mut payment) => {
             let decided = cancel(&mut payment);
@@ -215,8 +205,5 @@ fn standing(payment: &Payment) -> Decided {
 
 /// Whether somebody knows its pspReference.
 fn is_final(payment: &Payment) -> bool {
-    !matches!(
-        payment.state,
-        State::Redirect | State::Fingerprint | State::Challenge
-    )
+    !matches!(payment.state, State::Redirect | State::Fingerprint | State::Challenge)
 }

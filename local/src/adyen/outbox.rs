@@ -44,12 +44,7 @@ fn next(inner: &Inner) -> Next {
     if shared.held || shared.webhook_url.is_none() || shared.delivering.len() >= MOST {
         return Next::Sleep;
     }
-    let waiting = shared
-        .ledger
-        .books
-        .agenda
-        .iter()
-        .find(|(_, id)| !shared.delivering.contains(id));
+    let waiting = shared.ledger.books.agenda.iter().find(|(_, id)| !shared.delivering.contains(id));
     let Some((due, id)) = waiting.copied() else {
         return Next::Sleep;
     };
@@ -66,10 +61,7 @@ fn next(inner: &Inner) -> Next {
 pub(super) async fn deliver(inner: &Inner, id: u64) -> Option<u16> {
     let (webhook, url) = {
         let shared = inner.shared();
-        (
-            shared.ledger.books.webhooks.get(&id).cloned(),
-            shared.webhook_url.clone(),
-        )
+        (shared.ledger.books.webhooks.get(&id).cloned(), shared.webhook_url.clone())
     };
     let mut attempts = Vec::new();
     if let (Some(webhook), Some(url)) = (&webhook, url) {
@@ -95,19 +87,13 @@ fn note(inner: &Inner, id: u64, attempts: Vec<Attempt>) {
     if let Some(mut webhook) = shared.ledger.books.webhooks.get(&id).cloned()
         && let Some(last) = attempts.last()
     {
-        let wait = inner
-            .options
-            .redelivery
-            .get(webhook.attempts.len() / webhook.copies as usize);
+        let wait = inner.options.redelivery.get(webhook.attempts.len() / webhook.copies as usize);
         webhook.due = match (last.accepted(), webhook.due, wait) {
             (false, Some(_), Some(wait)) => Some(later(Timestamp::now(), *wait)),
             _ => None,
         };
         webhook.attempts.extend(attempts);
-        if let Err(error) = shared
-            .ledger
-            .commit(vec![Change::Webhook(Box::new(webhook))])
-        {
+        if let Err(error) = shared.ledger.commit(vec![Change::Webhook(Box::new(webhook))]) {
             inner.log(&format!("The books can't be written: {error}"));
         }
     }
@@ -122,20 +108,10 @@ fn line(webhook: &Webhook, attempt: Option<&Attempt>) -> String {
         .map(|success| format!(" {success}"))
         .unwrap_or_default();
     let answered = match attempt {
-        Some(Attempt {
-            status: Some(status),
-            ..
-        }) => status.to_string(),
-        Some(Attempt {
-            error: Some(error), ..
-        }) => error.clone(),
+        Some(Attempt { status: Some(status), .. }) => status.to_string(),
+        Some(Attempt { error: Some(error), .. }) => error.clone(),
         _ => "nothing".into(),
     };
-    let Webhook {
-        event,
-        reference,
-        psp_reference,
-        ..
-    } = webhook;
+    let Webhook { event, reference, psp_reference, .. } = webhook;
     format!("webhook {event}{success} {reference} {psp_reference} -> {answered}")
 }

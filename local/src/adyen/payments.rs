@@ -49,10 +49,7 @@ pub(super) fn create(desk: &mut Desk, request: &Value) -> Answered {
 }
 
 fn with_amazon_pay(desk: &mut Desk, request: &validate::Payment, token: &str) -> Answered {
-    let payment = Payment {
-        amazon_pay_token: Some(token.into()),
-        ..begin(desk, request)
-    };
+    let payment = Payment { amazon_pay_token: Some(token.into()), ..begin(desk, request) };
     match Scenario::of(token) {
         Scenario::Authorised => Ok(finish(desk, payment, Verdict::Authorised, Telling::Soon)),
         Scenario::Refused => Ok(finish(desk, payment, REFUSED, Telling::Soon)),
@@ -77,20 +74,15 @@ fn with_amazon_pay(desk: &mut Desk, request: &validate::Payment, token: &str) ->
             Err(Answer::error(&code))
         }
         Scenario::Fault(code) => Ok(Answer::error(&code)),
-        Scenario::Http(status) => Err(Answer::text(
-            status,
-            "text/html",
-            "<html><body>error</body></html>",
-        )),
+        Scenario::Http(status) => {
+            Err(Answer::text(status, "text/html", "<html><body>error</body></html>"))
+        }
     }
 }
 
 fn with_token(desk: &mut Desk, request: &validate::Payment, id: &str) -> Answered {
     let token = chargeable(desk, request, id)?;
-    let payment = Payment {
-        stored_payment_method_id: Some(id.into()),
-        ..begin(desk, request)
-    };
+    let payment = Payment { stored_payment_method_id: Some(id.into()), ..begin(desk, request) };
     let charged_before = || {
         let payments = desk.books.payments.iter();
         payments
@@ -119,9 +111,7 @@ fn chargeable(desk: &Desk, request: &validate::Payment, id: &str) -> Result<Toke
 fn begin(desk: &Desk, request: &validate::Payment) -> Payment {
     let models = match &request.recurring_processing_model {
         Some(model) => vec![model.clone()],
-        None => ["CardOnFile", "Subscription", "UnscheduledCardOnFile"]
-            .map(Into::into)
-            .into(),
+        None => ["CardOnFile", "Subscription", "UnscheduledCardOnFile"].map(Into::into).into(),
     };
     Payment {
         psp_reference: new_psp_reference(),
@@ -159,11 +149,7 @@ pub(super) fn finish(
         Verdict::Authorised => {
             payment.state = State::Authorised;
             payment.money.authorised = payment.amount.value;
-            payment.money.captured = if payment.manual_capture {
-                0
-            } else {
-                payment.amount.value
-            };
+            payment.money.captured = if payment.manual_capture { 0 } else { payment.amount.value };
             answer["resultCode"] = json!("Authorised");
         }
         Verdict::No(state, code, reason) => {
@@ -207,12 +193,8 @@ fn tell(
         Verdict::Authorised => {
             event.reason = Some("082338:1111:03/2030".into());
             event.additional_data.extend(
-                [
-                    ("authCode", "082338"),
-                    ("cardSummary", "1111"),
-                    ("expiryDate", "03/2030"),
-                ]
-                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+                [("authCode", "082338"), ("cardSummary", "1111"), ("expiryDate", "03/2030")]
+                    .map(|(name, value)| (name.to_owned(), value.to_owned())),
             );
             event.operations = ["CANCEL", "CAPTURE", "REFUND"].map(Into::into).into();
             if let Some(told) = stored {
@@ -258,11 +240,7 @@ fn pending(desk: &mut Desk, payment: Payment) -> Answer {
 
 /// The end of a pending payment.
 pub(super) fn resolve(desk: &mut Desk, payment: Payment, approved: bool) {
-    let verdict = if approved {
-        Verdict::Authorised
-    } else {
-        REFUSED
-    };
+    let verdict = if approved { Verdict::Authorised } else { REFUSED };
     finish(desk, payment, verdict, Telling::Soon);
 }
 
@@ -277,9 +255,5 @@ fn offer_closed(desk: &mut Desk, request: &validate::Payment, mut payment: Payme
 }
 
 fn method_type(payment: &Payment) -> &'static str {
-    if payment.amazon_pay_token.is_some() {
-        "amazonpay"
-    } else {
-        "scheme"
-    }
+    if payment.amazon_pay_token.is_some() { "amazonpay" } else { "scheme" }
 }

@@ -54,9 +54,7 @@ pub(super) fn store(desk: &mut Desk, payment: &Payment, settled: Duration) -> Op
         ("tokenization.store.operationType", &operation.to_owned()),
     ];
     Some(Told {
-        additional_data: told
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .into(),
+        additional_data: told.map(|(name, value)| (name.to_owned(), value.clone())).into(),
         event: Event {
             event_date: at,
             ..token_event(desk, operation, &payment.psp_reference, &id, &shopper)
@@ -104,17 +102,8 @@ pub(super) fn remove(desk: &mut Desk, id: &str, query: &BTreeMap<String, String>
 /// The token is no more, and a webhook says so.
 pub(super) fn disable(desk: &mut Desk, token: Token) {
     let reference = new_psp_reference();
-    let event = token_event(
-        desk,
-        "disabled",
-        &reference,
-        &token.id,
-        &token.shopper_reference,
-    );
-    desk.save_token(Token {
-        state: TokenState::Disabled,
-        ..token
-    });
+    let event = token_event(desk, "disabled", &reference, &token.id, &token.shopper_reference);
+    desk.save_token(Token { state: TokenState::Disabled, ..token });
     desk.notify(&event, desk.options.token_webhook_delay);
 }
 
@@ -169,11 +158,8 @@ pub(super) fn tokens_of<'a>(
     books: &'a Books,
     shopper: &str,
 ) -> impl Iterator<Item = &'a Token> + use<'a> {
-    let mut tokens: Vec<&Token> = books
-        .tokens
-        .values()
-        .filter(|token| token.shopper_reference == shopper)
-        .collect();
+    let mut tokens: Vec<&Token> =
+        books.tokens.values().filter(|token| token.shopper_reference == shopper).collect();
     tokens.sort_by_key(|token| token.at);
     tokens.into_iter()
 }

@@ -47,10 +47,8 @@ pub(super) async fn run(inner: Arc<Inner>, listener: TcpListener, mut stop: watc
         while connections.try_join_next().is_some() {}
     }
     drop(listener);
-    let _ = tokio::time::timeout(GRACE, async {
-        while connections.join_next().await.is_some() {}
-    })
-    .await;
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} })
+        .await;
 }
 
 async fn connection(inner: Arc<Inner>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
@@ -73,11 +71,7 @@ async fn connection(inner: Arc<Inner>, stream: TcpStream, mut stop: watch::Recei
 async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Response<Body>, Cut> {
     let (head, body) = request.into_parts();
     let Ok(body) = axum::body::to_bytes(Body::new(body), LARGEST).await else {
-        return Ok(respond(Answer::service_error(
-            413,
-            "29_100",
-            "The request is too large",
-        )));
+        return Ok(respond(Answer::service_error(413, "29_100", "The request is too large")));
     };
     let request = Request {
         method: head.method.to_string(),
@@ -87,10 +81,7 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
             .headers
             .iter()
             .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    String::from_utf8_lossy(value.as_bytes()).into(),
-                )
+                (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into())
             })
             .collect(),
         body: body.to_vec(),
@@ -100,9 +91,7 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
     }
     match take_fault(&inner, &request.path) {
         Some(fault) => with_fault(inner, request, fault).await,
-        None => answer(&inner, &request, None, Duration::ZERO)
-            .await
-            .map(respond),
+        None => answer(&inner, &request, None, Duration::ZERO).await.map(respond),
     }
 }
 
@@ -156,11 +145,7 @@ async fn answer(
     if !reply.withheld.is_zero() {
         tokio::time::sleep(reply.withheld).await;
     }
-    if reply.cut {
-        Err(Cut)
-    } else {
-        Ok(reply.answer)
-    }
+    if reply.cut { Err(Cut) } else { Ok(reply.answer) }
 }
 
 /// The page of 3-D Secure.
@@ -173,12 +158,7 @@ fn shopper(inner: &Inner, request: &Request, id: &str) -> Answer {
         request.method,
         result.as_deref().unwrap_or_default()
     ));
-    hosted::page(
-        &inner.shared().ledger.books,
-        &inner.base,
-        id,
-        result.as_deref(),
-    )
+    hosted::page(&inner.shared().ledger.books, &inner.base, id, result.as_deref())
 }
 
 fn respond(answer: Answer) -> Response<Body> {
@@ -192,9 +172,7 @@ fn truncated(answer: Answer) -> Response<Body> {
     let length = answer.body.len();
     let body = Body::from_stream(stream::iter([Ok(half), Err(Cut)]));
     let mut response = response(answer, body);
-    response
-        .headers_mut()
-        .insert("content-length", HeaderValue::from(length));
+    response.headers_mut().insert("content-length", HeaderValue::from(length));
     response
 }
 
@@ -206,7 +184,5 @@ fn response(answer: Answer, body: Body) -> Response<Body> {
     for (name, value) in answer.headers {
         builder = builder.header(name, value);
     }
-    builder
-        .body(body)
-        .unwrap_or_else(|_: axum::http::Error| Response::new(Body::empty()))
+    builder.body(body).unwrap_or_else(|_: axum::http::Error| Response::new(Body::empty()))
 }

@@ -50,11 +50,7 @@ impl Inner {
     /// Does some work on the books, and keeps what it changed.
     fn work<T>(&self, work: impl FnOnce(&mut Desk) -> T) -> io::Result<T> {
         let mut shared = self.shared();
-        let Shared {
-            ledger,
-            webhook_faults,
-            ..
-        } = &mut *shared;
+        let Shared { ledger, webhook_faults, .. } = &mut *shared;
         let mut desk = self.desk(&ledger.books, webhook_faults);
         let done = work(&mut desk);
         let changes = desk.changes;
@@ -202,12 +198,7 @@ impl Simulator {
     /// as usual. Those that are not accepted are sent again later.
     pub async fn release_webhooks(&self, order: Release) {
         let mut waiting: Vec<u64> = self.with_books(|books| {
-            books
-                .webhooks
-                .values()
-                .filter(|hook| hook.due.is_some())
-                .map(|hook| hook.id)
-                .collect()
+            books.webhooks.values().filter(|hook| hook.due.is_some()).map(|hook| hook.id).collect()
         });
         match order {
             Release::InOrder => {}

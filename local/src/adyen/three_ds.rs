@@ -35,10 +35,7 @@ pub fn challenge_result(action: &Value, approved: bool) -> String {
 }
 
 fn action_id(action: &Value) -> &str {
-    action["url"]
-        .as_str()
-        .and_then(|url| url.rsplit('/').next())
-        .unwrap_or_default()
+    action["url"].as_str().and_then(|url| url.rsplit('/').next()).unwrap_or_default()
 }
 
 fn encode(value: &Value) -> String {
@@ -62,10 +59,7 @@ pub(super) fn redirect(
     payment.state = State::Redirect;
     payment.action_id = Some(id);
     desk.save(&payment);
-    Ok(Answer::json(
-        200,
-        &json!({"resultCode": "RedirectShopper", "action": action}),
-    ))
+    Ok(Answer::json(200, &json!({"resultCode": "RedirectShopper", "action": action})))
 }
 
 /// The answer to a payment that is authenticated in the merchant's own page.
@@ -138,10 +132,7 @@ pub(super) fn details(desk: &mut Desk, request: &Value) -> Answered {
         "authenticationData details paymentData threeDSAuthenticationOnly",
     )?;
     let Some(details) = fields.get("details") else {
-        return Err(Answer::invalid(
-            "702",
-            "Required object 'details' is not provided.",
-        ));
+        return Err(Answer::invalid("702", "Required object 'details' is not provided."));
     };
     let details = members::object(details, "details")?;
     members::known(details, "PaymentCompletionDetails", DETAILS)?;
@@ -163,10 +154,7 @@ pub(super) fn details(desk: &mut Desk, request: &Value) -> Answered {
             Ok(payments::finish(desk, payment, verdict, Telling::Soon))
         }
         (State::Fingerprint, Shown::Fingerprint) => {
-            desk.save(&Payment {
-                state: State::Challenge,
-                ..payment
-            });
+            desk.save(&Payment { state: State::Challenge, ..payment });
             Ok(native(desk, &id, "ChallengeShopper", "challenge"))
         }
         (State::Redirect | State::Fingerprint, _) | (State::Challenge, Shown::Redirect(_)) => {
@@ -188,11 +176,7 @@ fn shown(details: &Map<String, Value>, data: Option<&str>) -> Result<(String, Sh
         };
         return Ok((id.into(), Shown::Redirect(verdict)));
     }
-    for name in [
-        "threeDSResult",
-        "threeds2.fingerprint",
-        "threeds2.challengeResult",
-    ] {
+    for name in ["threeDSResult", "threeds2.fingerprint", "threeds2.challengeResult"] {
         let Some(result) = members::text(details, name)? else {
             continue;
         };
@@ -201,10 +185,7 @@ fn shown(details: &Map<String, Value>, data: Option<&str>) -> Result<(String, Sh
             .ok()
             .and_then(|json| serde_json::from_slice::<Value>(&json).ok())
             .ok_or_else(garbage)?;
-        let id = result["authorisationToken"]
-            .as_str()
-            .or(data)
-            .ok_or_else(garbage)?;
+        let id = result["authorisationToken"].as_str().or(data).ok_or_else(garbage)?;
         let shown = match result["transStatus"].as_str() {
             Some("Y" | "A") => Shown::Challenge(Verdict::Authorised),
             Some(_) => Shown::Challenge(NOT_AUTHENTICATED),

@@ -57,10 +57,7 @@ pub(super) fn payment(request: &Value) -> Result<Payment, Answer> {
     known(fields, "PaymentRequest", PAYMENT)?;
     let amount = amount(fields)?;
     let Some(method) = fields.get("paymentMethod") else {
-        return Err(Answer::invalid(
-            "14_006",
-            "Required object 'paymentMethod' is not provided.",
-        ));
+        return Err(Answer::invalid("14_006", "Required object 'paymentMethod' is not provided."));
     };
     let reference = filled(fields, "reference", "130")?;
     let return_url = return_url(fields)?;
@@ -79,28 +76,18 @@ pub(super) fn payment(request: &Value) -> Result<Payment, Answer> {
         &["CardOnFile", "Subscription", "UnscheduledCardOnFile"],
         "807",
     )?;
-    let interaction = one_of(
-        fields,
-        "shopperInteraction",
-        &["Ecommerce", "ContAuth", "Moto", "POS"],
-        "807",
-    )?;
+    let interaction =
+        one_of(fields, "shopperInteraction", &["Ecommerce", "ContAuth", "Moto", "POS"], "807")?;
     let method = payment_method(object(method, "PaymentMethod")?)?;
     match (&method, interaction) {
         (Method::AmazonPayToken(_), Some("ContAuth")) => {
-            return Err(Answer::invalid(
-                "807",
-                "ContAuth needs a stored payment method",
-            ));
+            return Err(Answer::invalid("807", "ContAuth needs a stored payment method"));
         }
         (Method::StoredPaymentMethod(_), _) if shopper_reference.is_none() => {
             return Err(Answer::error("121"));
         }
         (Method::StoredPaymentMethod(_), Some("ContAuth")) if model.is_none() => {
-            return Err(Answer::invalid(
-                "807",
-                "ContAuth needs a recurringProcessingModel",
-            ));
+            return Err(Answer::invalid("807", "ContAuth needs a recurringProcessingModel"));
         }
         _ => {}
     }
@@ -130,11 +117,7 @@ pub(super) fn payment(request: &Value) -> Result<Payment, Answer> {
 fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
     let kind = text(fields, "type")?;
     if let Some(id) = text(fields, "storedPaymentMethodId")? {
-        known(
-            fields,
-            "PaymentMethod",
-            "type storedPaymentMethodId checkoutAttemptId sdkData",
-        )?;
+        known(fields, "PaymentMethod", "type storedPaymentMethodId checkoutAttemptId sdkData")?;
         if !matches!(kind, None | Some("scheme" | "amazonpay")) {
             return Err(Answer::error("905"));
         }
@@ -155,10 +138,7 @@ fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
     if token.is_empty() {
         return Err(Answer::error("5_602"));
     }
-    if !token
-        .chars()
-        .all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
-    {
+    if !token.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter)) {
         return Err(Answer::error("5_604"));
     }
     Ok(Method::AmazonPayToken(token.into()))
@@ -167,18 +147,13 @@ fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
 /// The amount of a request.
 pub(super) fn amount(fields: &Map<String, Value>) -> Result<Amount, Answer> {
     let Some(amount) = fields.get("amount") else {
-        return Err(Answer::invalid(
-            "100",
-            "Required object 'amount' is not provided.",
-        ));
+        return Err(Answer::invalid("100", "Required object 'amount' is not provided."));
     };
     let amount = object(amount, "amount")?;
     known(amount, "Amount", "currency value")?;
     let value = match amount.get("value") {
         None => return Err(Answer::invalid("137", "Invalid amount specified")),
-        Some(value) => value
-            .as_i64()
-            .ok_or_else(|| unexpected("value", "an integer"))?,
+        Some(value) => value.as_i64().ok_or_else(|| unexpected("value", "an integer"))?,
     };
     if value <= 0 {
         return Err(Answer::invalid("137", "Invalid amount specified"));
@@ -187,10 +162,7 @@ pub(super) fn amount(fields: &Map<String, Value>) -> Result<Amount, Answer> {
     if iso_currency::Currency::from_code(currency).is_none() {
         return Err(Answer::invalid("138", "Unsupported currency specified"));
     }
-    Ok(Amount {
-        currency: currency.into(),
-        value,
-    })
+    Ok(Amount { currency: currency.into(), value })
 }
 
 pub(super) fn browser(fields: &Map<String, Value>) -> Result<(), Answer> {
@@ -202,38 +174,21 @@ pub(super) fn browser(fields: &Map<String, Value>) -> Result<(), Answer> {
     for name in ["acceptHeader", "language", "userAgent"] {
         filled(browser, name, "15_015")?;
     }
-    for name in [
-        "screenHeight",
-        "screenWidth",
-        "timeZoneOffset",
-        "colorDepth",
-    ] {
+    for name in ["screenHeight", "screenWidth", "timeZoneOffset", "colorDepth"] {
         match browser.get(name) {
             None => {
-                return Err(Answer::invalid(
-                    "15_015",
-                    &format!("browserInfo.{name} is missing"),
-                ));
+                return Err(Answer::invalid("15_015", &format!("browserInfo.{name} is missing")));
             }
             Some(number) if number.is_i64() => {}
             Some(_) => return Err(unexpected(name, "an integer")),
         }
     }
     if flag(browser, "javaEnabled")?.is_none() {
-        return Err(Answer::invalid(
-            "15_015",
-            "browserInfo.javaEnabled is missing",
-        ));
+        return Err(Answer::invalid("15_015", "browserInfo.javaEnabled is missing"));
     }
     flag(browser, "javaScriptEnabled")?;
-    if !matches!(
-        browser["colorDepth"].as_i64(),
-        Some(1 | 4 | 8 | 15 | 16 | 24 | 30 | 32 | 48)
-    ) {
-        return Err(Answer::invalid(
-            "15_018",
-            "browserInfo.colorDepth is not valid",
-        ));
+    if !matches!(browser["colorDepth"].as_i64(), Some(1 | 4 | 8 | 15 | 16 | 24 | 30 | 32 | 48)) {
+        return Err(Answer::invalid("15_018", "browserInfo.colorDepth is not valid"));
     }
     Ok(())
 }
@@ -243,9 +198,8 @@ fn return_url(fields: &Map<String, Value>) -> Result<&str, Answer> {
         Some(url) if !url.is_empty() => url,
         _ => return Err(Answer::invalid("14_030", "Return URL is missing.")),
     };
-    let absolute = url
-        .split_once("://")
-        .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    let absolute =
+        url.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
     if !absolute || !url.is_ascii() || url.contains(char::is_whitespace) {
         return Err(Answer::invalid("702", "returnUrl is not a valid URL"));
     }
@@ -274,21 +228,12 @@ fn address(fields: &Map<String, Value>, name: &str) -> Result<(), Answer> {
     if name == "billingAddress" {
         known(address, "BillingAddress", ADDRESS)?;
     }
-    for field in [
-        "city",
-        "country",
-        "houseNumberOrName",
-        "postalCode",
-        "street",
-    ] {
+    for field in ["city", "country", "houseNumberOrName", "postalCode", "street"] {
         filled(address, field, "702")?;
     }
     for (field, most) in [("postalCode", 10), ("stateOrProvince", 10), ("country", 2)] {
         if text(address, field)?.is_some_and(|text| text.chars().count() > most) {
-            return Err(Answer::invalid(
-                "29_001",
-                &format!("Field '{name}.{field}' is too long."),
-            ));
+            return Err(Answer::invalid("29_001", &format!("Field '{name}.{field}' is too long.")));
         }
     }
     Ok(())
@@ -306,16 +251,13 @@ fn extras(fields: &Map<String, Value>) -> Result<(), Answer> {
     if text(fields, "countryCode")?.is_some_and(|country| country.len() != 2) {
         return Err(Answer::invalid("702", "countryCode is not valid"));
     }
-    if fields
-        .get("captureDelayHours")
-        .is_some_and(|hours| !matches!(hours.as_i64(), Some(0..=672)))
+    if fields.get("captureDelayHours").is_some_and(|hours| !matches!(hours.as_i64(), Some(0..=672)))
     {
         return Err(Answer::invalid("702", "captureDelayHours is not valid"));
     }
-    for (name, most_key, most_value) in [
-        ("metadata", 20, 80),
-        ("additionalData", usize::MAX, usize::MAX),
-    ] {
+    for (name, most_key, most_value) in
+        [("metadata", 20, 80), ("additionalData", usize::MAX, usize::MAX)]
+    {
         let Some(map) = fields.get(name) else {
             continue;
         };

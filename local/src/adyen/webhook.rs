@@ -92,10 +92,7 @@ impl Event {
             return Message { body, headers };
         }
         let signature = sign(&signer.standard, &self.signed_text(), forged);
-        Message {
-            body: self.standard_body(&signature).to_string(),
-            headers: Vec::new(),
-        }
+        Message { body: self.standard_body(&signature).to_string(), headers: Vec::new() }
     }
 
     fn signed_text(&self) -> String {
@@ -174,11 +171,7 @@ fn date(time: Timestamp) -> String {
 }
 
 fn sign(key: &Key, text: &str, forged: bool) -> String {
-    if forged {
-        key.sign(format!("not {text}").as_bytes())
-    } else {
-        key.sign(text.as_bytes())
-    }
+    if forged { key.sign(format!("not {text}").as_bytes()) } else { key.sign(text.as_bytes()) }
 }
 
 /// The keys of the two webhooks.
@@ -195,10 +188,7 @@ impl Signer {
     /// When one is not hex.
     pub fn new(standard: &str, token: &str) -> io::Result<Self> {
         let key = |hex| Key::from_hex(hex).map_err(|error| invalid(&error.to_string()));
-        Ok(Self {
-            standard: key(standard)?,
-            token: key(token)?,
-        })
+        Ok(Self { standard: key(standard)?, token: key(token)? })
     }
 }
 

@@ -134,9 +134,7 @@ fn first_answer(
 }
 
 fn content(request: &Request) -> String {
-    let Request {
-        method, path, body, ..
-    } = request;
+    let Request { method, path, body, .. } = request;
     format!("{method} {path} {}", String::from_utf8_lossy(body))
 }
 
@@ -183,9 +181,8 @@ fn charge_amount(value: &Value, options: &Options) -> Result<Price, Answer> {
     let code = text("currencyCode").filter(|code| *code == options.ledger_currency);
     let code = code.ok_or_else(|| invalid("chargeAmount.currencyCode"))?;
     let amount = text("amount").ok_or_else(|| invalid("chargeAmount.amount"))?;
-    let most = Currency::from_code(code)
-        .and_then(|currency| currency.exponent())
-        .map_or(0, usize::from);
+    let most =
+        Currency::from_code(code).and_then(|currency| currency.exponent()).map_or(0, usize::from);
     let (units, decimals) = match amount.split_once('.') {
         Some((_, "")) => return Err(invalid("chargeAmount.amount")),
         Some(parts) => parts,
@@ -196,10 +193,7 @@ fn charge_amount(value: &Value, options: &Options) -> Result<Price, Answer> {
     if units.is_empty() || !digits(units) || !digits(decimals) || decimals.len() > most || is_zero {
         return Err(invalid("chargeAmount.amount"));
     }
-    Ok(Price {
-        amount: amount.to_owned(),
-        currency_code: code.to_owned(),
-    })
+    Ok(Price { amount: amount.to_owned(), currency_code: code.to_owned() })
 }
 
 /// An object with no other members than these, which are separated by spaces.

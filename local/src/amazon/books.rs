@@ -32,9 +32,7 @@ pub struct Call {
 impl Call {
     /// The idempotency key.
     pub fn idempotency_key(&self) -> Option<&str> {
-        self.headers
-            .get("x-amz-pay-idempotency-key")
-            .map(String::as_str)
+        self.headers.get("x-amz-pay-idempotency-key").map(String::as_str)
     }
 }
 
@@ -54,18 +52,12 @@ pub struct Books {
 impl Books {
     /// The calls with that method.
     pub fn calls_with(&self, method: &str) -> Vec<&Call> {
-        self.calls
-            .iter()
-            .filter(|call| call.method == method)
-            .collect()
+        self.calls.iter().filter(|call| call.method == method).collect()
     }
 
     /// How often somebody wanted to complete a session, which nobody may who pays through
     /// an acquirer.
     pub fn completions(&self) -> usize {
-        self.calls
-            .iter()
-            .filter(|call| call.path.ends_with("/complete"))
-            .count()
+        self.calls.iter().filter(|call| call.path.ends_with("/complete")).count()
     }
 }

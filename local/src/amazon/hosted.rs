@@ -21,10 +21,7 @@ const CARDS: [(&str, &str); 15] = [
     ("-CANCELLED", "A card whose payment is cancelled"),
     ("-ERROR", "A card whose bank fails"),
     ("-3DS-REDIRECT", "A card with 3-D Secure at the bank's page"),
-    (
-        "-3DS-CHALLENGE",
-        "A card with 3-D Secure in the shop's page",
-    ),
+    ("-3DS-CHALLENGE", "A card with 3-D Secure in the shop's page"),
     ("-PENDING", "A card whose payment stays pending"),
     ("-TIMEOUT", "A card for which Adyen answers too late"),
     ("-DROP", "A card for which Adyen's answer is lost"),
@@ -63,10 +60,7 @@ pub(super) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer 
         Err(why) => {
             inner.log(&format!("button refused: {why}"));
             inner.desk().books.refused_buttons.push(why.to_owned());
-            html(
-                400,
-                &format!("<p>This button is not to be trusted: {why}.</p>"),
-            )
+            html(400, &format!("<p>This button is not to be trusted: {why}.</p>"))
         }
     }
 }
@@ -115,10 +109,7 @@ pub(super) fn confirm(inner: &Inner, id: &str, answer: Option<&str>) -> Answer {
             Some("decline") => session.cancel("Declined"),
             _ => {
                 let (amount, currency) = (price.amount, price.currency_code);
-                let order = session
-                    .merchant_reference_id
-                    .as_deref()
-                    .unwrap_or("your order");
+                let order = session.merchant_reference_id.as_deref().unwrap_or("your order");
                 return html(
                     200,
                     &format!(
@@ -149,8 +140,7 @@ fn with_session(inner: &Inner, id: &str, show: impl FnOnce(&mut Session) -> Answ
 fn back(session: &Session, name: &str) -> Answer {
     match session.url(name).map(Url::parse) {
         Some(Ok(mut url)) => {
-            url.query_pairs_mut()
-                .append_pair("amazonCheckoutSessionId", &session.id);
+            url.query_pairs_mut().append_pair("amazonCheckoutSessionId", &session.id);
             to(url.as_str())
         }
         _ => html(500, &format!("<p>{name} can't be read.</p>")),
@@ -176,12 +166,6 @@ fn escape(text: &str) -> String {
 
 fn uuid() -> String {
     let hex = format!("{:032x}", fastrand::u128(..));
-    let parts = [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ];
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
     parts.join("-")
 }

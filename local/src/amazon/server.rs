@@ -83,9 +83,8 @@ async fn call(
     request: axum::http::Request<Body>,
 ) -> Result<Response<Body>, StatusCode> {
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20)
-        .await
-        .map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+    let body =
+        axum::body::to_bytes(body, 1 << 20).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     let headers = head.headers.iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
         (name.to_string(), value)
@@ -121,22 +120,17 @@ async fn call(
 }
 
 fn respond(answer: Answer) -> Response<Body> {
-    let mut response = Response::builder()
-        .status(answer.status)
-        .header("content-type", answer.content_type);
+    let mut response =
+        Response::builder().status(answer.status).header("content-type", answer.content_type);
     for (name, value) in answer.headers {
         response = response.header(name, value);
     }
-    response
-        .body(Body::from(answer.body))
-        .unwrap_or_else(|_| Response::new(Body::empty()))
+    response.body(Body::from(answer.body)).unwrap_or_else(|_| Response::new(Body::empty()))
 }
 
 /// The head promises a body, and the connection ends before it.
 fn cut() -> Response<Body> {
     let nothing = stream::iter([Err::<Bytes, _>(io::Error::other("cut"))]);
     let response = Response::builder().header("content-length", "1");
-    response
-        .body(Body::from_stream(nothing))
-        .unwrap_or_else(|_| Response::new(Body::empty()))
+    response.body(Body::from_stream(nothing)).unwrap_or_else(|_| Response::new(Body::empty()))
 }

@@ -89,9 +89,10 @@ impl Session {
         if !self.confirmed || self.card.ends_with("-NO-TOKEN") {
             return None;
         }
-        let number = self.id.bytes().fold(0_u64, |number, byte| {
-            number * 31 % 1_000_000_000_000 + u64::from(byte)
-        });
+        let number = self
+            .id
+            .bytes()
+            .fold(0_u64, |number, byte| number * 31 % 1_000_000_000_000 + u64::from(byte));
         Some(format!("{number:012}AMZN{}", self.card))
     }
 

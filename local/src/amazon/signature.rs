@@ -19,20 +19,11 @@ use crate::adyen::Answer;
 const ALGORITHM: &str = "AMZN-PAY-RSASSA-PSS-V2";
 
 /// All but these are encoded in a query.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The headers that every signature covers.
-const SIGNED: [&str; 5] = [
-    "accept",
-    "content-type",
-    "x-amz-pay-date",
-    "x-amz-pay-host",
-    "x-amz-pay-region",
-];
+const SIGNED: [&str; 5] =
+    ["accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region"];
 
 /// How far a caller's clock may be off, in seconds.
 const CLOCK_SKEW: i64 = 15 * 60;
@@ -43,10 +34,7 @@ pub(super) struct PublicKey(UnparsedPublicKey<Vec<u8>>);
 impl PublicKey {
     /// Reads PEM of PKCS#1.
     pub fn from_pem(pem: &str) -> io::Result<Self> {
-        let base64: String = pem
-            .lines()
-            .filter(|line| !line.starts_with("-----"))
-            .collect();
+        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
         let der = BASE64_STANDARD
             .decode(base64.trim())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
@@ -153,21 +141,13 @@ fn is_now(date: &str, now: Timestamp) -> bool {
 }
 
 fn canonical(request: &Request, signed: &[&str]) -> Option<String> {
-    let mut query: Vec<(String, String)> = url::form_urlencoded::parse(request.query.as_bytes())
-        .into_owned()
-        .collect();
+    let mut query: Vec<(String, String)> =
+        url::form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
     query.sort();
     let encode = |text: &str| percent_encode(text.as_bytes(), UNRESERVED).to_string();
-    let query: Vec<String> = query
-        .iter()
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect();
-    let mut text = format!(
-        "{}\n{}\n{}\n",
-        request.method,
-        request.path,
-        query.join("&")
-    );
+    let query: Vec<String> =
+        query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let mut text = format!("{}\n{}\n{}\n", request.method, request.path, query.join("&"));
     for name in signed {
         text += &format!("{name}:{}\n", request.headers.get(*name)?.trim());
     }
@@ -189,8 +169,5 @@ fn invalid(header: &str) -> Answer {
 
 /// An error as Amazon Pay explains it.
 pub(super) fn error(status: u16, reason_code: &str, message: &str) -> Answer {
-    Answer::json(
-        status,
-        &serde_json::json!({"reasonCode": reason_code, "message": message}),
-    )
+    Answer::json(status, &serde_json::json!({"reasonCode": reason_code, "message": message}))
 }

@@ -44,9 +44,7 @@ impl Inner {
     /// Begins a session.
     pub fn begin(&self, id: String, payload: Value) {
         let now = Timestamp::now();
-        let expires = now
-            .checked_add(self.options.session_life)
-            .unwrap_or(Timestamp::MAX);
+        let expires = now.checked_add(self.options.session_life).unwrap_or(Timestamp::MAX);
         let session = Session::new(id.clone(), payload, now, expires);
         self.desk().books.sessions.insert(id, session);
     }
@@ -89,11 +87,7 @@ impl Simulator {
         let (stop, stopped) = oneshot::channel::<()>();
         let server = axum::serve(listener, server::router(inner.clone()))
             .with_graceful_shutdown(async { drop(stopped.await) });
-        Ok(Self {
-            inner,
-            stop: Some(stop),
-            server: tokio::spawn(server.into_future()),
-        })
+        Ok(Self { inner, stop: Some(stop), server: tokio::spawn(server.into_future()) })
     }
 
     /// Ends after the calls that are being answered.
@@ -138,10 +132,8 @@ impl Simulator {
         self.open(id);
         self.change(id, |session| {
             session.payment_intent = Some("Confirm".to_owned());
-            session.charge_amount = Some(Price {
-                amount: amount.to_owned(),
-                currency_code: currency_code.to_owned(),
-            });
+            session.charge_amount =
+                Some(Price { amount: amount.to_owned(), currency_code: currency_code.to_owned() });
             session.confirmed = true;
         });
     }

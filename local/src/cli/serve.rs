@@ -70,9 +70,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let told_to_stop = told_to_stop().map_err(|error| error.to_string())?;
     let adyen = adyen(args.adyen, &env)?;
     let data = args.data.clone();
-    let bundle = Bundle::start(options(args, adyen, &env))
-        .await
-        .map_err(explain)?;
+    let bundle = Bundle::start(options(args, adyen, &env)).await.map_err(explain)?;
     if let Some(amazon) = bundle.amazon() {
         open_sessions(amazon);
     }
@@ -95,10 +93,7 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         // Adyen signs with the Customer Area's keys, `cargo dev webhook` with ours.
         if let Some(theirs) = env.get("ADYEN_HMAC_KEYS") {
             let (standard, tokens) = (keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY);
-            variables.insert(
-                "ADYEN_HMAC_KEYS".to_owned(),
-                format!("{theirs},{standard},{tokens}"),
-            );
+            variables.insert("ADYEN_HMAC_KEYS".to_owned(), format!("{theirs},{standard},{tokens}"));
         }
     }
     let beside = |offset| match args.port {
@@ -158,10 +153,7 @@ fn adyen(which: Which, env: &Env) -> Result<Adyen, Failure> {
                 .filter(|(_, value)| value.is_none())
                 .map(|(name, _)| *name)
                 .collect();
-            Err(format!(
-                "--adyen test needs {} in the environment",
-                missing.join(" and ")
-            ))
+            Err(format!("--adyen test needs {} in the environment", missing.join(" and ")))
         }
     }
 }
@@ -212,27 +204,21 @@ fn explain(error: StartError) -> Failure {
 
 fn announce(bundle: &Bundle, data: Option<&std::path::Path>, env: &Env) -> Result<(), Failure> {
     let url = bundle.url();
-    let tables = data.map_or_else(
-        || "in memory".to_owned(),
-        |data| format!("kept in {}", data.display()),
-    );
+    let tables =
+        data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
     say(format_args!("storefront  {url}/"));
     say(format_args!("API         {url}"));
     say(format_args!("webhooks    {}", bundle.webhooks_url()));
     match bundle.simulator() {
-        Some(simulator) => say(format_args!(
-            "Adyen       {} (simulator)",
-            simulator.checkout_url()
-        )),
+        Some(simulator) => {
+            say(format_args!("Adyen       {} (simulator)", simulator.checkout_url()))
+        }
         None => announce_adyen_test(bundle, env),
     }
     if let Some(amazon) = bundle.amazon() {
         say(format_args!("Amazon Pay  {} (simulator)", amazon.url()));
     }
-    say(format_args!(
-        "DynamoDB    {} (tables orders and tokens, {tables})",
-        bundle.dynamodb_url()
-    ));
+    say(format_args!("DynamoDB    {} (tables orders and tokens, {tables})", bundle.dynamodb_url()));
     announce_curl(bundle)?;
     say("Every call follows, one a line. Ctrl-C ends it.\n");
     Ok(())

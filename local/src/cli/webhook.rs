@@ -53,11 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     times: u32,
     /// Where to; WEBHOOK_BASIC_AUTH in the environment goes along as user:password
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:3000/webhooks"
-    )]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/webhooks")]
     to: String,
 }
 
@@ -72,24 +68,16 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let message = event.message(&signer, forged);
     let mut accepted = true;
     for _ in 0..times {
-        let answer = target
-            .post(&message)
-            .await
-            .map_err(|error| format!("{to}: {error}"))?;
+        let answer = target.post(&message).await.map_err(|error| format!("{to}: {error}"))?;
         let (name, psp) = (&event.event, &event.psp_reference);
-        say(format_args!(
-            "{name} {psp} -> {} {}",
-            answer.status, answer.body
-        ));
+        say(format_args!("{name} {psp} -> {} {}", answer.status, answer.body));
         accepted &= answer.status == 200;
     }
     // A forged one is meant to be refused.
     if accepted || forged {
         Ok(())
     } else {
-        Err(format!(
-            "{to} did not accept it; --to names another URL, with its path"
-        ))
+        Err(format!("{to} did not accept it; --to names another URL, with its path"))
     }
 }
 
@@ -106,10 +94,9 @@ fn event(args: Args) -> Event {
         currency: args.amount.currency.code().to_owned(),
         value: args.amount.value,
     });
-    event.additional_data.extend(
-        args.action
-            .map(|action| ("modification.action".to_owned(), action)),
-    );
+    event
+        .additional_data
+        .extend(args.action.map(|action| ("modification.action".to_owned(), action)));
     event
 }
 

@@ -7,11 +7,7 @@ use super::call::Caller::{Checkout as Shopper, Merchant, Nobody};
 use super::{EventsError, Sample};
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
-    [payment_methods(), payments(), orders()]
-        .into_iter()
-        .flatten()
-        .map(Call::sample)
-        .collect()
+    [payment_methods(), payments(), orders()].into_iter().flatten().map(Call::sample).collect()
 }
 
 fn payment_methods() -> Vec<Call> {
@@ -53,61 +49,24 @@ fn payments() -> Vec<Call> {
     merchant["reference"] = json!("EVENT-MERCHANT");
     merchant["amount"] = json!({"currency": "EUR", "value": 1000});
     vec![
-        call(
-            "payments-authorised",
-            Shopper("EVENT-AUTHORISED"),
-            amazon_pay(""),
-        )
-        .answers(
-            200,
-            json!({"resultCode": "Authorised", "nextStep": "success"}),
-        ),
-        call(
-            "payments-repeated",
-            Shopper("EVENT-AUTHORISED"),
-            amazon_pay(""),
-        )
-        .answers(200, json!({"resultCode": "Authorised", "attempt": 1})),
-        call(
-            "payments-already-paid",
-            Shopper("EVENT-AUTHORISED"),
-            amazon_pay("-AGAIN"),
-        )
-        .answers(409, json!({"code": "order_already_paid"})),
-        call(
-            "payments-refused",
-            Shopper("EVENT-REFUSED"),
-            amazon_pay("-REFUSED"),
-        )
-        .answers(200, next("retryWithAmazonPay")),
-        call(
-            "payments-cancelled",
-            Shopper("EVENT-CANCELLED"),
-            amazon_pay("-CANCELLED"),
-        )
-        .answers(200, next("tryAnotherMethod")),
-        call(
-            "payments-error",
-            Shopper("EVENT-ERROR"),
-            amazon_pay("-ERROR"),
-        )
-        .answers(200, next("showError")),
-        call(
-            "payments-pending",
-            Shopper("EVENT-PENDING"),
-            amazon_pay("-PENDING"),
-        )
-        .answers(200, next("wait")),
-        call("payments-merchant", Merchant, merchant).answers(
-            200,
-            json!({"resultCode": "Authorised", "reference": "EVENT-MERCHANT"}),
-        ),
-        call(
-            "payments-amount-mismatch",
-            Shopper("EVENT-MISMATCH"),
-            dearer,
-        )
-        .answers(422, json!({"code": "amount_mismatch"})),
+        call("payments-authorised", Shopper("EVENT-AUTHORISED"), amazon_pay(""))
+            .answers(200, json!({"resultCode": "Authorised", "nextStep": "success"})),
+        call("payments-repeated", Shopper("EVENT-AUTHORISED"), amazon_pay(""))
+            .answers(200, json!({"resultCode": "Authorised", "attempt": 1})),
+        call("payments-already-paid", Shopper("EVENT-AUTHORISED"), amazon_pay("-AGAIN"))
+            .answers(409, json!({"code": "order_already_paid"})),
+        call("payments-refused", Shopper("EVENT-REFUSED"), amazon_pay("-REFUSED"))
+            .answers(200, next("retryWithAmazonPay")),
+        call("payments-cancelled", Shopper("EVENT-CANCELLED"), amazon_pay("-CANCELLED"))
+            .answers(200, next("tryAnotherMethod")),
+        call("payments-error", Shopper("EVENT-ERROR"), amazon_pay("-ERROR"))
+            .answers(200, next("showError")),
+        call("payments-pending", Shopper("EVENT-PENDING"), amazon_pay("-PENDING"))
+            .answers(200, next("wait")),
+        call("payments-merchant", Merchant, merchant)
+            .answers(200, json!({"resultCode": "Authorised", "reference": "EVENT-MERCHANT"})),
+        call("payments-amount-mismatch", Shopper("EVENT-MISMATCH"), dearer)
+            .answers(422, json!({"code": "amount_mismatch"})),
         call(
             "payments-unknown-field",
             Shopper("EVENT-UNKNOWN-FIELD"),
@@ -123,20 +82,14 @@ fn orders() -> Vec<Call> {
     vec![
         Call::order("orders", Shopper("EVENT-AUTHORISED"), "EVENT-AUTHORISED")
             .answers(200, json!({"status": "authorised", "nextStep": "success"})),
-        Call::order("orders-refused", Shopper("EVENT-REFUSED"), "EVENT-REFUSED").answers(
-            200,
-            json!({"status": "refused", "nextStep": "retryWithAmazonPay"}),
-        ),
+        Call::order("orders-refused", Shopper("EVENT-REFUSED"), "EVENT-REFUSED")
+            .answers(200, json!({"status": "refused", "nextStep": "retryWithAmazonPay"})),
         Call::order("orders-merchant", Merchant, "EVENT-AUTHORISED")
             .answers(200, json!({"status": "authorised", "attempts": [{}]})),
         Call::order("orders-not-found", Merchant, "EVENT-NO-ORDER")
             .answers(404, json!({"code": "order_not_found"})),
-        Call::order(
-            "orders-wrong-order",
-            Shopper("EVENT-REFUSED"),
-            "EVENT-AUTHORISED",
-        )
-        .answers(403, json!({"code": "wrong_order"})),
+        Call::order("orders-wrong-order", Shopper("EVENT-REFUSED"), "EVENT-AUTHORISED")
+            .answers(403, json!({"code": "wrong_order"})),
         Call::order("orders-unauthorized", Nobody, "EVENT-AUTHORISED")
             .answers(401, json!({"code": "unauthorized"})),
     ]

@@ -42,15 +42,11 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
             .answers(200, json!({"ledgerCurrency": "EUR", "sandbox": true})),
         create("checkout-sessions-unauthorized", Nobody)
             .answers(401, json!({"code": "unauthorized"})),
-        confirm("checkout-sessions-confirm", OPEN).answers(
-            200,
-            json!({"checkoutSessionId": OPEN, "reference": "EVENT-SESSION"}),
-        ),
+        confirm("checkout-sessions-confirm", OPEN)
+            .answers(200, json!({"checkoutSessionId": OPEN, "reference": "EVENT-SESSION"})),
         confirm("checkout-sessions-confirm-unknown", unknown).answers(404, not_found.clone()),
-        pay("payments-session", "EVENT-SESSION", CONFIRMED).answers(
-            200,
-            json!({"resultCode": "Authorised", "nextStep": "success"}),
-        ),
+        pay("payments-session", "EVENT-SESSION", CONFIRMED)
+            .answers(200, json!({"resultCode": "Authorised", "nextStep": "success"})),
         pay("payments-session-unknown", "EVENT-SESSION-UNKNOWN", unknown).answers(404, not_found),
     ]
     .into_iter()

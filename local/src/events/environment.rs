@@ -18,17 +18,13 @@ pub(super) fn variables() -> Result<Value, EventsError> {
     variables.insert("TOKEN_LIFE_LIMIT".to_owned(), "off".to_owned());
     let amazon = amazon::Options::default();
     variables.extend(bundle::for_amazon(&amazon, &format!("{host}:3003")));
-    for (name, path) in [
-        ("ADYEN_CHECKOUT_URL", "/v72"),
-        ("ADYEN_RECURRING_URL", "/pal/servlet/Recurring/v68"),
-    ] {
+    for (name, path) in
+        [("ADYEN_CHECKOUT_URL", "/v72"), ("ADYEN_RECURRING_URL", "/pal/servlet/Recurring/v68")]
+    {
         variables.insert(name.to_owned(), format!("{host}:3001{path}"));
     }
     let named = |name: &String| {
-        template
-            .functions
-            .values()
-            .any(|function| function.variables.contains(name))
+        template.functions.values().any(|function| function.variables.contains(name))
     };
     let variables: Map<_, _> = variables
         .into_iter()

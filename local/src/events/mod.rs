@@ -105,13 +105,7 @@ fn expected(samples: &[Sample]) -> String {
     let entries: Vec<_> = samples
         .iter()
         .map(|sample| {
-            let Sample {
-                name,
-                function,
-                status,
-                answer,
-                ..
-            } = sample;
+            let Sample { name, function, status, answer, .. } = sample;
             let entry = json!({ "function": function, "status": status, "body": answer });
             format!("  \"{name}\": {entry}")
         })
@@ -145,10 +139,7 @@ mod tests {
     #[tokio::test]
     async fn every_event_is_answered_as_expected() {
         let variables = [("TOKEN_LIFE_LIMIT".to_owned(), "off".to_owned())].into();
-        let options = Options {
-            variables,
-            ..Options::default()
-        };
+        let options = Options { variables, ..Options::default() };
         let bundle = Bundle::start(options).await.unwrap();
         open_sessions(bundle.amazon().unwrap());
         for sample in samples().unwrap() {
@@ -172,9 +163,7 @@ mod tests {
                 .all(|(name, value)| said.get(name).is_some_and(|said| contains(said, value))),
             (Value::Array(said), Value::Array(expected)) => {
                 said.is_empty() == expected.is_empty()
-                    && expected
-                        .iter()
-                        .all(|value| said.iter().any(|said| contains(said, value)))
+                    && expected.iter().all(|value| said.iter().any(|said| contains(said, value)))
             }
             _ => said == expected,
         }
@@ -197,11 +186,7 @@ mod tests {
 
         for name in wanted {
             let read = |folder: &Path| std::fs::read_to_string(folder.join(&name)).unwrap();
-            assert_eq!(
-                read(&folder),
-                read(generated.path()),
-                "{name}: run `cargo dev events`"
-            );
+            assert_eq!(read(&folder), read(generated.path()), "{name}: run `cargo dev events`");
         }
     }
 }

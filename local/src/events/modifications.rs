@@ -24,14 +24,8 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
         call("orders-refund", REFUNDS, Merchant, ORDER, &part).answers(202, part.clone()),
         call("orders-refund-too-much", REFUNDS, Merchant, ORDER, &all)
             .answers(422, refused("amount_exceeds_open")),
-        call(
-            "orders-refund-browser",
-            REFUNDS,
-            Checkout(ORDER),
-            ORDER,
-            &part,
-        )
-        .answers(403, refused("merchant_token_required")),
+        call("orders-refund-browser", REFUNDS, Checkout(ORDER), ORDER, &part)
+            .answers(403, refused("merchant_token_required")),
         call("orders-capture", CAPTURES, Merchant, ORDER, &all)
             .answers(409, refused("wrong_state")),
         call("orders-cancel", CANCELS, Merchant, ORDER, &nothing)

@@ -11,16 +11,11 @@ use super::{EventsError, Sample};
 use crate::{adyen, keys};
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
-    [
-        asked(),
-        on_the_banks_page()?,
-        in_the_shops_page()?,
-        for_nothing(),
-    ]
-    .into_iter()
-    .flatten()
-    .map(Call::sample)
-    .collect()
+    [asked(), on_the_banks_page()?, in_the_shops_page()?, for_nothing()]
+        .into_iter()
+        .flatten()
+        .map(Call::sample)
+        .collect()
 }
 
 fn asked() -> Vec<Call> {
@@ -55,31 +50,18 @@ fn in_the_shops_page() -> Result<Vec<Call>, EventsError> {
         details(name, Checkout("EVENT-CHALLENGE"), &result)
     };
     Ok(vec![
-        call(
-            "payments-details-fingerprint",
-            adyen::fingerprint_result(&action),
-        )
-        .answers(
-            200,
-            json!({"resultCode": "ChallengeShopper", "nextStep": "handleAction"}),
-        ),
-        call(
-            "payments-details-challenge",
-            adyen::challenge_result(&action, true),
-        )
-        .answers(200, authorised()),
+        call("payments-details-fingerprint", adyen::fingerprint_result(&action))
+            .answers(200, json!({"resultCode": "ChallengeShopper", "nextStep": "handleAction"})),
+        call("payments-details-challenge", adyen::challenge_result(&action, true))
+            .answers(200, authorised()),
     ])
 }
 
 fn for_nothing() -> Vec<Call> {
     let result = json!({"redirectResult": "0123456789abcdef!approved"});
     vec![
-        details(
-            "payments-details-no-order",
-            Checkout("EVENT-NO-ORDER"),
-            &result,
-        )
-        .answers(404, json!({"code": "order_not_found"})),
+        details("payments-details-no-order", Checkout("EVENT-NO-ORDER"), &result)
+            .answers(404, json!({"code": "order_not_found"})),
         details("payments-details-unauthorized", Nobody, &result)
             .answers(401, json!({"code": "unauthorized"})),
     ]

@@ -41,15 +41,8 @@ fn stored() -> Vec<Call> {
     vec![
         store("payments-store", Shopper("EVENT-STORE", SHOPPER), "")
             .answers(200, json!({"resultCode": "Authorised"})),
-        store(
-            "payments-store-no-shopper",
-            Checkout("EVENT-STORE-NOBODY"),
-            "",
-        )
-        .answers(
-            422,
-            json!({"code": "missing_field", "field": "shopperReference"}),
-        ),
+        store("payments-store-no-shopper", Checkout("EVENT-STORE-NOBODY"), "")
+            .answers(422, json!({"code": "missing_field", "field": "shopperReference"})),
     ]
 }
 
@@ -67,12 +60,8 @@ fn listed(id: &str) -> Vec<Call> {
         list("tokens", Merchant, "").answers(200, active.clone()),
         list("tokens-all", Merchant, "?status=all").answers(200, active.clone()),
         list("tokens-shopper", Shopper("EVENT-LIST", SHOPPER), "").answers(200, active),
-        list(
-            "tokens-wrong-shopper",
-            Shopper("EVENT-LIST", "ANOTHER_SHOPPER"),
-            "",
-        )
-        .answers(403, json!({"code": "wrong_shopper"})),
+        list("tokens-wrong-shopper", Shopper("EVENT-LIST", "ANOTHER_SHOPPER"), "")
+            .answers(403, json!({"code": "wrong_shopper"})),
         list("tokens-unauthorized", Nobody, "").answers(401, json!({"code": "unauthorized"})),
     ]
 }
@@ -80,18 +69,10 @@ fn listed(id: &str) -> Vec<Call> {
 fn charged(id: &str) -> Vec<Call> {
     let refused = |code: &str| json!({ "code": code });
     vec![
-        charge("payments-charge", Merchant, "EVENT-CHARGE", SHOPPER, id).answers(
-            200,
-            json!({"resultCode": "Authorised", "reference": "EVENT-CHARGE"}),
-        ),
-        charge(
-            "payments-charge-repeated",
-            Merchant,
-            "EVENT-CHARGE",
-            SHOPPER,
-            id,
-        )
-        .answers(200, json!({"resultCode": "Authorised", "attempt": 1})),
+        charge("payments-charge", Merchant, "EVENT-CHARGE", SHOPPER, id)
+            .answers(200, json!({"resultCode": "Authorised", "reference": "EVENT-CHARGE"})),
+        charge("payments-charge-repeated", Merchant, "EVENT-CHARGE", SHOPPER, id)
+            .answers(200, json!({"resultCode": "Authorised", "attempt": 1})),
         charge(
             "payments-charge-browser",
             Shopper("EVENT-CHARGE", SHOPPER),
@@ -121,10 +102,7 @@ fn charged(id: &str) -> Vec<Call> {
 
 fn removed(id: &str) -> Vec<Call> {
     let remove = |name, caller| {
-        let route = (
-            "DELETE",
-            "/shoppers/{shopperReference}/storedPaymentMethods/{id}",
-        );
+        let route = ("DELETE", "/shoppers/{shopperReference}/storedPaymentMethods/{id}");
         let parameters = [("shopperReference", SHOPPER), ("id", id)];
         Call::bare("tokens", route, &parameters, "", name, caller)
     };
@@ -137,14 +115,8 @@ fn removed(id: &str) -> Vec<Call> {
             200,
             json!({"storedPaymentMethods": [{"storedPaymentMethodId": id, "status": "disabled"}]}),
         ),
-        charge(
-            "payments-charge-disabled",
-            Merchant,
-            "EVENT-CHARGE-DISABLED",
-            SHOPPER,
-            id,
-        )
-        .answers(422, json!({"code": "stored_payment_method_disabled"})),
+        charge("payments-charge-disabled", Merchant, "EVENT-CHARGE-DISABLED", SHOPPER, id)
+            .answers(422, json!({"code": "stored_payment_method_disabled"})),
     ]
 }
 
@@ -164,12 +136,7 @@ fn revoked() -> Result<Vec<Sample>, EventsError> {
             store("payments-store-revoked", caller, "-REVOKED")
                 .answers(200, json!({"resultCode": "Authorised"})),
         ])?,
-        vec![webhooks::about_token(
-            "webhooks-token-created-revoked",
-            "created",
-            SHOPPER,
-            id,
-        )?],
+        vec![webhooks::about_token("webhooks-token-created-revoked", "created", SHOPPER, id)?],
         called(vec![
             charge("payments-charge-before-revoked", "EVENT-CHARGE-BEFORE")
                 .answers(200, json!({"resultCode": "Authorised"})),

@@ -35,22 +35,9 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     samples.push(accepted("webhooks-live", &live)?);
 
     let forged = payment("AUTHORISATION").message(&signer, true);
-    samples.push(refused(
-        "webhooks-bad-signature",
-        forged,
-        401,
-        "invalid_signature",
-    )?);
-    let unreadable = Message {
-        body: "{".into(),
-        headers: Vec::new(),
-    };
-    samples.push(refused(
-        "webhooks-unreadable",
-        unreadable,
-        400,
-        "invalid_notification",
-    )?);
+    samples.push(refused("webhooks-bad-signature", forged, 401, "invalid_signature")?);
+    let unreadable = Message { body: "{".into(), headers: Vec::new() };
+    samples.push(refused("webhooks-unreadable", unreadable, 400, "invalid_notification")?);
     Ok(samples)
 }
 
@@ -64,12 +51,7 @@ pub(super) fn about_token(
     let mut event = payment(&format!("recurring.token.{operation}"));
     event.shopper_reference = shopper.into();
     event.stored_payment_method_id = id.into();
-    sample(
-        name,
-        event.message(&signer()?, false),
-        200,
-        json!("[accepted]"),
-    )
+    sample(name, event.message(&signer()?, false), 200, json!("[accepted]"))
 }
 
 fn signer() -> Result<Signer, EventsError> {
@@ -88,9 +70,7 @@ fn told() -> Vec<(&'static str, Event)> {
         event
     };
     let mut cancel_or_refund = later("CANCEL_OR_REFUND");
-    cancel_or_refund
-        .additional_data
-        .insert("modification.action".into(), "cancel".into());
+    cancel_or_refund.additional_data.insert("modification.action".into(), "cancel".into());
     let mut report = payment("REPORT_AVAILABLE");
     report.psp_reference = "settlement_detail_report_batch_7.csv".into();
     report.merchant_reference = String::new();
@@ -102,18 +82,9 @@ fn told() -> Vec<(&'static str, Event)> {
     let mut offer_closed = payment("OFFER_CLOSED");
     offer_closed.psp_reference = "QFQTPCQ8HXSKGK82".into();
     vec![
-        (
-            "webhooks-authorisation",
-            reason(payment("AUTHORISATION"), "033899:1111:03/2030"),
-        ),
-        (
-            "webhooks-duplicate",
-            reason(payment("AUTHORISATION"), "033899:1111:03/2030"),
-        ),
-        (
-            "webhooks-authorisation-failed",
-            failed(reason(payment("AUTHORISATION"), "Refused")),
-        ),
+        ("webhooks-authorisation", reason(payment("AUTHORISATION"), "033899:1111:03/2030")),
+        ("webhooks-duplicate", reason(payment("AUTHORISATION"), "033899:1111:03/2030")),
+        ("webhooks-authorisation-failed", failed(reason(payment("AUTHORISATION"), "Refused"))),
         ("webhooks-offer-closed", offer_closed),
         ("webhooks-expire", payment("EXPIRE")),
         ("webhooks-capture", later("CAPTURE")),
@@ -121,20 +92,14 @@ fn told() -> Vec<(&'static str, Event)> {
             "webhooks-capture-refused",
             failed(reason(later("CAPTURE"), "Insufficient balance on payment")),
         ),
-        (
-            "webhooks-capture-failed",
-            reason(later("CAPTURE_FAILED"), "Capture Failed"),
-        ),
+        ("webhooks-capture-failed", reason(later("CAPTURE_FAILED"), "Capture Failed")),
         ("webhooks-cancellation", later("CANCELLATION")),
         ("webhooks-technical-cancel", later("TECHNICAL_CANCEL")),
         ("webhooks-cancel-or-refund", cancel_or_refund),
         ("webhooks-refund", later("REFUND")),
         ("webhooks-refund-failed", later("REFUND_FAILED")),
         ("webhooks-refunded-reversed", later("REFUNDED_REVERSED")),
-        (
-            "webhooks-notification-of-chargeback",
-            later("NOTIFICATION_OF_CHARGEBACK"),
-        ),
+        ("webhooks-notification-of-chargeback", later("NOTIFICATION_OF_CHARGEBACK")),
         ("webhooks-chargeback", later("CHARGEBACK")),
         ("webhooks-chargeback-reversed", later("CHARGEBACK_REVERSED")),
         ("webhooks-second-chargeback", later("SECOND_CHARGEBACK")),
@@ -154,10 +119,7 @@ fn told() -> Vec<(&'static str, Event)> {
 fn payment(event: &str) -> Event {
     let mut event = Event::new(event, keys::MERCHANT_ACCOUNT, PAYMENT, "EVENT-WEBHOOKS");
     event.event_date = Timestamp::constant(1_767_225_600, 0);
-    event.amount = Some(Amount {
-        currency: "EUR".into(),
-        value: 1000,
-    });
+    event.amount = Some(Amount { currency: "EUR".into(), value: 1000 });
     event
 }
 
@@ -166,11 +128,7 @@ fn later(event: &str) -> Event {
     let mut event = payment(event);
     event.original_reference = Some(PAYMENT.into());
     // Sixteen letters that tell events apart.
-    let name: String = event
-        .event
-        .chars()
-        .filter(char::is_ascii_uppercase)
-        .collect();
+    let name: String = event.event.chars().filter(char::is_ascii_uppercase).collect();
     event.psp_reference = format!("{name:Z<16.16}");
     event
 }

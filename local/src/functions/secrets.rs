@@ -61,11 +61,7 @@ async fn started(
 ) -> Result<BTreeSet<String>, String> {
     let mut variables = configuration();
     let mut manager = Manager::default();
-    let secrets: BTreeSet<_> = template
-        .functions
-        .values()
-        .flat_map(|f| &f.secrets)
-        .collect();
+    let secrets: BTreeSet<_> = template.functions.values().flat_map(|f| &f.secrets).collect();
     for name in secrets {
         let text = variables.remove(name).unwrap();
         manager.secrets.insert(name.clone(), text);
@@ -107,10 +103,7 @@ async fn no_function_starts_without_one_of_its_secrets() {
         for secret in function.secrets.iter().filter(|name| *name != OPTIONAL) {
             let error = started(&template, folder, Some(secret)).await.unwrap_err();
 
-            assert!(
-                error.contains(&format!("{secret}_SECRET")),
-                "{folder}: {error}"
-            );
+            assert!(error.contains(&format!("{secret}_SECRET")), "{folder}: {error}");
         }
     }
 }

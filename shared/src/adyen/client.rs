@@ -96,11 +96,8 @@ impl Client {
 
     /// Reads what a client needs.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let checkout_url = settings.or(
-            "ADYEN_CHECKOUT_URL",
-            "https://checkout-test.adyen.com/v72",
-            service_url,
-        );
+        let checkout_url =
+            settings.or("ADYEN_CHECKOUT_URL", "https://checkout-test.adyen.com/v72", service_url);
         let recurring_url = settings.or(
             "ADYEN_RECURRING_URL",
             "https://pal-test.adyen.com/pal/servlet/Recurring/v68",
@@ -197,10 +194,7 @@ impl Client {
             }
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
             if !failure.again || Instant::now() + pause >= until {
-                return Err(Failure {
-                    in_doubt,
-                    ..failure
-                });
+                return Err(Failure { in_doubt, ..failure });
             }
             in_doubt |= failure.in_doubt;
             tracing::info!(path, error = %failure.error, "asking Adyen again");
@@ -237,12 +231,7 @@ pub(super) struct Failure {
 
 impl Failure {
     fn unknown(reason: impl Into<String>, again: bool) -> Self {
-        Self {
-            error: CallError::Unknown(reason.into()),
-            bare_status: None,
-            again,
-            in_doubt: true,
-        }
+        Self { error: CallError::Unknown(reason.into()), bare_status: None, again, in_doubt: true }
     }
 
     /// Whether Adyen does not know the API key.
@@ -296,10 +285,7 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
         return Err(Failure {
             bare_status: Some(status),
             in_doubt: !busy,
-            ..Failure::unknown(
-                format!("status {status} without a reason"),
-                transient || busy,
-            )
+            ..Failure::unknown(format!("status {status} without a reason"), transient || busy)
         });
     };
     // 704: the first request with this key is still being processed. 703: Adyen cannot
@@ -312,10 +298,7 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
         });
     }
     Err(Failure {
-        error: CallError::Rejected {
-            status: status.as_u16(),
-            error,
-        },
+        error: CallError::Rejected { status: status.as_u16(), error },
         bare_status: None,
         again: false,
         in_doubt: false,
@@ -324,9 +307,7 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
 
 fn may_retry(response: &Response) -> bool {
     let headers: &HeaderMap = response.headers();
-    headers
-        .get("transient-error")
-        .is_some_and(|value| value == "true")
+    headers.get("transient-error").is_some_and(|value| value == "true")
 }
 
 /// The address may name the merchant; the reason is enough.

@@ -65,9 +65,6 @@ impl FromStr for Keys {
 
     /// Reads keys separated by commas.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
-        text.split(',')
-            .map(Key::from_hex)
-            .collect::<Result<_, _>>()
-            .map(Self)
+        text.split(',').map(Key::from_hex).collect::<Result<_, _>>().map(Self)
     }
 }

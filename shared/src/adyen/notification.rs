@@ -198,12 +198,8 @@ impl NotificationRequestItem {
             text(&self.original_reference),
             text(&self.merchant_account_code),
             text(&self.merchant_reference),
-            amount
-                .and_then(|amount| amount.value.as_ref())
-                .map_or("", |value| &value.0),
-            amount
-                .and_then(|amount| amount.currency.as_deref())
-                .unwrap_or_default(),
+            amount.and_then(|amount| amount.value.as_ref()).map_or("", |value| &value.0),
+            amount.and_then(|amount| amount.currency.as_deref()).unwrap_or_default(),
             self.event_code.as_ref().map_or("", EventCode::as_str),
             self.success.as_ref().map_or("", |success| &success.0),
         ]

@@ -200,9 +200,7 @@ impl ReturnUrl {
 
     /// Scheme, host and port, as browsers write an origin.
     pub fn origin(&self) -> String {
-        Url::parse(&self.0)
-            .map(|url| origin_of(&url))
-            .unwrap_or_default()
+        Url::parse(&self.0).map(|url| origin_of(&url)).unwrap_or_default()
     }
 }
 
@@ -214,15 +212,8 @@ checked! {
 }
 
 fn origin_of(url: &Url) -> String {
-    let port = url
-        .port()
-        .map(|port| format!(":{port}"))
-        .unwrap_or_default();
-    format!(
-        "{}://{}{port}",
-        url.scheme(),
-        url.host_str().unwrap_or_default()
-    )
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
 /// The merchant's own data. Source: Checkout API, `metadata`.
@@ -274,16 +265,10 @@ pub struct PaymentCompletionDetails {
     #[serde(rename = "threeDSResult", skip_serializing_if = "Option::is_none")]
     pub three_ds_result: Option<Text<50_000>>,
     /// The fingerprint alone, at most 100,000 characters.
-    #[serde(
-        rename = "threeds2.fingerprint",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "threeds2.fingerprint", skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Text<100_000>>,
     /// The challenge's result alone, at most 50,000 characters.
-    #[serde(
-        rename = "threeds2.challengeResult",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "threeds2.challengeResult", skip_serializing_if = "Option::is_none")]
     pub challenge_result: Option<Text<50_000>>,
 }
 
@@ -356,9 +341,6 @@ pub struct Asked {
 impl PaymentResponse {
     /// What the shopper must do, if anything.
     pub fn asked(&self) -> Option<Asked> {
-        Some(Asked {
-            result_code: self.result_code.clone(),
-            action: self.action.clone()?,
-        })
+        Some(Asked { result_code: self.result_code.clone(), action: self.action.clone()? })
     }
 }

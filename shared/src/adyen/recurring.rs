@@ -92,9 +92,7 @@ impl Client {
             merchant_account,
             shopper_reference: shopper_reference.as_str(),
         };
-        let listed = self
-            .ask_recurring("listRecurringDetails", &request, until)
-            .await;
+        let listed = self.ask_recurring("listRecurringDetails", &request, until).await;
         let result: RecurringDetailsResult = match listed {
             Err(CallError::Rejected { error, .. }) if error.is_gone() => Default::default(),
             listed => listed?,
@@ -102,10 +100,7 @@ impl Client {
         let entries = result.details.unwrap_or_default();
         let listed = entries.len();
         let details: Vec<_> = entries.into_iter().filter_map(detail).collect();
-        Ok(Listed {
-            complete: details.len() == listed,
-            details,
-        })
+        Ok(Listed { complete: details.len() == listed, details })
     }
 
     /// Removes a stored payment method for good.

@@ -38,9 +38,7 @@ pub struct BrowserInfo {
 fn color_depth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Error> {
     match u8::deserialize(deserializer)? {
         depth @ (1 | 4 | 8 | 15 | 16 | 24 | 30 | 32 | 48) => Ok(depth),
-        _ => Err(de::Error::custom(
-            "expected 1, 4, 8, 15, 16, 24, 30, 32 or 48",
-        )),
+        _ => Err(de::Error::custom("expected 1, 4, 8, 15, 16, 24, 30, 32 or 48")),
     }
 }
 
@@ -71,10 +69,7 @@ pub enum AttemptAuthentication {
 #[serde(deny_unknown_fields)]
 pub struct ThreeDsRequestData {
     /// `01` 250x400, `02` 390x400, `03` 500x600, `04` 600x400, `05` full screen.
-    #[serde(
-        rename = "challengeWindowSize",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "challengeWindowSize", skip_serializing_if = "Option::is_none")]
     pub challenge_window_size: Option<ChallengeWindowSize>,
     /// Whether to share data with the issuer without a challenge.
     #[serde(rename = "dataOnly", skip_serializing_if = "Option::is_none")]

@@ -113,10 +113,7 @@ impl TryFrom<Every> for Frequency {
 impl Default for Frequency {
     /// At no fixed times.
     fn default() -> Self {
-        Self {
-            unit: FrequencyUnit::Variable,
-            value: FrequencyValue("0".to_owned()),
-        }
+        Self { unit: FrequencyUnit::Variable, value: FrequencyValue("0".to_owned()) }
     }
 }
 

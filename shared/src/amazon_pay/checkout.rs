@@ -44,9 +44,7 @@ impl Client {
         id: &CheckoutSessionId,
         until: Instant,
     ) -> Result<CheckoutSession, SessionProblem> {
-        self.call(Method::GET, id, "", None, until)
-            .await
-            .map_err(|error| noted(error, id))
+        self.call(Method::GET, id, "", None, until).await.map_err(|error| noted(error, id))
     }
 
     /// Update Checkout Session with the order's amount. Gives the `amazonPayRedirectUrl`
@@ -66,40 +64,34 @@ impl Client {
                 payment_intent: "Confirm",
                 charge_amount: amount.into(),
             },
-            merchant_metadata: MerchantMetadata {
-                merchant_reference_id: reference,
-            },
+            merchant_metadata: MerchantMetadata { merchant_reference_id: reference },
         };
         let payload = serde_json::to_string(&update)
             .map_err(|error| SessionProblem::Unavailable(error.to_string()))?;
         // A key of this call's own: sent again it is the same update, but the same amount
         // set once more, after another one, is a new update. 32 characters, Amazon Pay's limit.
         let key = format!("{:032x}", fastrand::u128(..));
-        let session: CheckoutSession = match self
-            .call(Method::PATCH, id, &payload, Some(&key), until)
-            .await
-        {
-            Ok(session) => session,
-            Err(CallError::Refused { refusal, .. })
-                if matches!(
-                    refusal.reason_code.as_str(),
-                    "InvalidCheckoutSessionStatus" | "CheckoutSessionCanceled"
-                ) =>
-            {
-                // The refusal does not say how the session ended.
-                let session = self.checkout_session(id, until).await?;
-                return Err(SessionProblem::ended(&session.status_details)
-                    .unwrap_or(SessionProblem::Rejected(refusal.reason_code)));
-            }
-            Err(error) => return Err(noted(error, id)),
-        };
+        let session: CheckoutSession =
+            match self.call(Method::PATCH, id, &payload, Some(&key), until).await {
+                Ok(session) => session,
+                Err(CallError::Refused { refusal, .. })
+                    if matches!(
+                        refusal.reason_code.as_str(),
+                        "InvalidCheckoutSessionStatus" | "CheckoutSessionCanceled"
+                    ) =>
+                {
+                    // The refusal does not say how the session ended.
+                    let session = self.checkout_session(id, until).await?;
+                    return Err(SessionProblem::ended(&session.status_details)
+                        .unwrap_or(SessionProblem::Rejected(refusal.reason_code)));
+                }
+                Err(error) => return Err(noted(error, id)),
+            };
         if let Some(problem) = SessionProblem::ended(&session.status_details) {
             return Err(problem);
         }
-        session
-            .web_checkout_details
-            .and_then(|details| details.amazon_pay_redirect_url)
-            .ok_or_else(|| {
+        session.web_checkout_details.and_then(|details| details.amazon_pay_redirect_url).ok_or_else(
+            || {
                 let missing: Vec<_> = session
                     .constraints
                     .into_iter()
@@ -107,7 +99,8 @@ impl Client {
                     .map(|constraint| constraint.constraint_id)
                     .collect();
                 SessionProblem::Rejected(missing.join(", "))
-            })
+            },
+        )
     }
 
     /// The token that Adyen charges, of a session that the shopper confirmed for this
@@ -125,9 +118,7 @@ impl Client {
         if let Some(problem) = SessionProblem::ended(&session.status_details) {
             return Err(problem);
         }
-        let charge_amount = session
-            .payment_details
-            .and_then(|details| details.charge_amount);
+        let charge_amount = session.payment_details.and_then(|details| details.charge_amount);
         if !charge_amount.is_some_and(|price| price.is(amount)) {
             return Err(SessionProblem::AmountMismatch);
         }

@@ -72,13 +72,7 @@ impl Client {
         public_key_id: String,
         private_key: Secret<PrivateKey>,
     ) -> Self {
-        Self {
-            http,
-            endpoint,
-            region,
-            public_key_id,
-            private_key,
-        }
+        Self { http, endpoint, region, public_key_id, private_key }
     }
 
     pub(super) fn public_key_id(&self) -> &str {
@@ -109,16 +103,11 @@ impl Client {
                 public_key_id: &self.public_key_id,
                 region: self.region,
             };
-            let failure = match self
-                .attempt(signer, &method, &url, payload, key, until)
-                .await
-            {
+            let failure = match self.attempt(signer, &method, &url, payload, key, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            if let CallError::Refused {
-                status: 401 | 403, ..
-            } = failure.error
+            if let CallError::Refused { status: 401 | 403, .. } = failure.error
                 && let Some(newer) = self.private_key.other_than(&private_key).await
             {
                 private_key = newer;
@@ -145,13 +134,7 @@ impl Client {
         until: Instant,
     ) -> Result<T, Failure> {
         let headers = signer
-            .headers(
-                method.as_str(),
-                url,
-                payload.as_bytes(),
-                key,
-                Timestamp::now(),
-            )
+            .headers(method.as_str(), url, payload.as_bytes(), key, Timestamp::now())
             .map_err(|error| Failure::unavailable(format!("not signed: {error}"), false))?;
         let request = self.http.request(method.clone(), url.clone());
         let mut request = request.headers(observe::trace_headers());
@@ -203,10 +186,7 @@ struct Failure {
 
 impl Failure {
     fn unavailable(reason: impl std::fmt::Display, again: bool) -> Self {
-        Self {
-            error: unavailable(reason),
-            again,
-        }
+        Self { error: unavailable(reason), again }
     }
 }
 

@@ -77,10 +77,7 @@ pub const VARIABLES: [&str; 9] = [
 /// `amazon_pay_not_configured`.
 pub fn configured(amazon_pay: Option<&AmazonPay>) -> Result<&AmazonPay, Problem> {
     amazon_pay.ok_or_else(|| {
-        Problem::new(
-            Code::AmazonPayNotConfigured,
-            "None of the AMAZON_PAY_ variables is set.",
-        )
+        Problem::new(Code::AmazonPayNotConfigured, "None of the AMAZON_PAY_ variables is set.")
     })
 }
 
@@ -147,14 +144,12 @@ fn environment(settings: &mut Settings, public_key_id: &str) -> Option<(bool, &'
             return Some((sandbox, path));
         }
     };
-    settings.or(
-        VARIABLE,
-        if prefixed { "true" } else { "false" },
-        |text| match flag(text)? == prefixed {
+    settings.or(VARIABLE, if prefixed { "true" } else { "false" }, |text| {
+        match flag(text)? == prefixed {
             true => Ok((prefixed, "v2")),
             false => Err("contradicts the prefix of AMAZON_PAY_PUBLIC_KEY_ID"),
-        },
-    )
+        }
+    })
 }
 
 fn endpoint(url: &Url, path: &str) -> String {

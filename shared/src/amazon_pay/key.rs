@@ -30,10 +30,7 @@ impl PrivateKey {
             _ => return Err(EXPECTED.to_owned()),
         }
         .map_err(|reason| format!("expected an RSA key of 2048 to 4096 bits ({reason})"))?;
-        Ok(Self {
-            pair,
-            random: SystemRandom::new(),
-        })
+        Ok(Self { pair, random: SystemRandom::new() })
     }
 
     /// RSASSA-PSS with SHA-256 and a salt as long as the hash: 32 bytes. The salt is random,
@@ -43,8 +40,7 @@ impl PrivateKey {
     /// When the system has no randomness to give.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ring::error::Unspecified> {
         let mut signature = vec![0; self.pair.public().modulus_len()];
-        self.pair
-            .sign(&RSA_PSS_SHA256, &self.random, message, &mut signature)?;
+        self.pair.sign(&RSA_PSS_SHA256, &self.random, message, &mut signature)?;
         Ok(signature)
     }
 }

@@ -39,9 +39,7 @@ impl From<&Amount> for Price {
 
 /// How many decimals the currency has: 2 for EUR, 0 for JPY.
 fn decimals(amount: &Amount) -> usize {
-    Iso4217::from_code(amount.currency.code())
-        .and_then(|iso| iso.exponent())
-        .map_or(0, usize::from)
+    Iso4217::from_code(amount.currency.code()).and_then(|iso| iso.exponent()).map_or(0, usize::from)
 }
 
 /// Decimal text in minor units, unless it is malformed or finer than they are.

@@ -46,9 +46,7 @@ impl fmt::Display for CheckoutSessionId {
 
 impl<'de> Deserialize<'de> for CheckoutSessionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
 }
 

@@ -33,11 +33,8 @@ pub struct Request<'a> {
 impl Request<'_> {
     /// The form in which it is signed.
     pub fn canonical(&self) -> String {
-        let headers: String = self
-            .headers
-            .iter()
-            .map(|(name, value)| format!("{name}:{}\n", value.trim()))
-            .collect();
+        let headers: String =
+            self.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
         [
             self.method,
             self.path,
@@ -54,10 +51,8 @@ impl Request<'_> {
 fn canonical_query(query: &[(&str, &str)]) -> String {
     let mut pairs = query.to_vec();
     pairs.sort_unstable();
-    let pairs: Vec<_> = pairs
-        .iter()
-        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-        .collect();
+    let pairs: Vec<_> =
+        pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     pairs.join("&")
 }
 
@@ -122,27 +117,16 @@ impl Signer<'_> {
             ("accept", "application/json".to_owned()),
             ("content-type", "application/json".to_owned()),
             ("x-amz-pay-date", now.strftime("%Y%m%dT%H%M%SZ").to_string()),
-            (
-                "x-amz-pay-host",
-                url.host_str().unwrap_or_default().to_owned(),
-            ),
+            ("x-amz-pay-host", url.host_str().unwrap_or_default().to_owned()),
             ("x-amz-pay-region", self.region.as_str().to_owned()),
         ]);
         if let Some(key) = idempotency_key {
             headers.insert("x-amz-pay-idempotency-key", key.to_owned());
         }
         let query: Vec<_> = url.query_pairs().collect();
-        let query: Vec<_> = query
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            .collect();
-        let request = Request {
-            method,
-            path: url.path(),
-            query: &query,
-            headers: &headers,
-            payload,
-        };
+        let query: Vec<_> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let request =
+            Request { method, path: url.path(), query: &query, headers: &headers, payload };
         let signature = signature(self.key, &request.canonical())?;
         let authorization = format!(
             "{ALGORITHM} PublicKeyId={}, SignedHeaders={}, Signature={signature}",

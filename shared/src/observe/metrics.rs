@@ -56,14 +56,7 @@ pub enum Metric {
 
 impl Metric {
     /// Name, unit, value, and a dimension where there is one.
-    fn parts(
-        &self,
-    ) -> (
-        &'static str,
-        &'static str,
-        f64,
-        Option<(&'static str, String)>,
-    ) {
+    fn parts(&self) -> (&'static str, &'static str, f64, Option<(&'static str, String)>) {
         let count = |name, dimension| (name, "Count", 1.0, dimension);
         match self {
             Self::Payment(result) => count("Payments", Some(("Result", named(result)))),
@@ -127,10 +120,8 @@ fn line(dimension: Option<(&str, String)>, values: Values) -> Value {
         true => json!([[]]),
         false => json!([[], named]),
     };
-    let described: Vec<Value> = values
-        .iter()
-        .map(|(name, (unit, _))| json!({"Name": name, "Unit": unit}))
-        .collect();
+    let described: Vec<Value> =
+        values.iter().map(|(name, (unit, _))| json!({"Name": name, "Unit": unit})).collect();
     let mut line = Map::new();
     line.insert(
         "_aws".to_owned(),

@@ -99,10 +99,7 @@ pub async fn invocation<R>(
         xrayTraceId = trace.xray_id(),
     );
     let begun = Instant::now();
-    let observed = RefCell::new(Observed {
-        trace,
-        ..Observed::default()
-    });
+    let observed = RefCell::new(Observed { trace, ..Observed::default() });
     let work = async {
         let result = work.await;
         let (said, took) = (say(&result), begun.elapsed());

@@ -27,10 +27,7 @@ impl Trace {
         } else if let Some(ours) = xray.and_then(traceparent) {
             w3c.extend(value(&ours).map(|it| (TRACEPARENT, it)));
         }
-        Self {
-            w3c,
-            xray: xray.and_then(value),
-        }
+        Self { w3c, xray: xray.and_then(value) }
     }
 
     /// The id that all of a trace's lines share.

@@ -55,11 +55,9 @@ impl<'a> PaymentAnswer<'a> {
             .and_then(|at| Some((order.attempts.get(at)?, derived.attempts.get(at)?)));
         let (refusal_reason, refusal_reason_code) =
             match facts.and_then(|(attempt, _)| attempt.outcome()) {
-                Some(Outcome::Answered {
-                    refusal_reason,
-                    refusal_reason_code,
-                    ..
-                }) if viewer == Viewer::Merchant => {
+                Some(Outcome::Answered { refusal_reason, refusal_reason_code, .. })
+                    if viewer == Viewer::Merchant =>
+                {
                     (refusal_reason.as_deref(), refusal_reason_code.as_deref())
                 }
                 _ => (None, None),
@@ -198,16 +196,10 @@ impl<'a> OrderAnswer<'a> {
         let derived = Derived::of(order);
         let merchant = viewer == Viewer::Merchant;
         let open = (derived.open_to_capture(), derived.open_to_refund());
-        let money = |value| MinorUnits {
-            currency: order.amount.currency.code(),
-            value,
-        };
+        let money = |value| MinorUnits { currency: order.amount.currency.code(), value };
         let modifications =
-            order
-                .modifications
-                .iter()
-                .zip(derived.modifications)
-                .map(|(modification, state)| ModificationAnswer {
+            order.modifications.iter().zip(derived.modifications).map(|(modification, state)| {
+                ModificationAnswer {
                     operation: modification.operation,
                     payment_psp_reference: &modification.payment,
                     amount: money(modification.value),
@@ -218,7 +210,8 @@ impl<'a> OrderAnswer<'a> {
                         .rejection
                         .as_ref()
                         .map(|rejection| rejection.error_code.as_str()),
-                });
+                }
+            });
         let attempts = order
             .attempts
             .iter()
@@ -267,11 +260,7 @@ impl<'a> AttemptAnswer<'a> {
             error_code: None,
         };
         match attempt.outcome() {
-            Some(Outcome::Answered {
-                result_code,
-                refusal_reason,
-                refusal_reason_code,
-            }) => {
+            Some(Outcome::Answered { result_code, refusal_reason, refusal_reason_code }) => {
                 answer.result_code = Some(result_code);
                 answer.refusal_reason = refusal_reason.as_deref();
                 answer.refusal_reason_code = refusal_reason_code.as_deref();

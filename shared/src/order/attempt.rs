@@ -147,11 +147,7 @@ pub struct Rejection {
 impl Rejection {
     /// What of a rejection is kept: the message may quote the request.
     pub fn new(status: u16, error: &ServiceError) -> Self {
-        Self {
-            status,
-            error_code: error.error_code.clone(),
-            error_type: error.error_type.clone(),
-        }
+        Self { status, error_code: error.error_code.clone(), error_type: error.error_type.clone() }
     }
 
     /// What the storefront shows next.
@@ -162,10 +158,7 @@ impl Rejection {
     /// Whether the merchant must mend the deployment, not the caller the request.
     pub fn is_ours(&self) -> bool {
         let ours = matches!(self.status, 401 | 403)
-            || matches!(
-                self.error_type.as_deref(),
-                Some("security" | "configuration")
-            );
+            || matches!(self.error_type.as_deref(), Some("security" | "configuration"));
         ours && self.next_step() == NextStep::ShowError
     }
 }
@@ -196,11 +189,7 @@ pub struct Details {
 impl Details {
     /// Details that are about to be sent.
     pub fn new(content: String, now: Timestamp) -> Self {
-        Self {
-            content,
-            sent_at: now,
-            outcome: None,
-        }
+        Self { content, sent_at: now, outcome: None }
     }
 
     /// Whether sending them again brings something: an answer that is missing, or the
@@ -258,8 +247,7 @@ impl Attempt {
     /// Forgets what the browser brought back and Adyen did not take: the attempt is as it was
     /// before.
     pub fn forget(&mut self, not_taken: impl Fn(&Details) -> bool) {
-        self.details
-            .retain(|details| details.outcome.is_some() || !not_taken(details));
+        self.details.retain(|details| details.outcome.is_some() || !not_taken(details));
         self.outcome_unknown &= self.outcome.is_none() || self.details_in_flight();
     }
 
@@ -290,13 +278,8 @@ impl Attempt {
         outcome: Outcome,
         psp_reference: Option<String>,
     ) {
-        if !self
-            .details
-            .iter()
-            .any(|details| details.content == content)
-        {
-            self.details
-                .push(Details::new(content.to_owned(), Timestamp::now()));
+        if !self.details.iter().any(|details| details.content == content) {
+            self.details.push(Details::new(content.to_owned(), Timestamp::now()));
         }
         self.heard(&outcome);
         for details in &mut self.details {

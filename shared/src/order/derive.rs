@@ -109,11 +109,7 @@ pub struct Payment {
 impl Payment {
     fn of(ledger: &Ledger, capture: Capture) -> Self {
         let authorised = ledger.authorised.unwrap_or(0);
-        let AskedFor {
-            captures,
-            refunds,
-            end,
-        } = &ledger.asked_for;
+        let AskedFor { captures, refunds, end } = &ledger.asked_for;
         let captured = ledger.taken_by_capture.saturating_add(*captures);
         let returned = ledger.refunded.saturating_add(*refunds);
         let gone = *end || ledger.unclear;
@@ -147,12 +143,9 @@ impl Derived {
         let (status, payment) = decide(&ledgers, highest);
 
         let standing: Vec<&Ledger> = standing(&ledgers).collect();
-        let unreturned = standing
-            .iter()
-            .filter(|payment| !payment.refunded_in_full());
-        let unreturned: Vec<String> = unreturned
-            .map(|payment| payment.psp_reference.clone())
-            .collect();
+        let unreturned = standing.iter().filter(|payment| !payment.refunded_in_full());
+        let unreturned: Vec<String> =
+            unreturned.map(|payment| payment.psp_reference.clone()).collect();
         if unreturned.len() > 1 {
             attention.insert(Attention::PaidTwice(unreturned));
         }
@@ -175,9 +168,7 @@ impl Derived {
         }
 
         // Speak of the payment that decided, else of the highest attempt.
-        let number = payment
-            .and_then(|payment| payment.attempt)
-            .unwrap_or(attempts.len());
+        let number = payment.and_then(|payment| payment.attempt).unwrap_or(attempts.len());
         let at = number.checked_sub(1);
         let decisive = at.and_then(|at| Some((order.attempts.get(at)?, attempts.get(at)?)));
         let named = match payment {
@@ -187,18 +178,9 @@ impl Derived {
         Self {
             status,
             confirmed: standing.iter().any(|payment| payment.confirmed),
-            authorised: standing
-                .iter()
-                .filter_map(|payment| payment.authorised)
-                .sum_saturating(),
-            captured: ledgers
-                .iter()
-                .map(|ledger| ledger.captured)
-                .sum_saturating(),
-            refunded: ledgers
-                .iter()
-                .map(|ledger| ledger.refunded)
-                .sum_saturating(),
+            authorised: standing.iter().filter_map(|payment| payment.authorised).sum_saturating(),
+            captured: ledgers.iter().map(|ledger| ledger.captured).sum_saturating(),
+            refunded: ledgers.iter().map(|ledger| ledger.refunded).sum_saturating(),
             attempt: number,
             psp_reference: named.filter(|named| !named.is_empty()).cloned(),
             result_code: decisive
@@ -220,26 +202,18 @@ impl Derived {
 impl Derived {
     /// Minor units that may be captured.
     pub fn open_to_capture(&self) -> i64 {
-        self.payments
-            .iter()
-            .map(|payment| payment.open_to_capture)
-            .sum_saturating()
+        self.payments.iter().map(|payment| payment.open_to_capture).sum_saturating()
     }
 
     /// Minor units that may be refunded.
     pub fn open_to_refund(&self) -> i64 {
-        self.payments
-            .iter()
-            .map(|payment| payment.open_to_refund)
-            .sum_saturating()
+        self.payments.iter().map(|payment| payment.open_to_refund).sum_saturating()
     }
 }
 
 /// The payments that stand.
 fn standing(ledgers: &[Ledger]) -> impl Iterator<Item = &Ledger> {
-    ledgers
-        .iter()
-        .filter(|ledger| ledger.authorised.is_some() && ledger.stands())
+    ledgers.iter().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
 }
 
 /// The status, and the payment that decided it, if it was one.
@@ -247,10 +221,7 @@ fn decide(ledgers: &[Ledger], highest: Option<AttemptState>) -> (Status, Option<
     let payments = || ledgers.iter().filter(|ledger| ledger.authorised.is_some());
     let newest_standing = standing(ledgers).max_by_key(|payment| payment.age());
     let newest = payments().max_by_key(|payment| payment.age());
-    let refunded = ledgers
-        .iter()
-        .map(|ledger| ledger.refunded)
-        .sum_saturating();
+    let refunded = ledgers.iter().map(|ledger| ledger.refunded).sum_saturating();
     let taken = ledgers.iter().map(|ledger| ledger.taken).sum_saturating();
 
     let paid = if ledgers.iter().any(|ledger| ledger.charged_back) {

@@ -47,11 +47,7 @@ impl Event {
     pub fn from_item(item: &NotificationRequestItem) -> Option<Self> {
         let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         Some(Self {
-            event_date: item
-                .event_date
-                .as_deref()
-                .and_then(date)
-                .unwrap_or(Timestamp::UNIX_EPOCH),
+            event_date: item.event_date.as_deref().and_then(date).unwrap_or(Timestamp::UNIX_EPOCH),
             event_code: item.event_code.clone()?,
             psp_reference: text(&item.psp_reference)?,
             success: item.success.as_ref()?.is_true(),
@@ -86,19 +82,13 @@ impl Event {
 
     /// Whether it may name a payment of which its order has not heard.
     pub(super) fn introduces_payment(&self) -> bool {
-        matches!(
-            self.event_code,
-            EventCode::Authorisation | EventCode::OfferClosed
-        )
+        matches!(self.event_code, EventCode::Authorisation | EventCode::OfferClosed)
     }
 
     /// Whether an order's status or money may depend on it. A failed request may contradict
     /// a report of success that has yet to come.
     pub(super) fn moves_order(&self) -> bool {
         use EventCode::{NotificationOfChargeback, RequestForInformation, Unknown};
-        !matches!(
-            self.event_code,
-            NotificationOfChargeback | RequestForInformation | Unknown(_)
-        )
+        !matches!(self.event_code, NotificationOfChargeback | RequestForInformation | Unknown(_))
     }
 }

@@ -131,9 +131,8 @@ fn ledger(
 
     let mut captures: Vec<&Event> = succeeded(EventCode::Capture).collect();
     let mut refunds: Vec<&Event> = succeeded(EventCode::Refund).collect();
-    let mut cancellations: Vec<&Event> = succeeded(EventCode::Cancellation)
-        .chain(succeeded(EventCode::TechnicalCancel))
-        .collect();
+    let mut cancellations: Vec<&Event> =
+        succeeded(EventCode::Cancellation).chain(succeeded(EventCode::TechnicalCancel)).collect();
     let mut unclear = false;
     for reversal in succeeded(EventCode::CancelOrRefund) {
         match reversal.modification_action.as_deref() {
@@ -153,9 +152,7 @@ fn ledger(
     let captured = captures.iter().map(|event| value(event)).sum_saturating();
     let refunded = refunds.iter().map(|event| value(event)).sum_saturating();
     let cancelled = cancellations.iter().map(|event| event.event_date).max();
-    let expired = succeeded(EventCode::Expire)
-        .map(|event| event.event_date)
-        .max();
+    let expired = succeeded(EventCode::Expire).map(|event| event.event_date).max();
     let ended = match (cancelled, expired) {
         (Some(cancelled), Some(expired)) if expired > cancelled => Some((expired, Status::Expired)),
         (Some(cancelled), _) => Some((cancelled, Status::Cancelled)),
@@ -226,13 +223,9 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
 /// Takes what was undone out of what stands, which is a part of what was reported. Returns
 /// whether something matched nothing.
 fn undo(standing: &mut Vec<&Event>, reported: &[&Event], undoing: &[&Event]) -> bool {
-    let known: BTreeSet<&str> = reported
-        .iter()
-        .map(|event| event.psp_reference.as_str())
-        .collect();
-    let (named, nameless): (Vec<&Event>, Vec<&Event>) = undoing
-        .iter()
-        .partition(|event| known.contains(event.psp_reference.as_str()));
+    let known: BTreeSet<&str> = reported.iter().map(|event| event.psp_reference.as_str()).collect();
+    let (named, nameless): (Vec<&Event>, Vec<&Event>) =
+        undoing.iter().partition(|event| known.contains(event.psp_reference.as_str()));
     for event in named {
         standing.retain(|done| {
             let recaptured = done.event_date > event.event_date

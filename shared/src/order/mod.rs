@@ -119,17 +119,12 @@ impl Order {
     /// The requests that were sent for an attempt, from 1.
     pub fn tries(&self, number: usize) -> &[Try] {
         let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
-        attempt
-            .map(|attempt| attempt.tries.as_slice())
-            .unwrap_or_default()
+        attempt.map(|attempt| attempt.tries.as_slice()).unwrap_or_default()
     }
 
     /// The payments that this order knows, by pspReference.
     pub fn psp_references(&self) -> BTreeSet<&str> {
-        let attempts = self
-            .attempts
-            .iter()
-            .filter_map(|attempt| attempt.psp_reference.as_deref());
+        let attempts = self.attempts.iter().filter_map(|attempt| attempt.psp_reference.as_deref());
         let authorisations = self
             .events
             .iter()
@@ -202,9 +197,6 @@ pub(crate) fn test_reference(event: &Event) -> Option<&str> {
         let start = reference.get(..5);
         start.is_some_and(|start| start.eq_ignore_ascii_case("test_"))
     };
-    let references = [
-        Some(event.psp_reference.as_str()),
-        event.original_reference.as_deref(),
-    ];
+    let references = [Some(event.psp_reference.as_str()), event.original_reference.as_deref()];
     references.into_iter().flatten().find(marked)
 }

@@ -355,11 +355,7 @@ impl Order {
             rejection: None,
             outcome_unknown: false,
         });
-        Ok(Recorded {
-            at: self.modifications.len() - 1,
-            sent_at: Some(now),
-            first: true,
-        })
+        Ok(Recorded { at: self.modifications.len() - 1, sent_at: Some(now), first: true })
     }
 
     /// The request that this one repeats: by its key, or without one by what it asks for as
@@ -384,10 +380,8 @@ impl Order {
 
     /// Sends a modification again whose answer is not known, unless its key is too old.
     pub fn send_modification_again(&mut self, at: usize, now: Timestamp) -> Recorded {
-        let in_doubt = Derived::of(self)
-            .modifications
-            .get(at)
-            .is_some_and(|state| state.in_doubt());
+        let in_doubt =
+            Derived::of(self).modifications.get(at).is_some_and(|state| state.in_doubt());
         let sent_at = match self.modifications.get_mut(at) {
             Some(modification) if in_doubt && modification.key_expired(now) => {
                 modification.outcome_unknown = true;
@@ -399,11 +393,7 @@ impl Order {
             }
             _ => None,
         };
-        Recorded {
-            at,
-            sent_at,
-            first: false,
-        }
+        Recorded { at, sent_at, first: false }
     }
 }
 
@@ -414,11 +404,7 @@ fn subject<'a>(request: &Request, derived: &'a Derived) -> Result<(&'a Payment, 
     if let Some(named) = &request.payment {
         let payment = payments.find(|payment| payment.psp_reference == *named);
         let (payment, open) = payment.map(open).ok_or(Refusal::NoSuchPayment)?;
-        return if open > 0 {
-            Ok((payment, open))
-        } else {
-            Err(Refusal::WrongState)
-        };
+        return if open > 0 { Ok((payment, open)) } else { Err(Refusal::WrongState) };
     }
     let standing = payments.filter(|payment| payment.stands).map(open);
     let mut candidates = standing.filter(|(_, open)| *open > 0);

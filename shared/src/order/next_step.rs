@@ -71,10 +71,9 @@ impl NextStep {
                 _ => Self::Wait,
             },
             Status::Refused => match attempt.and_then(|(attempt, _)| attempt.outcome()) {
-                Some(Outcome::Answered {
-                    refusal_reason_code: Some(code),
-                    ..
-                }) => Self::after_refusal(code),
+                Some(Outcome::Answered { refusal_reason_code: Some(code), .. }) => {
+                    Self::after_refusal(code)
+                }
                 _ => Self::RetryWithAmazonPay,
             },
             Status::Error => match attempt.and_then(|(attempt, _)| attempt.outcome()) {

@@ -12,9 +12,8 @@ impl<'a> Reports<'a> {
     pub(super) fn of(events: &'a [Event]) -> Self {
         let mut reports: BTreeMap<_, &Event> = BTreeMap::new();
         for event in events {
-            let report = reports
-                .entry((&event.event_code, event.psp_reference.as_str()))
-                .or_insert(event);
+            let report =
+                reports.entry((&event.event_code, event.psp_reference.as_str())).or_insert(event);
             if (event.event_date, event.success) > (report.event_date, report.success) {
                 *report = event;
             }
@@ -34,24 +33,15 @@ impl<'a> Reports<'a> {
 
     /// Whether what a modification did was undone.
     pub(super) fn undo(&self, psp_reference: &str) -> bool {
-        let undoing = [
-            EventCode::CaptureFailed,
-            EventCode::RefundFailed,
-            EventCode::RefundedReversed,
-        ];
-        undoing
-            .iter()
-            .any(|code| self.get(code, psp_reference).is_some())
+        let undoing =
+            [EventCode::CaptureFailed, EventCode::RefundFailed, EventCode::RefundedReversed];
+        undoing.iter().any(|code| self.get(code, psp_reference).is_some())
     }
 
     /// The reports of a code, by date.
     pub(super) fn with_code(&self, code: EventCode) -> Vec<&'a Event> {
-        let mut events: Vec<_> = self
-            .0
-            .values()
-            .copied()
-            .filter(|event| event.event_code == code)
-            .collect();
+        let mut events: Vec<_> =
+            self.0.values().copied().filter(|event| event.event_code == code).collect();
         events.sort();
         events
     }

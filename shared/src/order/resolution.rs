@@ -86,11 +86,8 @@ pub struct Resolution {
 
 /// Where each attempt stands.
 pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
-    let mut psp_references: Vec<Option<String>> = order
-        .attempts
-        .iter()
-        .map(|attempt| attempt.psp_reference.clone())
-        .collect();
+    let mut psp_references: Vec<Option<String>> =
+        order.attempts.iter().map(|attempt| attempt.psp_reference.clone()).collect();
 
     // An AUTHORISATION that names no attempt speaks for the only one without a reference
     // and without a result; of several, a success before a failure, then the latest.
@@ -100,11 +97,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         .enumerate()
         .filter(|(_, attempt)| attempt.psp_reference.is_none() && attempt.state().unresolved());
     if let (Some((at, _)), None) = (nameless.next(), nameless.next()) {
-        let named: BTreeSet<&str> = psp_references
-            .iter()
-            .flatten()
-            .map(String::as_str)
-            .collect();
+        let named: BTreeSet<&str> = psp_references.iter().flatten().map(String::as_str).collect();
         psp_references[at] = reports
             .with_code(EventCode::Authorisation)
             .into_iter()
@@ -118,9 +111,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         .iter()
         .zip(psp_references)
         .map(|(attempt, psp_reference)| {
-            let verdict = psp_reference
-                .as_deref()
-                .and_then(|named| reports.authorisation(named));
+            let verdict = psp_reference.as_deref().and_then(|named| reports.authorisation(named));
             let answered = attempt.state();
             let state = match verdict {
                 Some(event) if event.success => AttemptState::Authorised,
@@ -130,10 +121,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
                 }
                 _ => answered,
             };
-            Resolution {
-                state,
-                psp_reference,
-            }
+            Resolution { state, psp_reference }
         })
         .collect();
 
@@ -149,10 +137,8 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
                 && attempt.started_at.as_second() <= offer.event_date.as_second()
                 && !attempt.closed_before.contains(&offer.psp_reference)
         };
-        let ended = resolutions
-            .iter()
-            .position(named)
-            .or_else(|| (0..resolutions.len()).rev().find(open));
+        let ended =
+            resolutions.iter().position(named).or_else(|| (0..resolutions.len()).rev().find(open));
         if let Some(attempt) = ended.map(|at| &mut resolutions[at])
             && attempt.state.unresolved()
         {

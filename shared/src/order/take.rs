@@ -88,9 +88,7 @@ impl Order {
             }
             (AttemptState::Expired, answered)
                 if self.attempts[at].details_in_flight()
-                    || derived.attempts[..at]
-                        .iter()
-                        .any(|it| it.state.unresolved()) =>
+                    || derived.attempts[..at].iter().any(|it| it.state.unresolved()) =>
             {
                 answered
             }
@@ -98,12 +96,8 @@ impl Order {
         };
         let current = highest.checked_sub(1).map(state);
 
-        let repeats = |attempt: &Attempt| {
-            attempt
-                .tries
-                .iter()
-                .any(|earlier| earlier.is_repeated_by(request))
-        };
+        let repeats =
+            |attempt: &Attempt| attempt.tries.iter().any(|earlier| earlier.is_repeated_by(request));
         if let Some(at) = self.attempts.iter().rposition(repeats) {
             if !state(at).unresolved() {
                 return Move::Ended { attempt: at + 1 };
@@ -127,12 +121,9 @@ impl Order {
                 AttemptState::Unknown | AttemptState::AwaitsShopper => {
                     let waited = now.duration_since(attempt.last_sent_at());
                     if waited < IN_FLIGHT {
-                        let left = IN_FLIGHT
-                            .saturating_sub(waited)
-                            .max(SignedDuration::from_secs(1));
-                        return Move::InProgress {
-                            retry_after: left.unsigned_abs(),
-                        };
+                        let left =
+                            IN_FLIGHT.saturating_sub(waited).max(SignedDuration::from_secs(1));
+                        return Move::InProgress { retry_after: left.unsigned_abs() };
                     }
                     if attempt.tries.len() == TRIES {
                         return Move::TooMany;
@@ -147,9 +138,7 @@ impl Order {
                     return sent;
                 }
                 _ => {
-                    return Move::InProgress {
-                        retry_after: PENDING_RETRY,
-                    };
+                    return Move::InProgress { retry_after: PENDING_RETRY };
                 }
             },
             _ if derived.status == Status::Cancelled && derived.next_step == NextStep::None => {
@@ -165,15 +154,10 @@ impl Order {
             attempt.psp_reference = resolution.psp_reference;
             attempt.keep_no_request();
         }
-        let closed = self
-            .closed_offers()
-            .map(|offer| offer.psp_reference.clone());
+        let closed = self.closed_offers().map(|offer| offer.psp_reference.clone());
         let closed = closed.collect();
-        self.attempts
-            .push(Attempt::new(method, request.clone(), now, closed));
-        Move::Send {
-            attempt: highest + 1,
-        }
+        self.attempts.push(Attempt::new(method, request.clone(), now, closed));
+        Move::Send { attempt: highest + 1 }
     }
 
     /// The attempt, from 1, that made a payment. One not heard of belongs to the highest, if

@@ -32,17 +32,11 @@ impl StoreError {
 
     /// Something that was written by a version which wrote it differently.
     pub fn unreadable(what: &str) -> Self {
-        Self {
-            message: format!("{what} cannot be read"),
-            permanent: true,
-        }
+        Self { message: format!("{what} cannot be read"), permanent: true }
     }
 
     fn passing(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            permanent: false,
-        }
+        Self { message: message.into(), permanent: false }
     }
 
     fn sdk<E: std::error::Error + ProvideErrorMetadata + 'static, R: std::fmt::Debug>(
@@ -56,10 +50,7 @@ impl StoreError {
         // An item that would have become larger than DynamoDB takes: it has no code for that,
         // only these words.
         let too_large = ["Item size", "exceeded the maximum allowed size"];
-        Self {
-            permanent: too_large.iter().all(|words| message.contains(words)),
-            message,
-        }
+        Self { permanent: too_large.iter().all(|words| message.contains(words)), message }
     }
 
     /// Whether trying again does not help: what is stored cannot be read, or has no room for
@@ -85,9 +76,7 @@ pub fn client(sdk: &Sdk) -> Client {
         .http_client(sdk.http.clone())
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)))
         .timeout_config(
-            TimeoutConfig::builder()
-                .operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT)
-                .build(),
+            TimeoutConfig::builder().operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT).build(),
         );
     if let Some(endpoint) = &sdk.endpoint {
         config = config.endpoint_url(endpoint.as_str());

@@ -44,10 +44,7 @@ impl Tokens {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let table = settings.or("TOKENS_TABLE", "tokens", text);
         let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
-        Some(Self {
-            client: super::client(&sdk?),
-            table: table?,
-        })
+        Some(Self { client: super::client(&sdk?), table: table? })
     }
 
     /// A token, as of now.
@@ -137,10 +134,7 @@ impl Tokens {
         loop {
             let mut after = before.clone();
             let value = act(&mut after)?;
-            let Some(token) = after
-                .as_mut()
-                .filter(|token| before.as_ref() != Some(token))
-            else {
+            let Some(token) = after.as_mut().filter(|token| before.as_ref() != Some(token)) else {
                 return Ok((after, value));
             };
             token.version += 1;
@@ -186,9 +180,9 @@ impl Tokens {
             return Ok(Written::Done);
         };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Written::Conflict(
-                failed.item.clone().map(token).transpose()?,
-            )),
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(Written::Conflict(failed.item.clone().map(token).transpose()?))
+            }
             _ => Err(StoreError::sdk(error)),
         }
     }

@@ -10,20 +10,9 @@ use crate::world::{World, payment, quick};
 async fn a_connection_cut_before_processing_leaves_nothing_behind() {
     let world = World::new().await;
     world.adyen.inject(Fault::drop_before());
-    assert!(
-        world
-            .try_post("/payments", Some("k"), &payment("A"))
-            .await
-            .is_err()
-    );
+    assert!(world.try_post("/payments", Some("k"), &payment("A")).await.is_err());
     assert!(world.adyen.books().payments.is_empty());
-    assert_eq!(
-        world
-            .post("/payments", Some("k"), &payment("A"))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(world.post("/payments", Some("k"), &payment("A")).await.status, 200);
     let books = world.adyen.books();
     assert_eq!(books.calls_to("/payments").len(), 2);
     assert_eq!(books.calls[0].fault.as_deref(), Some("cut before"));
@@ -35,20 +24,9 @@ async fn a_connection_cut_after_processing_leaves_a_payment_behind() {
     for fault in [Fault::drop_after(), Fault::truncated()] {
         let world = World::new().await;
         world.adyen.inject(fault);
-        assert!(
-            world
-                .try_post("/payments", Some("k"), &payment("A"))
-                .await
-                .is_err()
-        );
+        assert!(world.try_post("/payments", Some("k"), &payment("A")).await.is_err());
         assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
-        assert_eq!(
-            world
-                .post("/payments", Some("k"), &payment("A"))
-                .await
-                .status,
-            200
-        );
+        assert_eq!(world.post("/payments", Some("k"), &payment("A")).await.status, 200);
         assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
     }
 }
@@ -63,21 +41,9 @@ async fn an_answer_of_one_s_own_comes_instead_of_processing_or_after_it() {
     assert_eq!((before.status, before.body), (502, json!("<html>")));
     assert_eq!(before.headers["transient-error"], "true");
     assert!(world.adyen.books().payments.is_empty());
-    assert_eq!(
-        world
-            .post("/payments", Some("k"), &payment("A"))
-            .await
-            .status,
-        502
-    );
+    assert_eq!(world.post("/payments", Some("k"), &payment("A")).await.status, 502);
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
-    assert_eq!(
-        world
-            .post("/payments", Some("k"), &payment("A"))
-            .await
-            .status,
-        200
-    );
+    assert_eq!(world.post("/payments", Some("k"), &payment("A")).await.status, 200);
 }
 
 #[tokio::test]
@@ -101,9 +67,7 @@ async fn adyen_s_own_faults_come_in_turn() {
 #[tokio::test]
 async fn a_fault_waits_for_the_call_that_it_fits() {
     let world = World::new().await;
-    world
-        .adyen
-        .inject(Fault::status(500).on("/payments/details"));
+    world.adyen.inject(Fault::status(500).on("/payments/details"));
     assert_eq!(world.pay("A").await.status, 200);
     assert_eq!(world.details("redirectResult", "x").await.status, 500);
     assert_eq!(world.details("redirectResult", "x").await.status, 422);
@@ -112,17 +76,9 @@ async fn a_fault_waits_for_the_call_that_it_fits() {
 #[tokio::test]
 async fn a_call_that_arrives_late_finds_what_its_repeat_did() {
     let world = World::new().await;
-    world
-        .adyen
-        .inject(Fault::arrive_late(Duration::from_millis(150)));
-    let late = world
-        .request("POST", "/payments")
-        .header("idempotency-key", "k");
-    let gone = late
-        .timeout(Duration::from_millis(50))
-        .json(&payment("A"))
-        .send()
-        .await;
+    world.adyen.inject(Fault::arrive_late(Duration::from_millis(150)));
+    let late = world.request("POST", "/payments").header("idempotency-key", "k");
+    let gone = late.timeout(Duration::from_millis(50)).json(&payment("A")).send().await;
     assert!(gone.is_err());
     let repeat = world.post("/payments", Some("k"), &payment("A")).await;
     assert_eq!(repeat.status, 200);
@@ -134,9 +90,7 @@ async fn a_call_that_arrives_late_finds_what_its_repeat_did() {
 #[tokio::test]
 async fn an_answer_that_comes_late_is_in_flight_meanwhile() {
     let world = World::new().await;
-    world
-        .adyen
-        .inject(Fault::answer_late(Duration::from_millis(200)));
+    world.adyen.inject(Fault::answer_late(Duration::from_millis(200)));
     let body = payment("A");
     let (first, second) = tokio::join!(world.post("/payments", Some("k"), &body), async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -151,31 +105,20 @@ async fn the_books_keep_every_call_but_no_secret() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let log = lines.clone();
     let options = Options {
-        log: Some(Arc::new(move |line: &str| {
-            log.lock().unwrap().push(line.to_owned())
-        })),
+        log: Some(Arc::new(move |line: &str| log.lock().unwrap().push(line.to_owned()))),
         ..quick()
     };
     let world = World::with(options).await;
     let reply = world.post("/payments", Some("k"), &payment("A")).await;
     world.settle().await;
     let call = &world.adyen.books().calls[0];
-    assert_eq!(
-        (call.method.as_str(), call.path.as_str()),
-        ("POST", "/v72/payments")
-    );
+    assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/v72/payments"));
     assert_eq!(call.body, payment("A"));
     assert_eq!(call.idempotency_key.as_deref(), Some("k"));
     assert_eq!((call.status, &call.answer), (Some(200), &reply.body));
     assert_eq!(call.headers["x-api-key"], "[redacted]");
     let lines = lines.lock().unwrap().clone();
     let psp = reply.psp_reference();
-    assert_eq!(
-        lines[0],
-        format!("POST /v72/payments -> 200 ORDER-1 Authorised {psp}")
-    );
-    assert_eq!(
-        lines[1],
-        format!("webhook AUTHORISATION true ORDER-1 {psp} -> 200")
-    );
+    assert_eq!(lines[0], format!("POST /v72/payments -> 200 ORDER-1 Authorised {psp}"));
+    assert_eq!(lines[1], format!("webhook AUTHORISATION true ORDER-1 {psp} -> 200"));
 }

@@ -39,12 +39,7 @@ async fn a_call_that_was_not_processed_leaves_the_key_free() {
     let world = World::new().await;
     let wrong_account = with(payment("A"), &json!({"merchantAccount": "Other"}));
     let no_reference = with(payment("A"), &json!({"reference": null}));
-    for body in [
-        payment("X-FAULT-703"),
-        payment("X-HTTP-500"),
-        wrong_account,
-        no_reference,
-    ] {
+    for body in [payment("X-FAULT-703"), payment("X-HTTP-500"), wrong_account, no_reference] {
         let reply = world.post("/payments", Some("k"), &body).await;
         assert!(reply.status >= 400);
         assert!(!reply.headers.contains_key("idempotency-key"));
@@ -56,9 +51,7 @@ async fn a_call_that_was_not_processed_leaves_the_key_free() {
 #[tokio::test]
 async fn an_error_after_processing_keeps_the_key() {
     let world = World::new().await;
-    let first = world
-        .post("/payments", Some("k"), &payment("X-FAULT-5_606"))
-        .await;
+    let first = world.post("/payments", Some("k"), &payment("X-FAULT-5_606")).await;
     let again = world.post("/payments", Some("k"), &payment("A")).await;
     assert!(again.is_error(422, "5_606"));
     assert_eq!(first.body, again.body);
@@ -66,25 +59,13 @@ async fn an_error_after_processing_keeps_the_key() {
 
 #[tokio::test]
 async fn of_many_at_once_one_is_processed_and_the_others_are_in_flight() {
-    let options = Options {
-        answer_delay: Duration::from_millis(200),
-        ..quick()
-    };
+    let options = Options { answer_delay: Duration::from_millis(200), ..quick() };
     let world = World::with(options).await;
     let body = payment("A");
     let calls = (0..20).map(|_| world.post("/payments", Some("k"), &body));
     let replies = futures_util::future::join_all(calls).await;
-    assert_eq!(
-        replies.iter().filter(|reply| reply.status == 200).count(),
-        1
-    );
-    assert_eq!(
-        replies
-            .iter()
-            .filter(|reply| reply.is_error(422, "704"))
-            .count(),
-        19
-    );
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 1);
+    assert_eq!(replies.iter().filter(|reply| reply.is_error(422, "704")).count(), 19);
     assert_eq!(world.post("/payments", Some("k"), &body).await.status, 200);
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
 }
@@ -99,29 +80,13 @@ async fn a_key_opens_nothing_to_a_stranger() {
         .header("idempotency-key", "k")
         .header("x-api-key", "wrong")
         .json(&payment("A"));
-    assert!(
-        crate::world::reply(stranger)
-            .await
-            .unwrap()
-            .is_error(401, "000")
-    );
+    assert!(crate::world::reply(stranger).await.unwrap().is_error(401, "000"));
 }
 
 #[tokio::test]
 async fn a_key_has_at_most_64_characters() {
     let world = World::new().await;
     let (fits, long) = ("k".repeat(64), "k".repeat(65));
-    assert_eq!(
-        world
-            .post("/payments", Some(&fits), &payment("A"))
-            .await
-            .status,
-        200
-    );
-    assert!(
-        world
-            .post("/payments", Some(&long), &payment("A"))
-            .await
-            .is_error(422, "29_001")
-    );
+    assert_eq!(world.post("/payments", Some(&fits), &payment("A")).await.status, 200);
+    assert!(world.post("/payments", Some(&long), &payment("A")).await.is_error(422, "29_001"));
 }

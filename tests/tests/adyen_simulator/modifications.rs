@@ -5,9 +5,7 @@ use crate::world::{Reply, World, payment, with};
 
 async fn authorised(world: &World, manual: bool) -> String {
     let members = json!({"additionalData": {"manualCapture": manual.to_string()}});
-    let reply = world
-        .post("/payments", None, &with(payment("A"), &members))
-        .await;
+    let reply = world.post("/payments", None, &with(payment("A"), &members)).await;
     reply.psp_reference().to_owned()
 }
 
@@ -16,9 +14,7 @@ async fn modify(world: &World, psp: &str, kind: &str, value: Option<i64>) -> Rep
     if let Some(value) = value {
         body["amount"] = json!({"currency": "EUR", "value": value});
     }
-    let reply = world
-        .post(&format!("/payments/{psp}/{kind}"), None, &body)
-        .await;
+    let reply = world.post(&format!("/payments/{psp}/{kind}"), None, &body).await;
     assert_eq!(reply.status, 201);
     assert_eq!(reply.body["status"], "received");
     assert_eq!(reply.body["paymentPspReference"], psp);
@@ -55,16 +51,10 @@ async fn a_manual_capture_is_followed_by_refunds_up_to_what_was_captured() {
     let reason = "Transaction hasn't been captured, refund not possible";
     assert_eq!(outcome(&world, &reply).await, no("REFUND", reason));
     let reply = modify(&world, &psp, "captures", Some(900)).await;
-    assert_eq!(
-        reply.body["amount"],
-        json!({"currency": "EUR", "value": 900})
-    );
+    assert_eq!(reply.body["amount"], json!({"currency": "EUR", "value": 900}));
     assert_eq!(outcome(&world, &reply).await, yes("CAPTURE"));
     let reply = modify(&world, &psp, "captures", Some(100)).await;
-    assert_eq!(
-        outcome(&world, &reply).await,
-        no("CAPTURE", "Insufficient balance on payment")
-    );
+    assert_eq!(outcome(&world, &reply).await, no("CAPTURE", "Insufficient balance on payment"));
     for (value, expected) in [
         (500, yes("REFUND")),
         (401, no("REFUND", "Insufficient balance on payment")),
@@ -74,10 +64,7 @@ async fn a_manual_capture_is_followed_by_refunds_up_to_what_was_captured() {
         assert_eq!(outcome(&world, &reply).await, expected);
     }
     let money = world.adyen.books().payment(&psp).unwrap().money;
-    assert_eq!(
-        (money.authorised, money.captured, money.refunded),
-        (1000, 900, 900)
-    );
+    assert_eq!((money.authorised, money.captured, money.refunded), (1000, 900, 900));
 }
 
 #[tokio::test]
@@ -131,9 +118,7 @@ async fn a_modification_s_own_reference_is_the_webhook_s_merchant_reference() {
         "reference": "REFUND-1",
         "merchantRefundReason": "RETURN",
     });
-    let reply = world
-        .post(&format!("/payments/{psp}/refunds"), None, &body)
-        .await;
+    let reply = world.post(&format!("/payments/{psp}/refunds"), None, &body).await;
     assert_eq!(reply.body["reference"], "REFUND-1");
     world.settle().await;
     let received = world.inbox.received();
@@ -155,9 +140,7 @@ async fn another_currency_is_received_and_fails() {
         "merchantAccount": keys::MERCHANT_ACCOUNT,
         "amount": {"currency": "USD", "value": 10},
     });
-    let reply = world
-        .post(&format!("/payments/{psp}/refunds"), None, &body)
-        .await;
+    let reply = world.post(&format!("/payments/{psp}/refunds"), None, &body).await;
     assert_eq!(outcome(&world, &reply).await.1, "false");
 }
 
@@ -169,17 +152,11 @@ async fn a_technical_cancel_finds_the_payment_by_its_reference() {
         json!({"merchantAccount": keys::MERCHANT_ACCOUNT, "paymentReference": reference})
     };
     let reply = world.post("/cancels", None, &cancel("ORDER-1")).await;
-    assert_eq!(
-        (reply.status, &reply.body["paymentReference"]),
-        (201, &json!("ORDER-1"))
-    );
+    assert_eq!((reply.status, &reply.body["paymentReference"]), (201, &json!("ORDER-1")));
     assert_eq!(outcome(&world, &reply).await, yes("TECHNICAL_CANCEL"));
     assert!(world.adyen.books().payment(&psp).unwrap().money.cancelled);
     let reply = world.post("/cancels", None, &cancel("ORDER-2")).await;
-    assert_eq!(
-        outcome(&world, &reply).await,
-        no("TECHNICAL_CANCEL", "Transaction not found")
-    );
+    assert_eq!(outcome(&world, &reply).await, no("TECHNICAL_CANCEL", "Transaction not found"));
 }
 
 #[tokio::test]
@@ -189,36 +166,18 @@ async fn a_modification_needs_a_payment_an_amount_and_the_account() {
     let account = json!({"merchantAccount": keys::MERCHANT_ACCOUNT});
     let amount = json!({"currency": "EUR", "value": 10});
     for (path, body, status, code) in [
-        (
-            format!("/payments/{psp}/refunds"),
-            account.clone(),
-            422,
-            "100",
-        ),
-        (
-            format!("/payments/{psp}/refunds"),
-            json!({"amount": amount}),
-            403,
-            "901",
-        ),
+        (format!("/payments/{psp}/refunds"), account.clone(), 422, "100"),
+        (format!("/payments/{psp}/refunds"), json!({"amount": amount}), 403, "901"),
         (
             format!("/payments/{psp}/cancels"),
             with(account.clone(), &json!({"amount": amount})),
             422,
             "702",
         ),
-        (
-            "/payments/NOSUCH/cancels".into(),
-            account.clone(),
-            422,
-            "167",
-        ),
+        ("/payments/NOSUCH/cancels".into(), account.clone(), 422, "167"),
         (
             format!("/payments/{psp}/refunds"),
-            with(
-                account,
-                &json!({"amount": amount, "merchantRefundReason": "WHIM"}),
-            ),
+            with(account, &json!({"amount": amount, "merchantRefundReason": "WHIM"})),
             422,
             "702",
         ),
@@ -240,8 +199,5 @@ async fn with_a_key_a_refund_is_made_once() {
     let first = world.post(&path, Some("r"), &body).await;
     let again = world.post(&path, Some("r"), &body).await;
     assert_eq!((first.status, first.body), (again.status, again.body));
-    assert_eq!(
-        world.adyen.books().payment(&psp).unwrap().money.refunded,
-        300
-    );
+    assert_eq!(world.adyen.books().payment(&psp).unwrap().money.refunded, 300);
 }

@@ -9,19 +9,12 @@ use crate::world::{World, payment, payment_in_browser, quick, with};
 #[tokio::test]
 async fn what_was_answered_outlives_a_kill() {
     let directory = tempfile::tempdir().unwrap();
-    let options = || Options {
-        data: Some(directory.path().into()),
-        ..quick()
-    };
+    let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
     let first = world.post("/payments", Some("k"), &payment("A")).await;
-    let redirect = world
-        .post("/payments", None, &payment_in_browser("X-3DS-REDIRECT"))
-        .await;
+    let redirect = world.post("/payments", None, &payment_in_browser("X-3DS-REDIRECT")).await;
     let storing = json!({"storePaymentMethod": true, "shopperReference": "shopper-1"});
-    world
-        .post("/payments", None, &with(payment("A"), &storing))
-        .await;
+    world.post("/payments", None, &with(payment("A"), &storing)).await;
     world.settle().await;
     let before = world.adyen.books();
     drop(world);
@@ -35,10 +28,7 @@ async fn what_was_answered_outlives_a_kill() {
     let again = world.post("/payments", Some("k"), &payment("A")).await;
     assert_eq!(again.body, first.body);
     let result = redirect_result(&redirect.body["action"], "approved");
-    assert_eq!(
-        world.details("redirectResult", &result).await.body["resultCode"],
-        "Authorised"
-    );
+    assert_eq!(world.details("redirectResult", &result).await.body["resultCode"], "Authorised");
     world.settle().await;
     assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
 }
@@ -63,41 +53,20 @@ async fn webhooks_that_were_not_accepted_are_sent_after_a_restart() {
     let world = World::with(options()).await;
     world.settle().await;
     assert_eq!(world.inbox.received().len(), 2);
-    assert!(
-        world
-            .adyen
-            .books()
-            .webhooks
-            .values()
-            .all(|webhook| webhook.accepted())
-    );
+    assert!(world.adyen.books().webhooks.values().all(|webhook| webhook.accepted()));
 }
 
 #[tokio::test]
 async fn a_withheld_answer_stays_in_flight_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
-    let options = || Options {
-        data: Some(directory.path().into()),
-        ..quick()
-    };
+    let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
-    let call = world
-        .request("POST", "/payments")
-        .header("idempotency-key", "k");
-    let gone = call
-        .timeout(Duration::from_millis(100))
-        .json(&payment("X-TIMEOUT"))
-        .send()
-        .await;
+    let call = world.request("POST", "/payments").header("idempotency-key", "k");
+    let gone = call.timeout(Duration::from_millis(100)).json(&payment("X-TIMEOUT")).send().await;
     assert!(gone.is_err());
     drop(world);
     let world = World::with(options()).await;
-    assert!(
-        world
-            .post("/payments", Some("k"), &payment("A"))
-            .await
-            .is_error(422, "704")
-    );
+    assert!(world.post("/payments", Some("k"), &payment("A")).await.is_error(422, "704"));
     tokio::time::sleep(Duration::from_millis(400)).await;
     let reply = world.post("/payments", Some("k"), &payment("A")).await;
     assert_eq!(reply.body["resultCode"], "Authorised");
@@ -107,19 +76,13 @@ async fn a_withheld_answer_stays_in_flight_over_a_restart() {
 #[tokio::test]
 async fn a_line_that_was_never_finished_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
-    let options = || Options {
-        data: Some(directory.path().into()),
-        ..quick()
-    };
+    let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
     world.pay("A").await;
     world.settle().await;
     world.adyen.stop().await;
     let path = directory.path().join("adyen.jsonl");
-    let mut file = std::fs::OpenOptions::new()
-        .append(true)
-        .open(&path)
-        .unwrap();
+    let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
     file.write_all(b"[{\"Payment\":{\"psp").unwrap();
     for payments in [2, 3] {
         let world = World::with(options()).await;
@@ -132,10 +95,7 @@ async fn a_line_that_was_never_finished_is_forgotten() {
 async fn books_that_can_not_be_read_stop_the_start() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("adyen.jsonl"), "nonsense\n").unwrap();
-    let options = Options {
-        data: Some(directory.path().into()),
-        ..quick()
-    };
+    let options = Options { data: Some(directory.path().into()), ..quick() };
     assert!(Simulator::start(options).await.is_err());
 }
 
@@ -145,13 +105,5 @@ async fn a_stopped_simulator_answers_nobody() {
     world.pay("A").await;
     let url = format!("{}/payments", world.adyen.checkout_url());
     world.adyen.stop().await;
-    assert!(
-        world
-            .client
-            .post(url)
-            .json(&payment("A"))
-            .send()
-            .await
-            .is_err()
-    );
+    assert!(world.client.post(url).json(&payment("A")).send().await.is_err());
 }

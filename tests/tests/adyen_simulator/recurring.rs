@@ -11,18 +11,9 @@ async fn stored(world: &World, token: &str) -> (Reply, String) {
         "recurringProcessingModel": "Subscription",
         "reference": "FIRST",
     });
-    let reply = world
-        .post("/payments", None, &with(payment(token), &members))
-        .await;
+    let reply = world.post("/payments", None, &with(payment(token), &members)).await;
     world.settle().await;
-    let id = world
-        .adyen
-        .books()
-        .tokens
-        .keys()
-        .next()
-        .cloned()
-        .unwrap_or_default();
+    let id = world.adyen.books().tokens.keys().next().cloned().unwrap_or_default();
     (reply, id)
 }
 
@@ -40,10 +31,7 @@ fn charge(id: &str) -> Value {
 }
 
 fn query() -> String {
-    format!(
-        "?shopperReference=shopper-1&merchantAccount={}",
-        keys::MERCHANT_ACCOUNT
-    )
+    format!("?shopperReference=shopper-1&merchantAccount={}", keys::MERCHANT_ACCOUNT)
 }
 
 async fn delete(world: &World, id: &str) -> Reply {
@@ -56,10 +44,7 @@ async fn a_payment_that_stores_creates_a_token_and_a_signed_webhook_says_so() {
     let world = World::new().await;
     let (first, id) = stored(&world, "A").await;
     let received = world.inbox.received();
-    let told = received
-        .iter()
-        .find(|told| told.event() == "recurring.token.created")
-        .unwrap();
+    let told = received.iter().find(|told| told.event() == "recurring.token.created").unwrap();
     assert_eq!(told.body["eventId"], first.body["pspReference"]);
     assert_eq!(told.body["environment"], "test");
     assert_eq!(told.body["data"]["storedPaymentMethodId"], id);
@@ -71,10 +56,7 @@ async fn a_payment_that_stores_creates_a_token_and_a_signed_webhook_says_so() {
     let signature = told.headers["hmacsignature"].to_str().unwrap();
     let key = Key::from_hex(keys::TOKEN_HMAC_KEY).unwrap();
     assert!(key.verify(told.text.as_bytes(), signature));
-    let authorisation = received
-        .iter()
-        .find(|told| told.event() == "AUTHORISATION")
-        .unwrap();
+    let authorisation = received.iter().find(|told| told.event() == "AUTHORISATION").unwrap();
     let additional = &authorisation.item()["additionalData"];
     assert_eq!(additional["tokenization.storedPaymentMethodId"], id);
 }
@@ -86,10 +68,7 @@ async fn the_same_amazon_pay_token_is_stored_once() {
     stored(&world, "A").await;
     assert_eq!(world.adyen.books().tokens.len(), 1);
     let events = world.inbox.events();
-    assert!(
-        events.contains(&"recurring.token.alreadyExisting".to_owned()),
-        "{events:?}"
-    );
+    assert!(events.contains(&"recurring.token.alreadyExisting".to_owned()), "{events:?}");
 }
 
 #[tokio::test]
@@ -108,9 +87,7 @@ async fn a_token_is_charged_without_the_shopper() {
     let (_, id) = stored(&world, "A").await;
     for kind in [json!("amazonpay"), json!("scheme")] {
         let method = json!({"paymentMethod": {"type": kind, "storedPaymentMethodId": id}});
-        let reply = world
-            .post("/payments", None, &with(charge(&id), &method))
-            .await;
+        let reply = world.post("/payments", None, &with(charge(&id), &method)).await;
         assert_eq!(reply.body["resultCode"], "Authorised");
     }
     assert_eq!(world.adyen.books().authorisations("CHARGE"), 2);
@@ -122,19 +99,10 @@ async fn a_charge_needs_the_token_s_shopper_and_a_model() {
     let (_, id) = stored(&world, "A").await;
     for (body, code) in [
         (charge("NOSUCH"), "803"),
-        (
-            with(charge(&id), &json!({"shopperReference": "shopper-2"})),
-            "800",
-        ),
+        (with(charge(&id), &json!({"shopperReference": "shopper-2"})), "800"),
         (with(charge(&id), &json!({"shopperReference": null})), "121"),
-        (
-            with(charge(&id), &json!({"recurringProcessingModel": null})),
-            "807",
-        ),
-        (
-            with(charge(&id), &json!({"shopperInteraction": "Whatever"})),
-            "807",
-        ),
+        (with(charge(&id), &json!({"recurringProcessingModel": null})), "807"),
+        (with(charge(&id), &json!({"shopperInteraction": "Whatever"})), "807"),
         (with(charge(&id), &json!({"returnUrl": null})), "14_030"),
     ] {
         let reply = world.post("/payments", None, &body).await;
@@ -152,12 +120,7 @@ async fn a_revoked_token_is_refused_and_a_disabled_one_is_gone() {
     assert_eq!(reply.body["resultCode"], "Refused");
     assert_eq!(reply.body["refusalReasonCode"], "50");
     assert!(world.adyen.disable_token(&id).unwrap());
-    assert!(
-        world
-            .post("/payments", None, &charge(&id))
-            .await
-            .is_error(422, "803")
-    );
+    assert!(world.post("/payments", None, &charge(&id)).await.is_error(422, "803"));
     world.settle().await;
     let received = world.inbox.received();
     let told = received.last().unwrap();
@@ -183,19 +146,14 @@ async fn stored_payment_methods_are_listed_and_removed_once() {
     let world = World::new().await;
     let (first, id) = stored(&world, "A").await;
     let list = || async {
-        reply(world.request("GET", &format!("/storedPaymentMethods{}", query())))
-            .await
-            .unwrap()
+        reply(world.request("GET", &format!("/storedPaymentMethods{}", query()))).await.unwrap()
     };
     let listed = list().await;
     assert_eq!(listed.body["shopperReference"], "shopper-1");
     assert_eq!(listed.body["storedPaymentMethods"][0]["id"], id);
     let legacy = world
         .client
-        .post(format!(
-            "{}/listRecurringDetails",
-            world.adyen.recurring_url()
-        ))
+        .post(format!("{}/listRecurringDetails", world.adyen.recurring_url()))
         .header("x-api-key", keys::ADYEN_API_KEY)
         .json(&json!({
             "merchantAccount": keys::MERCHANT_ACCOUNT,
@@ -216,26 +174,15 @@ async fn stored_payment_methods_are_listed_and_removed_once() {
     assert!(delete(&world, &id).await.is_error(422, "803"));
     assert_eq!(list().await.body["storedPaymentMethods"], json!([]));
     world.settle().await;
-    assert_eq!(
-        world.inbox.events().last().unwrap(),
-        "recurring.token.disabled"
-    );
+    assert_eq!(world.inbox.events().last().unwrap(), "recurring.token.disabled");
 }
 
 #[tokio::test]
 async fn a_list_is_of_one_shopper_and_one_account() {
     let world = World::new().await;
     for (query, status, code) in [
-        (
-            "?shopperReference=shopper-1&merchantAccount=Other".to_owned(),
-            403,
-            "901",
-        ),
-        (
-            format!("?merchantAccount={}", keys::MERCHANT_ACCOUNT),
-            422,
-            "121",
-        ),
+        ("?shopperReference=shopper-1&merchantAccount=Other".to_owned(), 403, "901"),
+        (format!("?merchantAccount={}", keys::MERCHANT_ACCOUNT), 422, "121"),
     ] {
         let path = format!("/storedPaymentMethods{query}");
         let listed = reply(world.request("GET", &path)).await.unwrap();
@@ -247,10 +194,5 @@ async fn a_list_is_of_one_shopper_and_one_account() {
 async fn storing_needs_a_shopper() {
     let world = World::new().await;
     let body = with(payment("A"), &json!({"storePaymentMethod": true}));
-    assert!(
-        world
-            .post("/payments", None, &body)
-            .await
-            .is_error(422, "121")
-    );
+    assert!(world.post("/payments", None, &body).await.is_error(422, "121"));
 }

@@ -23,10 +23,7 @@ async fn the_page_s_token_is_authorised_and_a_webhook_says_so() {
     let books = world.adyen.books();
     assert_eq!(books.authorisations("ORDER-1"), 1);
     let payment = books.payment(reply.psp_reference()).unwrap();
-    assert_eq!(
-        (payment.money.authorised, payment.money.captured),
-        (1000, 1000)
-    );
+    assert_eq!((payment.money.authorised, payment.money.captured), (1000, 1000));
 }
 
 #[tokio::test]
@@ -61,29 +58,13 @@ async fn a_pending_payment_says_nothing_until_it_is_resolved() {
         assert_eq!(reply.body["resultCode"], "Pending");
         world.settle().await;
         assert!(world.inbox.received().is_empty());
-        assert!(
-            world
-                .adyen
-                .resolve_pending(reply.psp_reference(), approved)
-                .unwrap()
-        );
-        assert!(
-            !world
-                .adyen
-                .resolve_pending(reply.psp_reference(), approved)
-                .unwrap()
-        );
+        assert!(world.adyen.resolve_pending(reply.psp_reference(), approved).unwrap());
+        assert!(!world.adyen.resolve_pending(reply.psp_reference(), approved).unwrap());
         world.settle().await;
         let received = world.inbox.received();
         assert_eq!(received[0].item()["success"], success);
-        assert_eq!(
-            received[0].item()["pspReference"],
-            reply.body["pspReference"]
-        );
-        assert_eq!(
-            world.adyen.books().authorisations("ORDER-1"),
-            usize::from(approved)
-        );
+        assert_eq!(received[0].item()["pspReference"], reply.body["pspReference"]);
+        assert_eq!(world.adyen.books().authorisations("ORDER-1"), usize::from(approved));
     }
 }
 
@@ -124,29 +105,21 @@ async fn a_late_failure_takes_back_what_the_answer_said() {
     world.settle().await;
     let received = world.inbox.received();
     assert_eq!(received[0].item()["success"], "false");
-    assert_eq!(
-        received[0].item()["pspReference"],
-        reply.body["pspReference"]
-    );
+    assert_eq!(received[0].item()["pspReference"], reply.body["pspReference"]);
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 0);
 }
 
 #[tokio::test]
 async fn no_webhook_means_none() {
     let world = World::new().await;
-    assert_eq!(
-        world.pay("X-NO-WEBHOOK").await.body["resultCode"],
-        "Authorised"
-    );
+    assert_eq!(world.pay("X-NO-WEBHOOK").await.body["resultCode"], "Authorised");
     assert!(world.adyen.books().webhooks.is_empty());
 }
 
 #[tokio::test]
 async fn an_offer_closes_under_a_reference_of_its_own_and_can_not_be_completed_then() {
     let world = World::new().await;
-    let reply = world
-        .post("/payments", None, &payment_in_browser("X-OFFER-CLOSED"))
-        .await;
+    let reply = world.post("/payments", None, &payment_in_browser("X-OFFER-CLOSED")).await;
     assert_eq!(reply.body["resultCode"], "RedirectShopper");
     world.settle().await;
     let received = world.inbox.received();
@@ -154,17 +127,9 @@ async fn an_offer_closes_under_a_reference_of_its_own_and_can_not_be_completed_t
     assert_eq!(received[0].item()["success"], "true");
     assert_eq!(received[0].item()["merchantReference"], "ORDER-1");
     let books = world.adyen.books();
-    assert_ne!(
-        received[0].item()["pspReference"],
-        books.payments[0].psp_reference
-    );
+    assert_ne!(received[0].item()["pspReference"], books.payments[0].psp_reference);
     let result = local::adyen::redirect_result(&reply.body["action"], "approved");
-    assert!(
-        world
-            .details("redirectResult", &result)
-            .await
-            .is_error(422, "702")
-    );
+    assert!(world.details("redirectResult", &result).await.is_error(422, "702"));
 }
 
 #[tokio::test]
@@ -181,10 +146,7 @@ async fn an_error_code_comes_with_its_status() {
         let reply = world.pay(&format!("X-FAULT-{code}")).await;
         assert!(reply.is_error(status, code), "{reply:?}");
         assert_eq!(reply.body["errorType"], kind);
-        let transient = reply
-            .headers
-            .get("transient-error")
-            .map(|value| value.as_bytes());
+        let transient = reply.headers.get("transient-error").map(|value| value.as_bytes());
         assert_eq!(transient, (code == "703").then_some(b"true".as_slice()));
     }
     assert!(world.pay("X-UNKNOWN").await.is_error(422, "5_602"));
@@ -215,10 +177,7 @@ async fn amazon_pay_is_offered_where_it_is_supported() {
     let method = &reply.body["paymentMethods"][0];
     assert_eq!(method["type"], "amazonpay");
     assert_eq!(method["name"], "Amazon Pay");
-    assert_eq!(
-        method["details"],
-        json!([{"key": "amazonPayToken", "type": "text"}])
-    );
+    assert_eq!(method["details"], json!([{"key": "amazonPayToken", "type": "text"}]));
     for name in ["merchantId", "storeId", "publicKeyId"] {
         assert!(method["configuration"][name].is_string());
     }
@@ -230,9 +189,7 @@ async fn amazon_pay_is_offered_where_it_is_supported() {
         json!({"allowedPaymentMethods": ["ideal"]}),
         json!({"blockedPaymentMethods": ["amazonpay"]}),
     ] {
-        let reply = world
-            .post("/paymentMethods", None, &with(asked.clone(), &members))
-            .await;
+        let reply = world.post("/paymentMethods", None, &with(asked.clone(), &members)).await;
         assert_eq!(reply.body, json!({"paymentMethods": []}), "{members}");
     }
 }

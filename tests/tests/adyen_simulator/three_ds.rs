@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use crate::world::{World, payment, payment_in_browser, with};
 
 async fn redirected(world: &World) -> Value {
-    let reply = world
-        .post("/payments", None, &payment_in_browser("X-3DS-REDIRECT"))
-        .await;
+    let reply = world.post("/payments", None, &payment_in_browser("X-3DS-REDIRECT")).await;
     assert_eq!(reply.body["resultCode"], "RedirectShopper");
     assert!(reply.body["pspReference"].is_null());
     assert_eq!(reply.body["action"]["type"], "redirect");
@@ -21,45 +19,19 @@ async fn the_redirect_page_leads_back_with_a_result() {
     let world = World::new().await;
     let action = redirected(&world).await;
     let url = action["url"].as_str().unwrap();
-    let page = world
-        .client
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
+    let page = world.client.get(url).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("?result=approved") && page.contains("?result=refused"));
-    let back = world
-        .client
-        .get(format!("{url}?result=approved"))
-        .send()
-        .await
-        .unwrap();
+    let back = world.client.get(format!("{url}?result=approved")).send().await.unwrap();
     assert_eq!(back.status(), 303);
-    let location: url::Url = back.headers()["location"]
-        .to_str()
-        .unwrap()
-        .parse()
-        .unwrap();
+    let location: url::Url = back.headers()["location"].to_str().unwrap().parse().unwrap();
     let query: Vec<(String, String)> = location.query_pairs().into_owned().collect();
     assert_eq!(query[0], ("shopperOrder".into(), "12xy..".into()));
-    assert_eq!(
-        query[1],
-        (
-            "redirectResult".into(),
-            redirect_result(&action, "approved")
-        )
-    );
+    assert_eq!(query[1], ("redirectResult".into(), redirect_result(&action, "approved")));
     let reply = world.details("redirectResult", &query[1].1).await;
     assert_eq!(reply.body["resultCode"], "Authorised");
     assert_eq!(reply.body["merchantReference"], "ORDER-1");
     world.settle().await;
-    assert_eq!(
-        world.inbox.received()[0].item()["pspReference"],
-        reply.body["pspReference"]
-    );
+    assert_eq!(world.inbox.received()[0].item()["pspReference"], reply.body["pspReference"]);
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
     assert_eq!(world.client.get(url).send().await.unwrap().status(), 410);
 }
@@ -67,25 +39,15 @@ async fn the_redirect_page_leads_back_with_a_result() {
 #[tokio::test]
 async fn the_shopper_may_decline_or_cancel() {
     let world = World::new().await;
-    for (outcome, result, code) in [
-        ("refused", "Refused", "11"),
-        ("cancelled", "Cancelled", "16"),
-    ] {
+    for (outcome, result, code) in [("refused", "Refused", "11"), ("cancelled", "Cancelled", "16")]
+    {
         let action = redirected(&world).await;
-        let reply = world
-            .details("redirectResult", &redirect_result(&action, outcome))
-            .await;
+        let reply = world.details("redirectResult", &redirect_result(&action, outcome)).await;
         assert_eq!(reply.body["resultCode"], result);
         assert_eq!(reply.body["refusalReasonCode"], code);
     }
     world.settle().await;
-    assert!(
-        world
-            .inbox
-            .received()
-            .iter()
-            .all(|received| received.item()["success"] == "false")
-    );
+    assert!(world.inbox.received().iter().all(|received| received.item()["success"] == "false"));
 }
 
 #[tokio::test]
@@ -96,12 +58,7 @@ async fn the_same_result_twice_is_an_error_without_the_key_and_the_same_answer_w
     let first = world.post("/payments/details", Some("k"), &body).await;
     let again = world.post("/payments/details", Some("k"), &body).await;
     assert_eq!(first.body, again.body);
-    assert!(
-        world
-            .details("redirectResult", &result)
-            .await
-            .is_error(422, "704")
-    );
+    assert!(world.details("redirectResult", &result).await.is_error(422, "704"));
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
 }
 
@@ -109,9 +66,7 @@ async fn the_same_result_twice_is_an_error_without_the_key_and_the_same_answer_w
 async fn a_native_payment_is_identified_challenged_and_decided() {
     for (approved, result) in [(true, "Authorised"), (false, "Refused")] {
         let world = World::new().await;
-        let first = world
-            .post("/payments", None, &payment_in_browser("X-3DS-CHALLENGE"))
-            .await;
+        let first = world.post("/payments", None, &payment_in_browser("X-3DS-CHALLENGE")).await;
         assert_eq!(first.body["resultCode"], "IdentifyShopper");
         assert!(first.body["pspReference"].is_null());
         let action = &first.body["action"];
@@ -119,40 +74,27 @@ async fn a_native_payment_is_identified_challenged_and_decided() {
             (&action["type"], &action["subtype"]),
             (&json!("threeDS2"), &json!("fingerprint"))
         );
-        let early = world
-            .details("threeDSResult", &challenge_result(action, true))
-            .await;
+        let early = world.details("threeDSResult", &challenge_result(action, true)).await;
         assert!(early.is_error(422, "702"));
-        let second = world
-            .details("threeDSResult", &fingerprint_result(action))
-            .await;
+        let second = world.details("threeDSResult", &fingerprint_result(action)).await;
         assert_eq!(second.body["resultCode"], "ChallengeShopper");
-        let again = world
-            .details("threeDSResult", &fingerprint_result(action))
-            .await;
+        let again = world.details("threeDSResult", &fingerprint_result(action)).await;
         assert!(again.is_error(422, "704"));
         let action = &second.body["action"];
         assert_eq!(action["subtype"], "challenge");
-        let third = world
-            .details("threeDSResult", &challenge_result(action, approved))
-            .await;
+        let third = world.details("threeDSResult", &challenge_result(action, approved)).await;
         assert_eq!(third.body["resultCode"], result);
         assert_eq!(third.psp_reference().len(), 16);
         world.settle().await;
         assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
-        assert_eq!(
-            world.adyen.books().authorisations("ORDER-1"),
-            usize::from(approved)
-        );
+        assert_eq!(world.adyen.books().authorisations("ORDER-1"), usize::from(approved));
     }
 }
 
 #[tokio::test]
 async fn the_older_names_of_the_results_name_the_payment_by_payment_data() {
     let world = World::new().await;
-    let reply = world
-        .post("/payments", None, &payment_in_browser("X-3DS-CHALLENGE"))
-        .await;
+    let reply = world.post("/payments", None, &payment_in_browser("X-3DS-CHALLENGE")).await;
     let data = &reply.body["action"]["paymentData"];
     let encoded = |value: Value| BASE64_STANDARD.encode(value.to_string());
     let fingerprint = encoded(json!({"threeDSCompInd": "Y"}));
@@ -172,17 +114,8 @@ async fn three_d_secure_needs_to_know_the_browser() {
         assert!(world.pay(token).await.is_error(422, "15_015"), "{token}");
     }
     for (without, code) in [("channel", "14_036"), ("origin", "14_035")] {
-        let body = with(
-            payment_in_browser("X-3DS-CHALLENGE"),
-            &json!({without: null}),
-        );
-        assert!(
-            world
-                .post("/payments", None, &body)
-                .await
-                .is_error(422, code),
-            "{without}"
-        );
+        let body = with(payment_in_browser("X-3DS-CHALLENGE"), &json!({without: null}));
+        assert!(world.post("/payments", None, &body).await.is_error(422, code), "{without}");
     }
     assert_ne!(payment("A"), payment_in_browser("A"));
 }
@@ -200,25 +133,11 @@ async fn garbage_is_no_result() {
         ("threeDSResult", "eyJ0cmFuc1N0YXR1cyI6IlkifQ==".to_owned()),
         ("payload", "x".to_owned()),
     ] {
-        assert!(
-            world.details(name, &result).await.is_error(422, "702"),
-            "{name} {result}"
-        );
+        assert!(world.details(name, &result).await.is_error(422, "702"), "{name} {result}");
     }
-    for body in [
-        json!({}),
-        json!({"details": {"nonsense": "x"}}),
-        json!({"details": {}, "a": 1}),
-    ] {
-        assert!(
-            world
-                .post("/payments/details", None, &body)
-                .await
-                .is_error(422, "702")
-        );
+    for body in [json!({}), json!({"details": {"nonsense": "x"}}), json!({"details": {}, "a": 1})] {
+        assert!(world.post("/payments/details", None, &body).await.is_error(422, "702"));
     }
-    let reply = world
-        .details("redirectResult", &redirect_result(&action, "approved"))
-        .await;
+    let reply = world.details("redirectResult", &redirect_result(&action, "approved")).await;
     assert_eq!(reply.body["resultCode"], "Authorised");
 }

@@ -47,10 +47,7 @@ async fn lengths_and_forms_are_those_of_version_72() {
     assert_eq!(world.post("/payments", None, &ok).await.status, 200);
     for (members, code) in [
         (json!({"reference": "r".repeat(81)}), "29_001"),
-        (
-            json!({"returnUrl": format!("https://a.example/{}", "r".repeat(1024))}),
-            "29_001",
-        ),
+        (json!({"returnUrl": format!("https://a.example/{}", "r".repeat(1024))}), "29_001"),
         (json!({"returnUrl": "/checkout"}), "702"),
         (json!({"returnUrl": "https://a.example/é"}), "702"),
         (json!({"origin": "https://a.example/"}), "14_035"),
@@ -94,27 +91,11 @@ async fn a_token_is_there_and_looks_like_one() {
     let world = World::new().await;
     for (method, status, code) in [
         (json!({"type": "amazonpay"}), 422, "5_602"),
-        (
-            json!({"type": "amazonpay", "amazonPayToken": ""}),
-            422,
-            "5_602",
-        ),
-        (
-            json!({"type": "amazonpay", "amazonPayToken": "a b"}),
-            422,
-            "5_604",
-        ),
-        (
-            json!({"type": "amazonpay", "amazonPayToken": "a", "token": "b"}),
-            422,
-            "702",
-        ),
+        (json!({"type": "amazonpay", "amazonPayToken": ""}), 422, "5_602"),
+        (json!({"type": "amazonpay", "amazonPayToken": "a b"}), 422, "5_604"),
+        (json!({"type": "amazonpay", "amazonPayToken": "a", "token": "b"}), 422, "702"),
         (json!({"type": "ideal"}), 500, "905"),
-        (
-            json!({"amazonPayToken": 1, "type": "amazonpay"}),
-            400,
-            "702",
-        ),
+        (json!({"amazonPayToken": 1, "type": "amazonpay"}), 400, "702"),
         (json!("amazonpay"), 400, "702"),
     ] {
         refused(&world, json!({"paymentMethod": method}), status, code).await;
@@ -126,11 +107,7 @@ async fn only_the_merchant_may_call() {
     let world = World::new().await;
     let url = format!("{}/payments", world.adyen.checkout_url());
     for key in ["", "wrong"] {
-        let call = world
-            .client
-            .post(&url)
-            .header("x-api-key", key)
-            .json(&payment("A"));
+        let call = world.client.post(&url).header("x-api-key", key).json(&payment("A"));
         assert!(reply(call).await.unwrap().is_error(401, "000"));
     }
     refused(&world, json!({"merchantAccount": "Other"}), 403, "901").await;
@@ -145,10 +122,7 @@ async fn what_is_not_json_or_not_there_is_an_error() {
     assert!(reply(call).await.unwrap().is_error(400, "702"));
     let call = world.request("POST", "/nothing").json(&payment("A"));
     assert!(reply(call).await.unwrap().is_error(404, "000"));
-    let old = format!(
-        "{}/v1/payments",
-        world.adyen.checkout_url().trim_end_matches("/v72")
-    );
+    let old = format!("{}/v1/payments", world.adyen.checkout_url().trim_end_matches("/v72"));
     let call = world.client.post(old).json(&payment("A"));
     assert!(reply(call).await.unwrap().is_error(404, "000"));
 }

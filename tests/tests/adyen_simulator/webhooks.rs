@@ -40,24 +40,12 @@ fn signatures_are_those_that_adyen_publishes() {
     let key = "44782DEF547AAA06C910C43932B1EB0C71FC68D9D0C057550C48EC2ACF6BA056";
     let signer = Signer::new(key, key).unwrap();
     for (event, value, expected) in [
-        (
-            "AUTHORISATION",
-            1130,
-            "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0=",
-        ),
+        ("AUTHORISATION", 1130, "coqCmt/IZ4E3CzPvMY8zTjQVL5hYJUiBRg8UU+iCWo0="),
         ("REFUND", 0, "J7HhsgZo5KwqdB7LFZJV6rfQgp+RqC2kuYyw/3x3w+8="),
     ] {
         let event = Event {
-            amount: Some(Amount {
-                currency: "EUR".into(),
-                value,
-            }),
-            ..Event::new(
-                event,
-                "TestMerchant",
-                "7914073381342284",
-                "TestPayment-1407325143704",
-            )
+            amount: Some(Amount { currency: "EUR".into(), value }),
+            ..Event::new(event, "TestMerchant", "7914073381342284", "TestPayment-1407325143704")
         };
         let message = event.message(&signer, false);
         let body: Value = serde_json::from_str(&message.body).unwrap();
@@ -69,10 +57,7 @@ fn signatures_are_those_that_adyen_publishes() {
 
 #[tokio::test]
 async fn a_webhook_is_signed_and_shaped_as_adyen_s() {
-    let options = Options {
-        basic_auth: Some("adyen:pass:word".into()),
-        ..quick()
-    };
+    let options = Options { basic_auth: Some("adyen:pass:word".into()), ..quick() };
     let world = World::with(options).await;
     world.pay("A").await;
     world.settle().await;
@@ -83,15 +68,9 @@ async fn a_webhook_is_signed_and_shaped_as_adyen_s() {
     assert_eq!(item["paymentMethod"], "visa_amazonpay");
     assert_eq!(item["merchantAccountCode"], keys::MERCHANT_ACCOUNT);
     let date = item["eventDate"].as_str().unwrap();
-    assert!(
-        date.ends_with("+01:00") && date.parse::<jiff::Timestamp>().is_ok(),
-        "{date}"
-    );
+    assert!(date.ends_with("+01:00") && date.parse::<jiff::Timestamp>().is_ok(), "{date}");
     // adyen:pass:word
-    assert_eq!(
-        received.headers["authorization"],
-        "Basic YWR5ZW46cGFzczp3b3Jk"
-    );
+    assert_eq!(received.headers["authorization"], "Basic YWR5ZW46cGFzczp3b3Jk");
 }
 
 #[tokio::test]
@@ -105,11 +84,8 @@ async fn what_is_not_accepted_is_sent_again_and_given_up_in_the_end() {
     assert!(received.iter().all(|again| again.text == received[0].text));
     let books = world.adyen.books();
     let webhook = books.webhooks_of("ORDER-1")[0];
-    let statuses: Vec<Option<u16>> = webhook
-        .attempts
-        .iter()
-        .map(|attempt| attempt.status)
-        .collect();
+    let statuses: Vec<Option<u16>> =
+        webhook.attempts.iter().map(|attempt| attempt.status).collect();
     assert_eq!(statuses, [Some(500), Some(401), Some(200)]);
     assert!(webhook.accepted());
 
@@ -129,25 +105,16 @@ async fn any_2xx_is_accepted_and_a_redirect_is_not_followed() {
         world.settle().await;
     }
     let books = world.adyen.books();
-    let attempts: Vec<usize> = books
-        .webhooks
-        .values()
-        .map(|hook| hook.attempts.len())
-        .collect();
+    let attempts: Vec<usize> = books.webhooks.values().map(|hook| hook.attempts.len()).collect();
     assert_eq!(attempts, [1, 1, 2]);
 }
 
 #[tokio::test]
 async fn webhooks_wait_until_they_have_somewhere_to_go() {
-    let options = Options {
-        webhook_url: None,
-        ..quick()
-    };
+    let options = Options { webhook_url: None, ..quick() };
     let adyen = local::adyen::Simulator::start(options).await.unwrap();
     let account = keys::MERCHANT_ACCOUNT;
-    adyen
-        .notify(&Event::new("CHARGEBACK", account, "PSP", "ORDER-1"))
-        .unwrap();
+    adyen.notify(&Event::new("CHARGEBACK", account, "PSP", "ORDER-1")).unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;
     assert!(adyen.books().webhooks[&1].attempts.is_empty());
     let inbox = Inbox::default();
@@ -173,12 +140,9 @@ async fn held_webhooks_are_released_in_the_order_that_is_asked_for() {
             assert_eq!(world.inbox.received().len(), before);
             world.adyen.release_webhooks(order).await;
             let received = world.inbox.received();
-            let references = received[before..]
-                .iter()
-                .map(|told| &told.item()["merchantReference"]);
-            references
-                .map(|reference| reference.as_str().unwrap())
-                .collect::<String>()
+            let references =
+                received[before..].iter().map(|told| &told.item()["merchantReference"]);
+            references.map(|reference| reference.as_str().unwrap()).collect::<String>()
         }
     };
     assert_eq!(order(Release::InOrder).await, "ABCDE");
@@ -194,11 +158,7 @@ async fn held_webhooks_are_released_in_the_order_that_is_asked_for() {
 #[tokio::test]
 async fn a_webhook_can_be_doubled_forged_lost_or_sent_once_more() {
     let world = World::new().await;
-    for fault in [
-        WebhookFault::Duplicate,
-        WebhookFault::BadSignature,
-        WebhookFault::Lose,
-    ] {
+    for fault in [WebhookFault::Duplicate, WebhookFault::BadSignature, WebhookFault::Lose] {
         world.adyen.inject_webhook(fault);
     }
     world.pay("A").await;

@@ -27,10 +27,7 @@ impl Received {
     }
 
     pub fn event(&self) -> &str {
-        self.item()["eventCode"]
-            .as_str()
-            .or(self.body["type"].as_str())
-            .unwrap()
+        self.item()["eventCode"].as_str().or(self.body["type"].as_str()).unwrap()
     }
 }
 
@@ -51,10 +48,7 @@ impl Inbox {
     }
 
     pub fn events(&self) -> Vec<String> {
-        self.received()
-            .iter()
-            .map(|received| received.event().to_owned())
-            .collect()
+        self.received().iter().map(|received| received.event().to_owned()).collect()
     }
 
     /// Opens at a port of its own, and gives the URL.
@@ -71,11 +65,7 @@ impl Inbox {
 
 async fn take(State(inbox): State<Inbox>, headers: HeaderMap, text: String) -> StatusCode {
     let body = serde_json::from_str(&text).unwrap();
-    inbox.received.lock().unwrap().push(Received {
-        headers,
-        text,
-        body,
-    });
+    inbox.received.lock().unwrap().push(Received { headers, text, body });
     let status = inbox.answers.lock().unwrap().pop_front().unwrap_or(200);
     StatusCode::from_u16(status).unwrap()
 }
@@ -132,19 +122,12 @@ impl World {
         let adyen = Simulator::start(options).await.unwrap();
         adyen.set_webhook_url(&inbox.open().await);
         let client = shared::http_client::build(None).unwrap();
-        Self {
-            adyen,
-            inbox,
-            client,
-        }
+        Self { adyen, inbox, client }
     }
 
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.client
-            .request(
-                method.parse().unwrap(),
-                format!("{}{path}", self.adyen.checkout_url()),
-            )
+            .request(method.parse().unwrap(), format!("{}{path}", self.adyen.checkout_url()))
             .header("x-api-key", keys::ADYEN_API_KEY)
     }
 
@@ -171,20 +154,12 @@ impl World {
     }
 
     pub async fn details(&self, name: &str, result: &str) -> Reply {
-        self.post(
-            "/payments/details",
-            None,
-            &json!({"details": {name: result}}),
-        )
-        .await
+        self.post("/payments/details", None, &json!({"details": {name: result}})).await
     }
 
     /// Waits until all webhooks are sent.
     pub async fn settle(&self) {
-        assert!(
-            self.adyen.webhooks_settled(PATIENCE).await,
-            "webhooks wait for too long"
-        );
+        assert!(self.adyen.webhooks_settled(PATIENCE).await, "webhooks wait for too long");
     }
 }
 
@@ -193,11 +168,7 @@ pub async fn reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let text = answer.text().await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Ok(Reply {
-        status,
-        headers,
-        body,
-    })
+    Ok(Reply { status, headers, body })
 }
 
 /// The page's request, with that token.
@@ -232,8 +203,6 @@ pub fn with(mut body: Value, members: &Value) -> Value {
     for (name, value) in members.as_object().unwrap() {
         body[name] = value.clone();
     }
-    body.as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
+    body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     body
 }

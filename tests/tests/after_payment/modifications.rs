@@ -17,19 +17,11 @@ async fn automatic() -> Stack {
 async fn paid(stack: &Stack, reference: &str) {
     let answer = stack.pay(reference, "160583287597AMZN").await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
-    stack
-        .order_once(reference, |order| order["confirmed"] == true)
-        .await;
+    stack.order_once(reference, |order| order["confirmed"] == true).await;
 }
 
 async fn modify(stack: &Stack, reference: &str, operation: &str, body: Value) -> Answer {
-    stack
-        .post(
-            &format!("/orders/{reference}/{operation}"),
-            &backend(),
-            &body,
-        )
-        .await
+    stack.post(&format!("/orders/{reference}/{operation}"), &backend(), &body).await
 }
 
 fn eur(value: i64) -> Value {
@@ -39,11 +31,7 @@ fn eur(value: i64) -> Value {
 /// The calls that reached Adyen for an operation.
 fn sent(stack: &Stack, operation: &str) -> Vec<Value> {
     let books = stack.adyen().books();
-    books
-        .calls_to(&format!("/{operation}"))
-        .iter()
-        .map(|call| call.body.clone())
-        .collect()
+    books.calls_to(&format!("/{operation}")).iter().map(|call| call.body.clone()).collect()
 }
 
 #[tokio::test]
@@ -55,12 +43,9 @@ async fn a_manual_payment_is_captured_in_full_and_refunded_in_parts() {
     assert_eq!(order["capturableAmount"], eur(1000));
     assert_eq!(order["refundableAmount"], eur(0));
 
-    let captured = Answer::of(
-        stack
-            .request(Method::POST, "/orders/ORDER-1/captures")
-            .bearer_auth(backend()),
-    )
-    .await;
+    let captured =
+        Answer::of(stack.request(Method::POST, "/orders/ORDER-1/captures").bearer_auth(backend()))
+            .await;
     assert_eq!(captured.status, 202, "{captured:?}");
     assert_eq!(captured.body["amount"], eur(1000));
     assert_eq!(captured.body["paymentPspReference"], order["pspReference"]);
@@ -68,9 +53,7 @@ async fn a_manual_payment_is_captured_in_full_and_refunded_in_parts() {
     let call = &sent(&stack, "captures")[0];
     assert_eq!(call["amount"], eur(1000));
     assert_eq!(call["reference"], "ORDER-1");
-    let order = stack
-        .order_once("ORDER-1", |order| order["status"] == "captured")
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
     assert_eq!(order["capturedAmount"], eur(1000));
 
     let refund = modify(
@@ -81,27 +64,17 @@ async fn a_manual_payment_is_captured_in_full_and_refunded_in_parts() {
     )
     .await;
     assert_eq!(refund.status, 202, "{refund:?}");
-    let order = stack
-        .order_once("ORDER-1", |order| order["status"] == "partiallyRefunded")
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "partiallyRefunded").await;
     assert_eq!(order["refundedAmount"], eur(400));
     assert_eq!(order["refundableAmount"], eur(600));
     assert_eq!(order["nextStep"], "none");
 
     // The rest is what is open.
-    assert_eq!(
-        modify(&stack, "ORDER-1", "refunds", json!({})).await.status,
-        202
-    );
-    let order = stack
-        .order_once("ORDER-1", |order| order["status"] == "refunded")
-        .await;
+    assert_eq!(modify(&stack, "ORDER-1", "refunds", json!({})).await.status, 202);
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
     assert_eq!(order["refundedAmount"], eur(1000));
     assert_eq!(order["modifications"].as_array().unwrap().len(), 3);
-    assert_eq!(
-        modify(&stack, "ORDER-1", "refunds", json!({})).await.code(),
-        "wrong_state"
-    );
+    assert_eq!(modify(&stack, "ORDER-1", "refunds", json!({})).await.code(), "wrong_state");
 }
 
 #[tokio::test]
@@ -110,9 +83,7 @@ async fn a_refund_that_fails_later_can_be_made_again() {
     paid(&stack, "ORDER-1").await;
     let refund = modify(&stack, "ORDER-1", "refunds", json!({})).await;
     assert_eq!(refund.status, 202, "{refund:?}");
-    let order = stack
-        .order_once("ORDER-1", |order| order["status"] == "refunded")
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
 
     let payment = order["pspReference"].as_str().unwrap();
     let mut failed = Event::new(
@@ -123,9 +94,7 @@ async fn a_refund_that_fails_later_can_be_made_again() {
     );
     failed.original_reference = Some(payment.to_owned());
     stack.adyen().notify(&failed).unwrap();
-    let order = stack
-        .order_once("ORDER-1", |order| order["status"] == "authorised")
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "authorised").await;
     assert_eq!(order["refundableAmount"], eur(1000));
 
     let again = modify(&stack, "ORDER-1", "refunds", json!({})).await;
@@ -137,35 +106,17 @@ async fn a_refund_that_fails_later_can_be_made_again() {
 async fn a_payment_is_cancelled_before_its_capture_and_not_after() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
-    assert_eq!(
-        modify(&stack, "ORDER-1", "cancels", json!({})).await.status,
-        202
-    );
+    assert_eq!(modify(&stack, "ORDER-1", "cancels", json!({})).await.status, 202);
     // What was asked for counts as done at once.
-    assert_eq!(
-        modify(&stack, "ORDER-1", "captures", json!({}))
-            .await
-            .code(),
-        "wrong_state"
-    );
-    let order = stack
-        .order_once("ORDER-1", |order| order["status"] == "cancelled")
-        .await;
+    assert_eq!(modify(&stack, "ORDER-1", "captures", json!({})).await.code(), "wrong_state");
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "cancelled").await;
     assert_eq!(order["nextStep"], "none");
     let again = stack.pay("ORDER-1", "ANOTHER-AMZN").await;
     assert_eq!(again.code(), "order_cancelled");
 
     paid(&stack, "ORDER-2").await;
-    assert_eq!(
-        modify(&stack, "ORDER-2", "captures", json!({}))
-            .await
-            .status,
-        202
-    );
-    assert_eq!(
-        modify(&stack, "ORDER-2", "cancels", json!({})).await.code(),
-        "wrong_state"
-    );
+    assert_eq!(modify(&stack, "ORDER-2", "captures", json!({})).await.status, 202);
+    assert_eq!(modify(&stack, "ORDER-2", "cancels", json!({})).await.code(), "wrong_state");
     assert_eq!(sent(&stack, "cancels").len(), 1);
 }
 
@@ -173,21 +124,9 @@ async fn a_payment_is_cancelled_before_its_capture_and_not_after() {
 async fn a_reversal_refunds_what_was_taken() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
-    assert_eq!(
-        modify(&stack, "ORDER-1", "reversals", json!({}))
-            .await
-            .status,
-        202
-    );
-    stack
-        .order_once("ORDER-1", |order| order["status"] == "refunded")
-        .await;
-    assert_eq!(
-        modify(&stack, "ORDER-1", "reversals", json!({}))
-            .await
-            .code(),
-        "wrong_state"
-    );
+    assert_eq!(modify(&stack, "ORDER-1", "reversals", json!({})).await.status, 202);
+    stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
+    assert_eq!(modify(&stack, "ORDER-1", "reversals", json!({})).await.code(), "wrong_state");
 }
 
 #[tokio::test]
@@ -195,37 +134,12 @@ async fn what_cannot_be_is_refused_before_any_call() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
     let refused = [
-        (
-            "captures",
-            json!({"amount": eur(1001)}),
-            422,
-            "amount_exceeds_open",
-        ),
-        (
-            "captures",
-            json!({"amount": {"currency": "USD", "value": 10}}),
-            422,
-            "amount_mismatch",
-        ),
+        ("captures", json!({"amount": eur(1001)}), 422, "amount_exceeds_open"),
+        ("captures", json!({"amount": {"currency": "USD", "value": 10}}), 422, "amount_mismatch"),
         ("captures", json!({"amount": eur(0)}), 422, "invalid_field"),
-        (
-            "captures",
-            json!({"merchantRefundReason": "RETURN"}),
-            422,
-            "unknown_field",
-        ),
-        (
-            "captures",
-            json!({"paymentPspReference": "ANOTHER"}),
-            404,
-            "payment_not_found",
-        ),
-        (
-            "captures",
-            json!({"merchantAccount": "Another"}),
-            403,
-            "wrong_merchant_account",
-        ),
+        ("captures", json!({"merchantRefundReason": "RETURN"}), 422, "unknown_field"),
+        ("captures", json!({"paymentPspReference": "ANOTHER"}), 404, "payment_not_found"),
+        ("captures", json!({"merchantAccount": "Another"}), 403, "wrong_merchant_account"),
         ("cancels", json!({"amount": eur(1)}), 422, "unknown_field"),
         ("refunds", json!({}), 409, "wrong_state"),
         (
@@ -243,13 +157,8 @@ async fn what_cannot_be_is_refused_before_any_call() {
             "{operation} {body}: {answer:?}"
         );
     }
-    assert_eq!(
-        modify(&stack, "NONE", "refunds", json!({})).await.code(),
-        "order_not_found"
-    );
-    let shopper = stack
-        .post("/orders/ORDER-1/captures", &browser("ORDER-1"), &json!({}))
-        .await;
+    assert_eq!(modify(&stack, "NONE", "refunds", json!({})).await.code(), "order_not_found");
+    let shopper = stack.post("/orders/ORDER-1/captures", &browser("ORDER-1"), &json!({})).await;
     assert_eq!(shopper.code(), "merchant_token_required");
 
     let order = stack.order("ORDER-1").await;
@@ -265,28 +174,15 @@ async fn the_same_key_is_one_refund_and_another_key_another() {
     paid(&stack, "ORDER-1").await;
     let path = "/orders/ORDER-1/refunds";
     let body = json!({"amount": eur(300)});
-    let first = stack
-        .post_with_key(path, &backend(), "refund-1", &body)
-        .await;
-    let again = stack
-        .post_with_key(path, &backend(), "refund-1", &body)
-        .await;
+    let first = stack.post_with_key(path, &backend(), "refund-1", &body).await;
+    let again = stack.post_with_key(path, &backend(), "refund-1", &body).await;
     assert_eq!((first.status, again.status), (202, 202));
     assert_eq!(first.body["pspReference"], again.body["pspReference"]);
-    let other = stack
-        .post_with_key(path, &backend(), "refund-1", &json!({"amount": eur(301)}))
-        .await;
+    let other =
+        stack.post_with_key(path, &backend(), "refund-1", &json!({"amount": eur(301)})).await;
     assert_eq!(other.code(), "idempotency_key_reused");
-    assert_eq!(
-        stack
-            .post_with_key(path, &backend(), "refund-2", &body)
-            .await
-            .status,
-        202
-    );
-    let order = stack
-        .order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 600)
-        .await;
+    assert_eq!(stack.post_with_key(path, &backend(), "refund-2", &body).await.status, 202);
+    let order = stack.order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 600).await;
     assert_eq!(order["refundableAmount"], eur(400));
 }
 
@@ -294,14 +190,10 @@ async fn the_same_key_is_one_refund_and_another_key_another() {
 async fn a_refund_whose_answer_was_lost_is_made_once() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
-    stack
-        .adyen()
-        .inject(local::adyen::Fault::drop_after().on("/refunds"));
+    stack.adyen().inject(local::adyen::Fault::drop_after().on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(300)})).await;
     assert_eq!(refund.status, 202, "{refund:?}");
-    let order = stack
-        .order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 300)
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 300).await;
     assert_eq!(order["modifications"].as_array().unwrap().len(), 1);
 }
 
@@ -326,9 +218,7 @@ async fn two_refunds_at_once_never_exceed_what_was_taken() {
     let mut statuses = [one.status, two.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [202, 422]);
-    let order = stack
-        .order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 700)
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 700).await;
     assert_eq!(order["needsAttention"], json!([]));
 }
 
@@ -346,9 +236,7 @@ async fn no_amount_is_all_and_null_is_none() {
 async fn what_became_of_each_is_told() {
     let stack = automatic().await;
     assert_eq!(stack.pay("ORDER-1", "AMZN-REFUND-FAIL").await.status, 200);
-    stack
-        .order_once("ORDER-1", |order| order["confirmed"] == true)
-        .await;
+    stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     let states = |order: &Value| -> Vec<String> {
         let modifications = order["modifications"].as_array().unwrap().iter();
         let state = |it: &Value| it["state"].as_str().unwrap().to_owned();
@@ -356,19 +244,10 @@ async fn what_became_of_each_is_told() {
     };
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(300)})).await;
     assert_eq!(refund.body["state"], "received", "{refund:?}");
-    stack
-        .order_once("ORDER-1", |order| states(order) == ["succeeded"])
-        .await;
-    stack
-        .order_once("ORDER-1", |order| states(order) == ["failed"])
-        .await;
-    stack
-        .adyen()
-        .inject(local::adyen::Fault::error("901").on("/refunds"));
+    stack.order_once("ORDER-1", |order| states(order) == ["succeeded"]).await;
+    stack.order_once("ORDER-1", |order| states(order) == ["failed"]).await;
+    stack.adyen().inject(local::adyen::Fault::error("901").on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(200)})).await;
     assert_eq!(refund.code(), "adyen_configuration");
-    assert_eq!(
-        states(&stack.order("ORDER-1").await),
-        ["failed", "rejected"]
-    );
+    assert_eq!(states(&stack.order("ORDER-1").await), ["failed", "rejected"]);
 }

@@ -16,9 +16,9 @@ fn at<'a>(record: &'a Value, path: &str) -> &'a Value {
 /// pattern says what a leaf may be.
 fn matches(pattern: &Value, record: &Value) -> bool {
     match pattern {
-        Value::Object(members) => members
-            .iter()
-            .all(|(name, pattern)| matches(pattern, &record[name])),
+        Value::Object(members) => {
+            members.iter().all(|(name, pattern)| matches(pattern, &record[name]))
+        }
         _ => {
             assert_eq!(*pattern, json!([{"exists": true}]), "another pattern");
             !record.is_null() && !record.is_object()
@@ -54,11 +54,7 @@ async fn told(stack: &Stack) -> Vec<(Value, Value)> {
 
 /// Every record of the orders table's stream.
 async fn records(stack: &Stack) -> Vec<Value> {
-    let table = stack
-        .dynamodb()
-        .describe_table()
-        .table_name("orders")
-        .send();
+    let table = stack.dynamodb().describe_table().table_name("orders").send();
     let table = table.await.unwrap().table.unwrap();
     let arn = table.latest_stream_arn.unwrap();
     let stream = streams(stack, "DescribeStream", json!({"StreamArn": arn})).await;
@@ -84,10 +80,7 @@ async fn streams(stack: &Stack, operation: &str, body: Value) -> Value {
         .post(stack.bundle.dynamodb_url())
         .header("content-type", "application/x-amz-json-1.0")
         .header("x-amz-date", "20260101T000000Z")
-        .header(
-            "x-amz-target",
-            format!("DynamoDBStreams_20120810.{operation}"),
-        )
+        .header("x-amz-target", format!("DynamoDBStreams_20120810.{operation}"))
         .header(
             "authorization",
             format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host, Signature=0"),
@@ -105,34 +98,23 @@ async fn one_change_of_an_order_s_status_is_one_event() {
     let stack = Stack::with_variables(&[("CAPTURE", "manual")]).await;
     let answer = stack.pay("ORDER-1", "160583287597AMZN").await;
     assert_eq!(answer.body["resultCode"], "Authorised");
-    let order = stack
-        .order_once("ORDER-1", |order| order["confirmed"] == true)
-        .await;
+    let order = stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     // What changes no status is no event: the confirmation, or one that comes twice.
     let payment = order["pspReference"].as_str().unwrap();
-    let repeated = Event::new(
-        "AUTHORISATION",
-        "ADYEN_MERCHANT_ACCOUNT",
-        payment,
-        "ORDER-1",
-    );
+    let repeated = Event::new("AUTHORISATION", "ADYEN_MERCHANT_ACCOUNT", payment, "ORDER-1");
     stack.adyen().notify(&repeated).unwrap();
     for (operation, status) in [("captures", "captured"), ("refunds", "refunded")] {
         let path = format!("/orders/ORDER-1/{operation}");
         let answer = stack.post(&path, &backend(), &json!({})).await;
         assert_eq!(answer.status, 202, "{answer:?}");
-        stack
-            .order_once("ORDER-1", |order| order["status"] == status)
-            .await;
+        stack.order_once("ORDER-1", |order| order["status"] == status).await;
     }
     stack.pay("ORDER-2", "160583287597AMZN-REFUSED").await;
 
     let told = told(&stack).await;
 
     let of = |reference: &str| {
-        let events = told
-            .iter()
-            .filter(|(_, detail)| detail["reference"] == reference);
+        let events = told.iter().filter(|(_, detail)| detail["reference"] == reference);
         let events = events.map(|(kind, detail)| {
             assert_eq!(*kind, detail["status"]);
             let text = |member: &str| detail[member].as_str().unwrap().to_owned();
@@ -150,10 +132,7 @@ async fn one_change_of_an_order_s_status_is_one_event() {
             change("captured", "refunded"),
         ]
     );
-    assert_eq!(
-        of("ORDER-2"),
-        [change("created", "pending"), change("pending", "refused")]
-    );
+    assert_eq!(of("ORDER-2"), [change("created", "pending"), change("pending", "refused")]);
 }
 
 #[tokio::test]

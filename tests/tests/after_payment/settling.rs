@@ -59,18 +59,11 @@ async fn what_a_browser_brought_back_just_now_is_left_alone() {
     let late = Fault::answer_late(Duration::from_secs(3));
     stack.adyen().inject(late.on("/payments/details"));
     let posted = async {
-        let answer = stack
-            .post("/payments/details", &browser("ORDER-1"), &details)
-            .await;
+        let answer = stack.post("/payments/details", &browser("ORDER-1"), &details).await;
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
     };
     let schedule = async {
-        while stack
-            .adyen()
-            .books()
-            .calls_to("/payments/details")
-            .is_empty()
-        {
+        while stack.adyen().books().calls_to("/payments/details").is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let report = stack.bundle.settle().await.unwrap();
@@ -84,23 +77,15 @@ async fn what_a_browser_brought_back_just_now_is_left_alone() {
 async fn a_doubt_that_adyen_ends_without_a_payment_needs_nobody_any_more() {
     let stack = Stack::start().await;
     let details = comes_back_late(&stack).await;
-    let post = async || {
-        stack
-            .post("/payments/details", &browser("ORDER-1"), &details)
-            .await
-    };
-    stack
-        .adyen()
-        .inject(Fault::status(500).on("/payments/details"));
+    let post = async || stack.post("/payments/details", &browser("ORDER-1"), &details).await;
+    stack.adyen().inject(Fault::status(500).on("/payments/details"));
     assert_eq!(post().await.status, 202);
     an_hour_passes(&stack, "ORDER-1").await;
     assert_eq!(stack.bundle.settle().await.unwrap().unknown, 1);
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
 
-    stack
-        .adyen()
-        .inject(Fault::error("702").on("/payments/details"));
+    stack.adyen().inject(Fault::error("702").on("/payments/details"));
     assert_eq!(post().await.code(), "adyen_rejected");
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!([]));
@@ -132,10 +117,7 @@ async fn store(stack: &Stack, amazon_pay_token: &str) -> String {
         "storePaymentMethod": true, "shopperReference": "shopper-1",
         "recurringProcessingModel": "Subscription",
     });
-    assert_eq!(
-        stack.post("/payments", &backend(), &first).await.status,
-        200
-    );
+    assert_eq!(stack.post("/payments", &backend(), &first).await.status, 200);
     loop {
         let stored = stored(stack).await;
         if let Some(token) = stored["storedPaymentMethodId"].as_str() {
@@ -186,9 +168,7 @@ async fn a_charge_in_doubt_is_asked_about_with_its_key() {
 async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN").await;
-    stack
-        .order_once("ORDER-1", |order| order["confirmed"] == true)
-        .await;
+    stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     stack.adyen().hold_webhooks();
     // Once it arrives and is not answered, once it does not arrive.
     let nothing = || local::adyen::Answer::text(500, "text/plain", "oops");
@@ -200,13 +180,8 @@ async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
         let body = json!({
             "amount": {"currency": "EUR", "value": value}, "merchantRefundReason": "RETURN",
         });
-        let answer = stack
-            .post("/orders/ORDER-1/refunds", &backend(), &body)
-            .await;
-        assert_eq!(
-            (answer.status, &answer.body["state"]),
-            (202, &json!("requested"))
-        );
+        let answer = stack.post("/orders/ORDER-1/refunds", &backend(), &body).await;
+        assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
     }
     assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
 
@@ -231,19 +206,13 @@ async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
 async fn a_refund_that_stays_in_doubt_needs_a_person() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN").await;
-    stack
-        .order_once("ORDER-1", |order| order["confirmed"] == true)
-        .await;
+    stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     for _ in 0..2 {
         let nothing = local::adyen::Answer::text(500, "text/plain", "oops");
-        stack
-            .adyen()
-            .inject(local::adyen::Fault::instead(nothing).on("/refunds"));
+        stack.adyen().inject(local::adyen::Fault::instead(nothing).on("/refunds"));
     }
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
-    stack
-        .post("/orders/ORDER-1/refunds", &backend(), &body)
-        .await;
+    stack.post("/orders/ORDER-1/refunds", &backend(), &body).await;
     an_hour_passes(&stack, "ORDER-1").await;
     let report = stack.bundle.settle().await.unwrap();
     assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");

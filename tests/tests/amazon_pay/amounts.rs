@@ -2,10 +2,7 @@ use shared::amazon_pay::Price;
 use shared::amount::Amount;
 
 fn amount(currency: &str, value: i64) -> Amount {
-    Amount {
-        currency: currency.parse().unwrap(),
-        value,
-    }
+    Amount { currency: currency.parse().unwrap(), value }
 }
 
 #[test]
@@ -55,10 +52,7 @@ fn an_amount_is_recognised_however_many_decimals_it_is_written_with() {
         ("", "EUR", 1, false),
         ("99999999999999999999", "EUR", 1, false),
     ] {
-        let price = Price {
-            amount: text.to_owned(),
-            currency_code: currency.to_owned(),
-        };
+        let price = Price { amount: text.to_owned(), currency_code: currency.to_owned() };
         assert_eq!(price.is(&amount(currency, value)), is, "{text} {currency}");
     }
     let euros = Price::from(&amount("EUR", 1000));

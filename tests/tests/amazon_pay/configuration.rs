@@ -30,11 +30,7 @@ async fn with_some_variables_all_that_are_missing_are_named() {
         let env = [(only.to_owned(), value.to_owned())].into_iter().collect();
         let error = read(&env).await.unwrap_err().to_string();
         for name in missing {
-            assert_eq!(
-                error.contains(name),
-                !name.starts_with(only),
-                "{only}: {error}"
-            );
+            assert_eq!(error.contains(name), !name.starts_with(only), "{only}: {error}");
         }
     }
 }
@@ -73,10 +69,7 @@ async fn the_sandbox_must_be_named_where_the_key_does_not_say() {
         ("AG1", "", None),
         ("LIVE-1", "true", None),
     ] {
-        let changed = [
-            ("AMAZON_PAY_PUBLIC_KEY_ID", id),
-            ("AMAZON_PAY_SANDBOX", sandbox),
-        ];
+        let changed = [("AMAZON_PAY_PUBLIC_KEY_ID", id), ("AMAZON_PAY_SANDBOX", sandbox)];
         let env = variables(&Options::default(), "https://example.com", &changed);
         match (read(&env).await, expected) {
             (Ok(Some(read)), Some(expected)) => assert_eq!(read.sandbox, expected, "{id}"),
@@ -96,20 +89,13 @@ async fn the_path_says_what_the_key_does_not() {
         ("AG1", true, "/sandbox/v2/checkoutSessions/S"),
         ("AG1", false, "/live/v2/checkoutSessions/S"),
     ] {
-        let options = Options {
-            public_key_id: id.into(),
-            sandbox,
-            ..Options::default()
-        };
+        let options = Options { public_key_id: id.into(), sandbox, ..Options::default() };
         let amazon = Simulator::start(options.clone()).await.unwrap();
         let env = variables(&options, amazon.url(), &[]);
         let client = read(&env).await.unwrap().unwrap().client;
         let until = Instant::now() + Duration::from_secs(5);
 
-        let problem = client
-            .checkout_session(&"S".parse().unwrap(), until)
-            .await
-            .unwrap_err();
+        let problem = client.checkout_session(&"S".parse().unwrap(), until).await.unwrap_err();
 
         assert_eq!(problem, SessionProblem::Unknown);
         let books = amazon.books();

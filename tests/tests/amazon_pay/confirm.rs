@@ -30,22 +30,13 @@ async fn a_shopper_walks_from_the_button_to_a_token() {
     );
     let page = shop.visit(redirect).await.text().await.unwrap();
     assert!(page.contains("Pay EUR 10.00 for ORDER-1?"), "{page}");
-    assert_eq!(
-        shop.session(&id).amazon_pay_token(),
-        None,
-        "not confirmed yet"
-    );
+    assert_eq!(shop.session(&id).amazon_pay_token(), None, "not confirmed yet");
     let back = location(&shop.visit(&format!("{redirect}?answer=pay")).await);
     assert!(back.starts_with(RESULT));
     assert_eq!(session_id(&back), id);
     let session = shop.session(&id);
     assert_eq!(session.state, State::Open);
-    assert!(
-        session
-            .amazon_pay_token()
-            .unwrap()
-            .ends_with("AMZN-REFUSED")
-    );
+    assert!(session.amazon_pay_token().unwrap().ends_with("AMZN-REFUSED"));
 }
 
 #[tokio::test]
@@ -55,9 +46,7 @@ async fn the_update_says_what_an_acquirer_needs_and_no_more() {
     shop.confirm(&id, &browser("ORDER-1"), None).await;
 
     let books = shop.books();
-    let [update] = books.calls.as_slice() else {
-        panic!("{books:?}")
-    };
+    let [update] = books.calls.as_slice() else { panic!("{books:?}") };
     assert!(update.verified);
     assert_eq!(update.path, format!("/v2/checkoutSessions/{id}"));
     assert_eq!(
@@ -84,11 +73,8 @@ async fn the_amount_set_last_is_what_the_shopper_pays() {
         assert_eq!(shop.session("S1").charge_amount.unwrap().amount, amount);
     }
     let books = shop.books();
-    let keys: BTreeSet<_> = books
-        .calls
-        .iter()
-        .map(|call| call.idempotency_key().unwrap())
-        .collect();
+    let keys: BTreeSet<_> =
+        books.calls.iter().map(|call| call.idempotency_key().unwrap()).collect();
     assert_eq!(keys.len(), 3);
     for key in keys {
         assert_eq!(key.len(), 32);
@@ -123,9 +109,7 @@ async fn a_browser_cannot_change_the_price() {
     assert!(shop.books().calls.is_empty(), "Amazon Pay was not asked");
 
     let repeated = json!({"reference": "ORDER-1", "amount": {"currency": "EUR", "value": 1000}});
-    let answer = shop
-        .confirm("S1", &browser("ORDER-1"), Some(&repeated))
-        .await;
+    let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&repeated)).await;
     assert_eq!(answer.status, 200);
     let price = shop.session("S1").charge_amount.unwrap();
     assert_eq!(price.amount, "10.00");
@@ -138,20 +122,14 @@ async fn the_backend_names_order_and_amount() {
     for (body, field) in [
         (None, "reference"),
         (Some(json!({"reference": "ORDER-1"})), "amount"),
-        (
-            Some(json!({"amount": {"currency": "EUR", "value": 1}})),
-            "reference",
-        ),
+        (Some(json!({"amount": {"currency": "EUR", "value": 1}})), "reference"),
     ] {
         let answer = shop.confirm("S1", &backend(), body.as_ref()).await;
         assert_eq!((answer.status, answer.code()), (422, "missing_field"));
         assert_eq!(answer.body["field"], field);
     }
     let order = json!({"reference": "ORDER-9", "amount": {"currency": "EUR", "value": 99}});
-    assert_eq!(
-        shop.confirm("S1", &backend(), Some(&order)).await.status,
-        200
-    );
+    assert_eq!(shop.confirm("S1", &backend(), Some(&order)).await.status, 200);
     let session = shop.session("S1");
     assert_eq!(session.merchant_reference_id.as_deref(), Some("ORDER-9"));
     assert_eq!(session.charge_amount.unwrap().amount, "0.99");
@@ -159,15 +137,9 @@ async fn the_backend_names_order_and_amount() {
 
 #[tokio::test]
 async fn amounts_have_their_currencys_decimals() {
-    for (currency, value, amount) in [
-        ("JPY", 10, "10"),
-        ("GBP", 5, "0.05"),
-        ("EUR", 1000, "10.00"),
-    ] {
-        let options = Options {
-            ledger_currency: currency.into(),
-            ..Options::default()
-        };
+    for (currency, value, amount) in [("JPY", 10, "10"), ("GBP", 5, "0.05"), ("EUR", 1000, "10.00")]
+    {
+        let options = Options { ledger_currency: currency.into(), ..Options::default() };
         let shop = Shop::simulating(options, &[]).await;
         shop.amazon().open("S1");
         let token = browser_with(json!({
@@ -178,10 +150,7 @@ async fn amounts_have_their_currencys_decimals() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(
             shop.session("S1").charge_amount,
-            Some(Price {
-                amount: amount.into(),
-                currency_code: currency.into()
-            })
+            Some(Price { amount: amount.into(), currency_code: currency.into() })
         );
     }
 }
@@ -231,30 +200,10 @@ async fn an_id_leads_nowhere_else() {
 async fn a_session_that_is_over_has_to_be_begun_again() {
     let shop = Shop::open().await;
     for (id, state, reason, code) in [
-        (
-            "S1",
-            State::Canceled,
-            Some("BuyerCanceled"),
-            "checkout_session_canceled",
-        ),
-        (
-            "S2",
-            State::Canceled,
-            Some("Declined"),
-            "checkout_session_canceled",
-        ),
-        (
-            "S3",
-            State::Canceled,
-            Some("AmazonCanceled"),
-            "checkout_session_canceled",
-        ),
-        (
-            "S4",
-            State::Canceled,
-            Some("Expired"),
-            "checkout_session_expired",
-        ),
+        ("S1", State::Canceled, Some("BuyerCanceled"), "checkout_session_canceled"),
+        ("S2", State::Canceled, Some("Declined"), "checkout_session_canceled"),
+        ("S3", State::Canceled, Some("AmazonCanceled"), "checkout_session_canceled"),
+        ("S4", State::Canceled, Some("Expired"), "checkout_session_expired"),
         ("S5", State::Completed, None, "checkout_session_completed"),
     ] {
         shop.amazon().open(id);
@@ -269,10 +218,7 @@ async fn a_session_that_is_over_has_to_be_begun_again() {
 
 #[tokio::test]
 async fn a_session_expires() {
-    let options = Options {
-        session_life: Duration::ZERO,
-        ..Options::default()
-    };
+    let options = Options { session_life: Duration::ZERO, ..Options::default() };
     let shop = Shop::simulating(options, &[]).await;
     shop.amazon().open("S1");
     let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
@@ -297,11 +243,7 @@ async fn what_passes_is_tried_again() {
         let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
         assert_eq!(answer.status, 200, "{status}: {answer:?}");
         let books = shop.books();
-        let keys: Vec<_> = books
-            .calls
-            .iter()
-            .map(|call| call.idempotency_key())
-            .collect();
+        let keys: Vec<_> = books.calls.iter().map(|call| call.idempotency_key()).collect();
         assert_eq!(keys.len(), 3);
         assert!(keys.iter().all(|key| *key == keys[0]));
     }
@@ -344,12 +286,7 @@ async fn what_does_not_pass_is_not_tried_again() {
         (400, "InvalidParameterValue", 422, "amazon_pay_rejected"),
         (400, "DuplicateIdempotencyKey", 422, "amazon_pay_rejected"),
         (401, "UnauthorizedAccess", 502, "amazon_pay_configuration"),
-        (
-            403,
-            "InvalidRequestSignature",
-            502,
-            "amazon_pay_configuration",
-        ),
+        (403, "InvalidRequestSignature", 502, "amazon_pay_configuration"),
         (403, "InvalidAccountStatus", 502, "amazon_pay_configuration"),
         (301, "", 502, "amazon_pay_unavailable"),
     ] {
@@ -359,11 +296,7 @@ async fn what_does_not_pass_is_not_tried_again() {
         let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
         is_problem(&answer, answered, code, "showError");
         assert_eq!(shop.books().calls.len(), 1, "{reason}");
-        let shown = if code == "amazon_pay_rejected" {
-            json!(reason)
-        } else {
-            Value::Null
-        };
+        let shown = if code == "amazon_pay_rejected" { json!(reason) } else { Value::Null };
         assert_eq!(answer.body["reasonCode"], shown);
     }
 }

@@ -106,10 +106,7 @@ async fn a_shopper_who_agrees_to_store_is_told_of_later_payments() {
         "recurringMetadata": {"frequency": monthly},
     }));
     let button = shop.create(&shopper(), &body).await;
-    assert_eq!(
-        payload(&button.body)["recurringMetadata"]["frequency"],
-        monthly
-    );
+    assert_eq!(payload(&button.body)["recurringMetadata"]["frequency"], monthly);
 
     let page = location(&shop.press(&button.body).await);
     let text = shop.visit(&page).await.text().await.unwrap();
@@ -162,20 +159,13 @@ async fn what_a_browser_says_must_be_what_its_token_says() {
 
 #[tokio::test]
 async fn a_browser_returns_to_allowed_origins_alone() {
-    let shop = Shop::with(&[(
-        "ALLOWED_ORIGINS",
-        "https://shop.example,https://m.shop.example",
-    )])
-    .await;
+    let shop =
+        Shop::with(&[("ALLOWED_ORIGINS", "https://shop.example,https://m.shop.example")]).await;
     let token = browser("ORDER-1");
     assert_eq!(shop.create(&token, &urls()).await.status, 200);
     let mobile = urls_and(json!({"checkoutCancelUrl": "https://m.shop.example/"}));
     assert_eq!(shop.create(&token, &mobile).await.status, 200);
-    for field in [
-        "checkoutReviewReturnUrl",
-        "checkoutResultReturnUrl",
-        "checkoutCancelUrl",
-    ] {
+    for field in ["checkoutReviewReturnUrl", "checkoutResultReturnUrl", "checkoutCancelUrl"] {
         for url in [
             "https://evil.example/review",
             "https://shop.example.evil.example/",
@@ -185,11 +175,7 @@ async fn a_browser_returns_to_allowed_origins_alone() {
             let mut body = urls();
             body[field] = json!(url);
             let answer = shop.create(&token, &body).await;
-            assert_eq!(
-                (answer.status, answer.code()),
-                (422, "return_url_not_allowed"),
-                "{url}"
-            );
+            assert_eq!((answer.status, answer.code()), (422, "return_url_not_allowed"), "{url}");
             assert_eq!(answer.body["field"], field);
             // The backend knows where its shoppers go.
             assert_eq!(shop.create(&backend(), &body).await.status, 200);
@@ -203,26 +189,14 @@ async fn what_is_missing_or_malformed_is_named() {
     let token = browser("ORDER-1");
     for (body, code, field) in [
         (json!({}), "missing_field", "checkoutReviewReturnUrl"),
-        (
-            json!({"checkoutReviewReturnUrl": REVIEW}),
-            "missing_field",
-            "checkoutResultReturnUrl",
-        ),
+        (json!({"checkoutReviewReturnUrl": REVIEW}), "missing_field", "checkoutResultReturnUrl"),
         (
             urls_and(json!({"checkoutReviewReturnUrl": "/review"})),
             "invalid_field",
             "checkoutReviewReturnUrl",
         ),
-        (
-            urls_and(json!({"storeId": "x"})),
-            "unknown_field",
-            "storeId",
-        ),
-        (
-            urls_and(json!({"scopes": ["everything"]})),
-            "invalid_field",
-            "scopes[0]",
-        ),
+        (urls_and(json!({"storeId": "x"})), "unknown_field", "storeId"),
+        (urls_and(json!({"scopes": ["everything"]})), "invalid_field", "scopes[0]"),
         (
             urls_and(
                 json!({"recurringMetadata": {"frequency": {"unit": "Month", "value": "often"}}}),
@@ -240,11 +214,7 @@ async fn what_is_missing_or_malformed_is_named() {
 #[tokio::test]
 async fn a_shopper_comes_back_by_https_or_to_this_machine() {
     let shop = Shop::open().await;
-    for field in [
-        "checkoutReviewReturnUrl",
-        "checkoutResultReturnUrl",
-        "checkoutCancelUrl",
-    ] {
+    for field in ["checkoutReviewReturnUrl", "checkoutResultReturnUrl", "checkoutCancelUrl"] {
         for (url, allowed) in [
             ("https://shop.example/", true),
             ("http://localhost:3000/", true),
@@ -319,10 +289,7 @@ async fn scopes_are_the_callers_choice() {
     let shop = Shop::open().await;
     let body = urls_and(json!({"scopes": ["name", "postalCode"]}));
     let button = shop.create(&browser("ORDER-1"), &body).await;
-    assert_eq!(
-        payload(&button.body)["scopes"],
-        json!(["name", "postalCode"])
-    );
+    assert_eq!(payload(&button.body)["scopes"], json!(["name", "postalCode"]));
 }
 
 #[tokio::test]
@@ -341,16 +308,10 @@ async fn without_an_account_at_amazon_pay_nothing_is_implemented() {
     let token = browser("ORDER-1");
 
     let answer = stack.post("/checkoutSessions", &token, &urls()).await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (501, "amazon_pay_not_configured")
-    );
+    assert_eq!((answer.status, answer.code()), (501, "amazon_pay_not_configured"));
     let patch = stack.request(reqwest::Method::PATCH, "/checkoutSessions/S");
     let answer = tests::Answer::of(patch.bearer_auth(&token)).await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (501, "amazon_pay_not_configured")
-    );
+    assert_eq!((answer.status, answer.code()), (501, "amazon_pay_not_configured"));
     let answer = stack.post("/checkoutSessions", "nobody", &urls()).await;
     assert_eq!(answer.status, 401);
 }

@@ -12,19 +12,13 @@ fn with_session(id: &str) -> Value {
 
 async fn pay(shop: &Shop, reference: &str, session: &str) -> Answer {
     let body = with_session(session);
-    shop.stack
-        .post("/payments", &browser(reference), &body)
-        .await
+    shop.stack.post("/payments", &browser(reference), &body).await
 }
 
 /// What reached Adyen's `/payments`.
 fn charged(shop: &Shop) -> Vec<Value> {
     let books = shop.stack.adyen().books();
-    books
-        .calls_to("/payments")
-        .iter()
-        .map(|call| call.body.clone())
-        .collect()
+    books.calls_to("/payments").iter().map(|call| call.body.clone()).collect()
 }
 
 #[tokio::test]
@@ -37,18 +31,14 @@ async fn the_session_s_token_goes_to_adyen() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.body["resultCode"], "Authorised");
     let charged = charged(&shop);
-    let [sent] = charged.as_slice() else {
-        panic!("{charged:?}")
-    };
+    let [sent] = charged.as_slice() else { panic!("{charged:?}") };
     assert_eq!(
         sent["paymentMethod"],
         json!({"type": "amazonpay", "amazonPayToken": shop.session("S1").amazon_pay_token()})
     );
     assert_eq!(shop.books().completions(), 0);
     assert_eq!(shop.session("S1").state, State::Open);
-    shop.stack
-        .order_once("ORDER-1", |order| order["confirmed"] == true)
-        .await;
+    shop.stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
 }
 
 #[tokio::test]
@@ -74,11 +64,7 @@ async fn the_same_session_again_is_the_same_payment() {
 async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
     let shop = Shop::open().await;
     let amazon = shop.amazon();
-    for (id, reason) in [
-        ("LEFT", "BuyerCanceled"),
-        ("LATE", "Expired"),
-        ("NO-CARD", "Declined"),
-    ] {
+    for (id, reason) in [("LEFT", "BuyerCanceled"), ("LATE", "Expired"), ("NO-CARD", "Declined")] {
         amazon.confirmed(id, "10.00", "EUR");
         amazon.end(id, State::Canceled, Some(reason));
     }
@@ -110,10 +96,7 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
         amazon.inject(Fault::status(500));
     }
     let answer = pay(&shop, "ORDER-1", "CHEAP").await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (502, "amazon_pay_unavailable")
-    );
+    assert_eq!((answer.status, answer.code()), (502, "amazon_pay_unavailable"));
 
     assert!(charged(&shop).is_empty());
     let order = shop.stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;
@@ -126,21 +109,12 @@ async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
     shop.amazon().confirmed("S1-TIMEOUT", "10.00", "EUR");
     shop.stack.adyen().inject(local::adyen::Fault::status(500));
     let first = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
-    assert_eq!(
-        (first.status, &first.body["nextStep"]),
-        (202, &json!("wait")),
-        "{first:?}"
-    );
-    shop.amazon()
-        .end("S1-TIMEOUT", State::Canceled, Some("Expired"));
+    assert_eq!((first.status, &first.body["nextStep"]), (202, &json!("wait")), "{first:?}");
+    shop.amazon().end("S1-TIMEOUT", State::Canceled, Some("Expired"));
 
     let again = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
 
-    assert_eq!(
-        (again.status, &again.body["nextStep"]),
-        (202, &json!("wait")),
-        "{again:?}"
-    );
+    assert_eq!((again.status, &again.body["nextStep"]), (202, &json!("wait")), "{again:?}");
     assert_eq!(charged(&shop).len(), 1);
 }
 
@@ -189,11 +163,7 @@ async fn a_session_comes_alone_and_as_amazon_pay() {
             "invalid_field",
             "paymentMethod",
         ),
-        (
-            json!({"amazonCheckoutSessionId": "S1"}),
-            "missing_field",
-            "paymentMethod.type",
-        ),
+        (json!({"amazonCheckoutSessionId": "S1"}), "missing_field", "paymentMethod.type"),
         (
             json!({"type": "scheme", "amazonCheckoutSessionId": "S1"}),
             "invalid_field",
@@ -224,12 +194,7 @@ async fn a_session_comes_alone_and_as_amazon_pay() {
 async fn without_amazon_pay_of_its_own_a_deployment_takes_tokens_only() {
     let stack = Shop::unregistered().await;
 
-    let answer = stack
-        .post("/payments", &browser("ORDER-1"), &with_session("S1"))
-        .await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (501, "amazon_pay_not_configured")
-    );
+    let answer = stack.post("/payments", &browser("ORDER-1"), &with_session("S1")).await;
+    assert_eq!((answer.status, answer.code()), (501, "amazon_pay_not_configured"));
     assert_eq!(stack.pay("ORDER-1", "160583287597AMZN").await.status, 200);
 }

@@ -93,22 +93,10 @@ const VECTORS: [Vector; 7] = [
 #[test]
 fn a_request_has_one_canonical_form() {
     for vector in VECTORS {
-        let Vector {
-            method,
-            path,
-            query,
-            canonical_query,
-            hash,
-        } = vector;
+        let Vector { method, path, query, canonical_query, hash } = vector;
         let headers = headers();
-        let canonical = Request {
-            method,
-            path,
-            query,
-            headers: &headers,
-            payload: b"",
-        }
-        .canonical();
+        let canonical =
+            Request { method, path, query, headers: &headers, payload: b"" }.canonical();
 
         assert_eq!(
             canonical,
@@ -120,20 +108,14 @@ fn a_request_has_one_canonical_form() {
                  accept;content-type;x-amz-pay-date;x-amz-pay-host;x-amz-pay-region\n{NO_PAYLOAD}"
             )
         );
-        assert_eq!(
-            string_to_sign(&canonical),
-            format!("AMZN-PAY-RSASSA-PSS-V2\n{hash}")
-        );
+        assert_eq!(string_to_sign(&canonical), format!("AMZN-PAY-RSASSA-PSS-V2\n{hash}"));
     }
 }
 
 #[test]
 fn the_payload_and_the_idempotency_key_are_signed_too() {
     let mut headers = headers();
-    headers.insert(
-        "x-amz-pay-idempotency-key",
-        "0123456789abcdef0123456789abcdef".to_owned(),
-    );
+    headers.insert("x-amz-pay-idempotency-key", "0123456789abcdef0123456789abcdef".to_owned());
     let canonical = Request {
         method: "PATCH",
         path: "/v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275",
@@ -161,40 +143,27 @@ fn the_payload_and_the_idempotency_key_are_signed_too() {
 #[test]
 fn a_buttons_payload_is_hashed_as_it_is() {
     for (payload, hash) in [
-        (
-            BUTTON,
-            "3eb2f609ac8089d5653232ba2bfb4797936e8dc0919d76f9782baa6be0401a35",
-        ),
+        (BUTTON, "3eb2f609ac8089d5653232ba2bfb4797936e8dc0919d76f9782baa6be0401a35"),
         // Amazon Pay's own example.
         (
             r#"{"storeId":"amzn1.application-oa2-client.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx","webCheckoutDetails":{"checkoutReviewReturnUrl":"https://localhost/test/CheckoutReview.php","checkoutResultReturnUrl":"https://localhost/test/CheckoutResult.php"}}"#,
             "8dec52d799607be40f82d5c8e7ecb6c171e6591c41b1111a576b16076c89381c",
         ),
-        (
-            r#"{"storeId":"ü"}"#,
-            "689c75948c53965f00832b6d80ac3b577f34415ef131d651375ced39bf9ae477",
-        ),
+        (r#"{"storeId":"ü"}"#, "689c75948c53965f00832b6d80ac3b577f34415ef131d651375ced39bf9ae477"),
     ] {
-        assert_eq!(
-            string_to_sign(payload),
-            format!("AMZN-PAY-RSASSA-PSS-V2\n{hash}")
-        );
+        assert_eq!(string_to_sign(payload), format!("AMZN-PAY-RSASSA-PSS-V2\n{hash}"));
     }
 }
 
 fn verifies(text: &str, signature: &str) -> bool {
-    let base64: String = PUBLIC_KEY
-        .lines()
-        .filter(|line| !line.starts_with('-'))
-        .collect();
+    let base64: String = PUBLIC_KEY.lines().filter(|line| !line.starts_with('-')).collect();
     let key = UnparsedPublicKey::new(
         // RSASSA-PSS with SHA-256 and a salt of 32 bytes; another salt does not verify.
         &RSA_PSS_2048_8192_SHA256,
         BASE64_STANDARD.decode(base64).unwrap(),
     );
     let signature = BASE64_STANDARD.decode(signature).unwrap();
-    key.verify(string_to_sign(text).as_bytes(), &signature)
-        .is_ok()
+    key.verify(string_to_sign(text).as_bytes(), &signature).is_ok()
 }
 
 #[test]
@@ -212,17 +181,11 @@ fn what_is_signed_verifies_and_nothing_else_does() {
 /// The same key as PKCS#1: what PKCS#8 wraps.
 fn as_pkcs1(pkcs8: &str) -> String {
     const WRAPPING: usize = 26;
-    let base64: String = pkcs8
-        .lines()
-        .filter(|line| !line.starts_with('-'))
-        .collect();
+    let base64: String = pkcs8.lines().filter(|line| !line.starts_with('-')).collect();
     let der = BASE64_STANDARD.decode(base64).unwrap();
     let base64 = BASE64_STANDARD.encode(&der[WRAPPING..]);
-    let lines: Vec<_> = base64
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
+    let lines: Vec<_> =
+        base64.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
     format!(
         "-----BEGIN RSA PRIVATE KEY-----\n{}\n-----END RSA PRIVATE KEY-----\n",
         lines.join("\n")
@@ -265,14 +228,8 @@ fn what_is_no_private_rsa_key_is_refused_and_not_quoted() {
 #[test]
 fn a_requests_headers_are_those_that_amazon_pay_wants() {
     let key = PrivateKey::from_pem(PRIVATE_KEY).unwrap();
-    let signer = Signer {
-        key: &key,
-        public_key_id: "SANDBOX-AG1",
-        region: Region::Eu,
-    };
-    let url = "https://pay-api.amazon.eu/v2/checkoutSessions/S"
-        .parse()
-        .unwrap();
+    let signer = Signer { key: &key, public_key_id: "SANDBOX-AG1", region: Region::Eu };
+    let url = "https://pay-api.amazon.eu/v2/checkoutSessions/S".parse().unwrap();
     let now: Timestamp = "2026-11-23T08:09:10.999Z".parse().unwrap();
 
     let got = signer.headers("GET", &url, b"", None, now).unwrap();

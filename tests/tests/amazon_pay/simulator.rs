@@ -38,10 +38,7 @@ impl Signed {
     async fn send(&self) -> u16 {
         let (status, body) = send(self.request()).await;
         if status != 200 {
-            assert!(
-                body["reasonCode"].is_string() && body["message"].is_string(),
-                "{body}"
-            );
+            assert!(body["reasonCode"].is_string() && body["message"].is_string(), "{body}");
         }
         status
     }
@@ -53,23 +50,15 @@ fn signed(amazon: &Simulator, method: Method, path: &str, body: &str) -> Signed 
 
 fn signed_at(amazon: &Simulator, method: Method, path: &str, body: &str, at: Timestamp) -> Signed {
     let key = PrivateKey::from_pem(PRIVATE_KEY).unwrap();
-    let signer = Signer {
-        key: &key,
-        public_key_id: PUBLIC_KEY_ID,
-        region: Region::Eu,
-    };
+    let signer = Signer { key: &key, public_key_id: PUBLIC_KEY_ID, region: Region::Eu };
     let url: Url = format!("{}{path}", amazon.url()).parse().unwrap();
     let idempotency_key = (!body.is_empty()).then_some("key-1");
-    let headers = signer
-        .headers(method.as_str(), &url, body.as_bytes(), idempotency_key, at)
-        .unwrap();
+    let headers =
+        signer.headers(method.as_str(), &url, body.as_bytes(), idempotency_key, at).unwrap();
     Signed {
         method,
         url,
-        headers: headers
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         body: body.to_owned(),
     }
 }
@@ -86,10 +75,7 @@ async fn what_was_signed_is_accepted() {
     let amazon = amazon().await;
     let path = "/v2/checkoutSessions/S1";
     assert_eq!(signed(&amazon, Method::GET, path, "").send().await, 200);
-    assert_eq!(
-        signed(&amazon, Method::PATCH, path, UPDATE).send().await,
-        200
-    );
+    assert_eq!(signed(&amazon, Method::PATCH, path, UPDATE).send().await, 200);
     let query = format!("{path}?b=%C3%BC%20*&a=1&a=0");
     assert_eq!(signed(&amazon, Method::GET, &query, "").send().await, 200);
     assert!(amazon.books().calls.iter().all(|call| call.verified));
@@ -98,12 +84,7 @@ async fn what_was_signed_is_accepted() {
 #[tokio::test]
 async fn one_changed_byte_is_refused() {
     let amazon = amazon().await;
-    let original = signed(
-        &amazon,
-        Method::PATCH,
-        "/v2/checkoutSessions/S1?a=1",
-        UPDATE,
-    );
+    let original = signed(&amazon, Method::PATCH, "/v2/checkoutSessions/S1?a=1", UPDATE);
     assert_eq!(original.send().await, 200);
 
     let mut changed: Vec<(String, Signed)> = Vec::new();
@@ -113,9 +94,7 @@ async fn one_changed_byte_is_refused() {
         changed.push((what.to_owned(), request));
     };
     change("method", &|request| request.method = Method::GET);
-    change("path", &|request| {
-        request.url.set_path("/v2/checkoutSessions/S2")
-    });
+    change("path", &|request| request.url.set_path("/v2/checkoutSessions/S2"));
     change("query", &|request| request.url.set_query(Some("a=2")));
     change("no query", &|request| request.url.set_query(None));
     for at in 0..UPDATE.len() {
@@ -141,9 +120,7 @@ async fn one_changed_byte_is_refused() {
             change(&format!("{name} at {at}"), &|request| {
                 let mut bytes = value.as_bytes().to_vec();
                 bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
-                request
-                    .headers
-                    .insert(name.clone(), String::from_utf8(bytes).unwrap());
+                request.headers.insert(name.clone(), String::from_utf8(bytes).unwrap());
             });
         }
     }
@@ -159,12 +136,7 @@ async fn one_changed_byte_is_refused() {
         let status = request.send().await;
         assert!(matches!(status, 400 | 403), "{what}: {status}");
     }
-    let accepted = amazon
-        .books()
-        .calls
-        .iter()
-        .filter(|call| call.verified)
-        .count();
+    let accepted = amazon.books().calls.iter().filter(|call| call.verified).count();
     assert_eq!(accepted, 1);
 }
 
@@ -181,12 +153,7 @@ async fn an_old_signature_is_refused() {
 #[tokio::test]
 async fn completing_a_session_is_refused_and_remembered() {
     let amazon = amazon().await;
-    let complete = signed(
-        &amazon,
-        Method::POST,
-        "/v2/checkoutSessions/S1/complete",
-        "{}",
-    );
+    let complete = signed(&amazon, Method::POST, "/v2/checkoutSessions/S1/complete", "{}");
     assert_eq!(complete.send().await, 405);
     assert_eq!(amazon.books().completions(), 1);
 }
@@ -206,12 +173,7 @@ async fn an_update_is_checked() {
         charge("-1", "EUR"),
         charge("10.00", "USD"),
     ] {
-        let update = signed(
-            &amazon,
-            Method::PATCH,
-            "/v2/checkoutSessions/S1",
-            &wrong.to_string(),
-        );
+        let update = signed(&amazon, Method::PATCH, "/v2/checkoutSessions/S1", &wrong.to_string());
         assert_eq!(update.send().await, 400, "{wrong}");
     }
     assert_eq!(amazon.books().sessions["S1"].charge_amount, None);

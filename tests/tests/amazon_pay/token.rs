@@ -20,14 +20,9 @@ async fn amazon_pay() -> (Simulator, Client) {
 }
 
 async fn token(client: &Client, id: &str) -> Result<AmazonPayToken, SessionProblem> {
-    let amount = Amount {
-        currency: "EUR".parse().unwrap(),
-        value: 1000,
-    };
+    let amount = Amount { currency: "EUR".parse().unwrap(), value: 1000 };
     let until = Instant::now() + Duration::from_secs(5);
-    client
-        .chargeable_token(&id.parse().unwrap(), &amount, until)
-        .await
+    client.chargeable_token(&id.parse().unwrap(), &amount, until).await
 }
 
 #[tokio::test]
@@ -41,9 +36,7 @@ async fn a_confirmed_session_gives_the_token_that_adyen_charges() {
     let text: Text<1000> = token.into();
     assert!(text.ends_with("AMZN-S1-3DS-REDIRECT"), "{}", &*text);
     let books = amazon.books();
-    let [call] = books.calls.as_slice() else {
-        panic!("{books:?}")
-    };
+    let [call] = books.calls.as_slice() else { panic!("{books:?}") };
     assert_eq!(call.method, "GET");
     assert!(call.verified);
     assert_eq!(books.completions(), 0);
@@ -94,37 +87,12 @@ async fn each_reason_not_to_pay_has_its_code_and_next_step() {
     amazon.confirmed("OTHER", "1.00", "EUR");
     amazon.confirmed("S1-NO-TOKEN", "10.00", "EUR");
     for (id, code, status, next_step) in [
-        (
-            "CANCELED",
-            Code::CheckoutSessionCanceled,
-            409,
-            NextStep::StartOver,
-        ),
-        (
-            "EXPIRED",
-            Code::CheckoutSessionExpired,
-            409,
-            NextStep::StartOver,
-        ),
-        (
-            "COMPLETED",
-            Code::CheckoutSessionCompleted,
-            409,
-            NextStep::StartOver,
-        ),
-        (
-            "NOBODY",
-            Code::CheckoutSessionNotFound,
-            404,
-            NextStep::StartOver,
-        ),
+        ("CANCELED", Code::CheckoutSessionCanceled, 409, NextStep::StartOver),
+        ("EXPIRED", Code::CheckoutSessionExpired, 409, NextStep::StartOver),
+        ("COMPLETED", Code::CheckoutSessionCompleted, 409, NextStep::StartOver),
+        ("NOBODY", Code::CheckoutSessionNotFound, 404, NextStep::StartOver),
         ("OTHER", Code::AmountMismatch, 422, NextStep::StartOver),
-        (
-            "S1-NO-TOKEN",
-            Code::AmazonPayTokenMissing,
-            409,
-            NextStep::ShowError,
-        ),
+        ("S1-NO-TOKEN", Code::AmazonPayTokenMissing, 409, NextStep::ShowError),
     ] {
         let problem = token(&client, id).await.unwrap_err();
         assert_eq!(problem.code(), code, "{id}");
@@ -159,16 +127,11 @@ async fn the_callers_time_is_kept() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("S1", "10.00", "EUR");
     amazon.inject(Fault::Late(Duration::from_secs(60)));
-    let amount = Amount {
-        currency: "EUR".parse().unwrap(),
-        value: 1000,
-    };
+    let amount = Amount { currency: "EUR".parse().unwrap(), value: 1000 };
     let begun = Instant::now();
     let until = begun + Duration::from_millis(300);
-    let problem = client
-        .chargeable_token(&"S1".parse().unwrap(), &amount, until)
-        .await
-        .unwrap_err();
+    let problem =
+        client.chargeable_token(&"S1".parse().unwrap(), &amount, until).await.unwrap_err();
     assert_eq!(problem.code(), Code::AmazonPayUnavailable);
     assert!(begun.elapsed() < Duration::from_secs(2));
 }

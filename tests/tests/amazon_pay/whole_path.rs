@@ -43,58 +43,36 @@ async fn a_payment_from_the_button_to_the_last_refund() {
     let bank = asked.body["action"]["url"].as_str().unwrap();
     let returned = location(&shop.visit(&format!("{bank}?result=approved")).await);
     let returned = url::Url::parse(&returned).unwrap();
-    let (_, result) = returned
-        .query_pairs()
-        .find(|(name, _)| name == "redirectResult")
-        .unwrap();
+    let (_, result) = returned.query_pairs().find(|(name, _)| name == "redirectResult").unwrap();
     let details = json!({"details": {"redirectResult": result}, "attempt": asked.body["attempt"]});
-    let paid = shop
-        .stack
-        .post("/payments/details", &browser, &details)
-        .await;
+    let paid = shop.stack.post("/payments/details", &browser, &details).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
 
     // The webhook confirms it: ship, and capture.
-    let order = shop
-        .stack
-        .order_once("ORDER-1", |order| order["confirmed"] == true)
-        .await;
+    let order = shop.stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     assert_eq!(order["status"], "authorised");
     assert_eq!(order["capturableAmount"], eur(1000));
     modify(&shop, "captures", &json!({})).await;
-    let order = shop
-        .stack
-        .order_once("ORDER-1", |order| order["status"] == "captured")
-        .await;
+    let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
     assert_eq!(order["capturedAmount"], eur(1000));
 
     // A part goes back, and the shopper's bank does not take it.
     let refund = modify(&shop, "refunds", &json!({"amount": eur(400)})).await;
-    shop.stack
-        .order_once("ORDER-1", |order| order["status"] == "partiallyRefunded")
-        .await;
-    let order = shop
-        .stack
-        .order_once("ORDER-1", |order| order["status"] == "captured")
-        .await;
+    shop.stack.order_once("ORDER-1", |order| order["status"] == "partiallyRefunded").await;
+    let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
     let told = order["events"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|event| event["pspReference"] == refund.body["pspReference"]);
-    let told: Vec<_> = told
-        .map(|event| event["eventCode"].as_str().unwrap())
-        .collect();
+    let told: Vec<_> = told.map(|event| event["eventCode"].as_str().unwrap()).collect();
     assert_eq!(told, ["REFUND", "REFUND_FAILED"]);
     assert_eq!(order["refundedAmount"], eur(0));
     assert_eq!(order["refundableAmount"], eur(1000));
 
     // Then all of it does.
     modify(&shop, "refunds", &json!({})).await;
-    let order = shop
-        .stack
-        .order_once("ORDER-1", |order| order["status"] == "refunded")
-        .await;
+    let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
     assert_eq!(order["refundedAmount"], eur(1000));
     assert_eq!(order["needsAttention"], json!([]));
 

@@ -40,18 +40,11 @@ impl Shop {
 
     /// A shop whose deployment is not registered at Amazon Pay.
     pub async fn unregistered() -> Stack {
-        Stack::with(bundle::Options {
-            amazon: None,
-            ..bundle::Options::default()
-        })
-        .await
+        Stack::with(bundle::Options { amazon: None, ..bundle::Options::default() }).await
     }
 
     fn of(stack: Stack) -> Self {
-        Self {
-            stack,
-            browser: shared::http_client::build(None).unwrap(),
-        }
+        Self { stack, browser: shared::http_client::build(None).unwrap() }
     }
 
     pub fn amazon(&self) -> &Simulator {
@@ -135,16 +128,12 @@ pub fn urls() -> Value {
 /// `urls` with these members.
 pub fn urls_and(members: Value) -> Value {
     let mut body = urls();
-    body.as_object_mut()
-        .unwrap()
-        .extend(members.as_object().unwrap().clone());
+    body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
     body
 }
 
 fn owned<'a>(variables: &'a [(&str, &str)]) -> impl Iterator<Item = (String, String)> + 'a {
-    variables
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
 /// Amazon Pay's variables for a simulator, changed by these; an empty one is not set.

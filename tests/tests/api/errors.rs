@@ -78,11 +78,7 @@ async fn a_function_that_gets_another_s_route_says_so() {
                 },
                 "isBase64Encoded": false,
             });
-            let response = stack
-                .bundle
-                .invoke(function, &event.to_string())
-                .await
-                .unwrap();
+            let response = stack.bundle.invoke(function, &event.to_string()).await.unwrap();
             let body: Value = serde_json::from_slice(response.body()).unwrap();
             assert_eq!(body["code"], code, "{function}: {body}");
         }
@@ -159,13 +155,7 @@ async fn an_api_key_that_adyen_does_not_take_is_no_caller_s_business() {
             let answer = stack.post(path, &token, &body).await;
             assert_eq!((answer.status, answer.code()), (502, "adyen_configuration"));
             let text = answer.body.to_string();
-            for inside in [
-                "another-api-key",
-                keys::ADYEN_API_KEY,
-                "127.0.0.1",
-                "401",
-                "v72",
-            ] {
+            for inside in ["another-api-key", keys::ADYEN_API_KEY, "127.0.0.1", "401", "v72"] {
                 assert!(!text.contains(inside), "{inside}: {text}");
             }
         }
@@ -179,9 +169,7 @@ async fn adyen_s_own_words_stay_in_the_log() {
     let stack = Stack::start().await;
     let words = "Secret of merchant account 4711 at /v72/payments";
     for path in ["/payments", "/paymentMethods"] {
-        stack
-            .adyen()
-            .inject(Fault::instead(Said::service_error(422, "702", words)));
+        stack.adyen().inject(Fault::instead(Said::service_error(422, "702", words)));
         let body = match path {
             "/payments" => payment("ORDER-1", TOKEN),
             _ => json!({}),
@@ -197,11 +185,7 @@ async fn adyen_s_own_words_stay_in_the_log() {
 #[tokio::test]
 async fn payment_methods_say_when_adyen_cannot_be_asked() {
     let stack = Stack::start().await;
-    let ask = async || {
-        stack
-            .post("/paymentMethods", &browser("ORDER-1"), &json!({}))
-            .await
-    };
+    let ask = async || stack.post("/paymentMethods", &browser("ORDER-1"), &json!({})).await;
     for fault in [
         Fault::status(500),
         Fault::status(502),
@@ -211,20 +195,12 @@ async fn payment_methods_say_when_adyen_cannot_be_asked() {
     ] {
         stack.adyen().inject(fault.clone());
         let answer = ask().await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (502, "adyen_unavailable"),
-            "{fault:?}"
-        );
+        assert_eq!((answer.status, answer.code()), (502, "adyen_unavailable"), "{fault:?}");
         assert_eq!(answer.headers["retry-after"], "1");
     }
     // What may be tried again is, before anybody hears of it.
-    for fault in [
-        Fault::drop_before(),
-        Fault::truncated(),
-        Fault::error("703"),
-        Fault::status(429),
-    ] {
+    for fault in [Fault::drop_before(), Fault::truncated(), Fault::error("703"), Fault::status(429)]
+    {
         stack.adyen().inject(fault.clone());
         let answer = ask().await;
         assert_eq!(answer.status, 200, "{fault:?}: {answer:?}");
@@ -255,9 +231,6 @@ async fn an_answer_that_nobody_can_read_leaves_the_outcome_open() {
         });
         assert_eq!(answer.body, expected);
         let order = stack.order(&reference).await;
-        assert_eq!(
-            (&order["status"], &order["nextStep"]),
-            (&json!("pending"), &json!("wait"))
-        );
+        assert_eq!((&order["status"], &order["nextStep"]), (&json!("pending"), &json!("wait")));
     }
 }

@@ -48,21 +48,13 @@ pub fn sign(claims: &Value) -> String {
 
 /// Signs claims with another key.
 pub fn sign_with(key: &str, claims: &Value) -> String {
-    sign_as(
-        &json!({"alg": "HS256", "typ": "JWT"}),
-        hmac::HMAC_SHA256,
-        key,
-        claims,
-    )
+    sign_as(&json!({"alg": "HS256", "typ": "JWT"}), hmac::HMAC_SHA256, key, claims)
 }
 
 /// Signs claims by an algorithm that the header may deny.
 pub fn sign_as(header: &Value, algorithm: hmac::Algorithm, key: &str, claims: &Value) -> String {
     let signed = unsigned(header, claims);
-    let signature = hmac::sign(
-        &hmac::Key::new(algorithm, key.as_bytes()),
-        signed.as_bytes(),
-    );
+    let signature = hmac::sign(&hmac::Key::new(algorithm, key.as_bytes()), signed.as_bytes());
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 

@@ -108,25 +108,15 @@ async fn the_page_s_request_is_authorised_whoever_sends_it() {
 async fn adyen_gets_the_page_s_request_and_what_a_checkout_token_adds() {
     let page: Value = serde_json::from_str(BODY).unwrap();
     for (token, added) in [
-        (
-            browser(ORDER),
-            json!({"shopperIP": "127.0.0.1", "countryCode": "NL"}),
-        ),
-        (
-            browser_with(without_country()),
-            json!({"shopperIP": "127.0.0.1"}),
-        ),
+        (browser(ORDER), json!({"shopperIP": "127.0.0.1", "countryCode": "NL"})),
+        (browser_with(without_country()), json!({"shopperIP": "127.0.0.1"})),
         (backend(), json!({})),
     ] {
         let stack = Stack::start().await;
         send(&stack, &token).await;
         let call = only_call(&stack);
         assert_eq!(
-            (
-                call.method.as_str(),
-                call.path.as_str(),
-                call.query.as_str()
-            ),
+            (call.method.as_str(), call.path.as_str(), call.query.as_str()),
             ("POST", "/v72/payments", "")
         );
         assert_eq!(call.body, with(page.clone(), added));
@@ -185,13 +175,7 @@ async fn the_webhook_confirms_the_page_s_payment() {
 
 /// A result, the token that brings it, and what the shopper is told.
 const RESULTS: [(&str, &str, &str, &str, &str); 4] = [
-    (
-        "Authorised",
-        "160583287597AMZN",
-        "authorised",
-        "success",
-        "Your payment was successful.",
-    ),
+    ("Authorised", "160583287597AMZN", "authorised", "success", "Your payment was successful."),
     (
         "Cancelled",
         "160583287597AMZN-CANCELLED",
@@ -258,12 +242,7 @@ fn report(stack: &Stack, event_code: &str, success: bool) {
     let event = Event {
         amount: Some(made.amount),
         success,
-        ..Event::new(
-            event_code,
-            "ADYEN_MERCHANT_ACCOUNT",
-            psp_reference,
-            &made.reference,
-        )
+        ..Event::new(event_code, "ADYEN_MERCHANT_ACCOUNT", psp_reference, &made.reference)
     };
     stack.adyen().notify(&event).unwrap();
 }
@@ -273,13 +252,7 @@ async fn every_webhook_of_the_page_decides_for_a_shopper_who_did_not_come_back()
     let stack = Stack::start().await;
     stack.adyen().hold_webhooks();
     for (reference, event_code, success, status, next_step) in [
-        (
-            "ORDER-1",
-            "AUTHORISATION",
-            false,
-            "refused",
-            "retryWithAmazonPay",
-        ),
+        ("ORDER-1", "AUTHORISATION", false, "refused", "retryWithAmazonPay"),
         ("ORDER-2", "AUTHORISATION", true, "authorised", "success"),
         ("ORDER-3", "OFFER_CLOSED", true, "expired", "startOver"),
         ("ORDER-4", "OFFER_CLOSED", false, "pending", "wait"),
@@ -329,10 +302,7 @@ async fn payment_methods_bring_the_page_s_entry_intact() {
     for (token, body) in [
         (browser(ORDER), json!({})),
         (browser(ORDER), asked.clone()),
-        (
-            browser_with(without_country()),
-            json!({"countryCode": "NL"}),
-        ),
+        (browser_with(without_country()), json!({"countryCode": "NL"})),
         (backend(), asked.clone()),
         (backend(), with(asked.clone(), more)),
     ] {
@@ -363,10 +333,7 @@ async fn payment_methods_are_handed_on_as_adyen_wrote_them() {
             None,
         ),
         ("{}", Some(r#"{"paymentMethods":[]}"#)),
-        (
-            r#"{"paymentMethods":null,"a":{}}"#,
-            Some(r#"{"a":{},"paymentMethods":[]}"#),
-        ),
+        (r#"{"paymentMethods":null,"a":{}}"#, Some(r#"{"a":{},"paymentMethods":[]}"#)),
     ] {
         let answer = Said::text(200, "application/json", said);
         stack.adyen().inject(Fault::instead(answer));
@@ -380,9 +347,7 @@ async fn payment_methods_are_handed_on_as_adyen_wrote_them() {
 #[tokio::test]
 async fn a_browser_may_ask_for_payment_methods_without_a_body() {
     let stack = Stack::start().await;
-    let request = stack
-        .request(Method::POST, "/paymentMethods")
-        .bearer_auth(browser(ORDER));
+    let request = stack.request(Method::POST, "/paymentMethods").bearer_auth(browser(ORDER));
     let answer = Answer::of(request).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.body["paymentMethods"][0]["type"], "amazonpay");

@@ -23,55 +23,13 @@ async fn a_browser_pays_what_its_token_says_and_nothing_else() {
     let nobody = sign(&with(checkout(), json!({"shopperReference": null})));
     let somebody = sign(&checkout());
     for (token, members, status, code, field) in [
-        (
-            &somebody,
-            amount("EUR", 1),
-            422,
-            "amount_mismatch",
-            "amount",
-        ),
-        (
-            &somebody,
-            amount("EUR", 999),
-            422,
-            "amount_mismatch",
-            "amount",
-        ),
-        (
-            &somebody,
-            amount("EUR", 1001),
-            422,
-            "amount_mismatch",
-            "amount",
-        ),
-        (
-            &somebody,
-            amount("HUF", 1000),
-            422,
-            "amount_mismatch",
-            "amount",
-        ),
-        (
-            &somebody,
-            json!({"countryCode": "DE"}),
-            422,
-            "country_mismatch",
-            "countryCode",
-        ),
-        (
-            &somebody,
-            json!({"reference": "ORDER-2"}),
-            403,
-            "wrong_order",
-            "reference",
-        ),
-        (
-            &somebody,
-            json!({"reference": "order-1"}),
-            403,
-            "wrong_order",
-            "reference",
-        ),
+        (&somebody, amount("EUR", 1), 422, "amount_mismatch", "amount"),
+        (&somebody, amount("EUR", 999), 422, "amount_mismatch", "amount"),
+        (&somebody, amount("EUR", 1001), 422, "amount_mismatch", "amount"),
+        (&somebody, amount("HUF", 1000), 422, "amount_mismatch", "amount"),
+        (&somebody, json!({"countryCode": "DE"}), 422, "country_mismatch", "countryCode"),
+        (&somebody, json!({"reference": "ORDER-2"}), 403, "wrong_order", "reference"),
+        (&somebody, json!({"reference": "order-1"}), 403, "wrong_order", "reference"),
         (
             &somebody,
             json!({"shopperReference": "shopper-2"}),
@@ -109,11 +67,7 @@ async fn a_browser_pays_what_its_token_says_and_nothing_else() {
     for (members, status, code) in [
         (amount("EUR", 1), 422, "amount_mismatch"),
         (json!({"countryCode": "DE"}), 422, "country_mismatch"),
-        (
-            json!({"merchantAccount": "Another"}),
-            403,
-            "wrong_merchant_account",
-        ),
+        (json!({"merchantAccount": "Another"}), 403, "wrong_merchant_account"),
     ] {
         let answer = stack.post("/paymentMethods", &somebody, &members).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{members}");
@@ -168,11 +122,7 @@ async fn a_question_for_payment_methods_may_repeat_it_too() {
     }
     // Adyen is told no more than before.
     let calls = stack.adyen().books().calls;
-    assert!(
-        calls
-            .iter()
-            .all(|call| call.body.get("shopperReference").is_none())
-    );
+    assert!(calls.iter().all(|call| call.body.get("shopperReference").is_none()));
 }
 
 #[tokio::test]
@@ -197,12 +147,7 @@ async fn what_a_browser_brings_back_may_repeat_it_too() {
         ("reference", json!("ORDER-2"), 403, "wrong_order"),
         ("shopperReference", json!("shopper-2"), 403, "wrong_shopper"),
         ("countryCode", json!("DE"), 422, "country_mismatch"),
-        (
-            "amount",
-            json!({"currency": "EUR", "value": 1}),
-            422,
-            "amount_mismatch",
-        ),
+        ("amount", json!({"currency": "EUR", "value": 1}), 422, "amount_mismatch"),
     ] {
         let answer = bring(field, &other).await;
         assert_eq!((answer.status, answer.code()), (status, code), "{field}");
@@ -225,17 +170,11 @@ async fn a_browser_hears_nothing_of_other_orders() {
     for reference in ["ORDER-2", "NO-SUCH-ORDER", "psp%23ABC", "ORDER-1x"] {
         let path = format!("/orders/{reference}");
         let answer = stack.get(&path, &browser("ORDER-1")).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (403, "wrong_order"),
-            "{reference}"
-        );
+        assert_eq!((answer.status, answer.code()), (403, "wrong_order"), "{reference}");
         assert!(answer.body.get("status") == Some(&json!(403)), "{answer:?}");
     }
     let body = json!({"reference": "ORDER-2", "details": {"redirectResult": "x"}});
-    let answer = stack
-        .post("/payments/details", &browser("ORDER-1"), &body)
-        .await;
+    let answer = stack.post("/payments/details", &browser("ORDER-1"), &body).await;
     assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
     assert_eq!(stack.adyen().books().calls.len(), 1);
     // Its own order does not exist yet.
@@ -260,11 +199,7 @@ async fn a_browser_is_sent_back_to_allowed_origins_only() {
         let body = body(json!({"returnUrl": url}));
         let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
         let said = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(
-            said,
-            (422, "return_url_not_allowed", Some("returnUrl")),
-            "{url}"
-        );
+        assert_eq!(said, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
         traces::nothing_sent(&stack, url);
     }
     for (number, url) in [
@@ -302,9 +237,7 @@ async fn only_the_backend_charges_what_is_stored() {
         json!({"paymentMethod": stored, "shopperInteraction": "Ecommerce"}),
         json!({"shopperInteraction": "ContAuth"}),
     ] {
-        let answer = stack
-            .post("/payments", &sign(&checkout()), &body(members.clone()))
-            .await;
+        let answer = stack.post("/payments", &sign(&checkout()), &body(members.clone())).await;
         assert_eq!(
             (answer.status, answer.code()),
             (403, "merchant_token_required"),
@@ -385,10 +318,7 @@ async fn a_backend_names_order_and_amount_itself() {
             "amount": {"currency": currency, "value": 100 + number},
             "shopperIP": "2001:db8::1",
         }));
-        let request = stack
-            .request(Method::POST, "/payments")
-            .bearer_auth(backend())
-            .json(&body);
+        let request = stack.request(Method::POST, "/payments").bearer_auth(backend()).json(&body);
         assert_eq!(Answer::of(request).await.status, 200);
         let sent = stack.adyen().books().calls[number].body.clone();
         assert_eq!(sent["shopperIP"], "2001:db8::1");

@@ -38,9 +38,7 @@ impl Shop {
 
     pub async fn pay(&self, reference: &str, amazon_pay_token: &str) -> Answer {
         let body = from_browser(reference, amazon_pay_token);
-        self.stack
-            .post("/payments", &browser(reference), &body)
-            .await
+        self.stack.post("/payments", &browser(reference), &body).await
     }
 
     /// Pays, and gives the action that the shopper has to take.
@@ -53,9 +51,7 @@ impl Shop {
     /// Posts what the browser brought back.
     pub async fn brings(&self, reference: &str, details: Value) -> Answer {
         let body = json!({"details": details});
-        self.stack
-            .post("/payments/details", &browser(reference), &body)
-            .await
+        self.stack.post("/payments/details", &browser(reference), &body).await
     }
 
     pub async fn sees(&self, reference: &str) -> Value {
@@ -65,11 +61,7 @@ impl Shop {
 
     /// How often details reached Adyen.
     pub fn details_at_adyen(&self) -> usize {
-        self.stack
-            .adyen()
-            .books()
-            .calls_to("/payments/details")
-            .len()
+        self.stack.adyen().books().calls_to("/payments/details").len()
     }
 
     pub async fn release_webhooks(&self) {

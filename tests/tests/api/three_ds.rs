@@ -28,10 +28,7 @@ fn challenged(action: &Value, approved: bool) -> Value {
 
 #[tokio::test]
 async fn an_action_reaches_the_browser_as_adyen_wrote_it() {
-    for (token, result) in [
-        (REDIRECT, "RedirectShopper"),
-        (CHALLENGE, "IdentifyShopper"),
-    ] {
+    for (token, result) in [(REDIRECT, "RedirectShopper"), (CHALLENGE, "IdentifyShopper")] {
         let shop = Shop::open().await;
         let answer = shop.pay("ORDER-1", token).await;
         let call = shop.stack.adyen().books().calls[0].clone();
@@ -86,10 +83,7 @@ async fn a_redirect_ends_as_the_shopper_decides() {
         let call = books.calls_to("/payments/details")[0];
         assert_eq!(call.body, json!({"details": details}));
         let key = call.idempotency_key.as_ref().unwrap();
-        assert!(
-            key.len() == 64 && key.chars().all(|c| c.is_ascii_hexdigit()),
-            "{key}"
-        );
+        assert!(key.len() == 64 && key.chars().all(|c| c.is_ascii_hexdigit()), "{key}");
         let payment = &books.payments[0];
         assert_eq!(answer.body["pspReference"], payment.psp_reference);
 
@@ -150,16 +144,8 @@ async fn the_older_names_of_the_results_do_as_well() {
     let shop = Shop::open().await;
     let action = shop.asked_to_act("ORDER-1", CHALLENGE).await;
     for (name, result, result_code) in [
-        (
-            "threeds2.fingerprint",
-            fingerprint_result(&action),
-            "ChallengeShopper",
-        ),
-        (
-            "threeds2.challengeResult",
-            challenge_result(&action, true),
-            "Authorised",
-        ),
+        ("threeds2.fingerprint", fingerprint_result(&action), "ChallengeShopper"),
+        ("threeds2.challengeResult", challenge_result(&action, true), "Authorised"),
     ] {
         let body = json!({
             "reference": "ORDER-1",
@@ -194,14 +180,10 @@ async fn a_result_posted_twice_is_answered_twice_and_sent_once() {
 
 #[tokio::test]
 async fn a_result_posted_by_five_tabs_at_once_is_processed_once() {
-    let slow = adyen::Options {
-        answer_delay: Duration::from_millis(50),
-        ..adyen::Options::default()
-    };
-    let stack = Stack::with(Options {
-        adyen: Adyen::Simulator(Box::new(slow)),
-        ..Options::default()
-    });
+    let slow =
+        adyen::Options { answer_delay: Duration::from_millis(50), ..adyen::Options::default() };
+    let stack =
+        Stack::with(Options { adyen: Adyen::Simulator(Box::new(slow)), ..Options::default() });
     let shop = Shop { stack: stack.await };
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
     let tabs = (0..5).map(|_| shop.brings("ORDER-1", redirected(&action, "approved")));
@@ -227,18 +209,12 @@ async fn what_adyen_cannot_read_leaves_the_payment_waiting() {
         identified(&action),
     ] {
         let answer = shop.brings("ORDER-1", garbage.clone()).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (422, "adyen_rejected"),
-            "{garbage}"
-        );
+        assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{garbage}");
         assert_eq!(answer.body["errorCode"], "702", "{answer:?}");
         let order = shop.sees("ORDER-1").await;
         assert_eq!(order["nextStep"], "handleAction", "{order}");
     }
-    let answer = shop
-        .brings("ORDER-1", redirected(&action, "approved"))
-        .await;
+    let answer = shop.brings("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
 }
 
@@ -265,10 +241,7 @@ async fn a_result_of_another_order_counts_there() {
     shop.release_webhooks().await;
     assert_eq!(shop.sees("MINE").await["status"], "refused");
     let order = shop.sees("OTHER").await;
-    assert_eq!(
-        (&order["confirmed"], &order["needsAttention"]),
-        (&json!(true), &json!([]))
-    );
+    assert_eq!((&order["confirmed"], &order["needsAttention"]), (&json!(true), &json!([])));
 }
 
 #[tokio::test]
@@ -282,9 +255,7 @@ async fn a_superseded_attempt_is_not_continued() {
     let post = async |attempt: Value, action: &Value| {
         let details = redirected(action, "approved");
         let body = json!({"attempt": attempt, "details": details});
-        shop.stack
-            .post("/payments/details", &browser("ORDER-1"), &body)
-            .await
+        shop.stack.post("/payments/details", &browser("ORDER-1"), &body).await
     };
     let answer = post(json!(1), &first).await;
     assert_eq!((answer.status, answer.code()), (409, "attempt_superseded"));
@@ -320,22 +291,14 @@ async fn the_webhook_may_come_before_the_answer() {
         assert_eq!(adyen.deliver(1).await, Some(200));
         shop.stack.order("ORDER-1").await
     };
-    let (answer, order) = tokio::join!(
-        shop.brings("ORDER-1", redirected(&action, "approved")),
-        confirmed
-    );
+    let (answer, order) =
+        tokio::join!(shop.brings("ORDER-1", redirected(&action, "approved")), confirmed);
     assert_eq!(order["confirmed"], true, "{order}");
     assert_eq!(order["status"], "authorised", "{order}");
     assert_eq!(order["attempt"], 1, "{order}");
-    assert!(
-        order.get("resultCode").is_none(),
-        "the answer came first: {order}"
-    );
+    assert!(order.get("resultCode").is_none(), "the answer came first: {order}");
 
-    assert_eq!(
-        (answer.status, &answer.body["resultCode"]),
-        (200, &json!("Authorised"))
-    );
+    assert_eq!((answer.status, &answer.body["resultCode"]), (200, &json!("Authorised")));
     assert_eq!(answer.body["pspReference"], order["pspReference"]);
     let order = shop.stack.order("ORDER-1").await;
     assert_eq!(order["resultCode"], "Authorised", "{order}");
@@ -347,31 +310,20 @@ async fn the_webhook_may_come_before_the_answer() {
 async fn a_lost_answer_to_details_is_fetched_with_the_same_key() {
     let shop = Shop::open().await;
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
-    shop.stack
-        .adyen()
-        .inject(Fault::drop_after().on("/payments/details"));
-    let answer = shop
-        .brings("ORDER-1", redirected(&action, "approved"))
-        .await;
+    shop.stack.adyen().inject(Fault::drop_after().on("/payments/details"));
+    let answer = shop.brings("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
 
     let action = shop.asked_to_act("ORDER-2", REDIRECT).await;
     let unread = adyen::Answer::text(502, "text/html", "<html>");
     let unread = Fault::afterwards(unread).on("/payments/details");
     shop.stack.adyen().inject(unread);
-    let answer = shop
-        .brings("ORDER-2", redirected(&action, "approved"))
-        .await;
+    let answer = shop.brings("ORDER-2", redirected(&action, "approved")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(answer.body["nextStep"], "wait", "{answer:?}");
     assert_eq!(shop.sees("ORDER-2").await["nextStep"], "wait");
-    let answer = shop
-        .brings("ORDER-2", redirected(&action, "approved"))
-        .await;
-    assert_eq!(
-        (answer.status, &answer.body["resultCode"]),
-        (200, &json!("Authorised"))
-    );
+    let answer = shop.brings("ORDER-2", redirected(&action, "approved")).await;
+    assert_eq!((answer.status, &answer.body["resultCode"]), (200, &json!("Authorised")));
     for reference in ["ORDER-1", "ORDER-2"] {
         assert_eq!(shop.stack.adyen().books().authorisations(reference), 1);
     }
@@ -379,25 +331,14 @@ async fn a_lost_answer_to_details_is_fetched_with_the_same_key() {
 
 #[tokio::test]
 async fn who_comes_back_too_late_starts_over() {
-    let hasty = adyen::Options {
-        offer_closed_delay: Duration::ZERO,
-        ..adyen::Options::default()
-    };
-    let stack = Stack::with(Options {
-        adyen: Adyen::Simulator(Box::new(hasty)),
-        ..Options::default()
-    });
+    let hasty = adyen::Options { offer_closed_delay: Duration::ZERO, ..adyen::Options::default() };
+    let stack =
+        Stack::with(Options { adyen: Adyen::Simulator(Box::new(hasty)), ..Options::default() });
     let shop = Shop { stack: stack.await };
     let answer = shop.pay("ORDER-1", "160583287597AMZN-OFFER-CLOSED").await;
     assert_eq!(answer.body["resultCode"], "RedirectShopper", "{answer:?}");
-    let order = shop
-        .stack
-        .order_once("ORDER-1", |order| order["status"] != "pending")
-        .await;
-    assert_eq!(
-        (&order["status"], &order["nextStep"]),
-        (&json!("expired"), &json!("startOver"))
-    );
+    let order = shop.stack.order_once("ORDER-1", |order| order["status"] != "pending").await;
+    assert_eq!((&order["status"], &order["nextStep"]), (&json!("expired"), &json!("startOver")));
 
     let result = redirected(&answer.body["action"], "approved");
     let answer = shop.brings("ORDER-1", result).await;
@@ -412,14 +353,10 @@ async fn who_comes_back_too_late_starts_over() {
 async fn details_of_a_payment_that_needs_none_show_it() {
     let shop = Shop::open().await;
     let paid = shop.pay("ORDER-1", "160583287597AMZN").await;
-    let answer = shop
-        .brings("ORDER-1", json!({"redirectResult": "X6XtfGC3!Y..."}))
-        .await;
+    let answer = shop.brings("ORDER-1", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
     assert_eq!((answer.status, &answer.body), (200, &paid.body));
     assert_eq!(shop.details_at_adyen(), 0);
-    let answer = shop
-        .brings("ORDER-2", json!({"redirectResult": "X6XtfGC3!Y..."}))
-        .await;
+    let answer = shop.brings("ORDER-2", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
     assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
 }
 
@@ -434,15 +371,8 @@ async fn three_d_secure_needs_to_know_the_browser() {
     ] {
         let reference = format!("{without}-{}", token.len());
         let body = with(from_browser(&reference, token), json!({without: null}));
-        let answer = shop
-            .stack
-            .post("/payments", &browser(&reference), &body)
-            .await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (422, "adyen_rejected"),
-            "{answer:?}"
-        );
+        let answer = shop.stack.post("/payments", &browser(&reference), &body).await;
+        assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{answer:?}");
         assert_eq!(answer.body["errorCode"], error_code, "{answer:?}");
         assert_eq!(answer.body["nextStep"], "showError", "{answer:?}");
     }

@@ -20,10 +20,7 @@ const ROUTES: [(Method, &str); 4] = [
 /// A request to each route about which nothing is right but, perhaps, its token.
 fn hopeless(stack: &Stack) -> impl Iterator<Item = RequestBuilder> {
     ROUTES.into_iter().map(|(method, path)| {
-        stack
-            .request(method, path)
-            .header(CONTENT_TYPE, "text/plain")
-            .body("{\"amount\":")
+        stack.request(method, path).header(CONTENT_TYPE, "text/plain").body("{\"amount\":")
     })
 }
 
@@ -37,10 +34,7 @@ async fn untouched(stack: &Stack) {
 fn forged() -> Vec<(&'static str, String)> {
     let good = sign(&checkout());
     let (content, signature) = good.rsplit_once('.').unwrap();
-    let another = sign(&with(
-        checkout(),
-        json!({"amount": {"currency": "EUR", "value": 1}}),
-    ));
+    let another = sign(&with(checkout(), json!({"amount": {"currency": "EUR", "value": 1}})));
     let (changed, _) = another.rsplit_once('.').unwrap();
     let header = |algorithm: &str| json!({"alg": algorithm, "typ": "JWT"});
     let none = |name: &str| format!("{}.", unsigned(&header(name), &checkout()));
@@ -51,90 +45,27 @@ fn forged() -> Vec<(&'static str, String)> {
         ("two parts", content.into()),
         ("four parts", format!("{good}.{signature}")),
         ("no signature", format!("{content}.")),
-        (
-            "a changed signature",
-            format!("{content}.{first}{}", &signature[1..]),
-        ),
-        (
-            "half a signature",
-            format!("{content}.{}", &signature[..20]),
-        ),
+        ("a changed signature", format!("{content}.{first}{}", &signature[1..])),
+        ("half a signature", format!("{content}.{}", &signature[..20])),
         ("changed claims", format!("{changed}.{signature}")),
-        (
-            "claims that are no JSON",
-            format!("{content}AAAA.{signature}"),
-        ),
+        ("claims that are no JSON", format!("{content}AAAA.{signature}")),
         ("an unknown key", sign_with(&"x".repeat(32), &checkout())),
         ("no key", sign_with("", &checkout())),
-        (
-            "the backend's key",
-            sign_with(MERCHANT_TOKEN_KEY, &checkout()),
-        ),
-        (
-            "the browsers' key",
-            sign_with(CHECKOUT_TOKEN_KEY, &merchant()),
-        ),
+        ("the backend's key", sign_with(MERCHANT_TOKEN_KEY, &checkout())),
+        ("the browsers' key", sign_with(CHECKOUT_TOKEN_KEY, &merchant())),
         ("alg none", none("none")),
         ("alg None", none("None")),
         ("alg NONE", none("NONE")),
         (
             "alg none, signed",
-            sign_as(
-                &header("none"),
-                HMAC_SHA256,
-                CHECKOUT_TOKEN_KEY,
-                &checkout(),
-            ),
+            sign_as(&header("none"), HMAC_SHA256, CHECKOUT_TOKEN_KEY, &checkout()),
         ),
-        (
-            "alg HS384",
-            sign_as(
-                &header("HS384"),
-                HMAC_SHA384,
-                CHECKOUT_TOKEN_KEY,
-                &checkout(),
-            ),
-        ),
-        (
-            "alg HS512",
-            sign_as(
-                &header("HS512"),
-                HMAC_SHA512,
-                CHECKOUT_TOKEN_KEY,
-                &checkout(),
-            ),
-        ),
-        (
-            "alg RS256",
-            sign_as(
-                &header("RS256"),
-                HMAC_SHA256,
-                CHECKOUT_TOKEN_KEY,
-                &checkout(),
-            ),
-        ),
-        (
-            "alg ES256",
-            sign_as(
-                &header("ES256"),
-                HMAC_SHA256,
-                CHECKOUT_TOKEN_KEY,
-                &checkout(),
-            ),
-        ),
-        (
-            "alg hs256",
-            sign_as(
-                &header("hs256"),
-                HMAC_SHA256,
-                CHECKOUT_TOKEN_KEY,
-                &checkout(),
-            ),
-        ),
-        (
-            "no alg",
-            sign_as(&json!({}), HMAC_SHA256, CHECKOUT_TOKEN_KEY, &checkout()),
-        ),
+        ("alg HS384", sign_as(&header("HS384"), HMAC_SHA384, CHECKOUT_TOKEN_KEY, &checkout())),
+        ("alg HS512", sign_as(&header("HS512"), HMAC_SHA512, CHECKOUT_TOKEN_KEY, &checkout())),
+        ("alg RS256", sign_as(&header("RS256"), HMAC_SHA256, CHECKOUT_TOKEN_KEY, &checkout())),
+        ("alg ES256", sign_as(&header("ES256"), HMAC_SHA256, CHECKOUT_TOKEN_KEY, &checkout())),
+        ("alg hs256", sign_as(&header("hs256"), HMAC_SHA256, CHECKOUT_TOKEN_KEY, &checkout())),
+        ("no alg", sign_as(&json!({}), HMAC_SHA256, CHECKOUT_TOKEN_KEY, &checkout())),
     ]
 }
 
@@ -144,61 +75,28 @@ fn wrong() -> Vec<(&'static str, Value)> {
     let day = 24 * 60 * 60;
     vec![
         ("another audience", claims(json!({"aud": "refunds"}))),
-        (
-            "the audience in capitals",
-            claims(json!({"aud": "Checkout"})),
-        ),
+        ("the audience in capitals", claims(json!({"aud": "Checkout"}))),
         ("an empty audience", claims(json!({"aud": ""}))),
-        (
-            "a list without the audience",
-            claims(json!({"aud": ["refunds"]})),
-        ),
+        ("a list without the audience", claims(json!({"aud": ["refunds"]}))),
         ("no audience", claims(json!({"aud": null}))),
         ("no exp", claims(json!({"exp": null}))),
         ("no iat", claims(json!({"iat": null}))),
         ("no order", claims(json!({"reference": null}))),
         ("no amount", claims(json!({"amount": null}))),
-        (
-            "an impossible order",
-            claims(json!({"reference": "ORDER:1"})),
-        ),
-        (
-            "an impossible amount",
-            claims(json!({"amount": {"currency": "EUR", "value": 0}})),
-        ),
-        (
-            "an impossible currency",
-            claims(json!({"amount": {"currency": "XXX", "value": 1}})),
-        ),
-        (
-            "an impossible country",
-            claims(json!({"countryCode": "nl"})),
-        ),
-        (
-            "an impossible shopper",
-            claims(json!({"shopperReference": "x"})),
-        ),
-        (
-            "exp as text",
-            claims(json!({"exp": (now() + 60).to_string()})),
-        ),
+        ("an impossible order", claims(json!({"reference": "ORDER:1"}))),
+        ("an impossible amount", claims(json!({"amount": {"currency": "EUR", "value": 0}}))),
+        ("an impossible currency", claims(json!({"amount": {"currency": "XXX", "value": 1}}))),
+        ("an impossible country", claims(json!({"countryCode": "nl"}))),
+        ("an impossible shopper", claims(json!({"shopperReference": "x"}))),
+        ("exp as text", claims(json!({"exp": (now() + 60).to_string()}))),
         ("exp beyond numbers", claims(json!({"exp": u64::MAX}))),
         ("exp at the end of time", claims(json!({"exp": i64::MAX}))),
         ("iat before time", claims(json!({"iat": i64::MIN}))),
-        (
-            "a life of a day and a second",
-            claims(json!({"exp": now() + day + 1})),
-        ),
+        ("a life of a day and a second", claims(json!({"exp": now() + day + 1}))),
         ("no life", claims(json!({"exp": now(), "iat": now()}))),
-        (
-            "expired before issued",
-            claims(json!({"exp": now() - 60, "iat": now()})),
-        ),
+        ("expired before issued", claims(json!({"exp": now() - 60, "iat": now()}))),
         ("issued in two minutes", claims(json!({"iat": now() + 120}))),
-        (
-            "not valid for two minutes",
-            claims(json!({"nbf": now() + 120})),
-        ),
+        ("not valid for two minutes", claims(json!({"nbf": now() + 120}))),
         (
             "expired after too long a life",
             claims(json!({"exp": now() - 1, "iat": now() - 2 * day})),
@@ -207,14 +105,8 @@ fn wrong() -> Vec<(&'static str, Value)> {
             "a backend's life of 15 minutes and a second",
             with(merchant(), json!({"exp": now() + 901})),
         ),
-        (
-            "a backend's without exp",
-            with(merchant(), json!({"exp": null})),
-        ),
-        (
-            "a backend's without iat",
-            with(merchant(), json!({"iat": null})),
-        ),
+        ("a backend's without exp", with(merchant(), json!({"exp": null}))),
+        ("a backend's without iat", with(merchant(), json!({"iat": null}))),
     ]
 }
 
@@ -222,27 +114,15 @@ fn wrong() -> Vec<(&'static str, Value)> {
 async fn no_route_looks_at_anything_before_the_token() {
     let stack = Stack::start().await;
     let mut tokens = forged();
-    tokens.extend(
-        wrong()
-            .into_iter()
-            .map(|(row, claims)| (row, sign(&claims))),
-    );
+    tokens.extend(wrong().into_iter().map(|(row, claims)| (row, sign(&claims))));
     let mut said = None;
     for (row, token) in tokens {
         for request in hopeless(&stack) {
             let answer = Answer::of(request.bearer_auth(&token)).await;
-            assert_eq!(
-                (answer.status, answer.code()),
-                (401, "unauthorized"),
-                "{row}: {answer:?}"
-            );
+            assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{row}: {answer:?}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer", "{row}");
             // One message for all: it must not help to guess.
-            assert_eq!(
-                said.get_or_insert(answer.body.clone()),
-                &answer.body,
-                "{row}"
-            );
+            assert_eq!(said.get_or_insert(answer.body.clone()), &answer.body, "{row}");
         }
     }
     untouched(&stack).await;
@@ -266,15 +146,10 @@ async fn a_token_comes_in_one_header_of_one_scheme() {
         vec![format!("Bearer {token}"), String::new()],
     ] {
         for request in hopeless(&stack) {
-            let request = headers.iter().fold(request, |request, value| {
-                request.header(AUTHORIZATION, value)
-            });
+            let request =
+                headers.iter().fold(request, |request, value| request.header(AUTHORIZATION, value));
             let answer = Answer::of(request).await;
-            assert_eq!(
-                (answer.status, answer.code()),
-                (401, "unauthorized"),
-                "{headers:?}"
-            );
+            assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{headers:?}");
         }
     }
     untouched(&stack).await;
@@ -298,25 +173,14 @@ async fn who_held_a_good_token_hears_that_it_has_expired() {
     ] {
         for request in hopeless(&stack) {
             let answer = Answer::of(request.bearer_auth(sign(&claims))).await;
-            assert_eq!(
-                (answer.status, answer.code()),
-                (401, "token_expired"),
-                "{answer:?}"
-            );
+            assert_eq!((answer.status, answer.code()), (401, "token_expired"), "{answer:?}");
             let challenge = answer.headers["www-authenticate"].to_str().unwrap();
-            assert!(
-                challenge.starts_with("Bearer error=\"invalid_token\""),
-                "{challenge}"
-            );
+            assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
         }
         let forged = sign_with(&"x".repeat(32), &claims);
         for request in hopeless(&stack) {
             let answer = Answer::of(request.bearer_auth(&forged)).await;
-            assert_eq!(
-                (answer.status, answer.code()),
-                (401, "unauthorized"),
-                "{answer:?}"
-            );
+            assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{answer:?}");
         }
     }
     untouched(&stack).await;
@@ -329,21 +193,12 @@ async fn a_token_may_have_all_that_it_may() {
     for claims in [
         checkout(),
         merchant(),
-        with(
-            checkout(),
-            json!({"countryCode": null, "shopperReference": null}),
-        ),
+        with(checkout(), json!({"countryCode": null, "shopperReference": null})),
         with(checkout(), json!({"iat": now() + 30})),
-        with(
-            checkout(),
-            json!({"iat": now() - 86_390, "exp": now() + 10}),
-        ),
+        with(checkout(), json!({"iat": now() - 86_390, "exp": now() + 10})),
         with(merchant(), json!({"iat": now(), "exp": now() + 900})),
         with(checkout(), json!({"aud": ["checkout"]})),
-        with(
-            checkout(),
-            json!({"iss": "shop", "sub": "1", "jti": "2", "nbf": now()}),
-        ),
+        with(checkout(), json!({"iss": "shop", "sub": "1", "jti": "2", "nbf": now()})),
     ] {
         let answer = stack.post("/paymentMethods", &sign(&claims), &body).await;
         assert_eq!(answer.status, 200, "{claims}: {answer:?}");

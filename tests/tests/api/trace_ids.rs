@@ -53,9 +53,7 @@ async fn carried(
     let said = |_: &_| Said::Run(true);
     let (w3c, xray) = observe::invocation("test", &headers, Some(&context), work, said).await;
     let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
-    let w3c = w3c
-        .iter()
-        .map(|(name, value)| (name.to_string(), text(value)));
+    let w3c = w3c.iter().map(|(name, value)| (name.to_string(), text(value)));
     (json!(w3c.collect::<BTreeMap<_, _>>()), xray)
 }
 
@@ -64,22 +62,10 @@ async fn lambda_s_trace_is_carried_on_in_x_ray_s_words_and_w3c_s() {
     let text = |it: &str| Some(HeaderValue::from_str(it).unwrap());
     let theirs = &[("traceparent", THEIRS)];
     for (headers, xray, expected) in [
-        (
-            &[][..],
-            Some(XRAY),
-            (json!({"traceparent": FROM_XRAY}), text(XRAY)),
-        ),
-        (
-            theirs,
-            Some(XRAY),
-            (json!({"traceparent": THEIRS}), text(XRAY)),
-        ),
+        (&[][..], Some(XRAY), (json!({"traceparent": FROM_XRAY}), text(XRAY))),
+        (theirs, Some(XRAY), (json!({"traceparent": THEIRS}), text(XRAY))),
         (theirs, None, (json!({"traceparent": THEIRS}), None)),
-        (
-            &[("traceparent", "planted")],
-            Some("planted"),
-            (json!({}), text("planted")),
-        ),
+        (&[("traceparent", "planted")], Some("planted"), (json!({}), text("planted"))),
         (&[], None, (json!({}), None)),
     ] {
         assert_eq!(carried(headers, xray).await, expected);
@@ -88,30 +74,17 @@ async fn lambda_s_trace_is_carried_on_in_x_ray_s_words_and_w3c_s() {
 
 #[tokio::test]
 async fn a_trace_s_state_goes_with_it_and_a_later_version_is_read_as_far_as_it_is_known() {
-    let later = format!(
-        "cc-{}-what-comes-later",
-        THEIRS.strip_prefix("00-").unwrap()
-    );
+    let later = format!("cc-{}-what-comes-later", THEIRS.strip_prefix("00-").unwrap());
     for (traceparent, expected) in [
-        (
-            THEIRS,
-            json!({"traceparent": THEIRS, "tracestate": "vendor=state"}),
-        ),
-        (
-            &later,
-            json!({"traceparent": THEIRS, "tracestate": "vendor=state"}),
-        ),
+        (THEIRS, json!({"traceparent": THEIRS, "tracestate": "vendor=state"})),
+        (&later, json!({"traceparent": THEIRS, "tracestate": "vendor=state"})),
         (&THEIRS.replacen("00-", "ff-", 1), json!({})),
         (&THEIRS.replacen("00-", "0-", 1), json!({})),
     ] {
         let headers = [("traceparent", traceparent), ("tracestate", "vendor=state")];
         assert_eq!(carried(&headers, None).await.0, expected, "{traceparent}");
     }
-    let several = [
-        ("traceparent", THEIRS),
-        ("tracestate", "a=1"),
-        ("tracestate", "b=2"),
-    ];
+    let several = [("traceparent", THEIRS), ("tracestate", "a=1"), ("tracestate", "b=2")];
     let headers: HeaderMap = several
         .iter()
         .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))

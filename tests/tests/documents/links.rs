@@ -7,23 +7,13 @@ fn links_lead_somewhere() {
     let docs = std::fs::read_dir(file("docs")).unwrap();
     let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
     let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
-    for document in top
-        .into_iter()
-        .chain(docs.filter(|name| name.ends_with(".md")))
-    {
+    for document in top.into_iter().chain(docs.filter(|name| name.ends_with(".md"))) {
         let text = text(&document);
-        let targets = text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next());
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
         for target in targets.filter(|target| !target.contains("://")) {
             let (path, heading) = target.split_once('#').unwrap_or((target, ""));
             let folder = file(&document).parent().unwrap().to_owned();
-            let to = if path.is_empty() {
-                file(&document)
-            } else {
-                folder.join(path)
-            };
+            let to = if path.is_empty() { file(&document) } else { folder.join(path) };
             assert!(to.exists(), "{document}: {target}");
             if !heading.is_empty() {
                 let there = std::fs::read_to_string(to).unwrap();
@@ -37,8 +27,6 @@ fn links_lead_somewhere() {
 /// A heading's anchor, as GitHub makes it.
 fn anchor(line: &str) -> String {
     let heading = line.trim_start_matches('#').trim().to_lowercase();
-    let kept = heading
-        .chars()
-        .filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }

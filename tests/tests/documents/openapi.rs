@@ -48,9 +48,7 @@ impl Description {
 
 fn words(list: &Value) -> BTreeSet<String> {
     let words = list.as_array().expect("a list").iter();
-    words
-        .map(|word| word.as_str().unwrap().to_owned())
-        .collect()
+    words.map(|word| word.as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
@@ -111,22 +109,13 @@ fn answers_have_the_words_that_are_described_and_no_other() {
     assert_eq!(words(&description.schema("Status")["enum"]), status.into());
     let next_step = every!(NextStep: Success, None, HandleAction, Wait, RetryWithAmazonPay,
         TryAnotherMethod, ShowError, StartOver);
-    assert_eq!(
-        words(&description.schema("NextStep")["enum"]),
-        next_step.into()
-    );
+    assert_eq!(words(&description.schema("NextStep")["enum"]), next_step.into());
     let operation = every!(Operation: Capture, Cancel, Refund, Reversal);
-    assert_eq!(
-        words(&description.schema("Operation")["enum"]),
-        operation.into()
-    );
+    assert_eq!(words(&description.schema("Operation")["enum"]), operation.into());
 
     let state =
         every!(ModificationState: Requested, Unknown, Received, Succeeded, Failed, Rejected);
-    assert_eq!(
-        words(&description.schema("ModificationState")["enum"]),
-        state.into()
-    );
+    assert_eq!(words(&description.schema("ModificationState")["enum"]), state.into());
 
     let mut reasons = words(&description.schema("Attention")["anyOf"][0]["enum"]);
     reasons.insert("paid_twice".to_owned());
@@ -148,9 +137,7 @@ fn amounts_have_the_currencies_that_are_described_and_no_other() {
     let letters = || 'A'..='Z';
     let codes = letters()
         .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));
-    let known: BTreeSet<String> = codes
-        .filter(|code| code.parse::<Currency>().is_ok())
-        .collect();
+    let known: BTreeSet<String> = codes.filter(|code| code.parse::<Currency>().is_ok()).collect();
     let description = Description::read();
     assert_eq!(words(&description.schema("Currency")["enum"]), known);
 }

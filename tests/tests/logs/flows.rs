@@ -93,9 +93,7 @@ async fn pay(stack: &Stack, reference: &str, ending: &str) -> Answer {
 
 async fn bring(stack: &Stack, reference: &str, details: Value) -> Answer {
     let body = json!({ "details": details });
-    stack
-        .post("/payments/details", &checkout(reference), &body)
-        .await
+    stack.post("/payments/details", &checkout(reference), &body).await
 }
 
 /// Paying, with and without the bank. Gives what only the bank and the browser know.
@@ -169,9 +167,7 @@ async fn webhooks(stack: &Stack) {
     let parked = parked.item("reference", text("psp#PSP-4"));
     let parked = parked.item("event:CAPTURE:PSP-5:true", text(GARBAGE));
     parked.send().await.unwrap();
-    stack
-        .adyen()
-        .inject_webhook(adyen::WebhookFault::BadSignature);
+    stack.adyen().inject_webhook(adyen::WebhookFault::BadSignature);
     for (code, payment, reference) in [
         ("AUTHORISATION", "PSP-1", "A"),
         ("REFUND", "PSP-2", "NOBODY-S"),
@@ -180,10 +176,7 @@ async fn webhooks(stack: &Stack) {
     ] {
         let mut event = Event::new(code, keys::MERCHANT_ACCOUNT, payment, reference);
         event.reason = Some(format!("{MAIL} {GARBAGE}"));
-        event.amount = Some(adyen::Amount {
-            currency: "EUR".to_owned(),
-            value: 5,
-        });
+        event.amount = Some(adyen::Amount { currency: "EUR".to_owned(), value: 5 });
         // The very first with a wrong signature.
         for _ in 0..3 {
             stack.adyen().notify(&event).unwrap();
@@ -197,9 +190,7 @@ async fn webhooks(stack: &Stack) {
 async fn unreadable(stack: &Stack, reference: &str, since: Option<&str>) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let put = stack.dynamodb().put_item().table_name("orders");
-    let put = put
-        .item("reference", text(reference))
-        .item("amount", text(GARBAGE));
+    let put = put.item("reference", text(reference)).item("amount", text(GARBAGE));
     let put = match since {
         Some(since) => put.item("unsettledSince", text(since)),
         None => put,
@@ -210,9 +201,7 @@ async fn unreadable(stack: &Stack, reference: &str, since: Option<&str>) {
 /// What is stored, charged and removed. Gives its id.
 async fn stored(stack: &Stack) -> String {
     let stored = format!("/shoppers/{SHOPPER}/storedPaymentMethods");
-    let listed = stack
-        .get(&format!("{stored}?refresh=true"), &backend())
-        .await;
+    let listed = stack.get(&format!("{stored}?refresh=true"), &backend()).await;
     let methods = listed.body["storedPaymentMethods"].as_array().unwrap();
     let id = methods[0]["storedPaymentMethodId"].as_str().unwrap();
     let charge = json!({

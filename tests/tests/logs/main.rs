@@ -60,16 +60,11 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
     let done: Vec<&Value> = lines.iter().filter(|it| it["message"] == "done").collect();
     every_invocation_has_its_line(&done);
     // Who mints tokens learns what is wrong with one.
-    let invalid = lines
-        .iter()
-        .filter(|it| it["message"] == "a token that is not valid");
+    let invalid = lines.iter().filter(|it| it["message"] == "a token that is not valid");
     let reasons: Vec<_> = invalid.filter_map(|it| it["reason"].as_str()).collect();
-    for (reason, told) in reasons.iter().zip([
-        "no JWT",
-        "lives longer",
-        "a claim is missing",
-        "no key of ours",
-    ]) {
+    for (reason, told) in
+        reasons.iter().zip(["no JWT", "lives longer", "a claim is missing", "no key of ours"])
+    {
         assert!(reason.contains(told), "{reason}");
     }
     assert_eq!(reasons.len(), 4, "{reasons:?}");
@@ -85,9 +80,7 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
 /// One line says all that an operator asks first.
 fn every_invocation_has_its_line(done: &[&Value]) {
     let of = |what: &str, name: &str, value: &str| {
-        let line = done
-            .iter()
-            .find(|it| it["what"] == what && it[name] == value);
+        let line = done.iter().find(|it| it["what"] == what && it[name] == value);
         *line.unwrap_or_else(|| panic!("no line of {what} with {name} {value}"))
     };
     let paid = of("POST /payments", "reference", "A");
@@ -163,9 +156,7 @@ async fn a_severe_line_names_its_request_where_no_other_is_printed() {
     observe::invocation("test", &HeaderMap::new(), Some(&context), work, said).await;
 
     let (metrics, lines) = output.lines();
-    let [line] = lines.as_slice() else {
-        panic!("{lines:?}")
-    };
+    let [line] = lines.as_slice() else { panic!("{lines:?}") };
     assert_eq!(line["span"]["requestId"], "request-1");
     assert_eq!(line["reason"], "too_many_events");
     // Metrics have no level.

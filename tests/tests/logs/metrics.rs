@@ -22,36 +22,22 @@ pub fn are_what_is_watched(lines: &[Value]) {
     assert_eq!(published, watched);
     let explained = text("docs/going-live.md");
     for name in watched {
-        assert!(
-            explained.contains(&format!("`{name}`")),
-            "{name} is not explained"
-        );
+        assert!(explained.contains(&format!("`{name}`")), "{name} is not explained");
     }
 }
 
 /// What payments, webhooks and keys came to is told apart.
 pub fn tell_apart(lines: &[Value]) {
     for (metric, dimension, values) in [
-        (
-            "Payments",
-            "Result",
-            &["Authorised", "Error", "Refused", "Rejected", "Unknown"][..],
-        ),
-        (
-            "WebhookEvents",
-            "EventCode",
-            &["AUTHORISATION", "REFUND", "recurring.token.created"],
-        ),
+        ("Payments", "Result", &["Authorised", "Error", "Refused", "Rejected", "Unknown"][..]),
+        ("WebhookEvents", "EventCode", &["AUTHORISATION", "REFUND", "recurring.token.created"]),
         // Standard webhooks are signed with the first key, those about tokens with the second.
         ("HmacKeyMatched", "Key", &["1", "2"]),
         ("NeedsAttention", "Reason", &["amount_differs"]),
     ] {
         for value in values {
             let counted = |line: &&Value| line[dimension] == *value && line[metric].is_array();
-            assert!(
-                lines.iter().any(|line| counted(&line)),
-                "{metric} of {value}"
-            );
+            assert!(lines.iter().any(|line| counted(&line)), "{metric} of {value}");
         }
     }
 }
@@ -59,11 +45,7 @@ pub fn tell_apart(lines: &[Value]) {
 /// The metrics of a line, after checking it against the format's rules.
 fn read(line: &Value) -> Vec<Known> {
     assert!(line["_aws"]["Timestamp"].is_i64(), "{line}");
-    let [directive] = line["_aws"]["CloudWatchMetrics"]
-        .as_array()
-        .unwrap()
-        .as_slice()
-    else {
+    let [directive] = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
         panic!("{line}");
     };
     assert_eq!(directive["Namespace"], "amazon-pay");
@@ -128,9 +110,8 @@ fn of_dashboard(metric: &Value) -> Option<Known> {
         return Some((metric[1].as_str()?.to_owned(), vec![]));
     }
     let search = metric[0]["expression"].as_str()?;
-    let (dimension, rest) = search
-        .strip_prefix("SEARCH('{\"${AWS::StackName}\",")?
-        .split_once("} MetricName=\"")?;
+    let (dimension, rest) =
+        search.strip_prefix("SEARCH('{\"${AWS::StackName}\",")?.split_once("} MetricName=\"")?;
     let (name, _) = rest.split_once('"')?;
     Some((name.to_owned(), vec![dimension.to_owned()]))
 }

@@ -37,11 +37,7 @@ async fn the_same_try_of_a_rejected_attempt_gets_the_same_rejection() {
     assert_eq!(first.body["errorCode"], "5_602");
     assert_eq!(first.body["nextStep"], "startOver");
     let again = shop.pay("R", "A-UNKNOWN").await;
-    assert_eq!(
-        (again.status, again.body),
-        (first.status, first.body),
-        "the stored rejection"
-    );
+    assert_eq!((again.status, again.body), (first.status, first.body), "the stored rejection");
     assert_eq!(shop.calls("/payments"), 1);
     assert_eq!(shop.order("R").await["status"], "error");
 }
@@ -81,20 +77,14 @@ async fn the_same_try_asks_again_while_adyen_has_no_result() {
 
 #[tokio::test]
 async fn the_same_try_in_flight_is_processed_once_and_answered_to_both() {
-    let shop = Shop::with(adyen::Options {
-        answer_delay: Duration::from_millis(300),
-        ..quick()
-    })
-    .await;
+    let shop =
+        Shop::with(adyen::Options { answer_delay: Duration::from_millis(300), ..quick() }).await;
     let (one, two) = tokio::join!(shop.pay("A", "T"), shop.pay("A", "T"));
     assert_paid(&one, "authorised", 1, "success");
     assert_eq!(one.body, two.body);
     assert_eq!(shop.processed("A"), 1);
     let books = shop.simulator().books();
-    assert!(
-        books.calls.iter().any(|call| call.status == Some(422)),
-        "one met the other in flight"
-    );
+    assert!(books.calls.iter().any(|call| call.status == Some(422)), "one met the other in flight");
 }
 
 #[tokio::test]
@@ -140,12 +130,8 @@ async fn a_paid_order_is_not_charged_again() {
     shop.pay("A", "1").await;
     for other in [
         shop.pay("A", "2").await,
-        shop.stack
-            .post_with_key("/payments", &browser("A"), "k", &payment("A", "1"))
-            .await,
-        shop.stack
-            .post("/payments", &backend(), &payment("A", "2"))
-            .await,
+        shop.stack.post_with_key("/payments", &browser("A"), "k", &payment("A", "1")).await,
+        shop.stack.post("/payments", &backend(), &payment("A", "2")).await,
     ] {
         assert_problem(&other, 409, "order_already_paid");
         assert_eq!(other.body["order"]["status"], "authorised");
@@ -161,18 +147,9 @@ async fn after_a_refusal_a_new_token_or_a_new_key_begins_the_next_attempt() {
     let key = |key: &'static str| {
         let body = payment("A", "1-REFUSED");
         let stack = &shop.stack;
-        async move {
-            stack
-                .post_with_key("/payments", &browser("A"), key, &body)
-                .await
-        }
+        async move { stack.post_with_key("/payments", &browser("A"), key, &body).await }
     };
-    assert_paid(
-        &shop.stack.pay("A", "1-REFUSED").await,
-        "refused",
-        1,
-        "retryWithAmazonPay",
-    );
+    assert_paid(&shop.stack.pay("A", "1-REFUSED").await, "refused", 1, "retryWithAmazonPay");
     // The same token, and the same token with a new key, with that key again, without one.
     assert_eq!(shop.stack.pay("A", "1-REFUSED").await.body["attempt"], 1);
     assert_eq!(key("one").await.body["attempt"], 2);
@@ -185,10 +162,7 @@ async fn after_a_refusal_a_new_token_or_a_new_key_begins_the_next_attempt() {
     assert_eq!((shop.processed("A"), shop.authorisations("A")), (4, 1));
     shop.settle().await;
     let order = shop.order("A").await;
-    assert_eq!(
-        (&order["status"], &order["confirmed"]),
-        (&json!("authorised"), &json!(true))
-    );
+    assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(order["needsAttention"], json!([]));
 }
 
@@ -198,11 +172,7 @@ async fn a_key_with_different_content_is_refused() {
     let body = in_browser("A", "1-REFUSED");
     let post = |body: Value| {
         let stack = &shop.stack;
-        async move {
-            stack
-                .post_with_key("/payments", &browser("A"), "k", &body)
-                .await
-        }
+        async move { stack.post_with_key("/payments", &browser("A"), "k", &body).await }
     };
     assert_eq!(post(body.clone()).await.status, 200);
     // merchantAccount, and what the token says anyway, is no content.
@@ -211,14 +181,8 @@ async fn a_key_with_different_content_is_refused() {
     same["countryCode"] = json!("NL");
     assert_eq!(post(same).await.body["attempt"], 1);
     for (field, value) in [
-        (
-            "paymentMethod",
-            json!({"type": "amazonpay", "amazonPayToken": "2"}),
-        ),
-        (
-            "returnUrl",
-            json!("https://your-company.example.com/elsewhere"),
-        ),
+        ("paymentMethod", json!({"type": "amazonpay", "amazonPayToken": "2"})),
+        ("returnUrl", json!("https://your-company.example.com/elsewhere")),
         ("channel", json!("iOS")),
         ("shopperEmail", json!("someone@example.com")),
     ] {
@@ -229,10 +193,7 @@ async fn a_key_with_different_content_is_refused() {
     // A merchant may name any amount, but not with this key.
     let mut dearer = body;
     dearer["amount"]["value"] = json!(1001);
-    let dearer = shop
-        .stack
-        .post_with_key("/payments", &backend(), "k", &dearer)
-        .await;
+    let dearer = shop.stack.post_with_key("/payments", &backend(), "k", &dearer).await;
     assert_problem(&dearer, 422, "idempotency_key_reused");
     assert_eq!(shop.calls("/payments"), 1);
 }
@@ -251,11 +212,8 @@ async fn another_amount_is_refused() {
 /// Two processes, each with two tabs, all of which pay one order at the same moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_and_two_processes_pay_an_order_once() {
-    let shop = Shop::with(adyen::Options {
-        answer_delay: Duration::from_millis(20),
-        ..quick()
-    })
-    .await;
+    let shop =
+        Shop::with(adyen::Options { answer_delay: Duration::from_millis(20), ..quick() }).await;
     let other = shop.beside().await;
     for round in 0..50 {
         let reference = format!("ORDER-{round}");
@@ -293,10 +251,7 @@ async fn two_tabs_and_two_processes_pay_an_order_once() {
             }
         }
         assert!(paid >= 1, "{reference}: nobody paid");
-        assert!(
-            round % 3 != 0 || paid == 4,
-            "{reference}: one token, {paid}"
-        );
+        assert!(round % 3 != 0 || paid == 4, "{reference}: one token, {paid}");
         assert_eq!(shop.processed(&reference), 1, "{reference}");
     }
     shop.settle().await;
@@ -319,11 +274,7 @@ async fn a_key_older_than_six_days_is_never_sent_again() {
     shop.pass("A", SignedDuration::from_hours(6 * 24)).await;
     for token in ["1-HTTP-500", "2"] {
         let answer = shop.pay("A", token).await;
-        assert_eq!(
-            (answer.status, &answer.body["attempt"]),
-            (202, &json!(1)),
-            "{answer:?}"
-        );
+        assert_eq!((answer.status, &answer.body["attempt"]), (202, &json!(1)), "{answer:?}");
     }
     assert_eq!(shop.calls("/payments"), 1);
     let order = shop.order("A").await;

@@ -21,10 +21,7 @@ struct Cost {
 
 impl Cost {
     fn of(calls: &[Call]) -> Self {
-        Self {
-            calls: calls.iter().map(described).collect(),
-            units: calls.iter().map(units).sum(),
-        }
+        Self { calls: calls.iter().map(described).collect(), units: calls.iter().map(units).sum() }
     }
 
     fn is(&self, calls: &[&str]) {
@@ -123,8 +120,5 @@ async fn a_payment_is_three_writes_in_two_round_trips() {
     read.is(&["GetItem"]);
 
     // Written past the capture of `cargo test`.
-    std::io::stderr()
-        .lock()
-        .write_all(table.as_bytes())
-        .unwrap();
+    std::io::stderr().lock().write_all(table.as_bytes()).unwrap();
 }

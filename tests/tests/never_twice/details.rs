@@ -20,10 +20,7 @@ impl Shop {
     async fn finish_at_adyen(&self, result: &str) -> Value {
         let request = shared::http_client::build(None)
             .unwrap()
-            .post(format!(
-                "{}/payments/details",
-                self.simulator().checkout_url()
-            ))
+            .post(format!("{}/payments/details", self.simulator().checkout_url()))
             .header("x-api-key", local::keys::ADYEN_API_KEY)
             .json(&json!({"details": {"redirectResult": result}}));
         Answer::of(request).await.body
@@ -53,24 +50,16 @@ async fn native_three_d_secure_is_identified_challenged_and_decided() {
         let first = shop.pay(reference, "1-3DS-CHALLENGE").await;
         assert_paid(&first, "pending", 1, "handleAction");
         let fingerprint = fingerprint_result(&first.body["action"]);
-        let second = shop
-            .details(reference, 1, "threeDSResult", &fingerprint)
-            .await;
+        let second = shop.details(reference, 1, "threeDSResult", &fingerprint).await;
         assert_paid(&second, "pending", 1, "handleAction");
         assert_eq!(second.body["resultCode"], "ChallengeShopper");
         // Posted again it brings the challenge back.
-        let again = shop
-            .details(reference, 1, "threeDSResult", &fingerprint)
-            .await;
+        let again = shop.details(reference, 1, "threeDSResult", &fingerprint).await;
         assert_eq!(again.body, second.body);
         let challenge = challenge_result(&second.body["action"], approved);
-        let third = shop
-            .details(reference, 1, "threeDSResult", &challenge)
-            .await;
+        let third = shop.details(reference, 1, "threeDSResult", &challenge).await;
         assert_eq!(third.body["status"], status, "{third:?}");
-        let again = shop
-            .details(reference, 1, "threeDSResult", &challenge)
-            .await;
+        let again = shop.details(reference, 1, "threeDSResult", &challenge).await;
         assert_eq!(again.body, third.body);
         assert_eq!(shop.authorisations(reference), usize::from(approved));
     }
@@ -90,8 +79,7 @@ async fn two_results_of_one_order_are_not_both_paid() {
             shop.details_of_any(&reference, "redirectResult", &results[1]),
         );
         for result in &results {
-            shop.details_of_any(&reference, "redirectResult", result)
-                .await;
+            shop.details_of_any(&reference, "redirectResult", result).await;
         }
         assert_eq!(shop.authorisations(&reference), 1, "{reference}");
         assert_eq!(shop.order(&reference).await["status"], "authorised");
@@ -108,8 +96,7 @@ async fn a_result_of_another_page_says_nothing_of_an_attempt_in_flight() {
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     // Attempt 2 is processed, and not heard.
     let processed = local::adyen::Answer::text(500, "text/html", "<html>");
-    shop.simulator()
-        .inject(local::adyen::Fault::afterwards(processed));
+    shop.simulator().inject(local::adyen::Fault::afterwards(processed));
     assert_unknown(&shop.pay("A", "2").await);
     // The page of attempt 1, which does not say that it is, comes back without success.
     let refused = redirect_result(&first.body["action"], "refused");
@@ -137,10 +124,7 @@ async fn a_result_of_another_order_is_recorded_there() {
     let answer = shop.details("A", 1, "redirectResult", &of_b).await;
     assert_problem(&answer, 403, "wrong_order");
     for member in ["resultCode", "pspReference", "status"] {
-        assert!(
-            member == "status" || answer.body.get(member).is_none(),
-            "{answer:?}"
-        );
+        assert!(member == "status" || answer.body.get(member).is_none(), "{answer:?}");
     }
     assert_eq!(shop.order("B").await["status"], "authorised");
     assert_eq!(shop.order("A").await["nextStep"], "handleAction");
@@ -158,10 +142,7 @@ async fn an_order_paid_by_a_superseded_attempt_is_not_paid_by_its_successor() {
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
-    assert_eq!(
-        shop.finish_at_adyen(&result).await["resultCode"],
-        "Authorised"
-    );
+    assert_eq!(shop.finish_at_adyen(&result).await["resultCode"], "Authorised");
     shop.settle().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
     let calls = shop.calls("/payments/details");
@@ -184,10 +165,7 @@ async fn a_result_whose_webhook_came_first_is_answered_from_it() {
     assert_paid(&answer, "authorised", 1, "success");
     assert_eq!(answer.body["pspReference"], said["pspReference"]);
     let order = shop.order("A").await;
-    assert_eq!(
-        (&order["status"], &order["confirmed"]),
-        (&json!("authorised"), &json!(true))
-    );
+    assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(shop.authorisations("A"), 1);
 }
 
@@ -197,8 +175,7 @@ async fn a_result_of_another_order_is_known_by_its_payment_where_adyen_names_non
     let a = shop.pay("A", "1").await;
     shop.pay("B", "2-3DS-REDIRECT").await;
     let of_a = json!({"resultCode": "Authorised", "pspReference": a.body["pspReference"]});
-    shop.simulator()
-        .inject(Mishap::instead(Said::json(200, &of_a)));
+    shop.simulator().inject(Mishap::instead(Said::json(200, &of_a)));
     let answer = shop.details("B", 1, "redirectResult", "of A").await;
     assert_problem(&answer, 403, "wrong_order");
     assert_eq!(shop.order("B").await["nextStep"], "handleAction");
@@ -219,8 +196,7 @@ async fn an_action_comes_with_the_result_that_asked_for_it_and_only_while_it_is_
 
     let first = shop.pay("B", "1-3DS-REDIRECT").await;
     let pending = json!({"resultCode": "Pending", "pspReference": "PENDING-B"});
-    shop.simulator()
-        .inject(Mishap::instead(Said::json(200, &pending)));
+    shop.simulator().inject(Mishap::instead(Said::json(200, &pending)));
     let result = redirect_result(&first.body["action"], "approved");
     let answer = shop.details("B", 1, "redirectResult", &result).await;
     assert_paid(&answer, "pending", 1, "wait");

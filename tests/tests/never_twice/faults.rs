@@ -103,13 +103,7 @@ struct Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            act,
-            at,
-            fault: (fault, _),
-            index,
-            times,
-        } = self;
+        let Self { act, at, fault: (fault, _), index, times } = self;
         write!(f, "{act:?}, {fault} at {at:?}, call {index}, {times} times")
     }
 }
@@ -136,17 +130,9 @@ async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
         for (code, name) in [("REFUND", "R"), ("REFUND_FAILED", "R")] {
             let event = Event {
                 original_reference: Some(psp.clone()),
-                amount: Some(Amount {
-                    currency: "EUR".to_owned(),
-                    value: 1000,
-                }),
+                amount: Some(Amount { currency: "EUR".to_owned(), value: 1000 }),
                 event_date: Timestamp::now(),
-                ..Event::new(
-                    code,
-                    local::keys::MERCHANT_ACCOUNT,
-                    &format!("{name}{psp}"),
-                    "my-own",
-                )
+                ..Event::new(code, local::keys::MERCHANT_ACCOUNT, &format!("{name}{psp}"), "my-own")
             };
             simulator.notify(&event).unwrap();
         }
@@ -167,10 +153,7 @@ async fn run(shop: &Shop, cell: &Cell, reference: &str) {
     };
     act(shop, cell.act, reference, begin).await;
     let calls = faulty(shop, cell.at).calls();
-    assert!(
-        calls.iter().any(|call| call.fault.is_some()),
-        "{cell}: no such call"
-    );
+    assert!(calls.iter().any(|call| call.fault.is_some()), "{cell}: no such call");
     shop.dynamodb.calm();
     shop.adyen.calm();
     shop.simulator().release_webhooks(Release::InOrder).await;
@@ -191,13 +174,7 @@ async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
         shop.dynamodb.begin(|_| None);
         shop.adyen.begin(|_| None);
     };
-    act(
-        shop,
-        what,
-        &format!("{what:?}").replace(['(', ')'], "-"),
-        begin,
-    )
-    .await;
+    act(shop, what, &format!("{what:?}").replace(['(', ')'], "-"), begin).await;
     let calls = BTreeMap::from([
         (At::Adyen, shop.adyen.calls().len()),
         (At::DynamoDb, shop.dynamodb.calls().len()),
@@ -221,26 +198,16 @@ async fn every_fault_at_every_call_of_every_flow() {
                 for (index, times) in
                     (0..calls[&at]).flat_map(|index| TIMES.map(|times| (index, times)))
                 {
-                    cells.push_back(Cell {
-                        act,
-                        at,
-                        fault: fault.clone(),
-                        index,
-                        times,
-                    });
+                    cells.push_back(Cell { act, at, fault: fault.clone(), index, times });
                 }
             }
         }
     }
     let mut covered: BTreeMap<(Act, At, &str), usize> = BTreeMap::new();
     for cell in &cells {
-        *covered
-            .entry((cell.act, cell.at, cell.fault.0))
-            .or_default() += 1;
+        *covered.entry((cell.act, cell.at, cell.fault.0)).or_default() += 1;
     }
-    let cells = Arc::new(Mutex::new(
-        cells.into_iter().enumerate().collect::<VecDeque<_>>(),
-    ));
+    let cells = Arc::new(Mutex::new(cells.into_iter().enumerate().collect::<VecDeque<_>>()));
     let lanes = (0..LANES).map(|_| {
         let cells = cells.clone();
         tokio::spawn(async move {
@@ -264,19 +231,12 @@ fn report(covered: &BTreeMap<(Act, At, &str), usize>) {
     // Written past the capture of `cargo test`.
     let mut out = std::io::stderr().lock();
     let total: usize = covered.values().sum();
-    writeln!(
-        out,
-        "never twice: {total} faults, one each in a payment of its own"
-    )
-    .unwrap();
+    writeln!(out, "never twice: {total} faults, one each in a payment of its own").unwrap();
     for act in Act::ALL {
         for at in [At::Adyen, At::DynamoDb] {
-            let cells = covered
-                .iter()
-                .filter(|((a, b, _), _)| (*a, *b) == (act, at));
-            let cells: Vec<_> = cells
-                .map(|((_, _, fault), count)| format!("{fault} {count}"))
-                .collect();
+            let cells = covered.iter().filter(|((a, b, _), _)| (*a, *b) == (act, at));
+            let cells: Vec<_> =
+                cells.map(|((_, _, fault), count)| format!("{fault} {count}")).collect();
             if !cells.is_empty() {
                 writeln!(out, "  {act:?} at {at:?}: {}", cells.join(", ")).unwrap();
             }

@@ -71,10 +71,7 @@ impl Process {
     }
 
     fn door(&self) -> Door {
-        Door {
-            http: shared::http_client::build(None).unwrap(),
-            url: self.url.subscribe(),
-        }
+        Door { http: shared::http_client::build(None).unwrap(), url: self.url.subscribe() }
     }
 }
 
@@ -128,11 +125,7 @@ async fn answer(response: reqwest::Response) -> reqwest::Result<Answer> {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await?;
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
-    Ok(Answer {
-        status,
-        headers,
-        body,
-    })
+    Ok(Answer { status, headers, body })
 }
 
 /// Killed at every call of every flow: while the call is on its way, and while its answer is.
@@ -144,9 +137,7 @@ async fn killed_at_every_call_of_every_flow() {
             let mut process = Process::start(shop.clone()).await;
             let door = process.door();
             let mut kills = 0;
-            for faulty in [(|shop| &shop.adyen) as fn(&Shop) -> &Faulty, |shop| {
-                &shop.dynamodb
-            }] {
+            for faulty in [(|shop| &shop.adyen) as fn(&Shop) -> &Faulty, |shop| &shop.dynamodb] {
                 for fault in [Fault::Delayed as fn(Duration) -> Fault, Fault::Slow] {
                     let mut index = 0;
                     while killed_at(&mut process, &door, flow, faulty, fault, index).await {
@@ -163,12 +154,7 @@ async fn killed_at_every_call_of_every_flow() {
         kills.push(format!("{flow:?} {}", lane.unwrap()));
     }
     let mut out = std::io::stderr().lock();
-    writeln!(
-        out,
-        "never twice: killed at every call: {}",
-        kills.join(", ")
-    )
-    .unwrap();
+    writeln!(out, "never twice: killed at every call: {}", kills.join(", ")).unwrap();
 }
 
 /// Pays an order with the process killed at that call. Gives whether there was such a call.
@@ -181,16 +167,8 @@ async fn killed_at(
     index: usize,
 ) -> bool {
     let shop = process.shop.clone();
-    let at = if std::ptr::eq(faulty(&shop), &shop.adyen) {
-        "adyen"
-    } else {
-        "dynamodb"
-    };
-    let kind = if matches!(fault(Duration::ZERO), Fault::Slow(_)) {
-        "after"
-    } else {
-        "before"
-    };
+    let at = if std::ptr::eq(faulty(&shop), &shop.adyen) { "adyen" } else { "dynamodb" };
+    let kind = if matches!(fault(Duration::ZERO), Fault::Slow(_)) { "after" } else { "before" };
     let reference = format!("{flow:?}-{at}-{kind}-{index}");
     let (now, mut killing) = mpsc::unbounded_channel();
     shop.adyen.begin(|_| None);
@@ -227,10 +205,8 @@ async fn killed_at_random() {
     let mut rng = Rng::with_seed(7);
     let shop = Arc::new(Shop::open().await);
     // So that a payment takes long enough to be killed anywhere in it.
-    shop.dynamodb
-        .begin(|_| Some(Fault::Delayed(Duration::from_millis(10))));
-    shop.adyen
-        .begin(|_| Some(Fault::Slow(Duration::from_millis(30))));
+    shop.dynamodb.begin(|_| Some(Fault::Delayed(Duration::from_millis(10))));
+    shop.adyen.begin(|_| Some(Fault::Slow(Duration::from_millis(30))));
     let mut process = Process::start(shop.clone()).await;
     for round in 0..ROUNDS {
         let webhooks = |process: &Process| {
@@ -238,9 +214,8 @@ async fn killed_at_random() {
             shop.simulator().set_webhook_url(&url);
         };
         webhooks(&process);
-        let references: Vec<_> = (0..ORDERS)
-            .map(|order| format!("ORDER-{round}-{order}"))
-            .collect();
+        let references: Vec<_> =
+            (0..ORDERS).map(|order| format!("ORDER-{round}-{order}")).collect();
         let shoppers = references.iter().enumerate().map(|(number, reference)| {
             let (door, reference) = (process.door(), reference.clone());
             let flow = Flow::ALL[number % Flow::ALL.len()];
@@ -265,10 +240,5 @@ async fn killed_at_random() {
     }
     let mut out = std::io::stderr().lock();
     let orders = ROUNDS as usize * ORDERS;
-    writeln!(
-        out,
-        "never twice: {orders} orders paid while killed {} times",
-        2 * ROUNDS
-    )
-    .unwrap();
+    writeln!(out, "never twice: {orders} orders paid while killed {} times", 2 * ROUNDS).unwrap();
 }

@@ -28,10 +28,7 @@ fn summary(order: &Value) -> Value {
         "pspReference",
         "needsAttention",
     ];
-    members
-        .iter()
-        .map(|member| (*member, order[member].clone()))
-        .collect()
+    members.iter().map(|member| (*member, order[member].clone())).collect()
 }
 
 fn lost_answer() -> Mishap {
@@ -42,10 +39,7 @@ fn lost_answer() -> Mishap {
 fn event(code: &str, psp: &str, original: Option<&str>, reference: &str, at: Timestamp) -> Event {
     Event {
         original_reference: original.map(str::to_owned),
-        amount: Some(Amount {
-            currency: "EUR".to_owned(),
-            value: 1000,
-        }),
+        amount: Some(Amount { currency: "EUR".to_owned(), value: 1000 }),
         event_date: at,
         ..Event::new(code, MERCHANT_ACCOUNT, psp, reference)
     }
@@ -55,11 +49,7 @@ impl Shop {
     /// Delivers the newest webhook of that code now.
     async fn deliver(&self, code: &str) {
         let id = self.simulator().with_books(|books| {
-            let of_code = books
-                .webhooks
-                .values()
-                .rev()
-                .find(|hook| hook.event == code);
+            let of_code = books.webhooks.values().rev().find(|hook| hook.event == code);
             of_code.expect(code).id
         });
         assert_eq!(self.simulator().deliver(id).await, Some(200), "{code}");
@@ -67,32 +57,25 @@ impl Shop {
 
     /// The payment that was processed last, told or not.
     fn newest_payment(&self) -> String {
-        self.simulator()
-            .with_books(|books| books.payments.last().unwrap().psp_reference.clone())
+        self.simulator().with_books(|books| books.payments.last().unwrap().psp_reference.clone())
     }
 }
 
 #[tokio::test]
 async fn a_webhook_before_the_payments_answer_is_the_same_payment() {
     let shop = Shop::open().await;
-    shop.adyen
-        .fail_at(0, Fault::Slow(Duration::from_millis(400)));
+    shop.adyen.fail_at(0, Fault::Slow(Duration::from_millis(400)));
     let (answer, during) = tokio::join!(shop.pay("A", "T"), async {
         while shop.calls("/payments") == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        shop.stack
-            .order_once("A", |order| order["confirmed"] == true)
-            .await
+        shop.stack.order_once("A", |order| order["confirmed"] == true).await
     });
     assert_eq!(during["status"], "authorised");
     assert_paid(&answer, "authorised", 1, "success");
     let order = shop.order("A").await;
     assert_eq!(order["pspReference"], answer.body["pspReference"]);
-    assert_eq!(
-        (&order["status"], &order["needsAttention"]),
-        (&json!("authorised"), &json!([]))
-    );
+    assert_eq!((&order["status"], &order["needsAttention"]), (&json!("authorised"), &json!([])));
     assert_eq!(order["authorisedAmount"]["value"], 1000);
 }
 
@@ -109,25 +92,13 @@ async fn a_webhook_alone_tells_of_a_payment_whose_answer_was_lost() {
         assert_eq!(order["pspReference"], shop.newest_payment());
         let calls = shop.calls("/payments");
         let again = shop.pay(&reference, token).await;
-        assert_eq!(
-            (again.status, &again.body["status"]),
-            (200, &json!(status)),
-            "{again:?}"
-        );
+        assert_eq!((again.status, &again.body["status"]), (200, &json!(status)), "{again:?}");
         assert_eq!(shop.calls("/payments"), calls, "known without asking");
     }
     assert_problem(&shop.pay("ORDER1", "2").await, 409, "order_already_paid");
-    assert_paid(
-        &shop.pay("ORDER1-REFUSED", "2").await,
-        "authorised",
-        2,
-        "success",
-    );
+    assert_paid(&shop.pay("ORDER1-REFUSED", "2").await, "authorised", 2, "success");
     shop.settle().await;
-    assert_eq!(
-        shop.order("ORDER1-REFUSED").await["needsAttention"],
-        json!([])
-    );
+    assert_eq!(shop.order("ORDER1-REFUSED").await["needsAttention"], json!([]));
     for reference in ["ORDER1", "ORDER1-REFUSED"] {
         assert_eq!(shop.authorisations(reference), 1);
     }
@@ -140,16 +111,10 @@ async fn a_webhook_hours_late_confirms_the_payment() {
     assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
     shop.pass("A", SignedDuration::from_hours(5)).await;
     let before = shop.order("A").await;
-    assert_eq!(
-        (&before["status"], &before["confirmed"]),
-        (&json!("authorised"), &json!(false))
-    );
+    assert_eq!((&before["status"], &before["confirmed"]), (&json!("authorised"), &json!(false)));
     shop.simulator().release_webhooks(Release::InOrder).await;
     let after = shop.order("A").await;
-    assert_eq!(
-        (&after["status"], &after["confirmed"]),
-        (&json!("authorised"), &json!(true))
-    );
+    assert_eq!((&after["status"], &after["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(after["needsAttention"], json!([]));
 }
 
@@ -172,42 +137,24 @@ async fn webhooks_out_of_order_come_to_the_same_order() {
         for event in [
             event("CAPTURE", &own("CAP"), Some(&psp), "capture-1", later(10)),
             event("REFUND", &own("REF"), Some(&psp), &reference, later(20)),
-            event(
-                "REFUND_FAILED",
-                &own("REF"),
-                Some(&psp),
-                "refund-1",
-                later(30),
-            ),
+            event("REFUND_FAILED", &own("REF"), Some(&psp), "refund-1", later(30)),
             event("REFUND", &own("AGAIN"), Some(&psp), "refund-2", later(40)),
             event("CHARGEBACK", &own("CB"), Some(&psp), &reference, later(50)),
-            event(
-                "CHARGEBACK_REVERSED",
-                &own("CBR"),
-                Some(&psp),
-                &reference,
-                later(60),
-            ),
+            event("CHARGEBACK_REVERSED", &own("CBR"), Some(&psp), &reference, later(60)),
             event("REPORT_AVAILABLE", &own("REP"), None, "report", later(70)),
         ] {
             if seed % 2 == 1 {
-                shop.simulator()
-                    .inject_webhook(local::adyen::WebhookFault::Duplicate);
+                shop.simulator().inject_webhook(local::adyen::WebhookFault::Duplicate);
             }
             shop.simulator().notify(&event).unwrap();
         }
-        shop.simulator()
-            .release_webhooks(Release::Shuffled(seed))
-            .await;
+        shop.simulator().release_webhooks(Release::Shuffled(seed)).await;
         shop.settle().await;
         let mut order = summary(&shop.order(&reference).await);
         assert_eq!(order["pspReference"], psp, "seed {seed}");
         order["pspReference"] = json!("the payment's");
         assert_eq!(order["status"], "refunded", "seed {seed}: {order}");
-        assert_eq!(
-            order["refundedAmount"]["value"], 1000,
-            "seed {seed}: {order}"
-        );
+        assert_eq!(order["refundedAmount"]["value"], 1000, "seed {seed}: {order}");
         assert_eq!(&order, seen.get_or_insert(order.clone()), "seed {seed}");
     }
 }
@@ -216,12 +163,7 @@ async fn webhooks_out_of_order_come_to_the_same_order() {
 async fn an_answer_of_success_is_corrected_by_a_webhook_of_failure() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    assert_paid(
-        &shop.pay("A", "1-LATE-FAIL").await,
-        "authorised",
-        1,
-        "success",
-    );
+    assert_paid(&shop.pay("A", "1-LATE-FAIL").await, "authorised", 1, "success");
     shop.simulator().release_webhooks(Release::InOrder).await;
     let order = shop.order("A").await;
     assert_eq!(order["status"], "refused");
@@ -229,10 +171,7 @@ async fn an_answer_of_success_is_corrected_by_a_webhook_of_failure() {
     assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
     shop.settle().await;
     let order = shop.order("A").await;
-    assert_eq!(
-        (&order["status"], &order["confirmed"]),
-        (&json!("authorised"), &json!(true))
-    );
+    assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(order["needsAttention"], json!([]));
     assert_eq!(shop.authorisations("A"), 1);
 }
@@ -267,16 +206,10 @@ async fn a_closed_offer_before_a_late_authorisation_expires_the_order_until_then
     shop.simulator().notify(&closed).unwrap();
     shop.deliver("OFFER_CLOSED").await;
     let order = shop.order("A").await;
-    assert_eq!(
-        (&order["status"], &order["nextStep"]),
-        (&json!("expired"), &json!("startOver"))
-    );
+    assert_eq!((&order["status"], &order["nextStep"]), (&json!("expired"), &json!("startOver")));
     shop.deliver("AUTHORISATION").await;
     let order = shop.order("A").await;
-    assert_eq!(
-        (&order["status"], &order["confirmed"]),
-        (&json!("authorised"), &json!(true))
-    );
+    assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_problem(&shop.pay("A", "2").await, 409, "order_already_paid");
     assert_eq!(shop.authorisations("A"), 1);
 }
@@ -313,16 +246,8 @@ async fn a_closed_offer_does_not_make_room_for_another_payment() {
 #[tokio::test]
 async fn a_closed_offer_expires_what_waits_for_the_shopper() {
     let shop = Shop::open().await;
-    assert_paid(
-        &shop.pay("A", "1-OFFER-CLOSED").await,
-        "pending",
-        1,
-        "handleAction",
-    );
-    let order = shop
-        .stack
-        .order_once("A", |order| order["status"] == "expired")
-        .await;
+    assert_paid(&shop.pay("A", "1-OFFER-CLOSED").await, "pending", 1, "handleAction");
+    let order = shop.stack.order_once("A", |order| order["status"] == "expired").await;
     assert_eq!(order["nextStep"], "startOver");
     assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
 }
@@ -365,20 +290,14 @@ async fn a_modification_with_a_foreign_reference_waits_for_its_order() {
     for (round, authorisation_first) in [(0, false), (1, true)] {
         let reference = format!("ORDER-{round}");
         shop.simulator().hold_webhooks();
-        shop.adyen
-            .fail_at(0, Fault::Slow(Duration::from_millis(500)));
+        shop.adyen.fail_at(0, Fault::Slow(Duration::from_millis(500)));
         let (answer, ()) = tokio::join!(shop.pay(&reference, "T"), async {
             while shop.processed(&reference) == 0 {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let psp = shop.newest_payment();
-            let refund = event(
-                "REFUND",
-                &format!("R{round}"),
-                Some(&psp),
-                "my-refund",
-                Timestamp::now(),
-            );
+            let refund =
+                event("REFUND", &format!("R{round}"), Some(&psp), "my-refund", Timestamp::now());
             shop.simulator().notify(&refund).unwrap();
             shop.deliver("REFUND").await;
             assert_eq!(shop.order(&reference).await["refundedAmount"]["value"], 0);
@@ -393,10 +312,7 @@ async fn a_modification_with_a_foreign_reference_waits_for_its_order() {
         assert_eq!(order["status"], "refunded");
         shop.simulator().release_webhooks(Release::InOrder).await;
         let order = shop.order(&reference).await;
-        assert_eq!(
-            (&order["status"], &order["needsAttention"]),
-            (&json!("refunded"), &json!([]))
-        );
+        assert_eq!((&order["status"], &order["needsAttention"]), (&json!("refunded"), &json!([])));
     }
 }
 
@@ -404,11 +320,8 @@ async fn a_modification_with_a_foreign_reference_waits_for_its_order() {
 /// not acknowledged, and Adyen sends it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_webhooks_at_once_all_land() {
-    let stack = Stack::with(Options {
-        adyen: Simulated(Box::new(quick())),
-        ..Options::default()
-    })
-    .await;
+    let stack =
+        Stack::with(Options { adyen: Simulated(Box::new(quick())), ..Options::default() }).await;
     let simulator = stack.adyen();
     assert_paid(&stack.pay("A", "T").await, "authorised", 1, "success");
     assert!(simulator.webhooks_settled(Duration::from_secs(10)).await);
@@ -444,9 +357,7 @@ async fn sixty_four_tabs_pay_an_order_once() {
         tokio::spawn(Answer::of(request))
     });
     let answers = join_all(tabs).await;
-    let paid = answers
-        .iter()
-        .filter(|answer| answer.as_ref().unwrap().status == 200);
+    let paid = answers.iter().filter(|answer| answer.as_ref().unwrap().status == 200);
     assert!(paid.count() >= 1);
     assert_eq!((shop.processed("A"), shop.authorisations("A")), (1, 1));
 }
@@ -454,12 +365,7 @@ async fn sixty_four_tabs_pay_an_order_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_changes_of_one_order_at_once_all_land() {
     let stack = Stack::start().await;
-    assert_paid(
-        &stack.pay("A", "T-NO-WEBHOOK").await,
-        "authorised",
-        1,
-        "success",
-    );
+    assert_paid(&stack.pay("A", "T-NO-WEBHOOK").await, "authorised", 1, "success");
     let (orders, _) = stack.stores().await;
     let before = orders.get(&"A".parse().unwrap()).await.unwrap().unwrap();
 

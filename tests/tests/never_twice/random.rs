@@ -52,10 +52,7 @@ async fn random_schedules() {
     let number = |name: &str, default| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
-    let (count, first) = (
-        number("NEVER_TWICE_SCHEDULES", 1000),
-        number("NEVER_TWICE_SEED", SEED),
-    );
+    let (count, first) = (number("NEVER_TWICE_SCHEDULES", 1000), number("NEVER_TWICE_SEED", SEED));
     let (begun, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let lanes = (0..LANES as u64).map(|_| {
         let next = next.clone();
@@ -84,11 +81,7 @@ async fn random_schedules() {
     // Written past the capture of `cargo test`.
     let mut out = std::io::stderr().lock();
     let took = begun.elapsed();
-    writeln!(
-        out,
-        "never twice: {count} random schedules from seed {first} in {took:.0?}"
-    )
-    .unwrap();
+    writeln!(out, "never twice: {count} random schedules from seed {first} in {took:.0?}").unwrap();
     for (what, times) in covered {
         writeln!(out, "  {times:6} {what}").unwrap();
     }
@@ -98,10 +91,7 @@ async fn random_schedules() {
 async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let flow = rng.choice(Flow::ALL).unwrap();
-    for (faulty, faults) in [
-        (&lane.shop.adyen, at_adyen()),
-        (&lane.shop.dynamodb, at_dynamodb()),
-    ] {
+    for (faulty, faults) in [(&lane.shop.adyen, at_adyen()), (&lane.shop.dynamodb, at_dynamodb())] {
         faulty.begin(script(rng.fork(), faults));
     }
     let simulator = lane.shop.simulator();
@@ -111,14 +101,8 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     if rng.u8(..) < 64 {
         simulator.inject_webhook(WebhookFault::Duplicate);
     }
-    let mut run = Run {
-        lane,
-        reference: format!("ORDER-{seed}"),
-        flow,
-        rng,
-        session: 1,
-        story: Vec::new(),
-    };
+    let mut run =
+        Run { lane, reference: format!("ORDER-{seed}"), flow, rng, session: 1, story: Vec::new() };
     if tokio::time::timeout(PATIENCE, run.pay()).await.is_err() {
         let story = run.story.join("\n  ");
         panic!("seed {seed}, {flow:?}: not paid in {PATIENCE:?}\n  {story}");
@@ -144,9 +128,7 @@ fn covered(flow: Flow, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<String> {
     };
     let of = |at: &str, faults: Vec<Named>, calls: Vec<Call>| {
         let failed = calls.into_iter().filter_map(|call| call.fault);
-        failed
-            .map(|fault| format!("{at}: {}", name(&faults, &fault)))
-            .collect::<Vec<_>>()
+        failed.map(|fault| format!("{at}: {}", name(&faults, &fault))).collect::<Vec<_>>()
     };
     let mut covered = vec![format!("flow {flow:?}")];
     covered.extend(of("Adyen", at_adyen(), adyen));
@@ -277,10 +259,7 @@ impl<'a> Run<'a> {
 
     async fn time_passes(&mut self) {
         self.lane.shop.dynamodb.arrived().await;
-        self.lane
-            .shop
-            .pass(&self.reference, SignedDuration::from_secs(31))
-            .await;
+        self.lane.shop.pass(&self.reference, SignedDuration::from_secs(31)).await;
         self.story.push("31 seconds pass".to_owned());
     }
 }

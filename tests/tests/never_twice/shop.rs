@@ -38,10 +38,7 @@ impl Shop {
         let (dynamodb, adyen) = (faulty_dynamodb::start().await, Faulty::start(None).await);
         let variables = [
             faulty_dynamodb::variable(&dynamodb),
-            (
-                "ADYEN_CHECKOUT_URL".to_owned(),
-                format!("{}/v72", adyen.url()),
-            ),
+            ("ADYEN_CHECKOUT_URL".to_owned(), format!("{}/v72", adyen.url())),
         ];
         let stack = Stack::with(Options {
             adyen: Adyen::Simulator(Box::new(simulator)),
@@ -52,27 +49,16 @@ impl Shop {
         dynamodb.lead_to(stack.bundle.dynamodb_url());
         let checkout = stack.adyen().checkout_url();
         adyen.lead_to(checkout.strip_suffix("/v72").unwrap());
-        Self {
-            stack,
-            dynamodb,
-            adyen,
-        }
+        Self { stack, dynamodb, adyen }
     }
 
     /// Another process of the same functions: the same tables, the same Adyen.
     pub async fn beside(&self) -> Stack {
         let variables = BTreeMap::from([
             faulty_dynamodb::variable(&self.dynamodb),
-            (
-                "ADYEN_CHECKOUT_URL".to_owned(),
-                format!("{}/v72", self.adyen.url()),
-            ),
+            ("ADYEN_CHECKOUT_URL".to_owned(), format!("{}/v72", self.adyen.url())),
         ]);
-        Stack::with(Options {
-            variables,
-            ..Options::default()
-        })
-        .await
+        Stack::with(Options { variables, ..Options::default() }).await
     }
 
     pub fn simulator(&self) -> &Simulator {
@@ -81,20 +67,17 @@ impl Shop {
 
     /// How often Adyen was called, at a path that ends so.
     pub fn calls(&self, ending: &str) -> usize {
-        self.simulator()
-            .with_books(|books| books.calls_to(ending).len())
+        self.simulator().with_books(|books| books.calls_to(ending).len())
     }
 
     /// How often money was promised for an order.
     pub fn authorisations(&self, reference: &str) -> usize {
-        self.simulator()
-            .with_books(|books| books.authorisations(reference))
+        self.simulator().with_books(|books| books.authorisations(reference))
     }
 
     /// How many payments Adyen processed for an order, whatever became of them.
     pub fn processed(&self, reference: &str) -> usize {
-        self.simulator()
-            .with_books(|books| books.payments_of(reference).len())
+        self.simulator().with_books(|books| books.payments_of(reference).len())
     }
 
     /// Lets time pass for an order.
@@ -111,17 +94,13 @@ impl Shop {
     /// Pays as a browser that can do 3-D Secure.
     pub async fn pay(&self, reference: &str, amazon_pay_token: &str) -> Answer {
         let body = in_browser(reference, amazon_pay_token);
-        self.stack
-            .post("/payments", &browser(reference), &body)
-            .await
+        self.stack.post("/payments", &browser(reference), &body).await
     }
 
     /// Brings back what the shopper did.
     pub async fn details(&self, reference: &str, attempt: u64, name: &str, result: &str) -> Answer {
         let body = json!({"attempt": attempt, "details": {name: result}});
-        self.stack
-            .post("/payments/details", &browser(reference), &body)
-            .await
+        self.stack.post("/payments/details", &browser(reference), &body).await
     }
 
     /// The order as the merchant sees it, with these events and no other.

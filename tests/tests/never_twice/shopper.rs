@@ -21,12 +21,8 @@ pub enum Flow {
 }
 
 impl Flow {
-    pub const ALL: [Self; 4] = [
-        Self::Payment,
-        Self::Redirect,
-        Self::Native,
-        Self::RetryAfterRefusal,
-    ];
+    pub const ALL: [Self; 4] =
+        [Self::Payment, Self::Redirect, Self::Native, Self::RetryAfterRefusal];
 
     /// The token of the shopper's nth session with Amazon Pay.
     pub fn token(self, session: u32) -> String {
@@ -60,11 +56,7 @@ impl Next {
     /// What an answer asks for.
     pub fn after(answer: &Answer) -> Self {
         let body = &answer.body;
-        match (
-            answer.status,
-            body["nextStep"].as_str(),
-            body["code"].as_str(),
-        ) {
+        match (answer.status, body["nextStep"].as_str(), body["code"].as_str()) {
             (200, Some("success"), _) | (409, _, Some("order_already_paid")) => Self::Done,
             (200, Some("handleAction"), _) => Self::Act {
                 attempt: body["attempt"].as_u64().expect("an attempt"),
@@ -110,12 +102,7 @@ pub struct Shopper<'a, A> {
 
 impl<'a, A: Api> Shopper<'a, A> {
     pub fn new(api: &'a A, reference: &str, flow: Flow) -> Self {
-        Self {
-            api,
-            reference: reference.to_owned(),
-            flow,
-            session: AtomicU32::new(1),
-        }
+        Self { api, reference: reference.to_owned(), flow, session: AtomicU32::new(1) }
     }
 
     /// Pays. Begun again it goes on with the session, as a page that is reloaded.
@@ -190,24 +177,15 @@ impl Shop {
         let paid = self.simulator().with_books(|books| {
             let payments = books.payments_of(reference).into_iter();
             let paid = payments.filter(|payment| payment.money.authorised > 0);
-            paid.map(|payment| payment.psp_reference.clone())
-                .collect::<Vec<_>>()
+            paid.map(|payment| payment.psp_reference.clone()).collect::<Vec<_>>()
         });
         let order = self.order(reference).await;
-        assert_eq!(
-            paid.len(),
-            1,
-            "{context}: paid {} times: {order:#}",
-            paid.len()
-        );
+        assert_eq!(paid.len(), 1, "{context}: paid {} times: {order:#}", paid.len());
         for (member, wanted) in [
             ("status", json!("authorised")),
             ("confirmed", json!(true)),
             ("pspReference", json!(paid[0])),
-            (
-                "authorisedAmount",
-                json!({"currency": "EUR", "value": 1000}),
-            ),
+            ("authorisedAmount", json!({"currency": "EUR", "value": 1000})),
             ("refundedAmount", json!({"currency": "EUR", "value": 0})),
             ("needsAttention", json!([])),
             ("nextStep", json!("success")),

@@ -24,8 +24,7 @@ impl Shop {
         let answer = self.stack.post("/payments", &backend(), &body).await;
         assert_paid(&answer, "authorised", 1, "success");
         self.settle().await;
-        self.simulator()
-            .with_books(|books| books.tokens.keys().next().unwrap().clone())
+        self.simulator().with_books(|books| books.tokens.keys().next().unwrap().clone())
     }
 
     async fn charge(&self, reference: &str, token: &str, key: &str) -> Answer {
@@ -55,12 +54,7 @@ async fn a_charge_whose_answer_was_lost_is_settled_without_charging_again() {
     assert_eq!((report.settled, report.failed), (1, 0));
     assert_eq!(shop.order("A").await["status"], "authorised");
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
-    assert_paid(
-        &shop.charge("A", &token, "january").await,
-        "authorised",
-        1,
-        "success",
-    );
+    assert_paid(&shop.charge("A", &token, "january").await, "authorised", 1, "success");
 }
 
 #[tokio::test]
@@ -77,15 +71,7 @@ async fn an_error_to_who_settles_does_not_end_a_charge_in_doubt() {
         assert_eq!(shop.order(reference).await["status"], "pending", "{code}");
         let other = shop.charge(reference, &token, "again").await;
         assert_problem(&other, 409, "payment_in_progress");
-        assert_paid(
-            &shop.charge(reference, &token, "january").await,
-            "authorised",
-            1,
-            "success",
-        );
-        assert_eq!(
-            (shop.authorisations(reference), shop.processed(reference)),
-            (1, 1)
-        );
+        assert_paid(&shop.charge(reference, &token, "january").await, "authorised", 1, "success");
+        assert_eq!((shop.authorisations(reference), shop.processed(reference)), (1, 1));
     }
 }

@@ -48,15 +48,9 @@ async fn what_adyen_says_may_be_tried_again_is_tried_again_with_the_same_key() {
         assert_paid(&answer, "authorised", 1, "success");
         let books = shop.simulator().books();
         let calls = &books.calls_to("/payments")[before..];
-        assert_eq!(
-            calls.len(),
-            if name == "704-twice" { 3 } else { 2 },
-            "{name}"
-        );
+        assert_eq!(calls.len(), if name == "704-twice" { 3 } else { 2 }, "{name}");
         assert!(
-            calls
-                .iter()
-                .all(|call| call.idempotency_key == calls[0].idempotency_key),
+            calls.iter().all(|call| call.idempotency_key == calls[0].idempotency_key),
             "{name}: one key"
         );
         assert_eq!(calls[0].idempotency_key.as_ref().unwrap().len(), 64);
@@ -94,41 +88,22 @@ async fn without_a_reason_the_outcome_is_unknown() {
         ("500", Mishap::status(500)),
         ("502", Mishap::status(502)),
         ("403", Mishap::status(403)),
-        (
-            "empty-500",
-            Mishap::instead(said(500, "application/json", "")),
-        ),
+        ("empty-500", Mishap::instead(said(500, "application/json", ""))),
         ("redirect", Mishap::instead(said(302, "text/html", ""))),
         ("html", Mishap::instead(said(200, "text/html", "<html>"))),
-        (
-            "no-result",
-            Mishap::instead(said(200, "application/json", "{}")),
-        ),
-        (
-            "500-processed",
-            Mishap::afterwards(said(500, "text/html", "<html>")),
-        ),
-        (
-            "html-processed",
-            Mishap::afterwards(said(200, "text/html", "<html>")),
-        ),
+        ("no-result", Mishap::instead(said(200, "application/json", "{}"))),
+        ("500-processed", Mishap::afterwards(said(500, "text/html", "<html>"))),
+        ("html-processed", Mishap::afterwards(said(200, "text/html", "<html>"))),
     ] {
         let before = shop.calls("/payments");
         shop.simulator().inject(mishap);
         assert_unknown(&shop.pay(name, "T").await);
         assert_eq!(shop.calls("/payments") - before, 1, "{name}: not retried");
         let order = shop.order(name).await;
-        assert_eq!(
-            (&order["status"], &order["nextStep"]),
-            (&json!("pending"), &json!("wait"))
-        );
+        assert_eq!((&order["status"], &order["nextStep"]), (&json!("pending"), &json!("wait")));
         // Unless the webhook was quicker the same try asks again, with the same key.
         assert_paid(&shop.pay(name, "T").await, "authorised", 1, "success");
-        assert_eq!(
-            (shop.authorisations(name), shop.processed(name)),
-            (1, 1),
-            "{name}"
-        );
+        assert_eq!((shop.authorisations(name), shop.processed(name)), (1, 1), "{name}");
     }
 }
 
@@ -165,13 +140,7 @@ async fn what_stays_unanswered_is_unknown_within_the_functions_time() {
         assert_unknown(&shop.pay("A", "T-TIMEOUT").await);
         assert!(begun.elapsed() < Duration::from_secs(26));
         let books = shop.simulator().books();
-        assert!(
-            books
-                .calls
-                .iter()
-                .skip(1)
-                .all(|call| call.answer["errorCode"] == "704")
-        );
+        assert!(books.calls.iter().skip(1).all(|call| call.answer["errorCode"] == "704"));
         assert_eq!((books.authorisations("A"), books.payments.len()), (1, 1));
         assert_problem(&shop.pay("A", "other").await, 409, "payment_in_progress");
         assert_eq!(shop.processed("A"), 1);
@@ -223,8 +192,7 @@ async fn another_try_later_is_processed_under_the_same_key_if_the_first_was_not(
 async fn another_try_later_gets_what_became_of_the_first_if_that_was_processed() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator()
-        .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+    shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
     assert_unknown(&shop.pay("A", "1").await);
     shop.pass("A", LATER).await;
     assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
@@ -237,8 +205,7 @@ async fn another_try_later_gets_what_became_of_the_first_if_that_was_processed()
 async fn an_error_about_the_reused_key_says_nothing_of_the_first_try() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator()
-        .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+    shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
     assert_unknown(&shop.pay("A", "1").await);
     for code in ["702", "905", "901"] {
         shop.pass("A", LATER).await;
@@ -265,8 +232,7 @@ async fn an_error_after_an_unknown_outcome_does_not_end_the_attempt() {
     shop.simulator().hold_webhooks();
     for code in ["000", "901", "903"] {
         // Processed, and not heard; then Adyen takes nothing for a while.
-        shop.simulator()
-            .inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+        shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
         assert_unknown(&shop.pay(code, "1").await);
         shop.simulator().inject(Mishap::error(code));
         let answer = shop.pay(code, "1").await;
@@ -290,11 +256,7 @@ async fn details_at_adyen_are_in_flight() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
-    shop.adyen.begin(|call| {
-        call.name
-            .ends_with("/details")
-            .then(|| Fault::Afterwards(page(500)))
-    });
+    shop.adyen.begin(|call| call.name.ends_with("/details").then(|| Fault::Afterwards(page(500))));
     assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
     assert_eq!(shop.order("A").await["nextStep"], "wait");
     let other = shop.pay("A", "2").await;
@@ -333,10 +295,7 @@ async fn details_whose_answer_was_lost_are_asked_for_once_more() {
         // Where it was paid already, Adyen says so.
         let answer = shop.details(reference, 1, "redirectResult", &result).await;
         assert_paid(&answer, "authorised", 1, "success");
-        assert_eq!(
-            (shop.authorisations(reference), shop.processed(reference)),
-            (1, 1)
-        );
+        assert_eq!((shop.authorisations(reference), shop.processed(reference)), (1, 1));
     }
 }
 
@@ -361,8 +320,7 @@ async fn an_error_after_details_of_unknown_outcome_leaves_them_in_flight() {
     let result = redirect_result(&first.body["action"], "approved");
     shop.adyen.fail_at(0, Fault::Afterwards(page(500)));
     assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
-    shop.adyen
-        .fail_at(0, Fault::Instead(service_error(401, "000", "security")));
+    shop.adyen.fail_at(0, Fault::Instead(service_error(401, "000", "security")));
     let answer = shop.details("A", 1, "redirectResult", &result).await;
     assert_eq!(answer.status, 502, "{answer:?}");
     // The shopper's money may be taken already.
@@ -420,10 +378,7 @@ async fn an_error_to_one_of_two_requests_does_not_end_the_attempt() {
 async fn content_that_adyen_does_not_take_ends_the_attempt_also_after_a_request_in_doubt() {
     let shop = Shop::open().await;
     let transient = Said::text(500, "text/html", "").header("transient-error", "true");
-    for (reference, doubt) in [
-        ("A", Mishap::drop_before()),
-        ("B", Mishap::instead(transient)),
-    ] {
+    for (reference, doubt) in [("A", Mishap::drop_before()), ("B", Mishap::instead(transient))] {
         shop.simulator().inject(doubt);
         shop.simulator().inject(Mishap::error("5_606"));
         let answer = shop.pay(reference, "1").await;
@@ -453,15 +408,13 @@ async fn an_answer_says_what_it_says_whatever_else_is_in_it() {
         "resultCode": "Refused", "pspReference": "", "refusalReason": {"text": "no"},
         "refusalReasonCode": 5, "merchantReference": null,
     });
-    shop.simulator()
-        .inject(Mishap::instead(Said::json(200, &odd)));
+    shop.simulator().inject(Mishap::instead(Said::json(200, &odd)));
     let answer = shop.pay("A", "1").await;
     assert_paid(&answer, "refused", 1, "retryWithAmazonPay");
     assert!(answer.body.get("pspReference").is_none(), "{answer:?}");
 
     let odd = json!({"status": "422", "errorCode": 702, "errorType": 1});
-    shop.simulator()
-        .inject(Mishap::instead(Said::json(422, &odd)));
+    shop.simulator().inject(Mishap::instead(Said::json(422, &odd)));
     let answer = shop.pay("B", "1").await;
     assert_problem(&answer, 422, "adyen_rejected");
     assert_eq!(answer.body["errorCode"], "702");

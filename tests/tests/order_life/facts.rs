@@ -18,10 +18,7 @@ pub fn at(seconds: i64) -> Timestamp {
 
 /// An order of EUR 10.00 that nobody has tried to pay.
 pub fn order(capture: Capture) -> Order {
-    let price = Amount {
-        currency: "EUR".parse().unwrap(),
-        value: PRICE,
-    };
+    let price = Amount { currency: "EUR".parse().unwrap(), value: PRICE };
     Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0))
 }
 
@@ -46,10 +43,7 @@ pub trait Facts: Sized {
 impl Facts for Order {
     fn tried(mut self, attempt: Attempt) -> Self {
         let started_at = at(100 * (self.attempts.len() as i64 + 1));
-        self.attempts.push(Attempt {
-            started_at,
-            ..attempt
-        });
+        self.attempts.push(Attempt { started_at, ..attempt });
         self
     }
 
@@ -68,12 +62,7 @@ pub fn request<'a>(token: &str, key: impl Into<Option<&'a str>>, second: i64) ->
     let method = json!({"type": "amazonpay", "amazonPayToken": token});
     let content = method.to_string();
     let key = key.into().map(str::to_owned);
-    Try::new(
-        &serde_json::from_value(method).unwrap(),
-        content.as_bytes(),
-        key,
-        at(second),
-    )
+    Try::new(&serde_json::from_value(method).unwrap(), content.as_bytes(), key, at(second))
 }
 
 /// An attempt of which Adyen's answer is not known.
@@ -122,10 +111,7 @@ impl Returned for Attempt {
     fn returned<'a>(mut self, result_code: impl Into<Option<&'a str>>) -> Self {
         let content = format!("result {}", self.details.len());
         let outcome = result_code.into().map(outcome);
-        self.details.push(Details {
-            outcome,
-            ..Details::new(content, at(0))
-        });
+        self.details.push(Details { outcome, ..Details::new(content, at(0)) });
         self
     }
 }
@@ -138,10 +124,7 @@ fn event(event_code: &str, psp_reference: &str) -> Event {
         psp_reference: psp_reference.to_owned(),
         success: true,
         original_reference: None,
-        amount: Some(EventAmount {
-            currency: "EUR".to_owned(),
-            value: PRICE,
-        }),
+        amount: Some(EventAmount { currency: "EUR".to_owned(), value: PRICE }),
         reason: None,
         modification_action: None,
     }
@@ -173,10 +156,7 @@ pub fn modification(event_code: &str, psp_reference: &str) -> Event {
 /// What a CANCEL_OR_REFUND did to the payment `P`.
 pub fn reversal(action: &str, psp_reference: &str) -> Event {
     let event = modification("CANCEL_OR_REFUND", psp_reference);
-    Event {
-        modification_action: Some(action.to_owned()),
-        ..event
-    }
+    Event { modification_action: Some(action.to_owned()), ..event }
 }
 
 /// What a webhook says otherwise.
@@ -191,51 +171,27 @@ pub trait Says {
 
 impl Says for Event {
     fn failed(self) -> Self {
-        Self {
-            success: false,
-            ..self
-        }
+        Self { success: false, ..self }
     }
 
     fn of(self, payment: &str) -> Self {
-        Self {
-            original_reference: Some(payment.to_owned()),
-            ..self
-        }
+        Self { original_reference: Some(payment.to_owned()), ..self }
     }
 
     fn at(self, second: i64) -> Self {
-        Self {
-            event_date: at(second),
-            ..self
-        }
+        Self { event_date: at(second), ..self }
     }
 
     fn eur(self, value: i64) -> Self {
-        Self {
-            amount: Some(EventAmount {
-                currency: "EUR".to_owned(),
-                value,
-            }),
-            ..self
-        }
+        Self { amount: Some(EventAmount { currency: "EUR".to_owned(), value }), ..self }
     }
 
     fn usd(self, value: i64) -> Self {
-        Self {
-            amount: Some(EventAmount {
-                currency: "USD".to_owned(),
-                value,
-            }),
-            ..self
-        }
+        Self { amount: Some(EventAmount { currency: "USD".to_owned(), value }), ..self }
     }
 
     fn because(self, reason: &str) -> Self {
-        Self {
-            reason: Some(reason.to_owned()),
-            ..self
-        }
+        Self { reason: Some(reason.to_owned()), ..self }
     }
 }
 
@@ -243,21 +199,11 @@ impl Says for Event {
 /// authorised, captured and refunded, the next step, and after a `!` what needs attention.
 pub fn summary(order: &Order) -> String {
     let derived = Derived::of(order);
-    let confirmed = if derived.confirmed {
-        "confirmed"
-    } else {
-        "unconfirmed"
-    };
-    let sums = format!(
-        "{}/{}/{}",
-        derived.authorised, derived.captured, derived.refunded
-    );
+    let confirmed = if derived.confirmed { "confirmed" } else { "unconfirmed" };
+    let sums = format!("{}/{}/{}", derived.authorised, derived.captured, derived.refunded);
     let next_step = serde_json::to_value(derived.next_step).unwrap();
     let status = derived.status.as_str();
-    let mut line = format!(
-        "{status} {confirmed} {sums} {}",
-        next_step.as_str().unwrap()
-    );
+    let mut line = format!("{status} {confirmed} {sums} {}", next_step.as_str().unwrap());
     for reason in &derived.needs_attention {
         line += &format!(" !{reason}");
     }
@@ -266,11 +212,7 @@ pub fn summary(order: &Order) -> String {
 
 /// What needs attention.
 pub fn attention(order: &Order) -> Vec<String> {
-    Derived::of(order)
-        .needs_attention
-        .iter()
-        .map(Attention::to_string)
-        .collect()
+    Derived::of(order).needs_attention.iter().map(Attention::to_string).collect()
 }
 
 /// Panics unless the order comes to this, in whatever sequence its webhooks came.
@@ -278,10 +220,6 @@ pub fn attention(order: &Order) -> Vec<String> {
 pub fn comes_to(order: &Order, expected: &str) {
     assert_eq!(summary(order), expected, "{order:#?}");
     let events = order.events.iter().rev().chain(&order.events).cloned();
-    let again = Order {
-        events: Vec::new(),
-        ..order.clone()
-    }
-    .told_all(events);
+    let again = Order { events: Vec::new(), ..order.clone() }.told_all(events);
     assert_eq!(&again, order);
 }

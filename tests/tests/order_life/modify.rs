@@ -54,9 +54,7 @@ fn received(order: &mut Order, body: Value, second: i64, name: &str) {
 
 /// EUR 10.00 were paid and taken.
 fn paid() -> Order {
-    automatic()
-        .tried(answered("Authorised", "P"))
-        .told(authorisation("P"))
+    automatic().tried(answered("Authorised", "P")).told(authorisation("P"))
 }
 
 fn keys(order: &Order) -> Vec<&str> {
@@ -146,10 +144,7 @@ fn one_event_decides_one_of_two_refunds_whose_answers_were_lost() {
     refund(&mut order, json!({"amount": 400, "key": "1"}), 2000).unwrap();
     refund(&mut order, json!({"amount": 400, "key": "2"}), 2001).unwrap();
     let mut order = order.told(modification("REFUND", "R1").eur(400).at(2002));
-    assert_eq!(
-        states(&order),
-        [ModificationState::Succeeded, ModificationState::Requested]
-    );
+    assert_eq!(states(&order), [ModificationState::Succeeded, ModificationState::Requested]);
     assert_eq!(refundable(&order), 200);
     assert_eq!(
         refund(&mut order, json!({"amount": 400, "key": "3"}), 2003),
@@ -157,10 +152,7 @@ fn one_event_decides_one_of_two_refunds_whose_answers_were_lost() {
     );
     // The answer tells after all of which the event spoke.
     order.modifications[1].answer(Ok("R1".to_owned()));
-    assert_eq!(
-        states(&order),
-        [ModificationState::Requested, ModificationState::Succeeded]
-    );
+    assert_eq!(states(&order), [ModificationState::Requested, ModificationState::Succeeded]);
 }
 
 #[test]
@@ -177,11 +169,7 @@ fn once_it_is_decided_the_same_request_is_another_one() {
 
 #[test]
 fn that_adyen_received_a_request_counts_whatever_else_it_said() {
-    let rejection = Rejection {
-        status: 401,
-        error_code: "000".to_owned(),
-        error_type: None,
-    };
+    let rejection = Rejection { status: 401, error_code: "000".to_owned(), error_type: None };
     for received_first in [true, false] {
         let mut order = paid();
         let recorded = refund(&mut order, json!({}), 2000).unwrap();
@@ -221,10 +209,7 @@ fn a_request_that_adyen_no_longer_knows_is_not_sent_again_and_needs_a_person() {
 fn while_it_is_not_known_which_a_cancel_or_refund_was_nothing_is_open() {
     let mut order = paid().told(modification("CANCEL_OR_REFUND", "CR").at(1500));
     for operation in [Operation::Refund, Operation::Reversal, Operation::Cancel] {
-        assert_eq!(
-            ask(&mut order, operation, json!({}), 2000),
-            Err(Refusal::WrongState)
-        );
+        assert_eq!(ask(&mut order, operation, json!({}), 2000), Err(Refusal::WrongState));
     }
 }
 

@@ -28,11 +28,9 @@ const BODY: &str = r#"{
 
 #[tokio::test]
 async fn the_page_s_request_is_charged_and_only_a_return_url_is_added() {
-    let shop = Shop::with(adyen::Options {
-        merchant_account: "YOUR_MERCHANT_ACCOUNT".into(),
-        ..quick()
-    })
-    .await;
+    let shop =
+        Shop::with(adyen::Options { merchant_account: "YOUR_MERCHANT_ACCOUNT".into(), ..quick() })
+            .await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = BODY.replace("7219687191761347", &id);
     let request = shop
@@ -55,16 +53,10 @@ async fn a_browser_charges_no_stored_payment_method() {
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "ORDER", &id);
     let as_if_present = with(body.clone(), json!({"shopperInteraction": "Ecommerce"}));
-    let without = with(
-        body.clone(),
-        json!({"shopperInteraction": null, "recurringProcessingModel": null}),
-    );
+    let without =
+        with(body.clone(), json!({"shopperInteraction": null, "recurringProcessingModel": null}));
     let own = browser_of(SHOPPER, "ORDER");
-    for token in [
-        own,
-        browser_of("another-shopper", "ORDER"),
-        browser("ORDER"),
-    ] {
+    for token in [own, browser_of("another-shopper", "ORDER"), browser("ORDER")] {
         for body in [&body, &as_if_present, &without] {
             let answer = shop.stack.post("/payments", &token, body).await;
             assert_problem(&answer, 403, "merchant_token_required");
@@ -82,65 +74,27 @@ async fn a_charge_says_that_it_is_one() {
     let with_token = json!({"type": "amazonpay", "amazonPayToken": "AMZN"});
     let both = json!({"storedPaymentMethodId": id, "amazonPayToken": "AMZN"});
     for (members, code, field) in [
-        (
-            json!({"shopperInteraction": null}),
-            "missing_field",
-            "shopperInteraction",
-        ),
-        (
-            json!({"shopperInteraction": "Ecommerce"}),
-            "invalid_field",
-            "shopperInteraction",
-        ),
-        (
-            json!({"shopperInteraction": "Moto"}),
-            "invalid_field",
-            "shopperInteraction",
-        ),
-        (
-            json!({"recurringProcessingModel": null}),
-            "missing_field",
-            "recurringProcessingModel",
-        ),
+        (json!({"shopperInteraction": null}), "missing_field", "shopperInteraction"),
+        (json!({"shopperInteraction": "Ecommerce"}), "invalid_field", "shopperInteraction"),
+        (json!({"shopperInteraction": "Moto"}), "invalid_field", "shopperInteraction"),
+        (json!({"recurringProcessingModel": null}), "missing_field", "recurringProcessingModel"),
         (
             json!({"recurringProcessingModel": "CardOnFile"}),
             "invalid_field",
             "recurringProcessingModel",
         ),
-        (
-            json!({"shopperReference": null}),
-            "missing_field",
-            "shopperReference",
-        ),
-        (
-            json!({"shopperReference": "ab"}),
-            "invalid_field",
-            "shopperReference",
-        ),
-        (
-            json!({"storePaymentMethod": true}),
-            "invalid_field",
-            "storePaymentMethod",
-        ),
-        (
-            json!({"paymentMethod": with_token}),
-            "invalid_field",
-            "shopperInteraction",
-        ),
-        (
-            json!({"paymentMethod": both}),
-            "invalid_field",
-            "paymentMethod",
-        ),
+        (json!({"shopperReference": null}), "missing_field", "shopperReference"),
+        (json!({"shopperReference": "ab"}), "invalid_field", "shopperReference"),
+        (json!({"storePaymentMethod": true}), "invalid_field", "storePaymentMethod"),
+        (json!({"paymentMethod": with_token}), "invalid_field", "shopperInteraction"),
+        (json!({"paymentMethod": both}), "invalid_field", "paymentMethod"),
         (
             json!({"paymentMethod": {"storedPaymentMethodId": "x".repeat(65)}}),
             "invalid_field",
             "paymentMethod.storedPaymentMethodId",
         ),
     ] {
-        let answer = shop
-            .charge(&with(charge(SHOPPER, "ORDER", &id), members))
-            .await;
+        let answer = shop.charge(&with(charge(SHOPPER, "ORDER", &id), members)).await;
         assert_problem(&answer, 422, code);
         assert_eq!(answer.body["field"], field, "{answer:?}");
     }
@@ -152,20 +106,11 @@ async fn the_type_of_a_stored_payment_method_is_the_caller_s_to_choose() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     for (reference, method) in [
-        (
-            "AMAZONPAY",
-            json!({"type": "amazonpay", "storedPaymentMethodId": id}),
-        ),
-        (
-            "SCHEME",
-            json!({"type": "scheme", "storedPaymentMethodId": id}),
-        ),
+        ("AMAZONPAY", json!({"type": "amazonpay", "storedPaymentMethodId": id})),
+        ("SCHEME", json!({"type": "scheme", "storedPaymentMethodId": id})),
         ("NONE", json!({"storedPaymentMethodId": id})),
     ] {
-        let body = with(
-            charge(SHOPPER, reference, &id),
-            json!({"paymentMethod": method}),
-        );
+        let body = with(charge(SHOPPER, reference, &id), json!({"paymentMethod": method}));
         assert_paid(&shop.charge(&body).await, "authorised", 1);
         let sent = shop.adyen().books().calls.pop().unwrap().body;
         assert_eq!(sent["paymentMethod"], method);
@@ -201,9 +146,7 @@ async fn one_that_nobody_knows_is_not_charged() {
     let shop = Shop::open().await;
     shop.stored(SHOPPER, "FIRST").await;
     for shopper in [SHOPPER, "another-shopper"] {
-        let answer = shop
-            .charge(&charge(shopper, "ORDER", "M5N7TQ4TG5PFWR50"))
-            .await;
+        let answer = shop.charge(&charge(shopper, "ORDER", "M5N7TQ4TG5PFWR50")).await;
         assert_problem(&answer, 422, "stored_payment_method_unknown");
     }
     assert_eq!(shop.calls("/payments"), 1);
@@ -216,10 +159,9 @@ async fn where_adyen_cannot_be_asked_nothing_is_charged() {
     let shop = Shop::open().await;
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "ORDER", &id);
-    for (fault, code) in [
-        (Fault::status(500), "adyen_unavailable"),
-        (Fault::error("901"), "adyen_configuration"),
-    ] {
+    for (fault, code) in
+        [(Fault::status(500), "adyen_unavailable"), (Fault::error("901"), "adyen_configuration")]
+    {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
         assert_problem(&shop.charge(&body).await, 502, code);
     }
@@ -230,15 +172,8 @@ async fn where_adyen_cannot_be_asked_nothing_is_charged() {
 #[tokio::test]
 async fn adyen_s_contract_not_found_means_that_nothing_is_stored() {
     let shop = Shop::open().await;
-    shop.adyen()
-        .inject(Fault::error("800").on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::error("800").on("/listRecurringDetails"));
     let answer = shop.charge(&charge(SHOPPER, "ORDER", "NONE")).await;
     assert_problem(&answer, 422, "stored_payment_method_unknown");
-    assert!(
-        shop.tokens
-            .get(&key(SHOPPER, "NONE"))
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(shop.tokens.get(&key(SHOPPER, "NONE")).await.unwrap().is_none());
 }

@@ -30,10 +30,7 @@ async fn storing_goes_along_with_3d_secure() {
     assert_paid(&answer, "pending", 1);
     let result = redirect_result(&answer.body["action"], "approved");
     let details = json!({"details": {"redirectResult": result}});
-    let answer = shop
-        .stack
-        .post("/payments/details", &browser, &details)
-        .await;
+    let answer = shop.stack.post("/payments/details", &browser, &details).await;
     assert_paid(&answer, "authorised", 1);
     shop.settle().await;
     let ids = shop.ids(SHOPPER, "").await;
@@ -60,10 +57,7 @@ async fn the_merchant_stores_too() {
 #[tokio::test]
 async fn storing_needs_a_shopper_and_a_browser_only_its_own() {
     let shop = Shop::open().await;
-    let store = with(
-        payment("FIRST", "AMZN"),
-        json!({"storePaymentMethod": true}),
-    );
+    let store = with(payment("FIRST", "AMZN"), json!({"storePaymentMethod": true}));
     for token in [browser("FIRST"), backend()] {
         let answer = shop.stack.post("/payments", &token, &store).await;
         assert_problem(&answer, 422, "missing_field");
@@ -87,17 +81,13 @@ async fn a_payment_that_fails_stores_nothing() {
 
 #[tokio::test]
 async fn the_token_appears_some_time_after_the_payment() {
-    let shop = Shop::with(adyen::Options {
-        token_webhook_delay: Duration::from_secs(60),
-        ..quick()
-    })
-    .await;
+    let shop =
+        Shop::with(adyen::Options { token_webhook_delay: Duration::from_secs(60), ..quick() })
+            .await;
     shop.adyen().hold_webhooks();
     shop.pay_and_store(SHOPPER, "FIRST", "AMZN").await;
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
-    shop.adyen()
-        .release_webhooks(adyen::Release::Reversed)
-        .await;
+    shop.adyen().release_webhooks(adyen::Release::Reversed).await;
     assert_eq!(shop.ids(SHOPPER, "").await.len(), 1);
 }
 
@@ -107,12 +97,7 @@ async fn a_token_told_of_by_hand_is_listed() {
     let event = Event {
         shopper_reference: SHOPPER.into(),
         stored_payment_method_id: "M5N7TQ4TG5PFWR50".into(),
-        ..Event::new(
-            "recurring.token.created",
-            keys::MERCHANT_ACCOUNT,
-            "QBQQ9DLNRHHKGK38",
-            "",
-        )
+        ..Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, "QBQQ9DLNRHHKGK38", "")
     };
     shop.adyen().inject_webhook(WebhookFault::Duplicate);
     shop.adyen().notify(&event).unwrap();

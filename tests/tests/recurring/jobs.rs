@@ -93,10 +93,7 @@ async fn a_key_is_for_one_charge() {
     let body = charge(SHOPPER, "MONTH-1", &id);
     shop.adyen().inject(refused());
     assert_paid(&shop.charge_with_key(&body, "run-1").await, "refused", 1);
-    let other = with(
-        body,
-        json!({"recurringProcessingModel": "UnscheduledCardOnFile"}),
-    );
+    let other = with(body, json!({"recurringProcessingModel": "UnscheduledCardOnFile"}));
     let answer = shop.charge_with_key(&other, "run-1").await;
     assert_problem(&answer, 422, "idempotency_key_reused");
 }
@@ -147,11 +144,7 @@ async fn a_charge_survives_every_failure_of_the_tables() {
     shop.adyen().hold_webhooks();
 
     dynamodb.begin(|_| None);
-    assert_paid(
-        &shop.charge(&charge(SHOPPER, "CALM", &id)).await,
-        "authorised",
-        1,
-    );
+    assert_paid(&shop.charge(&charge(SHOPPER, "CALM", &id)).await, "authorised", 1);
     let names: Vec<_> = dynamodb.calls().into_iter().map(|call| call.name).collect();
     // The token, the attempt, Adyen's answer with the payment's pointer.
     assert_eq!(names, ["GetItem", "PutItem", "TransactWriteItems"]);
@@ -204,13 +197,7 @@ async fn a_revoked_token_is_disabled_where_only_the_webhook_says_so() {
     shop.settle().await;
 
     assert!(shop.ids(SHOPPER, "").await.is_empty());
-    let end = shop
-        .token(SHOPPER, &id)
-        .await
-        .unwrap()
-        .events
-        .pop()
-        .unwrap();
+    let end = shop.token(SHOPPER, &id).await.unwrap().events.pop().unwrap();
     let refused = shop.stack.order("MONTH-1").await;
     assert_eq!(refused["pspReference"], end.event_id);
     assert_eq!(end.reference, Some("MONTH-1".parse().unwrap()));
@@ -253,11 +240,7 @@ async fn an_answer_that_may_be_to_another_one_s_charge_disables_nothing() {
 async fn a_webhook_about_another_refusal_disables_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    assert_paid(
-        &shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await,
-        "authorised",
-        1,
-    );
+    assert_paid(&shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await, "authorised", 1);
     let told = [
         // Not this one's charge, and no token's.
         ("MONTH-1", "UNHEARDOFPAYMENT", "Token Revoked"),

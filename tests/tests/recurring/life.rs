@@ -38,10 +38,7 @@ async fn a_stored_payment_method_is_created_charged_refused_and_disabled() {
     let refused = answer.body["pspReference"].as_str().unwrap();
 
     // Disabled by that.
-    assert_eq!(
-        shop.list(SHOPPER, "").await,
-        Vec::<serde_json::Value>::new()
-    );
+    assert_eq!(shop.list(SHOPPER, "").await, Vec::<serde_json::Value>::new());
     let listed = shop.list(SHOPPER, "?status=all").await;
     assert_eq!(listed[0]["status"], "disabled", "{listed:?}");
     assert!(listed[0]["disabledAt"].is_string());
@@ -52,9 +49,7 @@ async fn a_stored_payment_method_is_created_charged_refused_and_disabled() {
 
     // No longer charged, not even with a new try.
     let calls = shop.calls("/payments");
-    let answer = shop
-        .charge_with_key(&charge(SHOPPER, "MONTH-2", &id), "again")
-        .await;
+    let answer = shop.charge_with_key(&charge(SHOPPER, "MONTH-2", &id), "again").await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
     let answer = shop.charge(&charge(SHOPPER, "MONTH-3", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
@@ -96,8 +91,7 @@ async fn a_revoked_token_is_known_by_its_reason_too() {
         let refused =
             json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReason": reason});
         let refused = local::adyen::Answer::json(200, &refused);
-        shop.adyen()
-            .inject(local::adyen::Fault::instead(refused).on("/payments"));
+        shop.adyen().inject(local::adyen::Fault::instead(refused).on("/payments"));
         let body = charge(&shopper, &format!("MONTH-{number}"), &id);
         assert_paid(&shop.charge(&body).await, "refused", 1);
         assert!(shop.ids(&shopper, "").await.is_empty());
@@ -112,8 +106,7 @@ async fn another_refusal_disables_nothing() {
         200,
         &json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReasonCode": "12"}),
     );
-    shop.adyen()
-        .inject(local::adyen::Fault::instead(refused).on("/payments"));
+    shop.adyen().inject(local::adyen::Fault::instead(refused).on("/payments"));
     let body = charge(SHOPPER, "MONTH-1", &id);
     assert_paid(&shop.charge(&body).await, "refused", 1);
     assert_paid(&shop.charge_with_key(&body, "later").await, "authorised", 2);

@@ -68,12 +68,7 @@ async fn what_is_asked_for_must_be_clear() {
     let long = "s".repeat(256);
     for (shopper, query, code, field) in [
         ("ab", "", "invalid_field", "shopperReference"),
-        (
-            &*format!("{long}s"),
-            "",
-            "invalid_field",
-            "shopperReference",
-        ),
+        (&*format!("{long}s"), "", "invalid_field", "shopperReference"),
         (SHOPPER, "?refresh=yes", "invalid_field", "refresh"),
         (SHOPPER, "?refresh", "invalid_field", "refresh"),
         (SHOPPER, "?status=disabled", "invalid_field", "status"),
@@ -141,12 +136,8 @@ async fn one_whose_webhook_was_lost_appears_when_adyen_is_asked() {
 
     // Its webhook, should it come after all, says the same and adds the order.
     let psp_reference = first["pspReference"].as_str().unwrap();
-    let mut event = Event::new(
-        "recurring.token.created",
-        keys::MERCHANT_ACCOUNT,
-        psp_reference,
-        "",
-    );
+    let mut event =
+        Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, psp_reference, "");
     event.shopper_reference = SHOPPER.into();
     event.stored_payment_method_id = id.clone();
     shop.adyen().notify(&event).unwrap();
@@ -216,15 +207,13 @@ async fn an_entry_that_does_not_say_what_it_is_makes_the_list_no_less_useful() {
         json!(null),
     ] {
         let listed = Answer::json(200, &json!({"details": [odd, known]}));
-        shop.adyen()
-            .inject(Fault::instead(listed).on("/listRecurringDetails"));
+        shop.adyen().inject(Fault::instead(listed).on("/listRecurringDetails"));
         // The odd one may be the one that is not there.
         let ids = shop.ids(SHOPPER, "?refresh=true").await;
         assert_eq!(ids, [&*id, "8415698462516992"], "{odd}");
     }
     let nothing = Answer::json(200, &json!({"details": null}));
-    shop.adyen()
-        .inject(Fault::instead(nothing).on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
 
@@ -244,8 +233,7 @@ async fn one_that_a_list_lacked_is_back_when_the_next_has_it() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let nothing = Answer::json(200, &json!({}));
-    shop.adyen()
-        .inject(Fault::instead(nothing).on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
     // Nothing that is late brings it back.
     told(&shop, "created", &id, SignedDuration::from_hours(1)).await;
@@ -264,14 +252,8 @@ async fn a_list_that_cannot_be_had_changes_nothing() {
     for (fault, code) in [
         (Fault::status(500), "adyen_unavailable"),
         (Fault::error("010"), "adyen_configuration"),
-        (
-            Fault::instead(Answer::json(200, &json!({"details": {}}))),
-            "adyen_unavailable",
-        ),
-        (
-            Fault::instead(Answer::text(200, "text/html", "<html></html>")),
-            "adyen_unavailable",
-        ),
+        (Fault::instead(Answer::json(200, &json!({"details": {}}))), "adyen_unavailable"),
+        (Fault::instead(Answer::text(200, "text/html", "<html></html>")), "adyen_unavailable"),
     ] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
         let answer = shop.try_list(SHOPPER, "?refresh=true").await;
@@ -279,11 +261,7 @@ async fn a_list_that_cannot_be_had_changes_nothing() {
     }
     assert_eq!(shop.token(SHOPPER, &id).await, before);
     // What is only so for now is asked again.
-    for fault in [
-        Fault::drop_before(),
-        Fault::drop_after(),
-        Fault::error("703"),
-    ] {
+    for fault in [Fault::drop_before(), Fault::drop_after(), Fault::error("703")] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
     }
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
@@ -305,15 +283,11 @@ async fn adyen_s_list_is_read_for_what_is_there() {
             }},
         ],
     });
-    shop.adyen()
-        .inject(Fault::instead(Answer::json(200, &listed)).on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::instead(Answer::json(200, &listed)).on("/listRecurringDetails"));
     let mut all = shop.list(SHOPPER, "?refresh=true").await;
     let asked = shop.adyen().books().calls.pop().unwrap();
     let account = keys::MERCHANT_ACCOUNT;
-    assert_eq!(
-        asked.body,
-        json!({"merchantAccount": account, "shopperReference": SHOPPER})
-    );
+    assert_eq!(asked.body, json!({"merchantAccount": account, "shopperReference": SHOPPER}));
     assert_eq!(
         all[0],
         json!({
@@ -336,10 +310,7 @@ async fn a_refresh_may_meet_webhooks_and_other_refreshes() {
     let shop = Shop::open().await;
     let mut ids: Vec<String> = Vec::new();
     for at in 0..4 {
-        ids.push(
-            shop.stored_in_silence(SHOPPER, &format!("FIRST-{at}"))
-                .await,
-        );
+        ids.push(shop.stored_in_silence(SHOPPER, &format!("FIRST-{at}")).await);
     }
     let webhooks = async {
         for id in &ids {

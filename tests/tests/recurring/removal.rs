@@ -20,24 +20,16 @@ async fn a_removed_one_is_gone_here_and_at_adyen() {
     let call = shop.adyen().books().calls.pop().unwrap();
     assert_eq!(call.method, "DELETE");
     assert_eq!(call.path, format!("/v72/storedPaymentMethods/{id}"));
-    let query = format!(
-        "merchantAccount={}&shopperReference={SHOPPER}",
-        keys::MERCHANT_ACCOUNT
-    );
+    let query = format!("merchantAccount={}&shopperReference={SHOPPER}", keys::MERCHANT_ACCOUNT);
     assert_eq!(call.query, query);
     assert!(shop.ids(SHOPPER, "").await.is_empty());
-    assert_eq!(
-        shop.list(SHOPPER, "?status=all").await[0]["status"],
-        "disabled"
-    );
+    assert_eq!(shop.list(SHOPPER, "?status=all").await[0]["status"], "disabled");
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
 
     let told = || async { shop.token(SHOPPER, &id).await.unwrap().events.len() };
     let before = told().await;
-    shop.adyen()
-        .release_webhooks(local::adyen::Release::InOrder)
-        .await;
+    shop.adyen().release_webhooks(local::adyen::Release::InOrder).await;
     assert_eq!(told().await, before + 1);
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
@@ -101,19 +93,14 @@ async fn told_that_it_was_created(shop: &Shop, id: &str) {
 async fn one_that_is_not_known_here_is_removed_for_good_even_if_the_answer_is_lost() {
     let shop = Shop::open().await;
     for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
-        let id = shop
-            .stored_in_silence(SHOPPER, &format!("FIRST-{number}"))
-            .await;
+        let id = shop.stored_in_silence(SHOPPER, &format!("FIRST-{number}")).await;
         // Asked again, Adyen knows of none.
         shop.adyen().inject(Fault::drop_after());
-        then.into_iter()
-            .for_each(|fault| shop.adyen().inject(fault));
+        then.into_iter().for_each(|fault| shop.adyen().inject(fault));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
         told_that_it_was_created(&shop, &id).await;
         assert!(shop.ids(SHOPPER, "").await.is_empty());
-        let answer = shop
-            .charge(&charge(SHOPPER, &format!("MONTH-{number}"), &id))
-            .await;
+        let answer = shop.charge(&charge(SHOPPER, &format!("MONTH-{number}"), &id)).await;
         assert_problem(&answer, 422, "stored_payment_method_disabled");
     }
 }
@@ -125,9 +112,7 @@ async fn when_it_was_removed_is_the_same_before_and_after_adyen_tells() {
     shop.adyen().hold_webhooks();
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     let before = shop.list(SHOPPER, "?status=all").await;
-    shop.adyen()
-        .release_webhooks(local::adyen::Release::InOrder)
-        .await;
+    shop.adyen().release_webhooks(local::adyen::Release::InOrder).await;
     assert_eq!(shop.list(SHOPPER, "?status=all").await, before);
 }
 

@@ -69,8 +69,7 @@ impl Shop {
 
     /// As [`Shop::stored`], but nothing is told of the token. Gives its id.
     pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
-        self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK"))
-            .await;
+        self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK")).await;
         // Until it has settled.
         tokio::time::sleep(Duration::from_millis(60)).await;
         self.newest_token()
@@ -98,9 +97,7 @@ impl Shop {
     /// The merchant charges it, with an `Idempotency-Key`.
     pub async fn charge_with_key(&self, body: &Value, key: &str) -> Answer {
         let backend = backend();
-        self.stack
-            .post_with_key("/payments", &backend, key, body)
-            .await
+        self.stack.post_with_key("/payments", &backend, key, body).await
     }
 
     /// What the merchant is shown of a shopper's, after `?`.
@@ -113,9 +110,7 @@ impl Shop {
     }
 
     pub async fn try_list(&self, shopper: &str, query: &str) -> Answer {
-        self.stack
-            .get(&format!("{}{query}", path(shopper)), &backend())
-            .await
+        self.stack.get(&format!("{}{query}", path(shopper)), &backend()).await
     }
 
     /// The ids of those.
@@ -144,14 +139,12 @@ impl Shop {
 
     /// How often Adyen was called, at a path that ends so.
     pub fn calls(&self, ending: &str) -> usize {
-        self.adyen()
-            .with_books(|books| books.calls_to(ending).len())
+        self.adyen().with_books(|books| books.calls_to(ending).len())
     }
 
     /// How many payments Adyen processed for an order, whatever became of them.
     pub fn processed(&self, reference: &str) -> usize {
-        self.adyen()
-            .with_books(|books| books.payments_of(reference).len())
+        self.adyen().with_books(|books| books.payments_of(reference).len())
     }
 
     /// Whether the order is unknown here: nothing was written for it.
@@ -198,9 +191,7 @@ pub fn with(mut body: Value, members: Value) -> Value {
     for (name, value) in members.as_object().unwrap() {
         body[name] = value.clone();
     }
-    body.as_object_mut()
-        .unwrap()
-        .retain(|_, value| !value.is_null());
+    body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     body
 }
 

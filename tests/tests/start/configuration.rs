@@ -14,15 +14,9 @@ const PAYMENTS: [(&str, &str); 9] = [
     ("AWS_ACCESS_KEY_ID", "id"),
     ("AWS_REGION", "eu-west-1"),
     ("AWS_SECRET_ACCESS_KEY", "secret"),
-    (
-        "CHECKOUT_TOKEN_KEYS",
-        "a checkout key of more than 32 bytes",
-    ),
+    ("CHECKOUT_TOKEN_KEYS", "a checkout key of more than 32 bytes"),
     ("DEFAULT_RETURN_URL", "https://shop.example/"),
-    (
-        "MERCHANT_TOKEN_KEYS",
-        "a merchant key of more than 32 bytes",
-    ),
+    ("MERCHANT_TOKEN_KEYS", "a merchant key of more than 32 bytes"),
     ("LOG_LEVEL", "info"),
 ];
 
@@ -52,11 +46,7 @@ async fn every_missing_variable_is_named_in_one_error() {
         panic!("started with nothing");
     };
     let error = error.to_string();
-    for name in PAYMENTS
-        .map(|(name, _)| name)
-        .iter()
-        .filter(|name| **name != "LOG_LEVEL")
-    {
+    for name in PAYMENTS.map(|(name, _)| name).iter().filter(|name| **name != "LOG_LEVEL") {
         assert!(error.contains(name), "{name}: {error}");
     }
     assert!(!error.contains('\n'), "{error}");
@@ -65,10 +55,7 @@ async fn every_missing_variable_is_named_in_one_error() {
 #[tokio::test]
 async fn an_empty_variable_counts_as_missing() {
     let error = payments_refuse(&[("ADYEN_MERCHANT_ACCOUNT", "  ")]).await;
-    assert!(
-        error.contains("ADYEN_MERCHANT_ACCOUNT is missing"),
-        "{error}"
-    );
+    assert!(error.contains("ADYEN_MERCHANT_ACCOUNT is missing"), "{error}");
 }
 
 #[tokio::test]
@@ -124,11 +111,9 @@ async fn urls_are_https_but_on_this_machine() {
 #[tokio::test]
 async fn only_a_machine_with_its_own_dynamodb_lets_tokens_live_for_ever() {
     let off = ("TOKEN_LIFE_LIMIT", "off");
-    for url in [
-        "http://127.0.0.1:3002",
-        "http://localhost:3002",
-        "http://host.docker.internal:3002",
-    ] {
+    for url in
+        ["http://127.0.0.1:3002", "http://localhost:3002", "http://host.docker.internal:3002"]
+    {
         payments_start(&[off, ("AWS_ENDPOINT_URL_DYNAMODB", url)]).await;
     }
     for url in [
@@ -156,14 +141,8 @@ async fn hmac_keys_are_hex_and_basic_auth_is_user_and_password() {
         panic!("started");
     };
     let error = error.to_string();
-    assert!(
-        error.contains("ADYEN_HMAC_KEYS:") && error.contains("WEBHOOK_BASIC_AUTH:"),
-        "{error}"
-    );
-    assert!(
-        !error.contains("zz") && !error.contains("no-colon"),
-        "{error}"
-    );
+    assert!(error.contains("ADYEN_HMAC_KEYS:") && error.contains("WEBHOOK_BASIC_AUTH:"), "{error}");
+    assert!(!error.contains("zz") && !error.contains("no-colon"), "{error}");
 }
 
 #[tokio::test]

@@ -35,9 +35,7 @@ async fn server() -> (String, Arc<AtomicUsize>) {
 
 fn env(variables: &[(&str, &str)]) -> Env {
     let variables = variables.iter();
-    variables
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    variables.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 #[tokio::test]

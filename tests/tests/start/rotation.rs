@@ -72,10 +72,7 @@ async fn later(seconds: u64) {
 async fn keys_rotate_without_a_refused_request() {
     let (stack, manager) = rotating().await;
     manager.put("ADYEN_API_KEY", NEW_API_KEY);
-    manager.put(
-        "ADYEN_HMAC_KEYS",
-        &format!("{},{NEW_HMAC}", keys::STANDARD_HMAC_KEY),
-    );
+    manager.put("ADYEN_HMAC_KEYS", &format!("{},{NEW_HMAC}", keys::STANDARD_HMAC_KEY));
     manager.put("WEBHOOK_BASIC_AUTH", "user:new-password");
     for (name, old) in [
         ("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY),
@@ -87,9 +84,7 @@ async fn keys_rotate_without_a_refused_request() {
     // Tokens of the new key and of the old one, with the new API key.
     for (reference, key) in [("NEW", NEW_TOKEN_KEY), ("OLD", keys::CHECKOUT_TOKEN_KEY)] {
         let body = payment(reference, "160583287597AMZN");
-        let answer = stack
-            .post("/payments", &checkout(reference, key), &body)
-            .await;
+        let answer = stack.post("/payments", &checkout(reference, key), &body).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.body["resultCode"], "Authorised");
     }
@@ -113,18 +108,11 @@ async fn keys_rotate_without_a_refused_request() {
     later(301).await;
     let pay = async |reference: &str, key: &str| {
         let body = payment(reference, "160583287597AMZN");
-        stack
-            .post("/payments", &checkout(reference, key), &body)
-            .await
+        stack.post("/payments", &checkout(reference, key), &body).await
     };
     let paid = pay("LAST", NEW_TOKEN_KEY).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
-    assert!(
-        stack
-            .adyen()
-            .webhooks_settled(Duration::from_secs(10))
-            .await
-    );
+    assert!(stack.adyen().webhooks_settled(Duration::from_secs(10)).await);
     let order = stack.get("/orders/LAST", &merchant).await;
     assert_eq!(order.body["confirmed"], true, "{order:?}");
     let refused = pay("NO-MORE", keys::CHECKOUT_TOKEN_KEY).await;
@@ -169,11 +157,7 @@ async fn a_secret_that_cannot_be_had_any_more_is_used_as_it_was() {
     manager.fail();
     let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
     assert_eq!(stack.get("/orders/A", &wrong).await.status, 401);
-    let right = mint(
-        &Caller::Merchant,
-        keys::MERCHANT_TOKEN_KEY,
-        MERCHANT_TOKEN_LIFE,
-    );
+    let right = mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, MERCHANT_TOKEN_LIFE);
     let answer = stack.get("/orders/A", &right.unwrap()).await;
     assert_eq!(answer.code(), "order_not_found");
 }

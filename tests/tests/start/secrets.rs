@@ -53,9 +53,7 @@ impl Manager {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new()
-            .route("/", post(answer))
-            .with_state(manager.clone());
+        let router = Router::new().route("/", post(answer)).with_state(manager.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         (manager, url)
     }
@@ -119,10 +117,7 @@ async fn a_function_fetches_the_secrets_that_it_needs_and_no_other() {
 #[tokio::test]
 async fn a_secret_given_directly_is_not_fetched() {
     let (manager, url) = Manager::with(&[]).await;
-    let secrets = [
-        ("ADYEN_HMAC_KEYS", "00112233"),
-        ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
-    ];
+    let secrets = [("ADYEN_HMAC_KEYS", "00112233"), ("ADYEN_HMAC_KEYS_SECRET", "hmac")];
     started(&env(&url, &secrets)).await;
     assert!(manager.asked.lock().unwrap().is_empty());
 }
@@ -130,21 +125,12 @@ async fn a_secret_given_directly_is_not_fetched() {
 #[tokio::test]
 async fn secrets_that_are_missing_or_malformed_are_all_named_and_none_is_told() {
     let (_, url) = Manager::with(&[("auth", "the-password-alone")]).await;
-    let secrets = [
-        ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
-        ("WEBHOOK_BASIC_AUTH_SECRET", "auth"),
-    ];
+    let secrets = [("ADYEN_HMAC_KEYS_SECRET", "hmac"), ("WEBHOOK_BASIC_AUTH_SECRET", "auth")];
     let Err(error) = webhooks::State::start(&env(&url, &secrets)).await else {
         panic!("started");
     };
     let error = error.to_string();
-    assert!(
-        error.contains("ADYEN_HMAC_KEYS_SECRET: no secret hmac"),
-        "{error}"
-    );
-    assert!(
-        error.contains("WEBHOOK_BASIC_AUTH_SECRET: expected user:password"),
-        "{error}"
-    );
+    assert!(error.contains("ADYEN_HMAC_KEYS_SECRET: no secret hmac"), "{error}");
+    assert!(error.contains("WEBHOOK_BASIC_AUTH_SECRET: expected user:password"), "{error}");
     assert!(!error.contains("the-password-alone"), "{error}");
 }

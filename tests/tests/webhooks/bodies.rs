@@ -14,10 +14,9 @@ async fn refused(world: &World, bodies: impl IntoIterator<Item = Vec<u8>>, statu
     world.dynamodb.begin(|_| None);
     for body in bodies {
         let signature = key(keys::STANDARD_HMAC_KEY).sign(&body);
-        for request in [
-            world.post(body.clone()),
-            world.post(body.clone()).header("hmacsignature", &signature),
-        ] {
+        for request in
+            [world.post(body.clone()), world.post(body.clone()).header("hmacsignature", &signature)]
+        {
             let answer = Answer::of(request).await;
             let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
             assert!(statuses.contains(&answer.status), "{shown}: {answer:?}");
@@ -32,11 +31,7 @@ async fn what_is_no_json_object_is_unreadable() {
     let world = World::new().await;
     let whole = standard(&[signed(&item("AUTHORISATION", "KHQC5N7G84BLNK43", "O"))]).to_string();
     let deep = |open: &str, close: &str| {
-        format!(
-            "{{\"notificationItems\":{}{}}}",
-            open.repeat(50_000),
-            close.repeat(50_000)
-        )
+        format!("{{\"notificationItems\":{}{}}}", open.repeat(50_000), close.repeat(50_000))
     };
     let mut not_utf8 = whole.clone().into_bytes();
     not_utf8[40] = 0xff;
@@ -63,13 +58,8 @@ async fn what_is_no_json_object_is_unreadable() {
     ];
     let texts = texts.map(|text| text.as_bytes().to_vec());
     let structures = [deep("[", "]"), deep("{\"a\":", "}")].map(String::into_bytes);
-    let truncated = (1..whole.len())
-        .step_by(37)
-        .map(|end| whole.as_bytes()[..end].to_vec());
-    let huge = format!(
-        "{{\"notificationItems\":[],\"x\":\"{}\"}}",
-        "x".repeat(300 * 1024)
-    );
+    let truncated = (1..whole.len()).step_by(37).map(|end| whole.as_bytes()[..end].to_vec());
+    let huge = format!("{{\"notificationItems\":[],\"x\":\"{}\"}}", "x".repeat(300 * 1024));
     let bodies = texts.into_iter().chain(structures).chain(truncated);
     refused(&world, bodies.chain([not_utf8, huge.into_bytes()]), &[400]).await;
 }
@@ -90,12 +80,7 @@ async fn what_has_no_items_to_read_is_unreadable() {
         json!({"live": "false", "notificationItems": [{"NotificationRequestItem": null}]}),
         json!({"live": "false", "notificationItems": [{"NotificationRequestItem": "text"}]}),
     ];
-    refused(
-        &world,
-        bodies.map(|body| body.to_string().into_bytes()),
-        &[400],
-    )
-    .await;
+    refused(&world, bodies.map(|body| body.to_string().into_bytes()), &[400]).await;
 }
 
 #[tokio::test]
@@ -134,9 +119,7 @@ async fn a_signed_field_of_the_wrong_type_is_unreadable_or_refused() {
         bodies.push(currency);
     }
     // `true` without quotes is the text that was signed.
-    let bodies = bodies
-        .into_iter()
-        .filter(|item| item["success"] != json!(true));
+    let bodies = bodies.into_iter().filter(|item| item["success"] != json!(true));
     let bodies = bodies.map(|item| standard(&[item]).to_string().into_bytes());
     refused(&world, bodies, &[400, 401]).await;
 }
@@ -145,10 +128,7 @@ async fn a_signed_field_of_the_wrong_type_is_unreadable_or_refused() {
 async fn a_signature_of_the_wrong_length_type_or_encoding_is_refused() {
     let world = World::new().await;
     let good = signed(&item("AUTHORISATION", "KHQC5N7G84BLNK43", "O"));
-    let signature = good["additionalData"]["hmacSignature"]
-        .as_str()
-        .unwrap()
-        .to_owned();
+    let signature = good["additionalData"]["hmacSignature"].as_str().unwrap().to_owned();
     let token = token_notification("created", "KHQC5N7G84BLNK43", "shopper", "TOKEN").to_string();
     let token_signature = key(keys::TOKEN_HMAC_KEY).sign(token.as_bytes());
     let mangled = |signature: &str| {
@@ -180,31 +160,17 @@ async fn a_signature_of_the_wrong_length_type_or_encoding_is_refused() {
         let mut item = good.clone();
         item["additionalData"]["hmacSignature"] = json!(wrong);
         let answer = world.deliver(standard(&[item]).to_string()).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (401, "invalid_signature"),
-            "{wrong}"
-        );
+        assert_eq!((answer.status, answer.code()), (401, "invalid_signature"), "{wrong}");
     }
     for wrong in mangled(&token_signature) {
         // What no header can hold never arrives.
         if wrong.len() < 1000 && wrong != format!(" {token_signature}") {
             let request = world.post(token.clone());
             let answer = Answer::of(request.header("hmacsignature", wrong.as_bytes())).await;
-            assert_eq!(
-                (answer.status, answer.code()),
-                (401, "invalid_signature"),
-                "{wrong}"
-            );
+            assert_eq!((answer.status, answer.code()), (401, "invalid_signature"), "{wrong}");
         }
     }
-    for wrong in [
-        Value::Null,
-        json!(7),
-        json!(true),
-        json!([signature]),
-        json!({"a": signature}),
-    ] {
+    for wrong in [Value::Null, json!(7), json!(true), json!([signature]), json!({"a": signature})] {
         let mut item = good.clone();
         item["additionalData"]["hmacSignature"] = wrong;
         let answer = world.deliver(standard(&[item]).to_string()).await;
@@ -218,13 +184,7 @@ async fn a_signature_of_the_wrong_length_type_or_encoding_is_refused() {
 #[tokio::test]
 async fn only_post_is_answered() {
     let world = World::new().await;
-    for method in [
-        Method::GET,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
-        Method::OPTIONS,
-    ] {
+    for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
         let answer = Answer::of(world.stack.request(method, "/webhooks")).await;
         assert_eq!((answer.status, answer.code()), (404, "not_found"));
     }
@@ -244,11 +204,7 @@ async fn a_delivery_of_many_items_is_taken_in_good_time() {
     let body = standard(&items).to_string();
     let begun = std::time::Instant::now();
     accepted(&world.deliver(body).await);
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     let order = world.order("many").await;
     assert_eq!((order.events.len(), order.events_dropped), (60, false));
 }

@@ -20,13 +20,7 @@ use crate::world::{
 
 /// What a delivery may meet, for as long as it lasts.
 fn outages() -> [Fault; 5] {
-    [
-        throttled(),
-        server_error(),
-        server_error_afterwards(),
-        Fault::DropBefore,
-        Fault::DropAfter,
-    ]
+    [throttled(), server_error(), server_error_afterwards(), Fault::DropBefore, Fault::DropAfter]
 }
 
 #[tokio::test]
@@ -37,12 +31,7 @@ async fn an_outage_is_answered_with_5xx_and_what_comes_again_is_stored_once() {
         let payment = world.paid(&reference, "AMZN").await;
         let items = [
             signed(&item("AUTHORISATION", &payment, &reference)),
-            signed(&modification(
-                "REFUND",
-                "REFUND0000000001",
-                &payment,
-                "foreign",
-            )),
+            signed(&modification("REFUND", "REFUND0000000001", &payment, "foreign")),
         ];
         let delivery = standard(&items).to_string();
         world.dynamodb.begin({
@@ -50,11 +39,7 @@ async fn an_outage_is_answered_with_5xx_and_what_comes_again_is_stored_once() {
             move |_| Some(outage.clone())
         });
         let answer = world.deliver(delivery.clone()).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (503, "storage_unavailable"),
-            "{outage:?}"
-        );
+        assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"), "{outage:?}");
         world.dynamodb.calm();
         accepted(&world.deliver(delivery.clone()).await);
         accepted(&world.deliver(delivery).await);
@@ -83,11 +68,9 @@ async fn a_fault_at_any_call_leaves_the_same_order() {
             ];
             let fault = fault.clone();
             // Three in a row, so that the SDK's own tries do not hide it.
-            world.dynamodb.begin(move |call| {
-                (index..index + 3)
-                    .contains(&call.index)
-                    .then(|| fault.clone())
-            });
+            world
+                .dynamodb
+                .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));
             for item in &told {
                 let delivery = standard(&[signed(item)]).to_string();
                 let mut tries = 0;
@@ -111,13 +94,8 @@ async fn a_fault_at_any_call_leaves_the_same_order() {
 async fn new_order(world: &World, reference: &str) {
     let reference = reference.parse().unwrap();
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
-    let order = Order::new(
-        reference,
-        amount,
-        shared::order::Capture::Automatic,
-        None,
-        Timestamp::now(),
-    );
+    let order =
+        Order::new(reference, amount, shared::order::Capture::Automatic, None, Timestamp::now());
     store(world, order).await;
 }
 
@@ -140,11 +118,9 @@ async fn a_token_event_survives_a_fault_at_any_call() {
             run += 1;
             let id = format!("TOKEN{run:011}");
             let fault = fault.clone();
-            world.dynamodb.begin(move |call| {
-                (index..index + 3)
-                    .contains(&call.index)
-                    .then(|| fault.clone())
-            });
+            world
+                .dynamodb
+                .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));
             for kind in ["created", "disabled"] {
                 let told = token_notification(kind, &payment, "shopper-1", &id).to_string();
                 while world.deliver_signed(&told).await.status != 200 {}
@@ -175,16 +151,9 @@ async fn many_deliveries_at_once_are_all_stored() {
     });
     futures_util::future::join_all(deliveries).await;
     let order = world.order("busy").await;
-    let kept: HashSet<_> = order
-        .events
-        .iter()
-        .map(|event| &event.psp_reference)
-        .collect();
+    let kept: HashSet<_> = order.events.iter().map(|event| &event.psp_reference).collect();
     assert_eq!((order.events.len(), kept.len()), (20, 20));
-    assert_eq!(
-        world.stack.order("busy").await["refundedAmount"]["value"],
-        200
-    );
+    assert_eq!(world.stack.order("busy").await["refundedAmount"]["value"], 200);
 }
 
 #[tokio::test]
@@ -198,16 +167,11 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
         psp_reference: format!("FAILED{number:010}"),
         success: true,
         original_reference: Some(payment.clone()),
-        amount: Some(EventAmount {
-            currency: "EUR".to_owned(),
-            value: 1,
-        }),
+        amount: Some(EventAmount { currency: "EUR".to_owned(), value: 1 }),
         reason: Some(reason),
         modification_action: None,
     };
-    full.events = (0..195)
-        .map(|number| event(number, "ü".repeat(900)))
-        .collect();
+    full.events = (0..195).map(|number| event(number, "ü".repeat(900))).collect();
     let told = full.clone();
     let reference = told.reference.clone();
     let filled = world.orders.change(&reference, Start::Read, |order| {
@@ -220,12 +184,8 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
     let reason = json!({"reason": "\u{1F4B6}".repeat(500)});
     let mut stored = 0;
     for number in 1000..1050 {
-        let refund = modification(
-            "REFUND_FAILED",
-            &format!("FAILED{number:010}"),
-            &payment,
-            "full",
-        );
+        let refund =
+            modification("REFUND_FAILED", &format!("FAILED{number:010}"), &payment, "full");
         world.tell(&with(refund, reason.clone())).await;
         if world.order("full").await.events.len() == before.events.len() + stored {
             break;
@@ -289,9 +249,7 @@ async fn a_pointer_without_room_for_more_holds_up_nothing() {
     // Somebody who has one signed item can send it with any date, which is not signed.
     stuff(&world, "LONELY0000000001", 409_000, "1").await;
     let told: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
-    world
-        .tell(&with(told, json!({"reason": "r".repeat(500)})))
-        .await;
+    world.tell(&with(told, json!({"reason": "r".repeat(500)}))).await;
     let pointer = world.item("psp#LONELY0000000001").await.unwrap();
     assert_eq!(pointer["parked"].as_n().unwrap(), "1");
     let aside = world.item("parked#REFUND0000000001#REFUND#true").await;
@@ -306,9 +264,7 @@ async fn a_pointer_without_room_for_its_order_holds_up_nothing() {
     stuff(&world, "FULL000000000001", 409_556, "0").await;
     let told = item("AUTHORISATION", "FULL000000000001", "order");
     world.tell(&told).await;
-    let aside = world
-        .item("parked#FULL000000000001#AUTHORISATION#true")
-        .await;
+    let aside = world.item("parked#FULL000000000001#AUTHORISATION#true").await;
     assert!(aside.unwrap().contains_key("event"));
 }
 
@@ -322,23 +278,11 @@ async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
     };
     let nonsense = || AttributeValue::S("no such thing".to_owned());
     odd("broken", "amount", nonsense()).await.unwrap();
-    odd("psp#BROKEN0000000001", "order", nonsense())
-        .await
-        .unwrap();
+    odd("psp#BROKEN0000000001", "order", nonsense()).await.unwrap();
     for (event_code, psp_reference, payment, named) in [
         ("AUTHORISATION", "KHQC5N7G84BLNK43", None, "broken"),
-        (
-            "REFUND",
-            "REFUND0000000001",
-            Some("KHQC5N7G84BLNK43"),
-            "broken",
-        ),
-        (
-            "REFUND",
-            "REFUND0000000002",
-            Some("BROKEN0000000001"),
-            "any",
-        ),
+        ("REFUND", "REFUND0000000001", Some("KHQC5N7G84BLNK43"), "broken"),
+        ("REFUND", "REFUND0000000002", Some("BROKEN0000000001"), "any"),
     ] {
         let mut told = item(event_code, psp_reference, named);
         if let Some(payment) = payment {
@@ -350,10 +294,7 @@ async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
         let aside = format!("parked#{psp_reference}#{event_code}#true");
         let aside = world.item(&aside).await.unwrap();
         let event: Event = serde_dynamo::from_attribute_value(aside["event"].clone()).unwrap();
-        assert_eq!(
-            event.key(),
-            (&event_code.to_owned().into(), psp_reference, true)
-        );
+        assert_eq!(event.key(), (&event_code.to_owned().into(), psp_reference, true));
         assert_eq!(aside["named"].as_s().unwrap(), named);
     }
     // A token whose payment leads nowhere is kept without an order.
@@ -389,28 +330,17 @@ async fn a_token_that_cannot_be_read_holds_up_nothing() {
     });
     let payment: PaymentRequest = serde_json::from_value(request.clone()).unwrap();
     new_order(&world, "charge").await;
-    let sent = Try::new(
-        &payment.payment_method,
-        request.to_string().as_bytes(),
-        None,
-        Timestamp::now(),
-    );
-    let begun = world
-        .orders
-        .change(&payment.reference, Start::Read, |order| {
-            let stored = PaymentInstrument::StoredPaymentMethod;
-            let order = order.as_mut().unwrap();
-            order.take(stored, &sent, Timestamp::now());
-            Ok::<_, StoreError>(())
-        });
+    let sent =
+        Try::new(&payment.payment_method, request.to_string().as_bytes(), None, Timestamp::now());
+    let begun = world.orders.change(&payment.reference, Start::Read, |order| {
+        let stored = PaymentInstrument::StoredPaymentMethod;
+        let order = order.as_mut().unwrap();
+        order.take(stored, &sent, Timestamp::now());
+        Ok::<_, StoreError>(())
+    });
     begun.await.unwrap();
     let refused = json!({"success": "false", "reason": "Token Revoked"});
-    world
-        .tell(&with(
-            item("AUTHORISATION", "KHQC5N7G84BLNK43", "charge"),
-            refused,
-        ))
-        .await;
+    world.tell(&with(item("AUTHORISATION", "KHQC5N7G84BLNK43", "charge"), refused)).await;
     assert_eq!(world.status("charge").await, "refused");
 }
 

@@ -16,12 +16,7 @@ async fn a_modification_with_a_reference_of_its_own_finds_its_order() {
     for (number, named) in ["refund-1", "a:b/c d", "", "other"].iter().enumerate() {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, named);
-        world
-            .tell(&with(
-                refund,
-                json!({"amount": {"currency": "EUR", "value": 100}}),
-            ))
-            .await;
+        world.tell(&with(refund, json!({"amount": {"currency": "EUR", "value": 100}}))).await;
     }
     let order = world.stack.order("found").await;
     assert_eq!(order["refundedAmount"]["value"], 400);
@@ -49,14 +44,7 @@ async fn what_comes_before_the_payment_s_answer_is_claimed_with_it() {
 
     // From now on the pointer leads there.
     let payment = order.attempts[0].psp_reference.clone().unwrap();
-    world
-        .tell(&modification(
-            "CHARGEBACK_REVERSED",
-            "CHARGEBACK000002",
-            &payment,
-            "dispute",
-        ))
-        .await;
+    world.tell(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000002", &payment, "dispute")).await;
     assert_eq!(world.status("early").await, "refunded");
 }
 
@@ -65,9 +53,7 @@ async fn an_authorisation_before_the_answer_brings_the_payment_to_its_order() {
     let world = World::new().await;
     world
         .while_paying("first", async |payment| {
-            world
-                .tell(&modification("REFUND", "REFUND0000000001", &payment, "x"))
-                .await;
+            world.tell(&modification("REFUND", "REFUND0000000001", &payment, "x")).await;
             world.tell(&item("AUTHORISATION", &payment, "first")).await;
             // It claims what waited for the payment.
             assert_eq!(world.status("first").await, "refunded");
@@ -84,27 +70,19 @@ async fn test_notifications_wait_and_touch_no_order() {
     world.paid("real", "AMZN").await;
     let before = world.order("real").await;
     // "Test a webhook" in the Customer Area sends four items for an event code.
-    let items: Vec<_> = [
-        ("EUR", "true"),
-        ("EUR", "false"),
-        ("GBP", "true"),
-        ("GBP", "false"),
-    ]
-    .into_iter()
-    .map(|(currency, success)| {
-        let test = item("AUTHORISATION", "test_AUTHORISATION_1", "testMerchantRef1");
-        let amount = json!({"currency": currency, "value": 1000});
-        signed(&with(test, json!({"success": success, "amount": amount})))
-    })
-    .collect();
+    let items: Vec<_> = [("EUR", "true"), ("EUR", "false"), ("GBP", "true"), ("GBP", "false")]
+        .into_iter()
+        .map(|(currency, success)| {
+            let test = item("AUTHORISATION", "test_AUTHORISATION_1", "testMerchantRef1");
+            let amount = json!({"currency": currency, "value": 1000});
+            signed(&with(test, json!({"success": success, "amount": amount})))
+        })
+        .collect();
     for _ in 0..2 {
         accepted(&world.deliver(standard(&items).to_string()).await);
     }
     assert_eq!(world.order("real").await, before);
-    let answer = world
-        .stack
-        .get("/orders/testMerchantRef1", &tests::backend())
-        .await;
+    let answer = world.stack.get("/orders/testMerchantRef1", &tests::backend()).await;
     assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
 
     let parked = world.item("psp#test_AUTHORISATION_1").await.unwrap();
@@ -176,18 +154,9 @@ async fn events_of_another_account_or_environment_are_applied_to_nothing() {
     let before = world.order("ours").await;
     let event = item("AUTHORISATION", &payment, "ours");
     world.dynamodb.begin(|_| None);
-    for account in [
-        json!("SOMEBODY_ELSE"),
-        json!("adyen_merchant_account"),
-        json!(""),
-        json!(null),
-    ] {
-        world
-            .tell(&with(
-                event.clone(),
-                json!({"merchantAccountCode": account}),
-            ))
-            .await;
+    for account in [json!("SOMEBODY_ELSE"), json!("adyen_merchant_account"), json!(""), json!(null)]
+    {
+        world.tell(&with(event.clone(), json!({"merchantAccountCode": account}))).await;
     }
     for live in [json!("true"), json!(true), json!("TRUE")] {
         let mut delivery = standard(&[signed(&event)]);
@@ -214,21 +183,13 @@ async fn what_does_not_say_its_environment_is_sent_again_not_thrown_away() {
     for live in [json!("no"), json!(""), json!(0), json!(null), json!([])] {
         delivery["live"] = live;
         let answer = world.deliver(delivery.to_string()).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (400, "invalid_notification")
-        );
+        assert_eq!((answer.status, answer.code()), (400, "invalid_notification"));
     }
     delivery.as_object_mut().unwrap().remove("live");
     let answer = world.deliver(delivery.to_string()).await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (400, "invalid_notification")
-    );
+    assert_eq!((answer.status, answer.code()), (400, "invalid_notification"));
     // Nor does a wrong signature learn more than that it is wrong.
-    let answer = world
-        .deliver(delivery.to_string().replace("EUR", "USD"))
-        .await;
+    let answer = world.deliver(delivery.to_string().replace("EUR", "USD")).await;
     assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
     assert!(world.dynamodb.calls().is_empty());
 }
@@ -263,21 +224,12 @@ async fn an_event_that_can_never_be_applied_holds_up_nothing() {
         without("success"),
         with(event.clone(), json!({"pspReference": ""})),
         with(event.clone(), json!({"pspReference": "P".repeat(3000)})),
-        with(
-            event.clone(),
-            json!({"originalReference": "P".repeat(3000)}),
-        ),
+        with(event.clone(), json!({"originalReference": "P".repeat(3000)})),
         with(event.clone(), json!({"eventCode": "E".repeat(3000)})),
-        with(
-            event.clone(),
-            json!({"amount": {"currency": "C".repeat(3000), "value": 1}}),
-        ),
+        with(event.clone(), json!({"amount": {"currency": "C".repeat(3000), "value": 1}})),
         // The same signature would fit with the colons elsewhere.
         with(event.clone(), json!({"pspReference": "A:B"})),
-        with(
-            event.clone(),
-            json!({"eventCode": "AUTHORISATION:true", "success": "x"}),
-        ),
+        with(event.clone(), json!({"eventCode": "AUTHORISATION:true", "success": "x"})),
     ] {
         world.tell(&told).await;
     }

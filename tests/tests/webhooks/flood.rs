@@ -42,10 +42,8 @@ async fn after_a_flood_every_order_is_as_its_events_say() {
         .map(|item| standard(&[signed(item)]).to_string())
         .collect();
     assert_eq!(events.len(), 10 * ORDERS);
-    let mut deliveries: Vec<&String> = events
-        .iter()
-        .flat_map(|event| vec![event; rng.usize(1..=3)])
-        .collect();
+    let mut deliveries: Vec<&String> =
+        events.iter().flat_map(|event| vec![event; rng.usize(1..=3)]).collect();
     rng.shuffle(&mut deliveries);
 
     let begun = Instant::now();
@@ -183,22 +181,12 @@ async fn check(world: &World, reference: &str, history: &History) {
     let order = world.stack.order(reference).await;
     assert_eq!(order["status"], history.status, "{order}");
     assert_eq!(order["confirmed"], history.confirmed, "{order}");
-    assert_eq!(
-        order["capturedAmount"]["value"], history.captured,
-        "{order}"
-    );
-    assert_eq!(
-        order["refundedAmount"]["value"], history.refunded,
-        "{order}"
-    );
+    assert_eq!(order["capturedAmount"]["value"], history.captured, "{order}");
+    assert_eq!(order["refundedAmount"]["value"], history.refunded, "{order}");
     assert_eq!(order["needsAttention"], json!([]), "{order}");
 }
 
 fn key(item: &Value) -> (String, String, bool) {
     let text = |name: &str| item[name].as_str().unwrap().to_owned();
-    (
-        text("eventCode"),
-        text("pspReference"),
-        text("success") == "true",
-    )
+    (text("eventCode"), text("pspReference"), text("success") == "true")
 }

@@ -39,22 +39,14 @@ impl Pen<'_> {
     }
 
     fn authorisation(&mut self, success: bool) {
-        self.write(
-            item("AUTHORISATION", self.payment, self.reference),
-            success,
-            1000,
-        );
+        self.write(item("AUTHORISATION", self.payment, self.reference), success, 1000);
     }
 
     /// Something that happened later, under the order's name or under one of its own.
     fn later(&mut self, event_code: &str, psp_reference: &str, success: bool, value: i64) {
         let psp_reference = format!("{psp_reference}-{}", self.payment);
         let foreign = format!("{event_code}/{psp_reference}");
-        let named = if self.items.len().is_multiple_of(2) {
-            self.reference
-        } else {
-            &foreign
-        };
+        let named = if self.items.len().is_multiple_of(2) { self.reference } else { &foreign };
         let item = modification(event_code, &psp_reference, self.payment, named);
         self.write(item, success, value);
     }
@@ -62,11 +54,7 @@ impl Pen<'_> {
 
 /// One of several histories. `heard` is whether the order knows the payment from its answer.
 pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> History {
-    let mut pen = Pen {
-        reference,
-        payment,
-        items: Vec::new(),
-    };
+    let mut pen = Pen { reference, payment, items: Vec::new() };
     // What only an attempt can come to needs one.
     let number = if heard { number % 11 } else { number % 9 };
     let (status, confirmed, captured, refunded) = match number {
@@ -139,18 +127,7 @@ pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> Hi
         }
     };
     for filler in pen.items.len()..EVENTS {
-        pen.later(
-            "INVENTED_IN_2031",
-            &format!("F{filler}"),
-            filler % 3 > 0,
-            1000,
-        );
+        pen.later("INVENTED_IN_2031", &format!("F{filler}"), filler % 3 > 0, 1000);
     }
-    History {
-        items: pen.items,
-        status,
-        confirmed,
-        captured,
-        refunded,
-    }
+    History { items: pen.items, status, confirmed, captured, refunded }
 }

@@ -26,9 +26,7 @@ async fn any_of_several_keys_may_have_signed() {
     {
         let mut refund = item("REFUND", &format!("REFUND{number:010}"), "rotation");
         refund["originalReference"] = payment.clone().into();
-        let answer = world
-            .deliver(standard(&[signed_by(&refund, hex)]).to_string())
-            .await;
+        let answer = world.deliver(standard(&[signed_by(&refund, hex)]).to_string()).await;
         let token = token_notification("created", &payment, "shopper", &format!("TOKEN{number}"));
         let token = token.to_string();
         let signature = key(hex).sign(token.as_bytes());
@@ -37,11 +35,7 @@ async fn any_of_several_keys_may_have_signed() {
             if known {
                 accepted(&answer);
             } else {
-                assert_eq!(
-                    (answer.status, answer.code()),
-                    (401, "invalid_signature"),
-                    "{hex}"
-                );
+                assert_eq!((answer.status, answer.code()), (401, "invalid_signature"), "{hex}");
             }
         }
     }
@@ -64,10 +58,7 @@ async fn two_items_may_be_signed_with_two_keys() {
 async fn credentials_are_asked_for_where_they_were_agreed() {
     let world = World::with([("WEBHOOK_BASIC_AUTH", "adyen:pass:wörd")]).await;
     let payment = world.paid("basic", "AMZN").await;
-    let item = signed_by(
-        &item("AUTHORISATION", &payment, "basic"),
-        keys::STANDARD_HMAC_KEY,
-    );
+    let item = signed_by(&item("AUTHORISATION", &payment, "basic"), keys::STANDARD_HMAC_KEY);
     let body = standard(&[item]).to_string();
     let basic = |credentials: &str| format!("Basic {}", BASE64_STANDARD.encode(credentials));
     world.dynamodb.begin(|_| None);
@@ -92,15 +83,8 @@ async fn credentials_are_asked_for_where_they_were_agreed() {
             request = request.header("authorization", wrong.as_bytes());
         }
         let answer = Answer::of(request).await;
-        assert_eq!(
-            (answer.status, answer.code()),
-            (401, "invalid_signature"),
-            "{wrong:?}"
-        );
-        assert_eq!(
-            answer.headers["www-authenticate"],
-            "Basic realm=\"webhooks\""
-        );
+        assert_eq!((answer.status, answer.code()), (401, "invalid_signature"), "{wrong:?}");
+        assert_eq!(answer.headers["www-authenticate"], "Basic realm=\"webhooks\"");
     }
     assert!(world.dynamodb.calls().is_empty());
 

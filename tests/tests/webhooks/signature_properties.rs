@@ -15,35 +15,13 @@ fn verifies(fields: &Fields, signature: &str, keys: &Keys) -> bool {
 /// Fields as Adyen may send them, and worse.
 fn fields() -> impl Strategy<Value = Fields> {
     let text = || prop_oneof!["[A-Z0-9]{16}", "[ -~]{0,20}", "\\PC{0,12}"];
-    let value = prop_oneof![
-        any::<i64>().prop_map(|value| value.to_string()),
-        Just(String::new())
-    ];
+    let value = prop_oneof![any::<i64>().prop_map(|value| value.to_string()), Just(String::new())];
     let success = prop_oneof![Just("true".to_owned()), Just("false".to_owned())];
-    (
-        text(),
-        text(),
-        text(),
-        text(),
-        value,
-        "[A-Z]{0,3}",
-        "[A-Z_]{0,24}",
-        success,
+    (text(), text(), text(), text(), value, "[A-Z]{0,3}", "[A-Z_]{0,24}", success).prop_map(
+        |(psp_reference, original, account, reference, value, currency, code, success)| {
+            [psp_reference, original, account, reference, value, currency, code, success]
+        },
     )
-        .prop_map(
-            |(psp_reference, original, account, reference, value, currency, code, success)| {
-                [
-                    psp_reference,
-                    original,
-                    account,
-                    reference,
-                    value,
-                    currency,
-                    code,
-                    success,
-                ]
-            },
-        )
 }
 
 fn key_bytes() -> impl Strategy<Value = Vec<u8>> {

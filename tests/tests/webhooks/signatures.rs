@@ -15,16 +15,7 @@ pub type Fields = [String; 8];
 
 /// An item of these fields; empty ones are absent. None where it cannot be read.
 pub fn read(fields: &Fields, signature: &str) -> Option<NotificationRequestItem> {
-    let [
-        psp_reference,
-        original,
-        account,
-        reference,
-        value,
-        currency,
-        code,
-        success,
-    ] = fields;
+    let [psp_reference, original, account, reference, value, currency, code, success] = fields;
     let mut item = json!({"additionalData": {"hmacSignature": signature}});
     let amount = [("value", value), ("currency", currency)];
     for (name, text) in [
@@ -57,16 +48,7 @@ pub fn keys(hex: &str) -> Keys {
 fn known_signatures_verify() {
     let psp_reference = "KHQC5N7G84BLNK43";
     let payment = |reference: &'static str| {
-        [
-            psp_reference,
-            "",
-            "WinkelNL",
-            reference,
-            "2599",
-            "EUR",
-            "AUTHORISATION",
-            "true",
-        ]
+        [psp_reference, "", "WinkelNL", reference, "2599", "EUR", "AUTHORISATION", "true"]
     };
     let refund = [
         "L8WZ3M6HQXK9TV52",
@@ -78,97 +60,26 @@ fn known_signatures_verify() {
         "REFUND",
         "false",
     ];
-    let zero = [
-        psp_reference,
-        "",
-        "WinkelNL",
-        "ORDER-7",
-        "0",
-        "GBP",
-        "CANCELLATION",
-        "true",
-    ];
-    let report = [
-        "rapport_2026_11.csv",
-        "",
-        "WinkelNL",
-        "",
-        "",
-        "",
-        "REPORT_AVAILABLE",
-        "true",
-    ];
-    let utf8 = [
-        psp_reference,
-        "",
-        "Käsehaus",
-        "bestelling-€-07",
-        "100",
-        "HUF",
-        "OFFER_CLOSED",
-        "true",
-    ];
+    let zero = [psp_reference, "", "WinkelNL", "ORDER-7", "0", "GBP", "CANCELLATION", "true"];
+    let report = ["rapport_2026_11.csv", "", "WinkelNL", "", "", "", "REPORT_AVAILABLE", "true"];
+    let utf8 =
+        [psp_reference, "", "Käsehaus", "bestelling-€-07", "100", "HUF", "OFFER_CLOSED", "true"];
     for (what, key, fields, signature) in [
-        (
-            "plain",
-            KEY,
-            payment("ORDER-7"),
-            "tjt9TyFmKXP3+EkDV8IjkZNFutNtBayS2VTxzgq3Y2s=",
-        ),
+        ("plain", KEY, payment("ORDER-7"), "tjt9TyFmKXP3+EkDV8IjkZNFutNtBayS2VTxzgq3Y2s="),
         (
             "short key",
             SHORT_KEY,
             payment("ORDER-7"),
             "Ym1r3rwo+aKvFpIdkwaMnBvpaQA/Hfv/P4AYr76O2e0=",
         ),
-        (
-            "modification",
-            KEY,
-            refund,
-            "2hsuza2mNhSE3+ZQxKMYPD8zSnw79T+CXYowQSI7bJE=",
-        ),
-        (
-            "colons",
-            KEY,
-            payment("shop:NL:7"),
-            "n6xp50F+KqKmgXD/kCHO6xHl0Gkgcc417prVnsmEdno=",
-        ),
-        (
-            "backslashes",
-            KEY,
-            payment("shop\\7\\"),
-            "eozkShIx8sYbu5CR6nRE1w2uXChpU8GzODKI9WaRjHI=",
-        ),
-        (
-            "both",
-            KEY,
-            payment("a\\:b:\\c"),
-            "5aMguckPWQ3E45yQUWVOU/swwfMDCPJYmV6HApCEPJw=",
-        ),
-        (
-            "value 0",
-            KEY,
-            zero,
-            "VVYR44ltICVy37Yh8XMkxtWeJinK1fY9wBWZaudAIcE=",
-        ),
-        (
-            "no amount",
-            KEY,
-            report,
-            "LTxVuoF/sxs5meFmySfoW+l3QP8eJbMZH3bihyc8l20=",
-        ),
-        (
-            "UTF-8",
-            KEY,
-            utf8,
-            "P7TcZE3yDPIOxcHmim/oRA7c5f45PiVN+OGPLppNaeg=",
-        ),
-        (
-            "spaces",
-            KEY,
-            payment(" ORDER-7 "),
-            "VJhQSZw25ElmlkqXWQ3bicQPGHKyMfmy5zQgUKXozuw=",
-        ),
+        ("modification", KEY, refund, "2hsuza2mNhSE3+ZQxKMYPD8zSnw79T+CXYowQSI7bJE="),
+        ("colons", KEY, payment("shop:NL:7"), "n6xp50F+KqKmgXD/kCHO6xHl0Gkgcc417prVnsmEdno="),
+        ("backslashes", KEY, payment("shop\\7\\"), "eozkShIx8sYbu5CR6nRE1w2uXChpU8GzODKI9WaRjHI="),
+        ("both", KEY, payment("a\\:b:\\c"), "5aMguckPWQ3E45yQUWVOU/swwfMDCPJYmV6HApCEPJw="),
+        ("value 0", KEY, zero, "VVYR44ltICVy37Yh8XMkxtWeJinK1fY9wBWZaudAIcE="),
+        ("no amount", KEY, report, "LTxVuoF/sxs5meFmySfoW+l3QP8eJbMZH3bihyc8l20="),
+        ("UTF-8", KEY, utf8, "P7TcZE3yDPIOxcHmim/oRA7c5f45PiVN+OGPLppNaeg="),
+        ("spaces", KEY, payment(" ORDER-7 "), "VJhQSZw25ElmlkqXWQ3bicQPGHKyMfmy5zQgUKXozuw="),
     ] {
         let item = item(&fields.map(str::to_owned), signature);
         assert_eq!(item.signed_content(), fields.join(":"), "{what}");
@@ -204,17 +115,7 @@ fn a_number_and_the_same_number_as_text_are_signed_alike() {
 
 #[test]
 fn what_is_no_key_is_refused() {
-    for wrong in [
-        "",
-        ",",
-        "abc",
-        "xy",
-        "00,",
-        "00,0g",
-        "0x00",
-        "0 0",
-        &"0".repeat(63),
-    ] {
+    for wrong in ["", ",", "abc", "xy", "00,", "00,0g", "0x00", "0 0", &"0".repeat(63)] {
         assert!(wrong.parse::<Keys>().is_err(), "{wrong}");
     }
     assert_eq!(format!("{:?}", keys(KEY)), "Keys([[redacted]])");

@@ -10,42 +10,10 @@ use crate::world::{World, accepted, item, key, modification, signed, standard, w
 async fn webhooks_end_an_order_as_the_page_says() {
     let world = World::new().await;
     for (case, token, event_code, success, status, next_step, confirmed) in [
-        (
-            "paid",
-            "AMZN",
-            "AUTHORISATION",
-            "true",
-            "authorised",
-            "success",
-            true,
-        ),
-        (
-            "late-fail",
-            "AMZN",
-            "AUTHORISATION",
-            "false",
-            "refused",
-            "retryWithAmazonPay",
-            false,
-        ),
-        (
-            "refused",
-            "A-REFUSED",
-            "AUTHORISATION",
-            "false",
-            "refused",
-            "retryWithAmazonPay",
-            false,
-        ),
-        (
-            "pending",
-            "A-PENDING",
-            "AUTHORISATION",
-            "true",
-            "authorised",
-            "success",
-            true,
-        ),
+        ("paid", "AMZN", "AUTHORISATION", "true", "authorised", "success", true),
+        ("late-fail", "AMZN", "AUTHORISATION", "false", "refused", "retryWithAmazonPay", false),
+        ("refused", "A-REFUSED", "AUTHORISATION", "false", "refused", "retryWithAmazonPay", false),
+        ("pending", "A-PENDING", "AUTHORISATION", "true", "authorised", "success", true),
         (
             "pending-fail",
             "A-PENDING",
@@ -55,15 +23,7 @@ async fn webhooks_end_an_order_as_the_page_says() {
             "retryWithAmazonPay",
             false,
         ),
-        (
-            "abandoned",
-            "A-PENDING",
-            "OFFER_CLOSED",
-            "true",
-            "expired",
-            "startOver",
-            false,
-        ),
+        ("abandoned", "A-PENDING", "OFFER_CLOSED", "true", "expired", "startOver", false),
     ] {
         let mut psp_reference = world.paid(case, token).await;
         if event_code == "OFFER_CLOSED" {
@@ -169,11 +129,7 @@ async fn every_event_code_is_accepted_and_kept_once() {
         }
     }
     let order = world.order("codes").await;
-    let mut kept: Vec<&str> = order
-        .events
-        .iter()
-        .map(|event| event.event_code.as_str())
-        .collect();
+    let mut kept: Vec<&str> = order.events.iter().map(|event| event.event_code.as_str()).collect();
     kept.sort_unstable();
     let mut sent = codes.to_vec();
     sent.sort_unstable();
@@ -184,27 +140,12 @@ async fn every_event_code_is_accepted_and_kept_once() {
 async fn an_unknown_event_code_changes_no_status() {
     let world = World::new().await;
     let payment = world.paid("unknown", "AMZN").await;
-    world
-        .tell(&item("AUTHORISATION", &payment, "unknown"))
-        .await;
+    world.tell(&item("AUTHORISATION", &payment, "unknown")).await;
     let before = world.stack.order("unknown").await;
-    world
-        .tell(&modification(
-            "INVENTED_IN_2031",
-            "EVENT00000000001",
-            &payment,
-            "unknown",
-        ))
-        .await;
+    world.tell(&modification("INVENTED_IN_2031", "EVENT00000000001", &payment, "unknown")).await;
     let after = world.stack.order("unknown").await;
     assert_eq!(world.order("unknown").await.events.len(), 2);
-    for field in [
-        "status",
-        "confirmed",
-        "capturedAmount",
-        "refundedAmount",
-        "needsAttention",
-    ] {
+    for field in ["status", "confirmed", "capturedAmount", "refundedAmount", "needsAttention"] {
         assert_eq!(after[field], before[field], "{field}");
     }
 }
@@ -212,19 +153,11 @@ async fn an_unknown_event_code_changes_no_status() {
 #[tokio::test]
 async fn several_items_of_one_delivery_are_all_applied() {
     let world = World::new().await;
-    let (first, second) = (
-        world.paid("item-1", "AMZN").await,
-        world.paid("item-2", "AMZN").await,
-    );
+    let (first, second) = (world.paid("item-1", "AMZN").await, world.paid("item-2", "AMZN").await);
     let items = [
         signed(&item("AUTHORISATION", &first, "item-1")),
         signed(&item("AUTHORISATION", &second, "item-2")),
-        signed(&modification(
-            "REFUND",
-            "REFUND0000000001",
-            &second,
-            "item-2",
-        )),
+        signed(&modification("REFUND", "REFUND0000000001", &second, "item-2")),
     ];
     accepted(&world.deliver(standard(&items).to_string()).await);
     assert_eq!(world.status("item-1").await, "authorised");
@@ -237,12 +170,7 @@ async fn one_badly_signed_item_refuses_the_whole_delivery() {
     let payment = world.paid("mixed", "AMZN").await;
     let before = world.order("mixed").await;
     let good = signed(&item("AUTHORISATION", &payment, "mixed"));
-    let mut bad = signed(&modification(
-        "REFUND",
-        "REFUND0000000001",
-        &payment,
-        "mixed",
-    ));
+    let mut bad = signed(&modification("REFUND", "REFUND0000000001", &payment, "mixed"));
     bad["amount"]["value"] = json!(1);
     for items in [[good.clone(), bad.clone()], [bad, good]] {
         world.dynamodb.begin(|_| None);
@@ -257,9 +185,7 @@ async fn one_badly_signed_item_refuses_the_whole_delivery() {
 async fn an_amount_may_be_a_number_a_numeric_text_or_absent() {
     let world = World::new().await;
     let payment = world.paid("amounts", "AMZN").await;
-    world
-        .tell(&item("AUTHORISATION", &payment, "amounts"))
-        .await;
+    world.tell(&item("AUTHORISATION", &payment, "amounts")).await;
     let of = |number: u32, amount: Value| {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, "amounts");
@@ -275,10 +201,7 @@ async fn an_amount_may_be_a_number_a_numeric_text_or_absent() {
     ] {
         world.tell(&of(number, amount)).await;
         let order = world.stack.order("amounts").await;
-        assert_eq!(
-            order["refundedAmount"]["value"], refunded,
-            "{number}: {order}"
-        );
+        assert_eq!(order["refundedAmount"]["value"], refunded, "{number}: {order}");
     }
     let order = world.order("amounts").await;
     let amounts: Vec<Option<i64>> = order
@@ -299,11 +222,7 @@ async fn an_amount_that_cannot_be_read_holds_up_nothing() {
         (2, r#"{"currency": "EUR", "value": "1000 "}"#, "1000 :EUR"),
         (3, r#"{"currency": "EUR", "value": 1000.0}"#, "1000.0:EUR"),
         (4, r#"{"currency": "EUR", "value": 1e3}"#, "1e3:EUR"),
-        (
-            5,
-            r#"{"currency": "EUR", "value": 123456789012345678901}"#,
-            "123456789012345678901:EUR",
-        ),
+        (5, r#"{"currency": "EUR", "value": 123456789012345678901}"#, "123456789012345678901:EUR"),
         (
             6,
             r#"{"currency": "EUR", "value": "123456789012345678901"}"#,
@@ -325,11 +244,7 @@ async fn an_amount_that_cannot_be_read_holds_up_nothing() {
         told["additionalData"]["hmacSignature"] = json!(signature);
         told["amount"] = json!("the amount");
         let delivery = standard(&[told]).to_string();
-        accepted(
-            &world
-                .deliver(delivery.replace("\"the amount\"", written))
-                .await,
-        );
+        accepted(&world.deliver(delivery.replace("\"the amount\"", written)).await);
         let order = world.order("odd").await;
         let known = |event: &&Event| event.psp_reference == psp_reference;
         let event = order.events.iter().find(known).unwrap();
@@ -352,9 +267,7 @@ async fn a_date_without_an_offset_is_in_utc() {
     ] {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, "dates");
-        world
-            .tell(&with(refund, json!({"eventDate": written})))
-            .await;
+        world.tell(&with(refund, json!({"eventDate": written}))).await;
         let order = world.order("dates").await;
         let known = |event: &&Event| event.psp_reference == psp_reference;
         let event = order.events.iter().find(known).unwrap();
@@ -392,25 +305,13 @@ async fn a_reason_may_be_absent_empty_null_or_the_text_null() {
         (2, json!("null"), None),
         (3, Value::Null, None),
         (4, json!({"not": "text"}), None),
-        (
-            5,
-            json!("Insufficient balance on payment"),
-            Some("Insufficient balance on payment"),
-        ),
+        (5, json!("Insufficient balance on payment"), Some("Insufficient balance on payment")),
     ] {
         let psp_reference = format!("CAPTURE{number:09}");
         let capture = modification("CAPTURE", &psp_reference, &payment, "reasons");
-        world
-            .tell(&with(
-                capture,
-                json!({"reason": reason, "success": "false"}),
-            ))
-            .await;
+        world.tell(&with(capture, json!({"reason": reason, "success": "false"}))).await;
         let order = world.order("reasons").await;
-        let event = order
-            .events
-            .iter()
-            .find(|event| event.psp_reference == psp_reference);
+        let event = order.events.iter().find(|event| event.psp_reference == psp_reference);
         assert_eq!(event.unwrap().reason.as_deref(), kept, "{reason}");
     }
     let mut absent = modification("CAPTURE", "CAPTURE000000006", &payment, "reasons");
@@ -428,14 +329,9 @@ async fn what_is_not_signed_may_be_of_any_type_and_size() {
         "operations": {"CANCEL": true}, "invented": {"in": [2031]},
         "additionalData": {"modification.action": 7, "expiryDate": null, "more": {"deep": [[]]}},
     });
-    world
-        .tell(&with(item("AUTHORISATION", &payment, "unsigned"), strange))
-        .await;
+    world.tell(&with(item("AUTHORISATION", &payment, "unsigned"), strange)).await;
     let order = world.order("unsigned").await;
-    assert_eq!(
-        order.events[0].reason.as_ref().unwrap().chars().count(),
-        500
-    );
+    assert_eq!(order.events[0].reason.as_ref().unwrap().chars().count(), 500);
     assert_eq!(order.events[0].modification_action, None);
     assert_eq!(world.status("unsigned").await, "authorised");
 }

@@ -19,9 +19,7 @@ const TOKEN: &str = "M5N7TQ4TG5PFWR50";
 async fn a_token_is_linked_to_the_order_that_created_it() {
     let world = World::new().await;
     let payment = world.paid("first", "AMZN").await;
-    world
-        .tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN))
-        .await;
+    world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
 
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
     assert_eq!(token.status(), TokenStatus::Active);
@@ -47,9 +45,7 @@ async fn a_token_is_linked_to_the_order_that_created_it() {
     assert_eq!(event["createdAt"].as_s().unwrap(), "2026-11-23T09:00:00Z");
 
     // What comes twice changes nothing.
-    world
-        .tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN))
-        .await;
+    world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
     assert_eq!(world.token(SHOPPER, TOKEN).await.unwrap(), token);
 }
 
@@ -101,23 +97,20 @@ async fn every_sequence_of_events_makes_the_same_token() {
     ];
     let permutations: Vec<Vec<usize>> = permutations(4);
     assert_eq!(permutations.len(), 24);
-    let tokens = permutations
-        .iter()
-        .enumerate()
-        .map(async |(number, permutation)| {
-            let id = format!("{TOKEN}-{number}");
-            // Each again later, in the opposite sequence.
-            for at in permutation.iter().chain(permutation.iter().rev()) {
-                let (kind, event_id, time, payment_method) = told[*at];
-                let mut told = with(
-                    token_notification(kind, event_id, SHOPPER, &id),
-                    json!({"createdAt": format!("2026-11-23T{time}+01:00")}),
-                );
-                told["data"]["type"] = json!(payment_method);
-                world.tell_of_token(&told).await;
-            }
-            world.token(SHOPPER, &id).await.unwrap()
-        });
+    let tokens = permutations.iter().enumerate().map(async |(number, permutation)| {
+        let id = format!("{TOKEN}-{number}");
+        // Each again later, in the opposite sequence.
+        for at in permutation.iter().chain(permutation.iter().rev()) {
+            let (kind, event_id, time, payment_method) = told[*at];
+            let mut told = with(
+                token_notification(kind, event_id, SHOPPER, &id),
+                json!({"createdAt": format!("2026-11-23T{time}+01:00")}),
+            );
+            told["data"]["type"] = json!(payment_method);
+            world.tell_of_token(&told).await;
+        }
+        world.token(SHOPPER, &id).await.unwrap()
+    });
     let tokens = join_all(tokens).await;
     for token in &tokens {
         assert_eq!(token.version, 4, "what comes twice is not written");
@@ -150,9 +143,7 @@ fn permutations(of: usize) -> Vec<Vec<usize>> {
         return vec![Vec::new()];
     }
     let shorter = permutations(of - 1);
-    let places = shorter
-        .iter()
-        .flat_map(|rest| (0..of).map(move |at| (rest, at)));
+    let places = shorter.iter().flat_map(|rest| (0..of).map(move |at| (rest, at)));
     places
         .map(|(rest, at)| {
             let mut longer = rest.clone();
@@ -165,19 +156,10 @@ fn permutations(of: usize) -> Vec<Vec<usize>> {
 #[tokio::test]
 async fn a_disabled_token_is_never_revived() {
     let world = World::new().await;
-    world
-        .tell_of_token(&token_notification(
-            "disabled",
-            "DISABLE000000001",
-            SHOPPER,
-            TOKEN,
-        ))
-        .await;
-    for (kind, at) in [
-        ("created", "2026-11-22"),
-        ("updated", "2026-11-24"),
-        ("created", "2027-01-01"),
-    ] {
+    world.tell_of_token(&token_notification("disabled", "DISABLE000000001", SHOPPER, TOKEN)).await;
+    for (kind, at) in
+        [("created", "2026-11-22"), ("updated", "2026-11-24"), ("created", "2027-01-01")]
+    {
         let told = token_notification(kind, &format!("EVENT{at}"), SHOPPER, TOKEN);
         let at = json!({"createdAt": format!("{at}T00:00:00Z")});
         world.tell_of_token(&with(told, at)).await;
@@ -185,30 +167,18 @@ async fn a_disabled_token_is_never_revived() {
         assert_eq!(token.status(), TokenStatus::Disabled, "{kind}");
     }
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
-    assert_eq!(
-        (token.events.len(), token.psp_reference()),
-        (4, Some("EVENT2026-11-22"))
-    );
+    assert_eq!((token.events.len(), token.psp_reference()), (4, Some("EVENT2026-11-22")));
 }
 
 #[tokio::test]
 async fn tokens_of_one_payment_and_of_several_shoppers_are_kept_apart() {
     let world = World::new().await;
     let payment = world.paid("shared", "AMZN").await;
-    let all = [
-        ("shopper-1", "A"),
-        ("shopper-1", "B"),
-        ("shopper-2", "A"),
-        ("Shopper-1", "A"),
-    ];
+    let all = [("shopper-1", "A"), ("shopper-1", "B"), ("shopper-2", "A"), ("Shopper-1", "A")];
     for (shopper, id) in all {
-        world
-            .tell_of_token(&token_notification("created", &payment, shopper, id))
-            .await;
+        world.tell_of_token(&token_notification("created", &payment, shopper, id)).await;
     }
-    world
-        .tell_of_token(&token_notification("disabled", "D", "shopper-1", "A"))
-        .await;
+    world.tell_of_token(&token_notification("disabled", "D", "shopper-1", "A")).await;
     for (shopper, id) in all {
         let status = world.token(shopper, id).await.unwrap().status();
         let disabled = (shopper, id) == ("shopper-1", "A");
@@ -228,21 +198,14 @@ async fn a_payment_that_stores_its_method_ends_as_a_token() {
     }));
     let answer = world.stack.post("/payments", &browser, &payment).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    world
-        .stack
-        .adyen()
-        .release_webhooks(local::adyen::Release::Reversed)
-        .await;
+    world.stack.adyen().release_webhooks(local::adyen::Release::Reversed).await;
     let id = world.stack.adyen().with_books(|books| {
         assert!(books.webhooks.values().all(|webhook| webhook.accepted()));
         books.tokens.keys().next().unwrap().clone()
     });
     let token = world.token(SHOPPER, &id).await.unwrap();
     assert_eq!(token.reference().unwrap().as_str(), "store");
-    assert_eq!(
-        token.psp_reference(),
-        Some(world.psp_reference("store").as_str())
-    );
+    assert_eq!(token.psp_reference(), Some(world.psp_reference("store").as_str()));
     assert_eq!(world.stack.order("store").await["confirmed"], true);
 }
 
@@ -250,9 +213,7 @@ async fn a_payment_that_stores_its_method_ends_as_a_token() {
 async fn a_token_and_its_authorisation_do_not_mix() {
     let world = World::new().await;
     let payment = world.paid("apart", "AMZN").await;
-    world
-        .tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN))
-        .await;
+    world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
     assert!(world.order("apart").await.events.is_empty());
     world.tell(&item("AUTHORISATION", &payment, "apart")).await;
     let told: Value = token_notification("disabled", &payment, SHOPPER, TOKEN);

@@ -21,10 +21,7 @@ fn with_data(notification: Value, members: Value) -> Value {
 #[tokio::test]
 async fn the_header_is_found_in_any_case() {
     let world = World::new().await;
-    for (number, name) in ["hmacsignature", "HmacSignature", "HMACSIGNATURE"]
-        .iter()
-        .enumerate()
-    {
+    for (number, name) in ["hmacsignature", "HmacSignature", "HMACSIGNATURE"].iter().enumerate() {
         let id = format!("{TOKEN}-{number}");
         let body = token_notification("created", "QBQQ9DLNRHHKGK38", SHOPPER, &id).to_string();
         let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
@@ -38,16 +35,13 @@ async fn the_header_is_found_in_any_case() {
 async fn the_bytes_are_signed_however_the_gateway_hands_them_on() {
     let world = World::new().await;
     // With white space and escapes, and in one of them something that is not UTF-8.
-    let body = created()
-        .to_string()
-        .replace("\":", "\" :\r\n\t ")
-        .replace("shopper", "\\u0073hopper");
+    let body =
+        created().to_string().replace("\":", "\" :\r\n\t ").replace("shopper", "\\u0073hopper");
     let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
     for content_type in ["application/json", "application/octet-stream", "text/plain"] {
         let request = world.stack.request(reqwest::Method::POST, "/webhooks");
-        let request = request
-            .header("content-type", content_type)
-            .header("hmacsignature", &signature);
+        let request =
+            request.header("content-type", content_type).header("hmacsignature", &signature);
         accepted(&Answer::of(request.body(body.clone())).await);
     }
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
@@ -57,10 +51,7 @@ async fn the_bytes_are_signed_however_the_gateway_hands_them_on() {
     bytes[3] = 0xff;
     let signature = key(keys::TOKEN_HMAC_KEY).sign(&bytes);
     let answer = Answer::of(world.post(bytes).header("hmacsignature", signature)).await;
-    assert_eq!(
-        (answer.status, answer.code()),
-        (400, "invalid_notification")
-    );
+    assert_eq!((answer.status, answer.code()), (400, "invalid_notification"));
 }
 
 #[tokio::test]
@@ -80,10 +71,7 @@ async fn a_changed_body_is_refused() {
         assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
     }
     // A signature in the body is not the one that counts.
-    let inside = with(
-        created(),
-        json!({"additionalData": {"hmacSignature": signature}}),
-    );
+    let inside = with(created(), json!({"additionalData": {"hmacSignature": signature}}));
     let answer = world.deliver(inside.to_string()).await;
     assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
     assert!(world.dynamodb.calls().is_empty());
@@ -111,21 +99,11 @@ async fn a_signed_body_of_a_kind_that_is_not_known_is_accepted() {
 async fn tokens_of_another_account_or_environment_are_not_kept() {
     let world = World::new().await;
     world.dynamodb.begin(|_| None);
-    for environment in [
-        json!("live"),
-        json!("LIVE"),
-        json!(""),
-        json!(null),
-        json!(false),
-    ] {
-        world
-            .tell_of_token(&with(created(), json!({"environment": environment})))
-            .await;
+    for environment in [json!("live"), json!("LIVE"), json!(""), json!(null), json!(false)] {
+        world.tell_of_token(&with(created(), json!({"environment": environment}))).await;
     }
     for account in [json!("SOMEBODY_ELSE"), json!(""), json!(null), json!([])] {
-        world
-            .tell_of_token(&with_data(created(), json!({"merchantAccount": account})))
-            .await;
+        world.tell_of_token(&with_data(created(), json!({"merchantAccount": account}))).await;
     }
     assert!(world.dynamodb.calls().is_empty());
     assert_eq!(world.count("tokens").await, 0);
@@ -133,8 +111,7 @@ async fn tokens_of_another_account_or_environment_are_not_kept() {
     let live = World::with([("ADYEN_ENVIRONMENT", "live")]).await;
     live.tell_of_token(&created()).await;
     assert_eq!(live.count("tokens").await, 0);
-    live.tell_of_token(&with(created(), json!({"environment": "Live"})))
-        .await;
+    live.tell_of_token(&with(created(), json!({"environment": "Live"}))).await;
     assert_eq!(live.count("tokens").await, 1);
 }
 
@@ -154,14 +131,10 @@ async fn what_names_no_token_holds_up_nothing() {
         world.tell_of_token(&with_data(created(), data)).await;
     }
     for event_id in [json!(""), json!(null), long(3000)] {
-        world
-            .tell_of_token(&with(created(), json!({"eventId": event_id})))
-            .await;
+        world.tell_of_token(&with(created(), json!({"eventId": event_id}))).await;
     }
     for data in [json!(null), json!("text"), json!([]), json!({})] {
-        world
-            .tell_of_token(&with(created(), json!({"data": data})))
-            .await;
+        world.tell_of_token(&with(created(), json!({"data": data}))).await;
     }
     assert!(world.dynamodb.calls().is_empty());
     assert_eq!(world.count("tokens").await, 0);
@@ -176,10 +149,7 @@ async fn names_are_taken_at_their_full_length() {
         json!({"createdAt": "not a date", "version": "1", "new": {"field": []}}),
     );
     world
-        .tell_of_token(&with_data(
-            told,
-            json!({"type": "visa:amazonpay ü", "operation": 7}),
-        ))
+        .tell_of_token(&with_data(told, json!({"type": "visa:amazonpay ü", "operation": 7})))
         .await;
     let token = world.token(&shopper, &id).await.unwrap();
     assert_eq!(token.payment_method(), Some("visa:amazonpay ü"));

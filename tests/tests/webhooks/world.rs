@@ -41,21 +41,12 @@ impl World {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut variables = BTreeMap::from(variables);
         variables.extend([faulty_dynamodb::variable(&dynamodb)]);
-        let stack = Stack::with(Options {
-            variables,
-            ..Options::default()
-        })
-        .await;
+        let stack = Stack::with(Options { variables, ..Options::default() }).await;
         stack.adyen().hold_webhooks();
         dynamodb.lead_to(stack.bundle.dynamodb_url());
 
         let (orders, tokens) = stack.stores().await;
-        Self {
-            stack,
-            dynamodb,
-            orders,
-            tokens,
-        }
+        Self { stack, dynamodb, orders, tokens }
     }
 
     /// Pays, and gives the payment's pspReference.
@@ -79,11 +70,7 @@ impl World {
         let slow = Fault::answer_late(Duration::from_millis(500));
         self.stack.adyen().inject(slow.on("/payments"));
         let meanwhile = async {
-            while self
-                .stack
-                .adyen()
-                .with_books(|books| books.payments_of(reference).is_empty())
-            {
+            while self.stack.adyen().with_books(|books| books.payments_of(reference).is_empty()) {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             act(self.psp_reference(reference)).await;
@@ -120,11 +107,7 @@ impl World {
     /// Delivers a body, signed as a whole.
     pub async fn deliver_signed(&self, body: &str) -> Answer {
         let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
-        Answer::of(
-            self.post(body.to_owned())
-                .header("hmacsignature", signature),
-        )
-        .await
+        Answer::of(self.post(body.to_owned()).header("hmacsignature", signature)).await
     }
 
     /// The order as it is stored.
@@ -235,10 +218,8 @@ pub fn signed_by(item: &Value, hex: &str) -> Value {
 
 /// A delivery of these items.
 pub fn standard(items: &[Value]) -> Value {
-    let items: Vec<Value> = items
-        .iter()
-        .map(|item| json!({"NotificationRequestItem": item}))
-        .collect();
+    let items: Vec<Value> =
+        items.iter().map(|item| json!({"NotificationRequestItem": item})).collect();
     json!({"live": "false", "notificationItems": items})
 }
 

@@ -33,19 +33,12 @@ impl Target {
     pub fn new(url: &str, basic_auth: Option<&str>) -> io::Result<Self> {
         let client =
             shared::http_client::build(None).map_err(|error| invalid(&error.to_string()))?;
-        Ok(Self {
-            url: url.into(),
-            basic_auth: basic_auth.map(Into::into),
-            client,
-        })
+        Ok(Self { url: url.into(), basic_auth: basic_auth.map(Into::into), client })
     }
 
     /// The same at another URL.
     pub(crate) fn at(&self, url: &str) -> Self {
-        Self {
-            url: url.into(),
-            ..self.clone()
-        }
+        Self { url: url.into(), ..self.clone() }
     }
 
     /// Sends it once.
@@ -63,10 +56,8 @@ impl Target {
         for (name, value) in &message.headers {
             request = request.header(name, value);
         }
-        if let Some((user, password)) = self
-            .basic_auth
-            .as_deref()
-            .and_then(|both| both.split_once(':'))
+        if let Some((user, password)) =
+            self.basic_auth.as_deref().and_then(|both| both.split_once(':'))
         {
             request = request.basic_auth(user, Some(password));
         }

@@ -72,10 +72,7 @@ impl Orders {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let table = settings.or("ORDERS_TABLE", "orders", text);
         let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
-        Some(Self {
-            client: super::client(&sdk?),
-            table: table?,
-        })
+        Some(Self { client: super::client(&sdk?), table: table? })
     }
 
     /// The order of a reference, as of now.

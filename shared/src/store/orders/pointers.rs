@@ -53,10 +53,7 @@ impl Orders {
     pub(super) async fn park(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
         // Named by all that identifies it and its date: what comes twice is kept once.
         let (code, psp_reference, success) = event.key();
-        let name = format!(
-            "event:{code}:{psp_reference}:{success}:{}",
-            event.event_date
-        );
+        let name = format!("event:{code}:{psp_reference}:{success}:{}", event.event_date);
         // No order may claim what is only a test, so it is not kept with a real payment.
         let payment = test_reference(event).unwrap_or(event.payment());
         let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
@@ -139,9 +136,7 @@ impl Orders {
                 .condition_expression("#order = :order OR attribute_not_exists(#reference)")
                 .expression_attribute_names("#reference", "reference"),
         };
-        update
-            .build()
-            .map_err(|error| StoreError::passing(error.to_string()))
+        update.build().map_err(|error| StoreError::passing(error.to_string()))
     }
 }
 
@@ -162,11 +157,7 @@ pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
                 .ok()
         })
         .collect();
-    let count = item
-        .get("parked")
-        .and_then(|value| value.as_n().ok())
-        .cloned()
-        .unwrap_or_default();
+    let count = item.get("parked").and_then(|value| value.as_n().ok()).cloned().unwrap_or_default();
     Ok(Pointer::Parked(events, count))
 }
 

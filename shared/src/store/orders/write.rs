@@ -32,12 +32,7 @@ pub(super) struct Change<'a> {
 
 impl<'a> Change<'a> {
     pub(super) fn new(before: Option<&'a Order>, after: &'a Order) -> Self {
-        Self {
-            before,
-            was: before.map(Derived::of),
-            after,
-            is: Derived::of(after),
-        }
+        Self { before, was: before.map(Derived::of), after, is: Derived::of(after) }
     }
 }
 
@@ -90,9 +85,9 @@ impl Orders {
         match written {
             Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => Ok(Some(
-                    Conflict::Order(failed.item.clone().map(order).transpose()?),
-                )),
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Some(Conflict::Order(failed.item.clone().map(order).transpose()?)))
+                }
                 Some(PutItemError::TransactionConflictException(_)) => Ok(Some(Conflict::Unseen)),
                 _ => Err(StoreError::sdk(error)),
             },
@@ -107,13 +102,7 @@ impl Orders {
         let keys: Vec<Option<String>> = updates
             .iter()
             .map(|update| {
-                update
-                    .key
-                    .get("reference")?
-                    .as_s()
-                    .ok()?
-                    .strip_prefix("psp#")
-                    .map(str::to_owned)
+                update.key.get("reference")?.as_s().ok()?.strip_prefix("psp#").map(str::to_owned)
             })
             .collect();
         let items = std::iter::once(TransactWriteItem::builder().put(put).build())
@@ -123,12 +112,8 @@ impl Orders {
                     .map(|update| TransactWriteItem::builder().update(update).build()),
             )
             .collect();
-        let written = self
-            .client
-            .transact_write_items()
-            .set_transact_items(Some(items))
-            .send()
-            .await;
+        let written =
+            self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let error = match written {
             Ok(_) => return Ok(None),
             Err(error) => error,
@@ -141,19 +126,14 @@ impl Orders {
         let reasons = cancelled.cancellation_reasons();
         let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
         if let Some(reason) = reasons.first().filter(|reason| failed(reason)) {
-            return Ok(Some(Conflict::Order(
-                reason.item.clone().map(order).transpose()?,
-            )));
+            return Ok(Some(Conflict::Order(reason.item.clone().map(order).transpose()?)));
         }
         for (payment, reason) in keys.into_iter().zip(reasons.iter().skip(1)) {
             if let (Some(payment), true, Some(item)) = (payment, failed(reason), &reason.item) {
                 return Ok(Some(Conflict::Pointer(payment, pointer(item)?)));
             }
         }
-        if reasons
-            .iter()
-            .any(|reason| reason.code() == Some("TransactionConflict"))
-        {
+        if reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")) {
             return Ok(Some(Conflict::Unseen));
         }
         // The transaction as a whole says no more than that it was cancelled.
@@ -180,8 +160,7 @@ impl Orders {
                     AttributeValue::N(before.version.to_string()),
                 ),
         };
-        put.build()
-            .map_err(|error| StoreError::passing(error.to_string()))
+        put.build().map_err(|error| StoreError::passing(error.to_string()))
     }
 }
 

@@ -7,15 +7,7 @@ use super::{Untouched, dotted, everything, pointers, with, without};
 
 /// A value of each JSON type.
 fn types() -> [Value; 7] {
-    [
-        json!("text"),
-        json!(7),
-        json!(7.5),
-        json!(true),
-        json!([]),
-        json!([{}]),
-        json!({"a": {}}),
-    ]
+    [json!("text"), json!(7), json!(7.5), json!(true), json!([]), json!([{}]), json!({"a": {}})]
 }
 
 /// Whether JSON has one type for both.
@@ -107,11 +99,7 @@ async fn what_is_required_must_be_there() {
     let request = bundle.post("/payments", body.to_string());
     let refusal = (422, "missing_field", Some("shopperReference"));
     bundle.refuses("storing for nobody", request, refusal).await;
-    for pointer in [
-        "/shopperReference",
-        "/shopperInteraction",
-        "/recurringProcessingModel",
-    ] {
+    for pointer in ["/shopperReference", "/shopperInteraction", "/recurringProcessingModel"] {
         let charge = json!({"storedPaymentMethodId": "7219687191761347"});
         let body = with(everything(), "/paymentMethod", charge);
         let body = with(body, "/storePaymentMethod", json!(false));
@@ -222,9 +210,7 @@ async fn an_amount_is_a_positive_integer_of_minor_units() {
                 "/payments" => body.clone(),
                 _ => format!(r#"{{"amount":{{"currency":"EUR","value":{value}}}}}"#),
             };
-            bundle
-                .refuses(&row, bundle.post(route, body), refusal)
-                .await;
+            bundle.refuses(&row, bundle.post(route, body), refusal).await;
         }
     }
     bundle.is_untouched().await;
@@ -235,35 +221,15 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         (
             "/amount/currency",
-            vec![
-                "", "eur", "EU", "EURO", " EUR", "E\u{d6}R", "XXX", "XTS", "XAU", "ABC", "\0EUR",
-            ],
+            vec!["", "eur", "EU", "EURO", " EUR", "E\u{d6}R", "XXX", "XTS", "XAU", "ABC", "\0EUR"],
         ),
-        (
-            "/authenticationData/attemptAuthentication",
-            vec!["", "Always", "sometimes"],
-        ),
-        (
-            "/authenticationData/threeDSRequestData/challengeWindowSize",
-            vec!["", "5", "06"],
-        ),
-        (
-            "/authenticationData/threeDSRequestData/dataOnly",
-            vec!["", "yes"],
-        ),
-        (
-            "/authenticationData/threeDSRequestData/nativeThreeDS",
-            vec!["", "required"],
-        ),
-        (
-            "/authenticationData/threeDSRequestData/threeDSVersion",
-            vec!["", "1.0.2", "3.0.0"],
-        ),
+        ("/authenticationData/attemptAuthentication", vec!["", "Always", "sometimes"]),
+        ("/authenticationData/threeDSRequestData/challengeWindowSize", vec!["", "5", "06"]),
+        ("/authenticationData/threeDSRequestData/dataOnly", vec!["", "yes"]),
+        ("/authenticationData/threeDSRequestData/nativeThreeDS", vec!["", "required"]),
+        ("/authenticationData/threeDSRequestData/threeDSVersion", vec!["", "1.0.2", "3.0.0"]),
         ("/billingAddress/country", vec!["", "N", "nl", "NLD", "N1"]),
-        (
-            "/billingAddress/postalCode",
-            vec!["", "1011 DJ Amsterdam", "1\0"],
-        ),
+        ("/billingAddress/postalCode", vec!["", "1011 DJ Amsterdam", "1\0"]),
         ("/browserInfo/userAgent", vec!["", "Mozilla\0"]),
         ("/channel", vec!["", "web", "ios", "POS"]),
         ("/countryCode", vec!["", "N", "nl", "NLD", "\u{130}L"]),
@@ -286,18 +252,9 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
                 "*",
             ],
         ),
-        (
-            "/paymentMethod/amazonPayToken",
-            vec!["", "160583287597\0AMZN"],
-        ),
-        (
-            "/paymentMethod/type",
-            vec!["", "AmazonPay", "amazon_pay", "ideal"],
-        ),
-        (
-            "/recurringProcessingModel",
-            vec!["", "subscription", "Instalments"],
-        ),
+        ("/paymentMethod/amazonPayToken", vec!["", "160583287597\0AMZN"]),
+        ("/paymentMethod/type", vec!["", "AmazonPay", "amazon_pay", "ideal"]),
+        ("/recurringProcessingModel", vec!["", "subscription", "Instalments"]),
         (
             "/reference",
             vec![
@@ -367,29 +324,10 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
         ),
         (
             "/shopperIP",
-            vec![
-                "",
-                "localhost",
-                "192.0.2",
-                "192.0.2.256",
-                "192.0.2.1:443",
-                "192.0.2.1 ",
-                "::g",
-            ],
+            vec!["", "localhost", "192.0.2", "192.0.2.256", "192.0.2.1:443", "192.0.2.1 ", "::g"],
         ),
         ("/shopperInteraction", vec!["", "ecommerce", "Moto", "POS"]),
-        (
-            "/shopperLocale",
-            vec![
-                "",
-                "n",
-                "nl-",
-                "-NL",
-                "nl NL",
-                "nederlands",
-                "nl-netherlands",
-            ],
-        ),
+        ("/shopperLocale", vec!["", "n", "nl-", "-NL", "nl NL", "nederlands", "nl-netherlands"]),
         ("/shopperName/firstName", vec!["", "Simon\0"]),
         ("/shopperReference", vec!["", "ab", "shopper\0"]),
         ("/shopperStatement", vec!["", "Your\0Company"]),
@@ -406,9 +344,7 @@ async fn a_value_that_cannot_be_is_refused() {
             let body = with(everything(), pointer, json!(value));
             let request = bundle.post("/payments", body.to_string());
             let refusal = (422, "invalid_field", Some(field.as_str()));
-            bundle
-                .refuses(&format!("{value:?} at {pointer}"), request, refusal)
-                .await;
+            bundle.refuses(&format!("{value:?} at {pointer}"), request, refusal).await;
         }
     }
     for (pointer, value) in [
@@ -424,20 +360,13 @@ async fn a_value_that_cannot_be_is_refused() {
         let body = with(everything(), pointer, value.clone());
         let request = bundle.post("/payments", body.to_string());
         let refusal = (422, "invalid_field", Some(field.as_str()));
-        bundle
-            .refuses(&format!("{value} at {pointer}"), request, refusal)
-            .await;
+        bundle.refuses(&format!("{value} at {pointer}"), request, refusal).await;
     }
-    let both = with(
-        everything(),
-        "/paymentMethod/storedPaymentMethodId",
-        json!("7219687191761347"),
-    );
+    let both =
+        with(everything(), "/paymentMethod/storedPaymentMethodId", json!("7219687191761347"));
     let request = bundle.post("/payments", both.to_string());
     let refusal = (422, "invalid_field", Some("paymentMethod"));
-    bundle
-        .refuses("two payment methods", request, refusal)
-        .await;
+    bundle.refuses("two payment methods", request, refusal).await;
     bundle.is_untouched().await;
 }
 
@@ -452,10 +381,7 @@ async fn a_value_may_be_as_unusual_as_it_can() {
         ("/shopperLocale", "nl"),
         ("/shopperLocale", "zh-Hant-TW"),
         ("/countryCode", "ZZ"),
-        (
-            "/billingAddress/street",
-            "Simon Carmiggeltstraat\nrear entrance",
-        ),
+        ("/billingAddress/street", "Simon Carmiggeltstraat\nrear entrance"),
         ("/shopperReference", "\u{963f}\u{660e}1"),
     ]
     .into_iter()

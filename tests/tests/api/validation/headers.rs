@@ -16,9 +16,8 @@ async fn an_idempotency_key_has_1_to_255_visible_characters() {
         b"\xff\xfe".to_vec(),
     ] {
         let row = format!("{:?}", String::from_utf8_lossy(&key));
-        let request = bundle
-            .post("/payments", everything().to_string())
-            .header("Idempotency-Key", key);
+        let request =
+            bundle.post("/payments", everything().to_string()).header("Idempotency-Key", key);
         let refusal = (422, "invalid_field", Some("Idempotency-Key"));
         bundle.refuses(&row, request, refusal).await;
     }
@@ -35,17 +34,10 @@ async fn a_huge_header_does_no_harm() {
     let bundle = Untouched::start().await;
     let huge = "x".repeat(64 * 1024);
     let request = bundle.post("/payments", "{").header("X-Filler", &huge);
-    bundle
-        .refuses("a filler", request, (400, "invalid_json", None))
-        .await;
-    let request = bundle
-        .0
-        .request(reqwest::Method::POST, "/payments")
-        .bearer_auth(&huge)
-        .json(&json!({}));
-    bundle
-        .refuses("a token", request, (401, "unauthorized", None))
-        .await;
+    bundle.refuses("a filler", request, (400, "invalid_json", None)).await;
+    let request =
+        bundle.0.request(reqwest::Method::POST, "/payments").bearer_auth(&huge).json(&json!({}));
+    bundle.refuses("a token", request, (401, "unauthorized", None)).await;
     bundle.is_untouched().await;
 }
 

@@ -11,11 +11,7 @@ const LIMIT: usize = 256 * 1024;
 const ROUTES: [&str; 3] = ["/payments", "/payments/details", "/paymentMethods"];
 
 fn nested(open: &str, close: &str, levels: usize) -> String {
-    format!(
-        "{{\"metadata\":{}1{}}}",
-        open.repeat(levels),
-        close.repeat(levels)
-    )
+    format!("{{\"metadata\":{}1{}}}", open.repeat(levels), close.repeat(levels))
 }
 
 /// A good body of that length.
@@ -33,45 +29,27 @@ async fn what_is_no_json_object_is_refused() {
         ("a form", b"amount=1000&currency=EUR".into()),
         ("an open brace", b"{".into()),
         ("half of it", whole.as_bytes()[..whole.len() / 2].into()),
-        (
-            "all but the end",
-            whole.as_bytes()[..whole.len() - 1].into(),
-        ),
+        ("all but the end", whole.as_bytes()[..whole.len() - 1].into()),
         ("more behind it", format!("{whole}}}").into()),
         ("two objects", format!("{whole}{whole}").into()),
         ("a comma too many", br#"{"reference":"ORDER-1",}"#.into()),
         ("single quotes", b"{'reference':'ORDER-1'}".into()),
         ("a comment", br#"{"reference":"ORDER-1"/**/}"#.into()),
-        (
-            "not a number",
-            br#"{"amount":{"currency":"EUR","value":NaN}}"#.into(),
-        ),
-        (
-            "a leading zero",
-            br#"{"amount":{"currency":"EUR","value":01000}}"#.into(),
-        ),
-        (
-            "a bare control character",
-            b"{\"reference\":\"ORDER\x001\"}".into(),
-        ),
+        ("not a number", br#"{"amount":{"currency":"EUR","value":NaN}}"#.into()),
+        ("a leading zero", br#"{"amount":{"currency":"EUR","value":01000}}"#.into()),
+        ("a bare control character", b"{\"reference\":\"ORDER\x001\"}".into()),
         ("half a surrogate pair", br#"{"reference":"\ud800"}"#.into()),
         ("the other half", br#"{"reference":"\udc00"}"#.into()),
         ("a wrong escape", br#"{"reference":"\x41"}"#.into()),
         ("no UTF-8", b"{\"reference\":\"ORDER\xff\"}".into()),
-        (
-            "UTF-16",
-            whole.encode_utf16().flat_map(u16::to_le_bytes).collect(),
-        ),
+        ("UTF-16", whole.encode_utf16().flat_map(u16::to_le_bytes).collect()),
         ("a byte order mark", format!("\u{feff}{whole}").into()),
         ("an array", format!("[{whole}]").into()),
         ("a string", br#""ORDER-1""#.into()),
         ("a number", b"1000".into()),
         ("null", b"null".into()),
         ("200 levels of objects", nested("{\"a\":", "}", 200).into()),
-        (
-            "10,000 levels of objects",
-            nested("{\"a\":", "}", 10_000).into(),
-        ),
+        ("10,000 levels of objects", nested("{\"a\":", "}", 10_000).into()),
         ("10,000 levels of arrays", nested("[", "]", 10_000).into()),
         ("nothing but arrays", "[".repeat(LIMIT).into()),
     ];
@@ -80,20 +58,14 @@ async fn what_is_no_json_object_is_refused() {
         for route in ROUTES {
             let row = format!("{row} at {route}");
             let request = bundle.post(route, body.clone());
-            bundle
-                .refuses(&row, request, (400, "invalid_json", None))
-                .await;
+            bundle.refuses(&row, request, (400, "invalid_json", None)).await;
             let request = bundle.post(route, body.clone()).bearer_auth("");
-            bundle
-                .refuses(&row, request, (401, "unauthorized", None))
-                .await;
+            bundle.refuses(&row, request, (401, "unauthorized", None)).await;
         }
     }
     for route in ["/payments", "/payments/details"] {
         let request = bundle.post(route, "");
-        bundle
-            .refuses("nothing", request, (400, "invalid_json", None))
-            .await;
+        bundle.refuses("nothing", request, (400, "invalid_json", None)).await;
     }
     bundle.is_untouched().await;
 }
@@ -104,10 +76,7 @@ async fn a_number_that_is_out_of_range_is_named() {
     let nines = "9".repeat(400);
     for number in ["1e400", "-1e999", nines.as_str()] {
         for (body, field) in [
-            (
-                format!(r#"{{"amount":{{"currency":"EUR","value":{number}}}}}"#),
-                "amount.value",
-            ),
+            (format!(r#"{{"amount":{{"currency":"EUR","value":{number}}}}}"#), "amount.value"),
             (format!(r#"{{"list":[1,{{"a":{number}}}]}}"#), "list[1].a"),
         ] {
             for route in ROUTES {
@@ -130,29 +99,15 @@ async fn a_field_that_is_there_twice_is_refused() {
     let amount = r#""amount":{"currency":"EUR","value":1000}"#;
     let bundle = Untouched::start().await;
     for (body, field) in [
-        (
-            format!(r#"{{{amount},"reference":"A",{amount}}}"#),
-            "amount",
-        ),
-        (
-            format!(r#"{{{amount},"reference":"A","reference":"B"}}"#),
-            "reference",
-        ),
-        (
-            r#"{"amount":{"currency":"EUR","value":1,"value":2}}"#.to_owned(),
-            "value",
-        ),
-        (
-            r#"{"amount":{"currency":"EUR","val\u0075e":1,"value":2}}"#.to_owned(),
-            "value",
-        ),
+        (format!(r#"{{{amount},"reference":"A",{amount}}}"#), "amount"),
+        (format!(r#"{{{amount},"reference":"A","reference":"B"}}"#), "reference"),
+        (r#"{"amount":{"currency":"EUR","value":1,"value":2}}"#.to_owned(), "value"),
+        (r#"{"amount":{"currency":"EUR","val\u0075e":1,"value":2}}"#.to_owned(), "value"),
         (r#"{"metadata":{"a":"1","a":"1"}}"#.to_owned(), "a"),
     ] {
         for route in ROUTES {
             let request = bundle.post(route, body.clone());
-            bundle
-                .refuses(&body, request, (400, "invalid_json", None))
-                .await;
+            bundle.refuses(&body, request, (400, "invalid_json", None)).await;
             let answer = Answer::of(bundle.post(route, body.clone())).await;
             let detail = answer.body["detail"].as_str().unwrap();
             assert!(detail.contains(&format!("`{field}`")), "{detail}");
@@ -169,9 +124,7 @@ async fn a_body_is_at_most_256_kilobytes() {
         for route in ROUTES {
             let row = format!("{length} bytes at {route}");
             let request = bundle.post(route, body.clone());
-            bundle
-                .refuses(&row, request, (413, "body_too_large", None))
-                .await;
+            bundle.refuses(&row, request, (413, "body_too_large", None)).await;
         }
     }
     bundle.is_untouched().await;
@@ -206,9 +159,7 @@ async fn a_body_must_be_declared_as_json() {
         for route in ROUTES {
             let row = format!("{content_type:?} at {route}");
             let refusal = (415, "unsupported_media_type", None);
-            bundle
-                .refuses(&row, request(content_type, route), refusal)
-                .await;
+            bundle.refuses(&row, request(content_type, route), refusal).await;
         }
     }
     bundle.is_untouched().await;

@@ -72,9 +72,7 @@ async fn a_field_that_is_longer_is_refused() {
             let body = with(everything(), pointer, of_length(pointer, length));
             let request = bundle.post("/payments", body.to_string());
             let refusal = (422, "invalid_field", Some(field.as_str()));
-            bundle
-                .refuses(&format!("{length} at {pointer}"), request, refusal)
-                .await;
+            bundle.refuses(&format!("{length} at {pointer}"), request, refusal).await;
         }
     }
     bundle.is_untouched().await;
@@ -83,11 +81,7 @@ async fn a_field_that_is_longer_is_refused() {
 #[tokio::test]
 async fn lengths_are_counted_in_characters() {
     let bundle = Untouched::start().await;
-    let body = with(
-        everything(),
-        "/shopperName/firstName",
-        json!("\u{1f600}".repeat(80)),
-    );
+    let body = with(everything(), "/shopperName/firstName", json!("\u{1f600}".repeat(80)));
     let answer = Answer::of(bundle.post("/payments", body.to_string())).await;
     assert_eq!(answer.status, 200, "{answer:?}");
 }
@@ -107,9 +101,7 @@ async fn metadata_has_twenty_short_keys_at_most() {
     ] {
         let body = with(everything(), "/metadata", metadata);
         let request = bundle.post("/payments", body.to_string());
-        bundle
-            .refuses(row, request, (422, "invalid_field", Some("metadata")))
-            .await;
+        bundle.refuses(row, request, (422, "invalid_field", Some("metadata"))).await;
     }
     bundle.is_untouched().await;
     let body = with(everything(), "/metadata", pairs(20, 20));

@@ -41,10 +41,7 @@ impl Untouched {
         let said = (answer.status, answer.code(), field);
         assert_eq!(said, refusal, "{row}: {answer:?}");
         let detail = answer.body["detail"].as_str().unwrap();
-        assert!(
-            !detail.is_empty() && detail.len() < 1000,
-            "{row}: {answer:?}"
-        );
+        assert!(!detail.is_empty() && detail.len() < 1000, "{row}: {answer:?}");
         traces::nothing_sent(&self.0, row);
     }
 
@@ -142,11 +139,7 @@ fn pointers(body: &Value) -> Vec<String> {
     };
     let below = |(name, value): (&String, &Value)| {
         let mut all = vec![format!("/{name}")];
-        all.extend(
-            pointers(value)
-                .iter()
-                .map(|below| format!("/{name}{below}")),
-        );
+        all.extend(pointers(value).iter().map(|below| format!("/{name}{below}")));
         all
     };
     members.iter().flat_map(below).collect()

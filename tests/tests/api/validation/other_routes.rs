@@ -11,57 +11,17 @@ async fn details_are_checked_before_the_order_is_looked_for() {
     let long = |length| json!("x".repeat(length));
     let rows: Vec<(Value, Option<&str>, &str)> = vec![
         (json!({}), Some("reference"), "missing_field"),
-        (
-            json!({"reference": "ORDER-1"}),
-            Some("details"),
-            "missing_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "details": {}}),
-            Some("details"),
-            "missing_field",
-        ),
-        (
-            json!({"details": {"redirectResult": "x"}}),
-            Some("reference"),
-            "missing_field",
-        ),
+        (json!({"reference": "ORDER-1"}), Some("details"), "missing_field"),
+        (json!({"reference": "ORDER-1", "details": {}}), Some("details"), "missing_field"),
+        (json!({"details": {"redirectResult": "x"}}), Some("reference"), "missing_field"),
         (json!({"reference": 1}), Some("reference"), "invalid_field"),
-        (
-            json!({"reference": "ORDER 1"}),
-            Some("reference"),
-            "invalid_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "attempt": "1"}),
-            Some("attempt"),
-            "invalid_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "attempt": 1.5}),
-            Some("attempt"),
-            "invalid_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "attempt": -1}),
-            Some("attempt"),
-            "invalid_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "details": "x"}),
-            Some("details"),
-            "invalid_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "details": []}),
-            Some("details"),
-            "invalid_field",
-        ),
-        (
-            json!({"reference": "ORDER-1", "details": null}),
-            Some("details"),
-            "invalid_field",
-        ),
+        (json!({"reference": "ORDER 1"}), Some("reference"), "invalid_field"),
+        (json!({"reference": "ORDER-1", "attempt": "1"}), Some("attempt"), "invalid_field"),
+        (json!({"reference": "ORDER-1", "attempt": 1.5}), Some("attempt"), "invalid_field"),
+        (json!({"reference": "ORDER-1", "attempt": -1}), Some("attempt"), "invalid_field"),
+        (json!({"reference": "ORDER-1", "details": "x"}), Some("details"), "invalid_field"),
+        (json!({"reference": "ORDER-1", "details": []}), Some("details"), "invalid_field"),
+        (json!({"reference": "ORDER-1", "details": null}), Some("details"), "invalid_field"),
         (
             json!({"reference": "ORDER-1", "details": {"payload": "x"}}),
             Some("details.payload"),
@@ -130,9 +90,7 @@ async fn details_are_checked_before_the_order_is_looked_for() {
     }
     let good = json!({"reference": "ORDER-1", "details": {"redirectResult": long(20_000)}});
     let request = bundle.post("/payments/details", good.to_string());
-    bundle
-        .refuses("no such order", request, (404, "order_not_found", None))
-        .await;
+    bundle.refuses("no such order", request, (404, "order_not_found", None)).await;
     let foreign = json!({"reference": "ORDER-1", "merchantAccount": "Other", "details": {}});
     let request = bundle.post("/payments/details", foreign.to_string());
     let refusal = (403, "wrong_merchant_account", Some("merchantAccount"));
@@ -147,36 +105,16 @@ async fn payment_methods_need_a_country_and_an_amount() {
         (json!({}), "countryCode", "missing_field"),
         (json!({"amount": amount}), "countryCode", "missing_field"),
         (json!({"countryCode": "NL"}), "amount", "missing_field"),
-        (
-            json!({"countryCode": "NL", "amount": {"value": 1}}),
-            "amount.currency",
-            "missing_field",
-        ),
+        (json!({"countryCode": "NL", "amount": {"value": 1}}), "amount.currency", "missing_field"),
         (
             json!({"countryCode": "NL", "amount": {"currency": "EUR"}}),
             "amount.value",
             "missing_field",
         ),
-        (
-            json!({"countryCode": null, "amount": amount}),
-            "countryCode",
-            "invalid_field",
-        ),
-        (
-            json!({"countryCode": "nl", "amount": amount}),
-            "countryCode",
-            "invalid_field",
-        ),
-        (
-            json!({"countryCode": 31, "amount": amount}),
-            "countryCode",
-            "invalid_field",
-        ),
-        (
-            json!({"countryCode": "NL", "amount": "EUR 10"}),
-            "amount",
-            "invalid_field",
-        ),
+        (json!({"countryCode": null, "amount": amount}), "countryCode", "invalid_field"),
+        (json!({"countryCode": "nl", "amount": amount}), "countryCode", "invalid_field"),
+        (json!({"countryCode": 31, "amount": amount}), "countryCode", "invalid_field"),
+        (json!({"countryCode": "NL", "amount": "EUR 10"}), "amount", "invalid_field"),
         (
             json!({"countryCode": "NL", "amount": {"currency": "XXX", "value": 1000}}),
             "amount.currency",
@@ -206,9 +144,7 @@ async fn payment_methods_need_a_country_and_an_amount() {
     let bundle = Untouched::start().await;
     for (body, field, code) in rows {
         let request = bundle.post("/paymentMethods", body.to_string());
-        bundle
-            .refuses(&body.to_string(), request, (422, code, Some(field)))
-            .await;
+        bundle.refuses(&body.to_string(), request, (422, code, Some(field))).await;
     }
     let foreign = json!({"countryCode": "NL", "amount": amount, "merchantAccount": "Other"});
     let request = bundle.post("/paymentMethods", foreign.to_string());
@@ -232,19 +168,15 @@ async fn what_cannot_be_a_reference_names_no_order() {
         "null",
         &long,
     ] {
-        let request = bundle
-            .0
-            .request(Method::GET, &format!("/orders/{reference}"))
-            .bearer_auth(backend());
+        let request =
+            bundle.0.request(Method::GET, &format!("/orders/{reference}")).bearer_auth(backend());
         let answer = Answer::of(request.try_clone().unwrap()).await;
         if answer.headers["content-type"] == "application/json" {
             // The gateway decodes the path before it matches routes, as AWS does.
             assert_eq!((reference, answer.status), ("..%2Forders", 404));
             continue;
         }
-        bundle
-            .refuses(reference, request, (404, "order_not_found", None))
-            .await;
+        bundle.refuses(reference, request, (404, "order_not_found", None)).await;
     }
     bundle.is_untouched().await;
 }

@@ -59,16 +59,10 @@ pub fn order() -> impl Strategy<Value = Order> {
 pub fn untold_order() -> impl Strategy<Value = Order> {
     let capture = select(vec![Capture::Automatic, Capture::Manual]);
     (capture, vec(attempt(), 0..=PAYMENTS.len())).prop_map(|(capture, attempts)| {
-        let named = attempts
-            .into_iter()
-            .zip(PAYMENTS)
-            .map(|(attempt, payment)| {
-                let psp_reference = attempt.psp_reference.as_ref().map(|_| payment.to_owned());
-                Attempt {
-                    psp_reference,
-                    ..attempt
-                }
-            });
+        let named = attempts.into_iter().zip(PAYMENTS).map(|(attempt, payment)| {
+            let psp_reference = attempt.psp_reference.as_ref().map(|_| payment.to_owned());
+            Attempt { psp_reference, ..attempt }
+        });
         named.fold(facts::order(capture), Facts::tried)
     })
 }
@@ -113,10 +107,7 @@ fn event() -> impl Strategy<Value = Event> {
                 psp_reference: named.to_owned(),
                 success,
                 original_reference: original.map(str::to_owned),
-                amount: Some(EventAmount {
-                    currency: currency.to_owned(),
-                    value,
-                }),
+                amount: Some(EventAmount { currency: currency.to_owned(), value }),
                 reason: (recaptured && code == "CAPTURE").then(|| "Auto-recaptured".to_owned()),
                 modification_action: action.map(str::to_owned),
             }
@@ -138,16 +129,10 @@ fn attempt() -> impl Strategy<Value = Attempt> {
         2 => (waits, named()).prop_map(|(waits, named)| facts::answered(waits, named)),
         1 => named().prop_map(|named| facts::rejected("702", named)),
     ];
-    let details = vec(
-        option::of(select(vec!["ChallengeShopper", "Refused", "Pending"])),
-        0..2,
-    );
+    let details = vec(option::of(select(vec!["ChallengeShopper", "Refused", "Pending"])), 0..2);
     (answered, details, prop::bool::weighted(0.1)).prop_map(|(attempt, details, given_up)| {
         let attempt = details.into_iter().fold(attempt, Returned::returned);
-        Attempt {
-            outcome_unknown: given_up,
-            ..attempt
-        }
+        Attempt { outcome_unknown: given_up, ..attempt }
     })
 }
 
@@ -156,35 +141,23 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
     let attempts = vec((absurd_attempt(), moment()), 0..3);
     let modifications = vec(absurd_modification(), 0..3);
     let events = vec(absurd_event(), 0..10);
-    (
-        untold_order(),
-        attempts,
-        modifications,
-        events,
-        amount(),
-        any::<bool>(),
-    )
-        .prop_map(|(order, attempts, modifications, events, price, dropped)| {
+    (untold_order(), attempts, modifications, events, amount(), any::<bool>()).prop_map(
+        |(order, attempts, modifications, events, price, dropped)| {
             let mut order = order.told_all(events);
             for (attempt, started_at) in attempts {
-                order.attempts.push(Attempt {
-                    started_at,
-                    ..attempt
-                });
+                order.attempts.push(Attempt { started_at, ..attempt });
             }
             order.modifications = modifications;
             order.amount.value = price.max(1);
             order.events_dropped |= dropped;
             order
-        })
+        },
+    )
 }
 
 fn absurd_event() -> impl Strategy<Value = Event> {
     let code = prop_oneof![4 => select(&CODES[..]).prop_map(str::to_owned), 1 => text()];
-    let amount = option::of((
-        prop_oneof![3 => Just("EUR".to_owned()), 1 => text()],
-        amount(),
-    ));
+    let amount = option::of((prop_oneof![3 => Just("EUR".to_owned()), 1 => text()], amount()));
     let texts = (option::of(text()), option::of(text()), option::of(text()));
     (code, text(), any::<bool>(), moment(), amount, texts).prop_map(
         |(code, named, success, date, amount, (original, reason, action))| Event {
@@ -211,25 +184,16 @@ fn absurd_attempt() -> impl Strategy<Value = Attempt> {
         ]
     };
     let details = vec(option::of(outcome()), 0..3);
-    (
-        option::of(text()),
-        option::of(outcome()),
-        details,
-        any::<bool>(),
-    )
-        .prop_map(|(psp_reference, outcome, details, outcome_unknown)| {
+    (option::of(text()), option::of(outcome()), details, any::<bool>()).prop_map(
+        |(psp_reference, outcome, details, outcome_unknown)| {
             let mut attempt = facts::unknown();
             for outcome in details {
                 attempt = attempt.returned(None);
                 attempt.details.last_mut().unwrap().outcome = outcome;
             }
-            Attempt {
-                psp_reference,
-                outcome,
-                outcome_unknown,
-                ..attempt
-            }
-        })
+            Attempt { psp_reference, outcome, outcome_unknown, ..attempt }
+        },
+    )
 }
 
 fn absurd_modification() -> impl Strategy<Value = Modification> {
@@ -238,23 +202,13 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
         Just(None),
         text().prop_map(|named| Some(Ok(named))),
         text().prop_map(|error_code| {
-            Some(Err(Rejection {
-                status: 422,
-                error_code,
-                error_type: None,
-            }))
+            Some(Err(Rejection { status: 422, error_code, error_type: None }))
         }),
     ];
     // Ours, and so for no more than was open.
     let value = (1..=i64::MAX).prop_map(|value| value / 8);
-    (
-        select(vec![Capture, Cancel, Refund, Reversal]),
-        text(),
-        value,
-        moment(),
-        answer,
-    )
-        .prop_map(|(operation, payment, value, requested_at, answer)| {
+    (select(vec![Capture, Cancel, Refund, Reversal]), text(), value, moment(), answer).prop_map(
+        |(operation, payment, value, requested_at, answer)| {
             let mut modification = Modification {
                 operation,
                 payment,
@@ -273,7 +227,8 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
                 modification.answer(answer);
             }
             modification
-        })
+        },
+    )
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -288,16 +243,7 @@ fn text() -> impl Strategy<Value = String> {
 
 fn amount() -> impl Strategy<Value = i64> {
     prop_oneof![
-        select(vec![
-            i64::MIN,
-            i64::MIN + 1,
-            -1,
-            0,
-            1,
-            1000,
-            i64::MAX - 1,
-            i64::MAX
-        ]),
+        select(vec![i64::MIN, i64::MIN + 1, -1, 0, 1, 1000, i64::MAX - 1, i64::MAX]),
         any::<i64>(),
     ]
 }

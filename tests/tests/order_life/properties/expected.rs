@@ -13,25 +13,15 @@ pub fn statuses(order: &Order) -> Vec<&'static str> {
     let sum = |of: fn(&Payment) -> i64| payments.iter().map(of).sum::<i64>();
     let (refunded, taken) = (sum(|it| it.refunded), sum(|it| it.taken));
     let open = open(order);
-    let ended: Vec<_> = payments
-        .iter()
-        .filter(|it| it.authorised.is_some())
-        .filter_map(|it| it.ended)
-        .collect();
+    let ended: Vec<_> =
+        payments.iter().filter(|it| it.authorised.is_some()).filter_map(|it| it.ended).collect();
     if payments.iter().any(|payment| payment.charged_back) {
         vec!["chargedBack"]
     } else if refunded > 0 {
-        vec![if refunded >= taken {
-            "refunded"
-        } else {
-            "partiallyRefunded"
-        }]
+        vec![if refunded >= taken { "refunded" } else { "partiallyRefunded" }]
     } else if payments.iter().any(|payment| payment.has_capture) {
         vec!["captured"]
-    } else if payments
-        .iter()
-        .any(|it| it.authorised.is_some() && it.ended.is_none())
-    {
+    } else if payments.iter().any(|it| it.authorised.is_some() && it.ended.is_none()) {
         vec!["authorised"]
     } else if open.last() == Some(&"pending") {
         vec!["pending"]
@@ -44,9 +34,7 @@ pub fn statuses(order: &Order) -> Vec<&'static str> {
 
 /// Whether more of a payment was refunded than was taken of it.
 pub fn beyond_what_was_taken(order: &Order) -> bool {
-    payments(order)
-        .iter()
-        .any(|payment| payment.refunded > payment.taken)
+    payments(order).iter().any(|payment| payment.refunded > payment.taken)
 }
 
 struct Payment {
@@ -61,14 +49,9 @@ struct Payment {
 fn payments(order: &Order) -> Vec<Payment> {
     let reports = reports(order);
     let named = reports.iter().map(|event| event.payment());
-    let answered = order
-        .attempts
-        .iter()
-        .filter_map(|attempt| attempt.psp_reference.as_deref());
+    let answered = order.attempts.iter().filter_map(|attempt| attempt.psp_reference.as_deref());
     let all: BTreeSet<&str> = named.chain(answered).collect();
-    all.into_iter()
-        .map(|named| payment(order, &reports, named))
-        .collect()
+    all.into_iter().map(|named| payment(order, &reports, named)).collect()
 }
 
 fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
@@ -78,10 +61,7 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
         about
     };
     let worked = |code: &str| -> Vec<&Event> {
-        about(code)
-            .into_iter()
-            .filter(|event| event.success)
-            .collect()
+        about(code).into_iter().filter(|event| event.success).collect()
     };
     let reversals = |action: &str| -> Vec<&Event> {
         let mut reversals = worked("CANCEL_OR_REFUND");
@@ -97,30 +77,18 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
             .any(|it| it.psp_reference.as_deref() == Some(named) && answer(it) == "authorised")
             .then_some(PRICE),
     };
-    let captures = standing(
-        worked("CAPTURE"),
-        &about("CAPTURE"),
-        &about("CAPTURE_FAILED"),
-    );
+    let captures = standing(worked("CAPTURE"), &about("CAPTURE"), &about("CAPTURE_FAILED"));
     let refunds = standing(
         [worked("REFUND"), reversals("refund")].concat(),
         &[about("REFUND"), about("CANCEL_OR_REFUND")].concat(),
         &[about("REFUND_FAILED"), about("REFUNDED_REVERSED")].concat(),
     );
-    let cancels = [
-        worked("CANCELLATION"),
-        worked("TECHNICAL_CANCEL"),
-        reversals("cancel"),
-    ]
-    .concat();
+    let cancels =
+        [worked("CANCELLATION"), worked("TECHNICAL_CANCEL"), reversals("cancel")].concat();
     let last = |events: Vec<&Event>| events.iter().map(|event| event.event_date).max();
     let ended = match (last(cancels), last(worked("EXPIRE"))) {
         (None, None) => None,
-        (cancelled, expired) => Some(if expired > cancelled {
-            "expired"
-        } else {
-            "cancelled"
-        }),
+        (cancelled, expired) => Some(if expired > cancelled { "expired" } else { "cancelled" }),
     };
     let captured = captures.iter().map(|event| euro(event)).sum();
     let automatically = match order.capture {
@@ -154,10 +122,7 @@ fn standing<'a>(
     told: &[&Event],
     failures: &[&Event],
 ) -> Vec<&'a Event> {
-    let known = |failure: &&&Event| {
-        told.iter()
-            .any(|it| it.psp_reference == failure.psp_reference)
-    };
+    let known = |failure: &&&Event| told.iter().any(|it| it.psp_reference == failure.psp_reference);
     for failure in failures.iter().filter(known) {
         worked.retain(|it| {
             it.psp_reference != failure.psp_reference
@@ -174,11 +139,7 @@ fn standing<'a>(
 
 fn euro(event: &Event) -> i64 {
     let amount = event.amount.as_ref().unwrap();
-    if amount.currency == "EUR" {
-        amount.value.max(0)
-    } else {
-        0
-    }
+    if amount.currency == "EUR" { amount.value.max(0) } else { 0 }
 }
 
 /// As what each attempt ended, or `pending`.
@@ -186,11 +147,8 @@ fn open(order: &Order) -> Vec<&'static str> {
     let reports = reports(order);
     let mut verdicts: Vec<&Event> = reports.clone();
     verdicts.retain(|event| event.event_code.as_str() == "AUTHORISATION");
-    let mut named: Vec<Option<&str>> = order
-        .attempts
-        .iter()
-        .map(|attempt| attempt.psp_reference.as_deref())
-        .collect();
+    let mut named: Vec<Option<&str>> =
+        order.attempts.iter().map(|attempt| attempt.psp_reference.as_deref()).collect();
     let nameless: Vec<usize> = (0..named.len())
         .filter(|at| named[*at].is_none() && answer(&order.attempts[*at]) == "pending")
         .collect();
@@ -206,9 +164,7 @@ fn open(order: &Order) -> Vec<&'static str> {
         .iter()
         .zip(&named)
         .map(|(attempt, named)| {
-            let verdict = verdicts
-                .iter()
-                .find(|event| Some(&*event.psp_reference) == *named);
+            let verdict = verdicts.iter().find(|event| Some(&*event.psp_reference) == *named);
             match (verdict.map(|event| event.success), answer(attempt)) {
                 (Some(true), _) => "authorised",
                 (Some(false), "pending" | "authorised") => "refused",
@@ -222,14 +178,11 @@ fn open(order: &Order) -> Vec<&'static str> {
     offers.sort_by_key(|event| event.event_date);
     for offer in offers {
         let began = |at: usize| order.attempts[at].started_at;
-        let meant = named
-            .iter()
-            .position(|named| *named == Some(offer.payment()))
-            .or_else(|| {
-                (0..open.len())
-                    .rev()
-                    .find(|at| open[*at] == "pending" && began(*at) <= offer.event_date)
-            });
+        let meant = named.iter().position(|named| *named == Some(offer.payment())).or_else(|| {
+            (0..open.len())
+                .rev()
+                .find(|at| open[*at] == "pending" && began(*at) <= offer.event_date)
+        });
         if let Some(at) = meant.filter(|at| open[*at] == "pending") {
             open[at] = "expired";
         }
@@ -239,10 +192,7 @@ fn open(order: &Order) -> Vec<&'static str> {
 
 /// As what the attempt ended, by Adyen's answers alone.
 fn answer(attempt: &Attempt) -> &'static str {
-    let mut details = attempt
-        .details
-        .iter()
-        .filter_map(|details| details.outcome.as_ref());
+    let mut details = attempt.details.iter().filter_map(|details| details.outcome.as_ref());
     match details.next_back().or(attempt.outcome.as_ref()) {
         Some(Outcome::Rejected(_)) => "error",
         Some(Outcome::Answered { result_code, .. }) => match result_code.as_str() {

@@ -17,11 +17,7 @@ pub fn cases() -> Config {
     let from_environment = Config::default();
     let unset = |variable| env::var_os(variable).is_none();
     Config {
-        cases: if unset("PROPTEST_CASES") {
-            10_000
-        } else {
-            from_environment.cases
-        },
+        cases: if unset("PROPTEST_CASES") { 10_000 } else { from_environment.cases },
         rng_seed: if unset("PROPTEST_RNG_SEED") {
             RngSeed::Fixed(20_260_101)
         } else {

@@ -103,12 +103,7 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        Self {
-            now: 0,
-            order: manual(),
-            flights: Vec::new(),
-            books: Vec::new(),
-        }
+        Self { now: 0, order: manual(), flights: Vec::new(), books: Vec::new() }
     }
 
     fn step(&mut self, step: Step) {
@@ -118,12 +113,7 @@ impl World {
                 let now = self.now;
                 self.flights.retain(|flight| now - flight.sent < IN_FLIGHT);
             }
-            Step::Pay {
-                token,
-                key,
-                becomes,
-                named,
-            } => {
+            Step::Pay { token, key, becomes, named } => {
                 let taken = self.order.take(
                     PaymentInstrument::AmazonPay,
                     &request(token, key, self.now),
@@ -136,13 +126,7 @@ impl World {
                     }
                     assert_eq!(attempt, self.books.len(), "the highest alone is sent");
                     let attempt = attempt - 1;
-                    self.flights.push(Flight {
-                        attempt,
-                        sent: self.now,
-                        token,
-                        becomes,
-                        named,
-                    });
+                    self.flights.push(Flight { attempt, sent: self.now, token, becomes, named });
                 }
                 assert_eq!(self.order.attempts.len(), self.books.len());
             }
@@ -176,16 +160,9 @@ impl World {
         for (attempt, processed) in self.books.iter().enumerate() {
             let harmless = match processed {
                 Some(it) => it.away || matches!(it.now, State::Refused | State::Closed),
-                None => !self
-                    .flights
-                    .iter()
-                    .any(|it| it.attempt == attempt && it.token != BAD),
+                None => !self.flights.iter().any(|it| it.attempt == attempt && it.token != BAD),
             };
-            assert!(
-                harmless,
-                "attempt {} may yet be paid: {processed:?}",
-                attempt + 1
-            );
+            assert!(harmless, "attempt {} may yet be paid: {processed:?}", attempt + 1);
         }
     }
 
@@ -226,9 +203,7 @@ impl World {
             return;
         }
         let content = format!("result {}", attempt.details.len());
-        attempt
-            .details
-            .push(Details::new(content.clone(), at(self.now)));
+        attempt.details.push(Details::new(content.clone(), at(self.now)));
         it.now = becomes;
         it.away = heard && becomes == State::Waits;
         if heard {

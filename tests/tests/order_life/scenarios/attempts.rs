@@ -12,18 +12,11 @@ const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";
 
 #[test]
 fn the_only_attempt_without_reference_and_result_takes_an_authorisation_over() {
-    for attempt in [
-        unknown(),
-        answered("RedirectShopper", None),
-        answered("Pending", None),
-    ] {
+    for attempt in [unknown(), answered("RedirectShopper", None), answered("Pending", None)] {
         let paid = automatic().tried(attempt.clone()).told(authorisation("P"));
         comes_to(&paid, PAID);
         let derived = Derived::of(&paid);
-        assert_eq!(
-            (derived.attempt, derived.psp_reference.as_deref()),
-            (1, Some("P"))
-        );
+        assert_eq!((derived.attempt, derived.psp_reference.as_deref()), (1, Some("P")));
         assert_eq!(derived.attempts[0].state, AttemptState::Authorised);
         assert_eq!(derived.attempts[0].psp_reference.as_deref(), Some("P"));
 
@@ -38,14 +31,8 @@ fn what_an_attempt_took_over_can_be_captured_cancelled_and_refunded() {
     let order = manual().tried(unknown()).told(authorisation("P"));
     let captured = order.clone().told(modification("CAPTURE", "C"));
     comes_to(&captured, "captured confirmed 1000/1000/0 success");
-    comes_to(
-        &captured.told(modification("REFUND", "R")),
-        "refunded confirmed 1000/1000/1000 none",
-    );
-    comes_to(
-        &order.told(modification("CANCELLATION", "X")),
-        "cancelled unconfirmed 0/0/0 none",
-    );
+    comes_to(&captured.told(modification("REFUND", "R")), "refunded confirmed 1000/1000/1000 none");
+    comes_to(&order.told(modification("CANCELLATION", "X")), "cancelled unconfirmed 0/0/0 none");
 }
 
 #[test]
@@ -72,14 +59,9 @@ fn of_several_authorisations_that_name_no_attempt_one_of_success_is_taken_over()
 
 #[test]
 fn where_it_could_be_either_attempt_a_success_counts_and_a_failure_does_not() {
-    let order = manual()
-        .tried(answered("RedirectShopper", None))
-        .tried(unknown());
+    let order = manual().tried(answered("RedirectShopper", None)).tried(unknown());
     comes_to(&order.clone().told(authorisation("P")), PAID_MANUAL);
-    comes_to(
-        &order.clone().told(authorisation("P").failed()),
-        "pending unconfirmed 0/0/0 wait",
-    );
+    comes_to(&order.clone().told(authorisation("P").failed()), "pending unconfirmed 0/0/0 wait");
 
     // Once the answer is there, it says whose failure it was.
     let mut order = order.told(authorisation("P").failed());
@@ -90,10 +72,7 @@ fn where_it_could_be_either_attempt_a_success_counts_and_a_failure_does_not() {
 #[test]
 fn an_attempt_with_a_result_takes_nothing_over() {
     let order = automatic().tried(rejected("702", None));
-    comes_to(
-        &order.clone().told(authorisation("P").failed()),
-        "error unconfirmed 0/0/0 showError",
-    );
+    comes_to(&order.clone().told(authorisation("P").failed()), "error unconfirmed 0/0/0 showError");
     comes_to(&order.told(authorisation("P")), PAID);
 }
 
@@ -120,9 +99,7 @@ fn a_superseded_attempt_that_is_authorised_late_pays_the_order() {
         rejected("702", None),
         unknown(),
     ] {
-        let order = manual()
-            .tried(answered("RedirectShopper", "P"))
-            .tried(second);
+        let order = manual().tried(answered("RedirectShopper", "P")).tried(second);
         assert_ne!(Derived::of(&order).attempt, 1);
         let order = order.told(authorisation("P"));
         comes_to(&order, PAID_MANUAL);
@@ -136,17 +113,12 @@ fn a_superseded_attempt_does_not_keep_an_order_pending() {
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
     let order = order.tried(answered("Refused", "Q"));
     comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
-    assert_eq!(
-        Derived::of(&order).attempts[0].state,
-        AttemptState::AwaitsShopper
-    );
+    assert_eq!(Derived::of(&order).attempts[0].state, AttemptState::AwaitsShopper);
 }
 
 #[test]
 fn a_success_is_not_lost_to_a_failure_of_another_attempt() {
-    let order = manual()
-        .tried(answered("RedirectShopper", "P"))
-        .told(authorisation("P"));
+    let order = manual().tried(answered("RedirectShopper", "P")).told(authorisation("P"));
     for failure in [
         answered("Refused", "Q"),
         answered("Cancelled", "Q"),
@@ -155,10 +127,7 @@ fn a_success_is_not_lost_to_a_failure_of_another_attempt() {
     ] {
         let order = order.clone().tried(failure);
         comes_to(&order, PAID_MANUAL);
-        comes_to(
-            &order.told(authorisation("Q").failed().at(5000)),
-            PAID_MANUAL,
-        );
+        comes_to(&order.told(authorisation("Q").failed().at(5000)), PAID_MANUAL);
     }
 }
 
@@ -170,10 +139,7 @@ fn two_payments_that_stand_are_named() {
         .told(authorisation("Q"));
     comes_to(&order, PAID_MANUAL);
     let twice = order.told(authorisation("P").at(5000));
-    comes_to(
-        &twice,
-        "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
-    );
+    comes_to(&twice, "authorised confirmed 2000/0/0 success !paid_twice: P, Q");
 
     let answered_only = manual()
         .tried(answered("RedirectShopper", "P").returned("Authorised"))
@@ -189,17 +155,10 @@ fn paying_twice_is_over_when_one_payment_is_cancelled_or_expires() {
         .told_all([authorisation("P"), authorisation("Q")]);
     for payment in ["P", "Q"] {
         comes_to(
-            &twice
-                .clone()
-                .told(modification("CANCELLATION", "X").of(payment).failed()),
+            &twice.clone().told(modification("CANCELLATION", "X").of(payment).failed()),
             "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
         );
-        comes_to(
-            &twice
-                .clone()
-                .told(modification("CANCELLATION", "X").of(payment)),
-            PAID_MANUAL,
-        );
+        comes_to(&twice.clone().told(modification("CANCELLATION", "X").of(payment)), PAID_MANUAL);
         comes_to(&twice.clone().told(expire(payment)), PAID_MANUAL);
     }
 }
@@ -210,28 +169,16 @@ fn paying_twice_is_over_when_one_payment_is_refunded_in_full() {
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))
         .told_all([authorisation("P"), authorisation("Q")]);
-    comes_to(
-        &twice,
-        "authorised confirmed 2000/2000/0 success !paid_twice: P, Q",
-    );
+    comes_to(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
     for payment in ["P", "Q"] {
-        let part = twice
-            .clone()
-            .told(modification("REFUND", "R1").of(payment).eur(400));
-        comes_to(
-            &part,
-            "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q",
-        );
+        let part = twice.clone().told(modification("REFUND", "R1").of(payment).eur(400));
+        comes_to(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");
         let whole = part.told(modification("REFUND", "R2").of(payment).eur(600));
         comes_to(&whole, "partiallyRefunded confirmed 2000/2000/1000 none");
         let failed = whole.told(modification("REFUND_FAILED", "R2").of(payment).eur(600));
         assert_eq!(
             summary(&failed),
-            summary(
-                &twice
-                    .clone()
-                    .told(modification("REFUND", "R1").of(payment).eur(400),)
-            )
+            summary(&twice.clone().told(modification("REFUND", "R1").of(payment).eur(400),))
         );
     }
 }
@@ -260,38 +207,21 @@ fn the_last_payment_says_how_an_order_ended() {
         &order.clone().told_all([cancel("P"), expiry("Q")]),
         "expired unconfirmed 0/0/0 startOver",
     );
-    comes_to(
-        &order.told_all([expiry("P"), cancel("Q")]),
-        "cancelled unconfirmed 0/0/0 none",
-    );
+    comes_to(&order.told_all([expiry("P"), cancel("Q")]), "cancelled unconfirmed 0/0/0 none");
 }
 
 #[test]
 fn what_the_browser_brought_back_is_adyens_later_word() {
     let redirect = || answered("RedirectShopper", None);
     for (attempt, expected) in [
-        (
-            redirect().returned("Authorised"),
-            "authorised unconfirmed 1000/0/0 success",
-        ),
-        (
-            redirect().returned("Refused"),
-            "refused unconfirmed 0/0/0 retryWithAmazonPay",
-        ),
-        (
-            redirect().returned("ChallengeShopper"),
-            "pending unconfirmed 0/0/0 handleAction",
-        ),
-        (
-            redirect().returned("Pending"),
-            "pending unconfirmed 0/0/0 wait",
-        ),
+        (redirect().returned("Authorised"), "authorised unconfirmed 1000/0/0 success"),
+        (redirect().returned("Refused"), "refused unconfirmed 0/0/0 retryWithAmazonPay"),
+        (redirect().returned("ChallengeShopper"), "pending unconfirmed 0/0/0 handleAction"),
+        (redirect().returned("Pending"), "pending unconfirmed 0/0/0 wait"),
         // At Adyen, without an answer yet.
         (redirect().returned(None), "pending unconfirmed 0/0/0 wait"),
         (
-            redirect()
-                .returned("ChallengeShopper")
-                .returned("Authorised"),
+            redirect().returned("ChallengeShopper").returned("Authorised"),
             "authorised unconfirmed 1000/0/0 success",
         ),
     ] {
@@ -317,8 +247,5 @@ fn an_authorisation_is_about_its_own_payment_whatever_it_refers_to() {
         .tried(answered("Authorised", "P"))
         .told(authorisation("P"))
         .told(authorisation("Q").of("P"));
-    comes_to(
-        &order,
-        "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
-    );
+    comes_to(&order, "authorised confirmed 2000/0/0 success !paid_twice: P, Q");
 }

@@ -10,9 +10,7 @@ const CAPTURED: &str = "captured confirmed 1000/1000/0 success";
 const NOT_CAPTURED: &str = "authorised confirmed 1000/0/0 success";
 
 fn authorised() -> Order {
-    manual()
-        .tried(answered("Authorised", "P"))
-        .told(authorisation("P"))
+    manual().tried(answered("Authorised", "P")).told(authorisation("P"))
 }
 
 fn capture(second: i64) -> shared::order::Event {
@@ -57,18 +55,9 @@ fn a_capture_failed_undoes_the_capture_that_it_names_and_no_other() {
     let one = order.told(modification("CAPTURE_FAILED", "C1").eur(500).at(2000));
     comes_to(&one, half);
     // It came first, and again with another success.
+    comes_to(&one.clone().told(modification("CAPTURE_FAILED", "C1").eur(500).at(1).failed()), half);
     comes_to(
-        &one.clone()
-            .told(modification("CAPTURE_FAILED", "C1").eur(500).at(1).failed()),
-        half,
-    );
-    comes_to(
-        &one.told(
-            modification("CAPTURE_FAILED", "C2")
-                .eur(500)
-                .at(2000)
-                .failed(),
-        ),
+        &one.told(modification("CAPTURE_FAILED", "C2").eur(500).at(2000).failed()),
         NOT_CAPTURED,
     );
 }
@@ -84,10 +73,7 @@ fn a_capture_failed_without_the_name_undoes_one_of_its_amount() {
     let both = one.told(modification("CAPTURE_FAILED", "?2").eur(500).at(2000));
     comes_to(&both, NOT_CAPTURED);
     let too_many = both.told(modification("CAPTURE_FAILED", "?3").eur(500).at(2000));
-    comes_to(
-        &too_many,
-        "authorised confirmed 1000/0/0 success !capture_failed_unmatched",
-    );
+    comes_to(&too_many, "authorised confirmed 1000/0/0 success !capture_failed_unmatched");
 }
 
 #[test]
@@ -99,13 +85,9 @@ fn a_capture_failed_that_came_before_its_capture_undoes_it_once_that_is_there() 
 
 #[test]
 fn refunds_are_undone_one_by_one() {
-    let paid = automatic()
-        .tried(answered("Authorised", "P"))
-        .told(authorisation("P"));
-    let two = paid.told_all([
-        modification("REFUND", "R1").eur(400),
-        reversal("refund", "R2").eur(600),
-    ]);
+    let paid = automatic().tried(answered("Authorised", "P")).told(authorisation("P"));
+    let two =
+        paid.told_all([modification("REFUND", "R1").eur(400), reversal("refund", "R2").eur(600)]);
     comes_to(&two, "refunded confirmed 1000/1000/1000 none");
     for (event, left) in [
         (modification("REFUND_FAILED", "R1").eur(400), "600"),
@@ -155,10 +137,7 @@ fn a_refund_after_one_that_failed_is_no_refund_too_many() {
         .tried(answered("Authorised", "P"))
         .told_all([authorisation("P"), modification("REFUND", "R1")]);
     let again = order.told(modification("REFUND", "R2").at(3000));
-    comes_to(
-        &again,
-        "refunded confirmed 1000/1000/2000 none !refund_exceeds_captured",
-    );
+    comes_to(&again, "refunded confirmed 1000/1000/2000 none !refund_exceeds_captured");
     let failed = again.told(modification("REFUND_FAILED", "R1").at(2000));
     comes_to(&failed, "refunded confirmed 1000/1000/1000 none");
 }

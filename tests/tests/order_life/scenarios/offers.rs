@@ -11,29 +11,20 @@ const PAID: &str = "authorised confirmed 1000/0/0 success";
 const EXPIRED: &str = "expired unconfirmed 0/0/0 startOver";
 
 fn states(order: &Order) -> Vec<AttemptState> {
-    Derived::of(order)
-        .attempts
-        .into_iter()
-        .map(|attempt| attempt.state)
-        .collect()
+    Derived::of(order).attempts.into_iter().map(|attempt| attempt.state).collect()
 }
 
 #[test]
 fn an_offer_closed_after_the_authorisation_changes_nothing() {
-    let order = manual()
-        .tried(answered("RedirectShopper", "P"))
-        .told(authorisation("P"));
+    let order = manual().tried(answered("RedirectShopper", "P")).told(authorisation("P"));
     comes_to(&order.clone().told(offer_closed().at(5000)), PAID);
     comes_to(&order.told(offer_closed_of("P").at(5000)), PAID);
 }
 
 #[test]
 fn a_late_authorisation_beats_an_offer_closed() {
-    for attempt in [
-        answered("RedirectShopper", "P"),
-        answered("RedirectShopper", None),
-        unknown(),
-    ] {
+    for attempt in [answered("RedirectShopper", "P"), answered("RedirectShopper", None), unknown()]
+    {
         let expired = manual().tried(attempt).told(offer_closed());
         comes_to(&expired, EXPIRED);
         comes_to(&expired.clone().told(authorisation("P").at(5000)), PAID);
@@ -44,26 +35,19 @@ fn a_late_authorisation_beats_an_offer_closed() {
 
 #[test]
 fn an_offer_closed_of_the_first_attempt_leaves_the_second_pending() {
-    let order = manual()
-        .tried(answered("RedirectShopper", "P"))
-        .tried(answered("RedirectShopper", "Q"));
+    let order =
+        manual().tried(answered("RedirectShopper", "P")).tried(answered("RedirectShopper", "Q"));
     let pending = "pending unconfirmed 0/0/0 handleAction";
     // It names the first, or came before the second began (in second 200).
     for event in [offer_closed_of("P"), offer_closed().at(150)] {
         let order = order.clone().told(event);
         comes_to(&order, pending);
-        assert_eq!(
-            states(&order),
-            [AttemptState::Expired, AttemptState::AwaitsShopper]
-        );
+        assert_eq!(states(&order), [AttemptState::Expired, AttemptState::AwaitsShopper]);
     }
     for event in [offer_closed_of("Q"), offer_closed().at(250)] {
         let order = order.clone().told(event);
         comes_to(&order, EXPIRED);
-        assert_eq!(
-            states(&order),
-            [AttemptState::AwaitsShopper, AttemptState::Expired]
-        );
+        assert_eq!(states(&order), [AttemptState::AwaitsShopper, AttemptState::Expired]);
     }
 }
 
@@ -75,19 +59,13 @@ fn an_offer_closed_for_each_attempt_ends_each() {
         .told(offer_closed().at(1000))
         .told(offer_closed_of("ANOTHER OFFER").at(2000));
     comes_to(&order, EXPIRED);
-    assert_eq!(
-        states(&order),
-        [AttemptState::Expired, AttemptState::Expired]
-    );
+    assert_eq!(states(&order), [AttemptState::Expired, AttemptState::Expired]);
 }
 
 #[test]
 fn an_offer_closed_from_before_the_attempt_began_is_not_about_it() {
     let order = manual().tried(answered("RedirectShopper", "P"));
-    comes_to(
-        &order.told(offer_closed().at(99)),
-        "pending unconfirmed 0/0/0 handleAction",
-    );
+    comes_to(&order.told(offer_closed().at(99)), "pending unconfirmed 0/0/0 handleAction");
 }
 
 #[test]

@@ -11,18 +11,12 @@ use crate::facts::{
 const KEPT: usize = 200;
 
 fn notice(number: usize) -> Event {
-    let code = [
-        "NOTIFICATION_OF_CHARGEBACK",
-        "REQUEST_FOR_INFORMATION",
-        "NEW",
-    ][number % 3];
+    let code = ["NOTIFICATION_OF_CHARGEBACK", "REQUEST_FOR_INFORMATION", "NEW"][number % 3];
     modification(code, &format!("N{number}")).at(number as i64)
 }
 
 fn flooded(by: usize) -> Order {
-    manual()
-        .tried(answered("Authorised", "P"))
-        .told_all((0..by).map(notice))
+    manual().tried(answered("Authorised", "P")).told_all((0..by).map(notice))
 }
 
 #[test]
@@ -47,9 +41,8 @@ fn the_same_are_dropped_whatever_came_first() {
     for _ in 0..20 {
         let mut numbers: Vec<usize> = (0..KEPT + 50).chain(0..KEPT).collect();
         random.shuffle(&mut numbers);
-        let shuffled = manual()
-            .tried(answered("Authorised", "P"))
-            .told_all(numbers.into_iter().map(notice));
+        let shuffled =
+            manual().tried(answered("Authorised", "P")).told_all(numbers.into_iter().map(notice));
         assert_eq!(shuffled, order);
     }
 }
@@ -90,13 +83,8 @@ fn one_that_moves_money_or_status_is_never_dropped() {
         .told_all(movers())
         .told_all((0..KEPT + 20).map(notice));
     assert_eq!(before, after);
-    let unflooded = manual()
-        .tried(answered("Authorised", "P"))
-        .told_all(movers());
-    assert_eq!(
-        summary(&after),
-        format!("{} !too_many_events", summary(&unflooded))
-    );
+    let unflooded = manual().tried(answered("Authorised", "P")).told_all(movers());
+    assert_eq!(summary(&after), format!("{} !too_many_events", summary(&unflooded)));
 }
 
 #[test]

@@ -13,22 +13,12 @@ fn an_answer_of_success_that_the_webhook_denies_is_a_refusal() {
     comes_to(&order, "authorised unconfirmed 1000/0/0 success");
     let denied = order.told(authorisation("P").failed());
     comes_to(&denied, "refused unconfirmed 0/0/0 retryWithAmazonPay");
-    assert_eq!(
-        Derived::of(&denied).result_code,
-        None,
-        "what was answered is not so"
-    );
+    assert_eq!(Derived::of(&denied).result_code, None, "what was answered is not so");
 }
 
 #[test]
 fn an_answer_that_comes_after_its_webhook_changes_nothing() {
-    for late in [
-        "Authorised",
-        "Refused",
-        "Error",
-        "Pending",
-        "RedirectShopper",
-    ] {
+    for late in ["Authorised", "Refused", "Error", "Pending", "RedirectShopper"] {
         let mut paid = manual().tried(unknown()).told(authorisation("P"));
         paid.attempts[0].answer(outcome(late), Some("P".to_owned()));
         comes_to(&paid, "authorised confirmed 1000/0/0 success");
@@ -53,10 +43,7 @@ fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() 
     );
     let other = order().told(authorisation("P").usd(1000));
     let reasons = attention(&other);
-    assert!(
-        reasons.contains(&"amount_differs".to_owned()),
-        "{reasons:?}"
-    );
+    assert!(reasons.contains(&"amount_differs".to_owned()), "{reasons:?}");
     assert_eq!(Derived::of(&other).authorised, 0, "no euro");
     let refused = order().told(authorisation("P").eur(999).failed());
     assert_eq!(attention(&refused), ["amount_differs"]);
@@ -70,10 +57,7 @@ fn an_amount_that_cannot_be_read_counts_as_nothing_and_needs_a_person() {
     };
     let order = || manual().tried(answered("Authorised", "P"));
     let authorised = order().told(unreadable(authorisation("P")));
-    assert_eq!(
-        attention(&authorised),
-        ["amount_differs", "amount_unreadable"]
-    );
+    assert_eq!(attention(&authorised), ["amount_differs", "amount_unreadable"]);
     let refused = order().told(unreadable(authorisation("P").failed()));
     assert!(attention(&refused).is_empty());
     let paid = || order().told(authorisation("P"));
@@ -105,10 +89,7 @@ fn success_and_failure_of_one_reference_are_both_kept() {
 
 #[test]
 fn an_order_claims_what_is_about_its_payments_or_introduces_one() {
-    let order = manual()
-        .tried(unknown())
-        .tried(answered("Pending", "P"))
-        .told(authorisation("Q"));
+    let order = manual().tried(unknown()).tried(answered("Pending", "P")).told(authorisation("Q"));
     let claimed: [Event; 6] = [
         authorisation("new"),
         offer_closed(),
@@ -137,10 +118,7 @@ fn an_outcome_that_was_given_up_needs_attention_until_it_is_known() {
     order.attempts[0].outcome_unknown = true;
     comes_to(&order, "pending unconfirmed 0/0/0 wait !outcome_unknown");
     assert_eq!(Derived::of(&order).unsettled_since, Some(at(100)));
-    comes_to(
-        &order.clone().told(authorisation("P")),
-        "authorised confirmed 1000/0/0 success",
-    );
+    comes_to(&order.clone().told(authorisation("P")), "authorised confirmed 1000/0/0 success");
     let order = order.told(authorisation("P").failed());
     comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
     assert_eq!(Derived::of(&order).unsettled_since, None);

@@ -56,37 +56,16 @@ fn an_authorisation_of_failure_beats_every_answer_but_one_that_the_attempt_faile
     ];
     check(from.map(|from| (from, authorisation("P").failed(), REFUSED, SAME)));
     // How it failed, the answer says more precisely.
-    let from = [
-        "answered Refused",
-        "answered Cancelled",
-        "answered Error",
-        "rejected",
-        "created",
-    ];
+    let from = ["answered Refused", "answered Cancelled", "answered Error", "rejected", "created"];
     check(from.map(|from| (from, authorisation("P").failed(), UNCHANGED, SAME)));
 }
 
 #[test]
 fn of_contradicting_authorisations_the_later_counts_then_the_one_of_success() {
     check([
-        (
-            "authorised",
-            authorisation("P").failed().at(999),
-            UNCHANGED,
-            UNCHANGED,
-        ),
-        (
-            "authorised",
-            authorisation("P").failed().at(1000),
-            UNCHANGED,
-            UNCHANGED,
-        ),
-        (
-            "authorised",
-            authorisation("P").failed().at(1001),
-            REFUSED,
-            SAME,
-        ),
+        ("authorised", authorisation("P").failed().at(999), UNCHANGED, UNCHANGED),
+        ("authorised", authorisation("P").failed().at(1000), UNCHANGED, UNCHANGED),
+        ("authorised", authorisation("P").failed().at(1001), REFUSED, SAME),
         ("refused", authorisation("P").at(499), REFUSED, SAME),
         ("refused", authorisation("P").at(500), PAID, PAID_MANUAL),
         ("refused", authorisation("P").at(501), PAID, PAID_MANUAL),
@@ -118,12 +97,7 @@ fn an_offer_closed_ends_an_attempt_without_a_result() {
     check([
         ("unknown", offer_closed(), EXPIRED, SAME),
         ("redirect", offer_closed(), EXPIRED, SAME),
-        (
-            "redirect of an unnamed payment",
-            offer_closed(),
-            EXPIRED,
-            SAME,
-        ),
+        ("redirect of an unnamed payment", offer_closed(), EXPIRED, SAME),
         ("pending", offer_closed(), EXPIRED, SAME),
         ("redirect", offer_closed_of("P"), EXPIRED, SAME),
         ("pending", offer_closed_of("P"), EXPIRED, SAME),
@@ -149,11 +123,7 @@ fn an_offer_closed_does_not_touch_a_result() {
         "expired",
         "charged back",
     ];
-    for event in [
-        offer_closed(),
-        offer_closed_of("P"),
-        offer_closed_of("P").at(2000),
-    ] {
+    for event in [offer_closed(), offer_closed_of("P"), offer_closed_of("P").at(2000)] {
         check(from.map(|from| (from, event.clone(), UNCHANGED, UNCHANGED)));
     }
 }

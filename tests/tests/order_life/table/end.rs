@@ -98,12 +98,7 @@ fn an_expiry_ends_what_was_not_captured() {
         ("cancelled", expire("P").at(999), UNCHANGED, UNCHANGED),
         ("captured", expire("P"), UNCHANGED, UNCHANGED),
         // Adyen no longer captures the rest by itself.
-        (
-            "part captured",
-            expire("P"),
-            "captured confirmed 1000/400/0 success",
-            SAME,
-        ),
+        ("part captured", expire("P"), "captured confirmed 1000/400/0 success", SAME),
         ("part refunded", expire("P"), UNCHANGED, UNCHANGED),
         ("refunded", expire("P"), UNCHANGED, UNCHANGED),
         ("redirect", expire("P"), UNCHANGED, UNCHANGED),
@@ -114,18 +109,8 @@ fn an_expiry_ends_what_was_not_captured() {
 #[test]
 fn of_contradicting_reports_of_a_cancel_the_later_counts_then_the_one_of_success() {
     check([
-        (
-            "cancelled",
-            modification("CANCELLATION", "X").failed().at(999),
-            UNCHANGED,
-            UNCHANGED,
-        ),
-        (
-            "cancelled",
-            modification("CANCELLATION", "X").failed().at(1000),
-            UNCHANGED,
-            UNCHANGED,
-        ),
+        ("cancelled", modification("CANCELLATION", "X").failed().at(999), UNCHANGED, UNCHANGED),
+        ("cancelled", modification("CANCELLATION", "X").failed().at(1000), UNCHANGED, UNCHANGED),
         (
             "cancelled",
             modification("CANCELLATION", "X").failed().at(1001),

@@ -30,11 +30,7 @@ fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
         for (capture, expected) in [(Capture::Automatic, automatic), (Capture::Manual, manual)] {
             let before = state(capture, from);
             let unchanged = summary(&before);
-            let expected = if expected == UNCHANGED {
-                &unchanged
-            } else {
-                expected
-            };
+            let expected = if expected == UNCHANGED { &unchanged } else { expected };
             println!("{from}, {capture:?}, then {}", event.event_code.as_str());
             comes_to(&before.told(event.clone()), expected);
         }
@@ -69,12 +65,7 @@ const STATES: [&str; 22] = [
 
 fn state(capture: Capture, name: &str) -> Order {
     let order = order(capture);
-    let authorised = || {
-        order
-            .clone()
-            .tried(answered("Authorised", "P"))
-            .told(authorisation("P"))
-    };
+    let authorised = || order.clone().tried(answered("Authorised", "P")).told(authorisation("P"));
     let captured = || authorised().told(modification("CAPTURE", "C"));
     let charged_back = || captured().told(modification("CHARGEBACK", "D"));
     let reversed = || charged_back().told(modification("CHARGEBACK_REVERSED", "E"));
@@ -89,12 +80,10 @@ fn state(capture: Capture, name: &str) -> Order {
         "answered Cancelled" => order.tried(answered("Cancelled", "P")),
         "answered Error" => order.tried(answered("Error", "P")),
         "rejected" => order.tried(rejected("702", "P")),
-        "offer closed" => order
-            .tried(answered("RedirectShopper", "P"))
-            .told(offer_closed()),
-        "refused" => order
-            .tried(answered("RedirectShopper", "P"))
-            .told(authorisation("P").failed().at(500)),
+        "offer closed" => order.tried(answered("RedirectShopper", "P")).told(offer_closed()),
+        "refused" => {
+            order.tried(answered("RedirectShopper", "P")).told(authorisation("P").failed().at(500))
+        }
         "authorised" => authorised(),
         "captured" => captured(),
         "part captured" => authorised().told(modification("CAPTURE", "C").eur(400)),
@@ -115,23 +104,11 @@ fn every_state_is_what_its_name_says() {
         ("created", "created unconfirmed 0/0/0 startOver"),
         ("unknown", "pending unconfirmed 0/0/0 wait"),
         ("redirect", "pending unconfirmed 0/0/0 handleAction"),
-        (
-            "redirect of an unnamed payment",
-            "pending unconfirmed 0/0/0 handleAction",
-        ),
+        ("redirect of an unnamed payment", "pending unconfirmed 0/0/0 handleAction"),
         ("pending", "pending unconfirmed 0/0/0 wait"),
-        (
-            "answered Authorised",
-            "authorised unconfirmed 1000/0/0 success",
-        ),
-        (
-            "answered Refused",
-            "refused unconfirmed 0/0/0 retryWithAmazonPay",
-        ),
-        (
-            "answered Cancelled",
-            "cancelled unconfirmed 0/0/0 tryAnotherMethod",
-        ),
+        ("answered Authorised", "authorised unconfirmed 1000/0/0 success"),
+        ("answered Refused", "refused unconfirmed 0/0/0 retryWithAmazonPay"),
+        ("answered Cancelled", "cancelled unconfirmed 0/0/0 tryAnotherMethod"),
         ("answered Error", "error unconfirmed 0/0/0 showError"),
         ("rejected", "error unconfirmed 0/0/0 showError"),
         ("offer closed", "expired unconfirmed 0/0/0 startOver"),
@@ -139,22 +116,13 @@ fn every_state_is_what_its_name_says() {
         ("authorised", "authorised confirmed 1000/0/0 success"),
         ("captured", "captured confirmed 1000/1000/0 success"),
         ("part captured", "captured confirmed 1000/400/0 success"),
-        (
-            "part refunded",
-            "partiallyRefunded confirmed 1000/1000/400 none",
-        ),
+        ("part refunded", "partiallyRefunded confirmed 1000/1000/400 none"),
         ("refunded", "refunded confirmed 1000/1000/1000 none"),
         ("cancelled", "cancelled unconfirmed 0/0/0 none"),
         ("expired", "expired unconfirmed 0/0/0 startOver"),
         ("charged back", "chargedBack confirmed 1000/1000/0 none"),
-        (
-            "chargeback reversed",
-            "captured confirmed 1000/1000/0 success",
-        ),
-        (
-            "charged back again",
-            "chargedBack confirmed 1000/1000/0 none",
-        ),
+        ("chargeback reversed", "captured confirmed 1000/1000/0 success"),
+        ("charged back again", "chargedBack confirmed 1000/1000/0 none"),
     ];
     assert_eq!(expected.map(|(name, _)| name), STATES);
     for (name, manual) in expected {

@@ -14,19 +14,9 @@ const PARTLY_REFUNDED: &str = "partiallyRefunded confirmed 1000/1000/400 none";
 fn a_capture_takes_the_money() {
     let capture = || modification("CAPTURE", "C2");
     check([
-        (
-            "answered Authorised",
-            capture(),
-            "captured unconfirmed 1000/1000/0 success",
-            SAME,
-        ),
+        ("answered Authorised", capture(), "captured unconfirmed 1000/1000/0 success", SAME),
         ("authorised", capture(), CAPTURED, SAME),
-        (
-            "authorised",
-            capture().eur(400),
-            CAPTURED,
-            "captured confirmed 1000/400/0 success",
-        ),
+        ("authorised", capture().eur(400), CAPTURED, "captured confirmed 1000/400/0 success"),
         ("part captured", capture().eur(600), CAPTURED, SAME),
     ]);
 }
@@ -55,27 +45,11 @@ fn a_capture_beyond_what_is_open_needs_attention() {
 #[test]
 fn a_capture_that_was_not_accepted_takes_nothing() {
     let failed = || modification("CAPTURE", "C2").failed();
-    let from = [
-        "answered Authorised",
-        "authorised",
-        "captured",
-        "part captured",
-        "cancelled",
-    ];
+    let from = ["answered Authorised", "authorised", "captured", "part captured", "cancelled"];
     check(from.map(|from| (from, failed(), UNCHANGED, UNCHANGED)));
     check([
-        (
-            "captured",
-            modification("CAPTURE", "C").failed().at(1000),
-            UNCHANGED,
-            UNCHANGED,
-        ),
-        (
-            "captured",
-            modification("CAPTURE", "C").failed().at(1001),
-            PAID,
-            PAID_MANUAL,
-        ),
+        ("captured", modification("CAPTURE", "C").failed().at(1000), UNCHANGED, UNCHANGED),
+        ("captured", modification("CAPTURE", "C").failed().at(1001), PAID, PAID_MANUAL),
     ]);
 }
 
@@ -97,29 +71,13 @@ fn a_capture_failed_that_matches_no_capture_needs_attention() {
     let unmatched = |line: &str| format!("{line} !capture_failed_unmatched");
     let (paid, paid_manual) = (unmatched(PAID), unmatched(PAID_MANUAL));
     let part = unmatched("captured confirmed 1000/400/0 success");
-    for event in [
-        modification("CAPTURE_FAILED", "other"),
-        modification("CAPTURE_FAILED", "other").failed(),
-    ] {
+    for event in
+        [modification("CAPTURE_FAILED", "other"), modification("CAPTURE_FAILED", "other").failed()]
+    {
         check([
-            (
-                "authorised",
-                event.clone(),
-                paid.as_str(),
-                paid_manual.as_str(),
-            ),
-            (
-                "captured",
-                event.clone().eur(500),
-                &unmatched(CAPTURED),
-                SAME,
-            ),
-            (
-                "captured",
-                event.clone().usd(1000),
-                &unmatched(CAPTURED),
-                SAME,
-            ),
+            ("authorised", event.clone(), paid.as_str(), paid_manual.as_str()),
+            ("captured", event.clone().eur(500), &unmatched(CAPTURED), SAME),
+            ("captured", event.clone().usd(1000), &unmatched(CAPTURED), SAME),
             ("part captured", event, &unmatched(CAPTURED), &part),
         ]);
     }
@@ -206,32 +164,13 @@ fn a_refund_beyond_what_was_taken_needs_attention() {
 
 #[test]
 fn a_refund_that_was_not_accepted_gives_nothing_back() {
-    let from = [
-        "authorised",
-        "captured",
-        "part refunded",
-        "refunded",
-        "cancelled",
-    ];
-    for failed in [
-        modification("REFUND", "R2").failed(),
-        reversal("refund", "R2").failed(),
-    ] {
+    let from = ["authorised", "captured", "part refunded", "refunded", "cancelled"];
+    for failed in [modification("REFUND", "R2").failed(), reversal("refund", "R2").failed()] {
         check(from.map(|from| (from, failed.clone(), UNCHANGED, UNCHANGED)));
     }
     check([
-        (
-            "refunded",
-            modification("REFUND", "R").failed().at(1000),
-            UNCHANGED,
-            UNCHANGED,
-        ),
-        (
-            "refunded",
-            modification("REFUND", "R").failed().at(1001),
-            CAPTURED,
-            SAME,
-        ),
+        ("refunded", modification("REFUND", "R").failed().at(1000), UNCHANGED, UNCHANGED),
+        ("refunded", modification("REFUND", "R").failed().at(1001), CAPTURED, SAME),
     ]);
 }
 
@@ -265,18 +204,8 @@ fn a_refund_failed_that_matches_no_refund_needs_attention() {
         let unmatched = |line: &str| format!("{line} !refund_failed_unmatched");
         check([
             ("captured", event.clone(), &*unmatched(CAPTURED), SAME),
-            (
-                "refunded",
-                event.clone().eur(400),
-                &*unmatched(REFUNDED),
-                SAME,
-            ),
-            (
-                "refunded",
-                event.clone().usd(1000),
-                &*unmatched(REFUNDED),
-                SAME,
-            ),
+            ("refunded", event.clone().eur(400), &*unmatched(REFUNDED), SAME),
+            ("refunded", event.clone().usd(1000), &*unmatched(REFUNDED), SAME),
             ("part refunded", event, &*unmatched(PARTLY_REFUNDED), SAME),
         ]);
     }

@@ -45,14 +45,7 @@ fn what_did_not_work_changes_nothing() {
 fn what_is_known_already_changes_nothing() {
     check(
         STATES
-            .map(|from| {
-                (
-                    from,
-                    authorisation("Q").failed().at(1),
-                    UNCHANGED,
-                    UNCHANGED,
-                )
-            })
+            .map(|from| (from, authorisation("Q").failed().at(1), UNCHANGED, UNCHANGED))
             .into_iter()
             .filter(
                 // There it speaks for the attempt that has no reference.
@@ -62,10 +55,6 @@ fn what_is_known_already_changes_nothing() {
     for from in STATES {
         let order = super::state(shared::order::Capture::Manual, from);
         let events = order.events.clone();
-        assert_eq!(
-            crate::facts::Facts::told_all(order.clone(), events),
-            order,
-            "{from}"
-        );
+        assert_eq!(crate::facts::Facts::told_all(order.clone(), events), order, "{from}");
     }
 }

@@ -30,9 +30,7 @@ fn a_paid_order_is_not_paid_again() {
 
 #[test]
 fn an_order_that_was_cancelled_after_it_was_paid_is_over() {
-    let order = begun()
-        .told(authorisation("P"))
-        .told(modification("CANCELLATION", "X"));
+    let order = begun().told(authorisation("P")).told(modification("CANCELLATION", "X"));
     let mut after = order.clone();
     assert_eq!(pay(&mut after, "B", 100), Move::Cancelled);
     assert_eq!(after, order);
@@ -47,11 +45,7 @@ fn an_order_whose_payment_expired_can_be_paid_anew() {
 #[test]
 fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
     let mut rejected_one = begun();
-    let rejection = Rejection {
-        status: 422,
-        error_code: "5_602".to_owned(),
-        error_type: None,
-    };
+    let rejection = Rejection { status: 422, error_code: "5_602".to_owned(), error_type: None };
     rejected_one.attempts[0].answer(Outcome::Rejected(rejection), None);
     let ended = [
         answered_with("Refused"),
@@ -66,14 +60,8 @@ fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
         let mut new_token = order.clone();
         assert_eq!(pay(&mut new_token, "B", 1), Move::Send { attempt: 2 });
         let mut new_key = order.clone();
-        assert_eq!(
-            pay_with_key(&mut new_key, "A", "K", 1),
-            Move::Send { attempt: 2 }
-        );
-        assert_eq!(
-            pay_with_key(&mut new_key, "A", "K", 2),
-            Move::Send { attempt: 2 }
-        );
+        assert_eq!(pay_with_key(&mut new_key, "A", "K", 1), Move::Send { attempt: 2 });
+        assert_eq!(pay_with_key(&mut new_key, "A", "K", 2), Move::Send { attempt: 2 });
         let mut neither = order.clone();
         assert_eq!(pay(&mut neither, "A", 1), Move::Ended { attempt: 1 });
     }
@@ -91,9 +79,7 @@ fn what_an_authorisation_said_of_an_attempt_stays_with_it() {
 
 #[test]
 fn a_result_belongs_to_the_attempt_of_its_payment() {
-    let order = manual()
-        .tried(answered("RedirectShopper", "P"))
-        .tried(answered("Refused", "Q"));
+    let order = manual().tried(answered("RedirectShopper", "P")).tried(answered("Refused", "Q"));
     assert_eq!(order.attempt_of(Some("P")), Some(1));
     assert_eq!(order.attempt_of(Some("Q")), Some(2));
 }

@@ -8,84 +8,49 @@ use crate::facts::{attention, manual, outcome, request};
 #[test]
 fn a_key_tells_two_tries_of_one_token_apart() {
     let mut order = manual();
-    assert_eq!(
-        pay_with_key(&mut order, "A", "K1", 0),
-        Move::Send { attempt: 1 }
-    );
+    assert_eq!(pay_with_key(&mut order, "A", "K1", 0), Move::Send { attempt: 1 });
     assert!(in_progress(pay_with_key(&mut order, "A", "K2", 1)));
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
-    assert_eq!(
-        pay_with_key(&mut order, "A", "K1", 2),
-        Move::Ended { attempt: 1 }
-    );
-    assert_eq!(
-        pay_with_key(&mut order, "A", "K2", 2),
-        Move::Send { attempt: 2 }
-    );
+    assert_eq!(pay_with_key(&mut order, "A", "K1", 2), Move::Ended { attempt: 1 });
+    assert_eq!(pay_with_key(&mut order, "A", "K2", 2), Move::Send { attempt: 2 });
     order.attempts[1].answer(outcome("Error"), Some("Q".to_owned()));
-    assert_eq!(
-        pay_with_key(&mut order, "A", "K1", 3),
-        Move::Ended { attempt: 1 }
-    );
-    assert_eq!(
-        pay_with_key(&mut order, "A", "K2", 3),
-        Move::Ended { attempt: 2 }
-    );
+    assert_eq!(pay_with_key(&mut order, "A", "K1", 3), Move::Ended { attempt: 1 });
+    assert_eq!(pay_with_key(&mut order, "A", "K2", 3), Move::Ended { attempt: 2 });
 }
 
 #[test]
 fn a_key_that_came_with_another_request_is_refused_whatever_the_order_is() {
     for result_code in ["Authorised", "Refused", "RedirectShopper", "Pending"] {
         let mut order = manual();
-        assert_eq!(
-            pay_with_key(&mut order, "A", "K", 0),
-            Move::Send { attempt: 1 }
-        );
+        assert_eq!(pay_with_key(&mut order, "A", "K", 0), Move::Send { attempt: 1 });
         order.attempts[0].answer(outcome(result_code), Some("P".to_owned()));
         let before = order.clone();
         assert_eq!(pay_with_key(&mut order, "B", "K", 1), Move::KeyReused);
         // The same token, but something else in the request.
-        let other = Try {
-            content: "other".to_owned(),
-            ..request("A", "K", 1)
-        };
+        let other = Try { content: "other".to_owned(), ..request("A", "K", 1) };
         assert_eq!(take(&mut order, &other), Move::KeyReused);
         assert_eq!(order, before);
     }
     let mut order = manual();
     pay_with_key(&mut order, "A", "K", 0);
-    assert_eq!(
-        pay_with_key(&mut order, "B", "K", 1),
-        Move::KeyReused,
-        "in flight"
-    );
+    assert_eq!(pay_with_key(&mut order, "B", "K", 1), Move::KeyReused, "in flight");
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
     pay_with_key(&mut order, "B", "K2", 1);
-    assert_eq!(
-        pay_with_key(&mut order, "B", "K", 2),
-        Move::KeyReused,
-        "of an earlier attempt"
-    );
+    assert_eq!(pay_with_key(&mut order, "B", "K", 2), Move::KeyReused, "of an earlier attempt");
 }
 
 #[test]
 fn a_key_older_than_six_days_is_not_sent_again() {
     for token in ["A", "B"] {
         let mut young = begun();
-        assert_eq!(
-            pay(&mut young, token, 6 * DAY - 1),
-            Move::Send { attempt: 1 }
-        );
+        assert_eq!(pay(&mut young, token, 6 * DAY - 1), Move::Send { attempt: 1 });
         assert!(attention(&young).is_empty());
 
         let mut old = begun();
         assert_eq!(pay(&mut old, token, 6 * DAY), Move::Unknown { attempt: 1 });
         assert_eq!(attention(&old), ["outcome_unknown"]);
         assert_eq!(old.attempts[0].tries.len(), 1);
-        assert_eq!(
-            pay(&mut old, token, 100 * DAY),
-            Move::Unknown { attempt: 1 }
-        );
+        assert_eq!(pay(&mut old, token, 100 * DAY), Move::Unknown { attempt: 1 });
     }
     // Its age is the attempt's, not that of the request sent last.
     let mut order = begun();

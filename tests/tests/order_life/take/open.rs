@@ -35,11 +35,7 @@ fn the_same_try_of_an_attempt_that_ended_gets_what_is_stored() {
         for second in [1, 100, 30 * DAY] {
             let mut order = order.clone();
             let before = order.clone();
-            assert_eq!(
-                pay(&mut order, "A", second),
-                Move::Ended { attempt: 1 },
-                "{order:?}"
-            );
+            assert_eq!(pay(&mut order, "A", second), Move::Ended { attempt: 1 }, "{order:?}");
             assert_eq!(order, before);
         }
     }
@@ -62,10 +58,7 @@ fn the_same_try_of_an_attempt_without_a_result_is_sent_again_with_its_key() {
         for second in [0, 1, 29, 30, 3600, 6 * DAY - 1] {
             let mut order = order.clone();
             assert_eq!(pay(&mut order, "A", second), Move::Send { attempt: 1 });
-            assert_eq!(
-                (order.attempts.len(), order.attempts[0].tries.len()),
-                (1, 1)
-            );
+            assert_eq!((order.attempts.len(), order.attempts[0].tries.len()), (1, 1));
         }
     }
 }
@@ -163,13 +156,7 @@ fn the_token_of_a_superseded_attempt_begins_another_like_any_other_token() {
 
 #[test]
 fn another_try_waits_while_adyen_has_no_final_result() {
-    for result_code in [
-        "Pending",
-        "Received",
-        "PresentToShopper",
-        "Success",
-        "SomethingNew",
-    ] {
+    for result_code in ["Pending", "Received", "PresentToShopper", "Success", "SomethingNew"] {
         for second in [0, 30, 3600, 30 * DAY] {
             let mut order = answered_with(result_code);
             assert!(in_progress(pay(&mut order, "B", second)), "{result_code}");
