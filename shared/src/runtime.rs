@@ -108,13 +108,24 @@ pub fn deadline(context: &Context, longest: Duration) -> Instant {
     Instant::now() + left.min(longest)
 }
 
+/// Where this process's metrics come from: Lambda says which function and version it is.
+fn source(env: &Env) -> observe::Source {
+    let or = |name, default| env.get(name).unwrap_or(default);
+    let function = or("AWS_LAMBDA_FUNCTION_NAME", "local");
+    let version = or("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
+    observe::Source {
+        namespace: or("METRICS_NAMESPACE", "amazon-pay").to_owned(),
+        version: format!("{function}:{version}"),
+    }
+}
+
 /// The life of a function's process.
 fn live<S: 'static>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
     serve: impl AsyncFnOnce(&'static S) -> Result<(), lambda_runtime::Error>,
 ) -> ExitCode {
     let env = Env::process();
-    observe::name(env.get("METRICS_NAMESPACE").unwrap_or("amazon-pay"));
+    observe::name(source(&env));
     log(env.log_level(), std::io::stdout).init();
     std::panic::set_hook(Box::new(log_panic));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -176,4 +187,22 @@ where
 fn failed(error: &dyn std::error::Error) -> ExitCode {
     tracing::error!(%error, "the function ends");
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_name_the_version_as_the_template_s_alarms_do() {
+        let lambda = [
+            ("METRICS_NAMESPACE", "shop"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "shop-PaymentsFunction-1"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "7"),
+        ];
+        let env = lambda.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let source = source(&env.into_iter().collect());
+        assert_eq!(source.namespace, "shop");
+        assert_eq!(source.version, "shop-PaymentsFunction-1:7");
+    }
 }

@@ -69,7 +69,28 @@ impl State {
 
 /// Answers one delivery.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    edge::respond(&request, receive(state, &request)).await
+    let received = async { receive(state, &request).await.inspect_err(|it| refused(&request, it)) };
+    edge::respond(&request, received).await
+}
+
+/// Counts a delivery that is not authentic. Anybody who knows the URL can post something to it;
+/// a signature that fits no key may also mean that a key is missing here.
+fn refused(request: &Request, problem: &Problem) {
+    if problem.code() == Code::InvalidSignature {
+        observe::count(match is_signed(request) {
+            true => Metric::WebhookSignatureFailure,
+            false => Metric::UnsignedWebhook,
+        });
+    }
+}
+
+/// Whether a delivery has a signature or credentials, right or wrong.
+fn is_signed(request: &Request) -> bool {
+    const IN_BODY: &[u8] = b"\"hmacSignature\"";
+    let headers = request.headers();
+    headers.contains_key(header::AUTHORIZATION)
+        || headers.contains_key(token::SIGNATURE)
+        || request.body().windows(IN_BODY.len()).any(|it| it == IN_BODY)
 }
 
 async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
@@ -102,7 +123,6 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
 
 fn invalid_signature() -> Problem {
     tracing::warn!("a notification with a wrong signature or wrong credentials");
-    observe::count(Metric::WebhookSignatureFailure);
     Problem::new(
         Code::InvalidSignature,
         "The notification is not signed with a known key, or not sent with the agreed credentials.",

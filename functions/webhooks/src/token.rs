@@ -14,6 +14,9 @@ use shared::{
 
 use crate::{State, invalid_signature, unreadable};
 
+/// The header with the signature of the body.
+pub const SIGNATURE: &str = "hmacsignature";
+
 /// Verifies the body, then stores what it tells.
 pub async fn receive(
     state: &State,
@@ -22,7 +25,7 @@ pub async fn receive(
     notification: Map<String, Value>,
 ) -> Result<(), Problem> {
     let signature = headers
-        .get("hmacsignature")
+        .get(SIGNATURE)
         .and_then(|signature| signature.to_str().ok())
         .ok_or_else(invalid_signature)?;
     let signer = state.keys.accepted(|keys| keys.verify(body, signature));

@@ -7,7 +7,7 @@
 mod metrics;
 mod trace;
 
-pub use metrics::{METRICS, Metric, name};
+pub use metrics::{METRICS, Metric, Source, name};
 
 use std::{
     cell::RefCell,
@@ -142,7 +142,7 @@ impl Observed {
             self.metrics.push(Metric::Latency(took));
             // 501 is what a deployment without Amazon Pay's keys is meant to say.
             if status >= 500 && status != 501 {
-                self.metrics.push(Metric::ServerError);
+                self.metrics.push(Metric::ServerError(code.unwrap_or("none")));
             }
         }
         publish(&self.metrics);

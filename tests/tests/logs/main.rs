@@ -8,16 +8,21 @@ mod output;
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use local::adyen::Fault;
+use local::adyen::webhook::{Event, Signer};
 use local::keys;
 use local::template::Template;
-use reqwest::header::HeaderMap;
+use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::edge;
 use shared::observe::{self, Said};
 use shared::order::{Capture, Derived, Order};
 
 use output::Output;
+use tests::{Answer, Stack};
 use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
@@ -122,6 +127,85 @@ fn every_invocation_has_its_line(done: &[&Value]) {
     assert_eq!(whats, routes.chain(others).collect());
 }
 
+/// The sum of a metric of ours over all that was printed.
+fn sum(metrics: &[Value], name: &str) -> f64 {
+    let values = metrics.iter().filter_map(|line| line[name].as_array()).flatten();
+    values.filter_map(Value::as_f64).sum()
+}
+
+#[tokio::test]
+async fn an_event_is_parked_until_an_order_claims_it() {
+    let output = Output::default();
+    let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
+    let stack = Stack::start().await;
+    stack.adyen().hold_webhooks();
+    let slow = Fault::answer_late(Duration::from_millis(500));
+    stack.adyen().inject(slow.on("/payments"));
+    let paid_at_adyen = || {
+        stack.adyen().with_books(|books| Some(books.payments_of("A").last()?.psp_reference.clone()))
+    };
+    let meanwhile = async {
+        let payment = loop {
+            match paid_at_adyen() {
+                Some(payment) => break payment,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        let mut capture = Event::new("CAPTURE", keys::MERCHANT_ACCOUNT, "PSP-1", "");
+        capture.original_reference = Some(payment);
+        // The same one twice, and one that nobody claims.
+        for _ in 0..2 {
+            send(&stack, &capture).await;
+        }
+        capture.original_reference = Some("PSP-2".to_owned());
+        send(&stack, &capture).await;
+        assert_eq!(sum(&output.lines().0, "ParkedEvents"), 3.0);
+    };
+    let (answer, ()) = tokio::join!(stack.pay("A", "AMZN"), meanwhile);
+    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+
+    assert_eq!(sum(&output.lines().0, "ParkedEvents"), 1.0);
+}
+
+fn signer() -> Signer {
+    Signer::new(keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY).unwrap()
+}
+
+async fn send(stack: &Stack, event: &Event) {
+    let message = event.message(&signer(), false);
+    let webhook = stack.request(Method::POST, "/webhooks").body(message.body);
+    assert_eq!(Answer::of(webhook).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_webhook_that_anybody_could_post_is_told_apart_from_a_wrong_signature() {
+    let output = Output::default();
+    let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
+    let stack = Stack::with_variables(&[("WEBHOOK_BASIC_AUTH", "adyen:password")]).await;
+    let post = |body: &str| stack.request(Method::POST, "/webhooks").body(body.to_owned());
+    let event = Event::new("AUTHORISATION", keys::MERCHANT_ACCOUNT, "PSP-1", "A");
+    let forged = event.message(&signer(), true).body;
+
+    for unsigned in ["{}", r#"{"notificationItems":[{"NotificationRequestItem":{}}]}"#] {
+        assert_eq!(Answer::of(post(unsigned)).await.code(), "invalid_signature");
+    }
+    let counted = |name: &str| sum(&output.lines().0, name);
+    assert_eq!((counted("UnsignedWebhooks"), counted("WebhookSignatureFailures")), (2.0, 0.0));
+
+    // Adyen's own, where a key or the password is wrong here.
+    let with_password = |password| post(&forged).basic_auth("adyen", Some(password));
+    for signed in [
+        post(&forged),
+        with_password("password"),
+        with_password("another"),
+        post("{}").header("hmacsignature", "x"),
+        post("{}").basic_auth("adyen", Some("another")),
+    ] {
+        assert_eq!(Answer::of(signed).await.code(), "invalid_signature");
+    }
+    assert_eq!((counted("UnsignedWebhooks"), counted("WebhookSignatureFailures")), (2.0, 5.0));
+}
+
 #[tokio::test]
 async fn a_panic_is_one_failed_request_that_is_written_down() {
     let output = Output::default();
@@ -135,8 +219,10 @@ async fn a_panic_is_one_failed_request_that_is_written_down() {
     let (metrics, lines) = output.lines();
     assert_eq!(lines[0]["outcome"], "panic", "{lines:?}");
     assert_eq!(lines[0]["status"], 500, "{lines:?}");
-    let counted = metrics.iter().any(|it| it["ServerErrors"] == json!([1.0]));
-    assert!(counted, "{metrics:?}");
+    // The alarm that stops a deployment asks for this code and the version that has it.
+    let counted = metrics.iter().find(|it| it["ServerErrors"] == json!([1.0]));
+    let counted = counted.unwrap_or_else(|| panic!("{metrics:?}"));
+    assert_eq!((&counted["Code"], &counted["Version"]), (&json!("internal"), &json!("local")));
     assert!(!output.text().contains(flows::GARBAGE));
 }
 

@@ -201,6 +201,12 @@ impl Orders {
             match conflict {
                 None => {
                     observe::attention(reference, change.was.as_ref(), &change.is);
+                    for pointer in pointers.values() {
+                        if let Pointer::Parked(_, count) = pointer {
+                            let count = count.parse().unwrap_or_default();
+                            observe::count(Metric::ClaimedEvents(count));
+                        }
+                    }
                     return Ok((after, value));
                 }
                 Some(_) if Instant::now() >= until => {
