@@ -9,6 +9,7 @@ pub mod charge;
 pub mod config;
 pub mod edge;
 pub mod http_client;
+mod http_event;
 pub mod modify;
 pub mod observe;
 pub mod order;

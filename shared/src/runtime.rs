@@ -9,9 +9,10 @@ use std::{
 
 use futures_util::FutureExt;
 use http::HeaderMap;
-use lambda_http::{Body, Request, Response, service_fn};
+use lambda_http::{Adapter, Body, Request, Response, Service, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::{Serialize, de::IgnoredAny};
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -20,6 +21,7 @@ use tracing_subscriber::{
 
 use crate::{
     config::{Env, StartError},
+    http_event,
     observe::{self, Said},
 };
 
@@ -34,9 +36,15 @@ where
     F: Future<Output = Response<Body>> + Send,
 {
     live(start, async |state| {
-        lambda_http::run(service_fn(|request| {
-            let response = handle(state, request);
-            async { Ok::<_, Infallible>(response.await) }
+        lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+            let answer = http_event::read(event.payload).map(|request| {
+                let handle = service_fn(|request| {
+                    let response = handle(state, request);
+                    async { Ok::<_, Infallible>(response.await) }
+                });
+                Adapter::from(handle).call(LambdaEvent::new(request, event.context))
+            });
+            async { Ok::<_, lambda_runtime::Error>(answer?.await?) }
         }))
         .await
     })
