@@ -68,7 +68,8 @@ pub struct Pipe {
     pub pattern: String,
     /// The path of an event's detail-type in its record.
     pub detail_type: String,
-    /// An event's detail, with paths into its record in angle brackets.
+    /// An event's detail, with paths into its record in angle brackets; the template's
+    /// parameters have their defaults.
     pub detail: String,
 }
 
@@ -80,8 +81,16 @@ pub struct TemplateError(String);
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document {
+    parameters: BTreeMap<String, Parameter>,
     globals: Globals,
     resources: BTreeMap<String, Resource>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Parameter {
+    #[serde(default)]
+    default: Value,
 }
 
 #[derive(Deserialize)]
@@ -159,7 +168,9 @@ impl Template {
                 "AWS::DynamoDB::Table" => {
                     template.tables.insert(id, table(resource.properties));
                 }
-                "AWS::Pipes::Pipe" => template.order_events = pipe(&resource.properties),
+                "AWS::Pipes::Pipe" => {
+                    template.order_events = pipe(&resource.properties, &document.parameters);
+                }
                 "AWS::Serverless::HttpApi" => {
                     template.cors = typed(&id, resource.properties["CorsConfiguration"].clone())?;
                 }
@@ -228,15 +239,20 @@ fn table(properties: Value) -> Table {
     }
 }
 
-fn pipe(properties: &Value) -> Pipe {
+fn pipe(properties: &Value, parameters: &BTreeMap<String, Parameter>) -> Pipe {
     let text = |path: &str| {
         let text = properties.pointer(path).and_then(Value::as_str);
         text.unwrap_or_default().to_owned()
     };
+    let mut detail = text("/TargetParameters/InputTemplate/Sub");
+    for (name, parameter) in parameters {
+        let default = parameter.default.as_str().unwrap_or_default();
+        detail = detail.replace(&format!("${{{name}}}"), default);
+    }
     Pipe {
         pattern: text("/SourceParameters/FilterCriteria/Filters/0/Pattern"),
         detail_type: text("/TargetParameters/EventBridgeEventBusParameters/DetailType"),
-        detail: text("/TargetParameters/InputTemplate"),
+        detail,
     }
 }
 

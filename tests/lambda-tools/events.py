@@ -3,7 +3,8 @@
 
     events.py watch      every event through `cargo lambda watch` and `invoke`
     events.py invoke     every event through `sam local invoke`
-    events.py start-api  the README's payments through `sam local start-api`
+    events.py start-api  the README's payments, and the smoke test of docs/deploying.md, through
+                         `sam local start-api`
     events.py readme     the README's payments as they are written there
 
 Each runs against its own `cargo dev`, so with empty tables. Events run in the
@@ -200,6 +201,7 @@ def watch(tally):
             )
 
         every_event("cargo lambda invoke", tally, invoke)
+        smoke_test("cargo dev", tally, API)
 
 
 def logical_id(function):
@@ -260,9 +262,25 @@ def pay_as_in(title, tool, tally, port):
         tally.run(f"{tool} {re.search('127.0.0.1:3000([^ ]+)', command)[1]}", step)
 
 
+def smoke_test(tool, tally, port):
+    """The smoke test of docs/deploying.md. Webhooks go to `cargo dev`."""
+    section = (ROOT / "docs/deploying.md").read_text().split("## 4. A smoke test\n")[1]
+    command = re.search(r"```sh\nAPI_URL=…\n(.*?)```", section, re.DOTALL)[1]
+    urls = f"API_URL=http://127.0.0.1:{port} WEBHOOK_URL=http://127.0.0.1:{API}/webhooks"
+
+    def step():
+        lines = output("bash", "-c", f"{urls}\n{command}").splitlines()
+        wrong = [line for line in lines if not line.startswith("401 ")]
+        if wrong or not lines:
+            raise Failed(f"expected 401 of every route, got {wrong}")
+
+    tally.run(f"{tool} smoke test", step)
+
+
 def as_in_readme(tally):
     with cargo_dev():
         pay_as_in_readme("README", tally, API)
+        smoke_test("README", tally, API)
 
 
 def start_api(tally):
@@ -271,6 +289,7 @@ def start_api(tally):
     with cargo_dev(), running("sam-local-start-api", serving, [port]):
         # Adyen's webhook goes to `cargo dev`, which shares the tables.
         pay_as_in_readme("sam local start-api", tally, port)
+        smoke_test("sam local start-api", tally, port)
 
 
 def main(modes):

@@ -58,19 +58,25 @@ def resource(value):
     return f"{value} (unexpected)"
 
 
-def allowed(role):
-    """The role's (action, resource) pairs."""
+def allowed(name, resources):
+    """The (action, resource) pairs of the role of that name."""
+    role = resources[name]["Properties"]
     pairs = set()
-    for policy in role.get("Policies", []):
+    attached = [
+        about["Properties"]
+        for about in resources.values()
+        if about["Type"] == "AWS::IAM::ManagedPolicy" and {"Ref": name} in about["Properties"]["Roles"]
+    ]
+    for policy in role.get("Policies", []) + attached:
         for statement in listed(policy["PolicyDocument"]["Statement"]):
             if statement["Effect"] != "Allow" or statement.keys() - {"Effect", "Action", "Resource"}:
                 pairs.add((f"{statement} (unexpected)", ""))
             for action in listed(statement["Action"]):
                 for about in listed(statement["Resource"]):
                     pairs.add((action, resource(about)))
-    for name in role.get("ManagedPolicyArns", []):
-        if name not in (LOGS, TRACES):
-            pairs.add((f"{name} (unexpected)", ""))
+    for arn in role.get("ManagedPolicyArns", []):
+        if arn not in (LOGS, TRACES):
+            pairs.add((f"{arn} (unexpected)", ""))
     return pairs
 
 
@@ -100,7 +106,7 @@ def main(actions):
     for logical_id in functions:
         function = resources[logical_id]["Properties"]
         role = function["Role"]["Fn::GetAtt"][0]
-        has = allowed(resources[role]["Properties"])
+        has = allowed(role, resources)
         needs = needed(function, performed[folder(logical_id)])
         wrong = [f"needs {action} on {about} and may not" for action, about in sorted(needs - has)]
         wrong += [f"may {action} on {about} and never does" for action, about in sorted(has - needs)]

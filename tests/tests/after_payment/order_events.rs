@@ -148,6 +148,7 @@ async fn an_event_has_the_fields_of_its_schema() {
     assert_eq!(
         *detail,
         json!({
+            "environment": "test",
             "reference": "ORDER-1",
             "status": "authorised",
             "previousStatus": "pending",

@@ -1,18 +1,36 @@
-//! docs/going-live.md: every alarm, and every reason for a person to look at an order.
+//! docs/going-live.md: every alarm, and every reason for a person to look at an order;
+//! docs/deploying.md: the smoke test.
 
+use std::collections::BTreeSet;
+
+use local::template::Template;
 use tests::files::{text, yaml};
 
 use crate::openapi::attention;
 
 #[test]
-fn every_alarm_has_a_heading() {
+fn every_alarm_has_a_heading_and_no_other() {
+    let template = yaml("template.yaml");
+    let resources = template["Resources"].as_object().unwrap().iter();
+    let alarms = resources.filter(|(_, it)| it["Type"] == "AWS::CloudWatch::Alarm");
+    let alarms: BTreeSet<&str> = alarms.map(|(name, _)| name.as_str()).collect();
     let document = text("docs/going-live.md");
-    for (name, resource) in yaml("template.yaml")["Resources"].as_object().unwrap() {
-        if resource["Type"] == "AWS::CloudWatch::Alarm" {
-            let heading = format!("\n### {name}\n");
-            assert!(document.contains(&heading), "{name} is not explained");
-        }
-    }
+    let headings = document.lines().filter_map(|line| line.strip_prefix("### "));
+    assert_eq!(headings.filter(|it| it.ends_with("Alarm")).collect::<BTreeSet<_>>(), alarms);
+}
+
+#[test]
+fn the_smoke_test_asks_every_route() {
+    let document = text("docs/deploying.md");
+    let (_, rest) = document.split_once("done <<'ROUTES'\n").unwrap();
+    let (routes, _) = rest.split_once("\nROUTES").unwrap();
+    let asked: BTreeSet<String> = routes.lines().map(str::to_owned).collect();
+    let functions = Template::read().unwrap().functions;
+    let routes = functions.values().flat_map(|function| &function.routes);
+    let smoke =
+        |part: &str| if part.starts_with('{') { "SMOKE".to_owned() } else { part.to_owned() };
+    let path = |path: &str| path.split('/').map(smoke).collect::<Vec<_>>().join("/");
+    assert_eq!(asked, routes.map(|(method, it)| format!("{method} {}", path(it))).collect());
 }
 
 #[test]
