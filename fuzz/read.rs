@@ -38,7 +38,7 @@ fn standard(mut item: NotificationRequestItem) {
     let fields = item.signed_content().matches(':').count() - colons;
     assert_eq!(item.is_ambiguous(), fields != 7);
 
-    let Some(event) = Event::from_item(&item) else {
+    let Some(event) = Event::from_item(&item, Timestamp::UNIX_EPOCH) else {
         return;
     };
     assert_eq!(again(&event), event);
@@ -54,7 +54,8 @@ fn standard(mut item: NotificationRequestItem) {
 }
 
 fn token(notification: &TokenNotification) {
-    let Some((key, event)) = TokenEvent::from_notification(notification) else {
+    let event = TokenEvent::from_notification(notification, Timestamp::UNIX_EPOCH);
+    let Some((key, event)) = event else {
         return;
     };
     let mut token = Token::new(key, Timestamp::UNIX_EPOCH);

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use crate::{
     adyen::{
         client::{CallError, Client},
-        notification::{EventCode, date},
+        date,
+        notification::EventCode,
         payments::PaymentResponse,
         recurring::RecurringDetail,
         shopper::ShopperReference,
@@ -111,11 +112,12 @@ fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Tok
     let mut token = Token::new(key, asked_at);
     // As its webhook will tell, should it come after all.
     token.record(TokenEvent {
-        created_at: detail.creation_date.as_deref().and_then(date).unwrap_or(asked_at),
+        created_at: detail.creation_date.as_deref().and_then(date::read),
         kind: TokenEventType::Created,
         event_id: detail.first_psp_reference.clone().unwrap_or_default(),
         payment_method: variant.or(detail.variant.as_ref()).cloned(),
         reference: None,
+        received_at: Some(asked_at),
     });
     token
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     adyen::{
-        notification::date,
+        date,
         payments::PaymentRequest,
         shopper::ShopperReference,
         token_notification::{TokenEventType, TokenNotification},
@@ -59,12 +59,14 @@ pub struct Token {
 }
 
 /// Something that happened to a token. Known by its type and what caused it; of two reports
-/// of the same the later is kept, which is what the field order and `Ord` are for.
+/// of the same the later is kept, which is what the field order and `Ord` are for, with the
+/// time at which the first came.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenEvent {
-    /// When it happened, as Adyen says.
-    pub created_at: Timestamp,
+    /// When it happened, as Adyen says; none where that could not be read.
+    #[serde(with = "date::stored")]
+    pub created_at: Option<Timestamp>,
     /// What happened.
     #[serde(rename = "type")]
     pub kind: TokenEventType,
@@ -77,6 +79,9 @@ pub struct TokenEvent {
     /// The order of that payment, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
+    /// When it was received first; earlier versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
 }
 
 /// Whether a token can be charged.
@@ -94,8 +99,10 @@ impl TokenEvent {
     const LONGEST: usize = 256;
 
     /// Reads an event and the token that it is about, unless it lacks what identifies them.
-    /// A date that cannot be read counts as the earliest.
-    pub fn from_notification(notification: &TokenNotification) -> Option<(TokenKey, Self)> {
+    pub fn from_notification(
+        notification: &TokenNotification,
+        received_at: Timestamp,
+    ) -> Option<(TokenKey, Self)> {
         let data = notification.data.as_ref()?;
         let key = TokenKey {
             shopper_reference: data.shopper_reference.clone()?.try_into().ok()?,
@@ -103,11 +110,7 @@ impl TokenEvent {
         };
         let kept = |text: &Option<String>| text.clone().filter(|text| text.len() <= Self::LONGEST);
         let event = Self {
-            created_at: notification
-                .created_at
-                .as_deref()
-                .and_then(date)
-                .unwrap_or(Timestamp::UNIX_EPOCH),
+            created_at: notification.created_at.as_deref().and_then(date::read),
             kind: notification
                 .kind
                 .clone()
@@ -115,6 +118,7 @@ impl TokenEvent {
             event_id: kept(&notification.event_id).filter(|id| !id.is_empty())?,
             payment_method: kept(&data.kind),
             reference: None,
+            received_at: Some(received_at),
         };
         Some((key, event))
     }
@@ -125,12 +129,18 @@ impl TokenEvent {
     pub fn disabled(cause: &str, reference: Option<Reference>, now: Timestamp) -> Self {
         let into_second = SignedDuration::from_nanos(now.subsec_nanosecond().into());
         Self {
-            created_at: now - into_second,
+            created_at: Some(now - into_second),
             kind: TokenEventType::Disabled,
             event_id: cause.to_owned(),
             payment_method: None,
             reference,
+            received_at: Some(now),
         }
+    }
+
+    /// When it happened, as far as its date can be believed.
+    pub fn date(&self) -> Timestamp {
+        date::happened(self.created_at, self.received_at)
     }
 
     /// Whether what caused it was a payment of the shopper.
@@ -163,13 +173,16 @@ impl Token {
         if let Some(at) = self.events.iter().position(|known| known.is_same(&event)) {
             let known = self.events.remove(at);
             let reference = known.reference.clone().or(event.reference.clone());
-            event = TokenEvent { reference, ..known.max(event) };
+            let received_at = known.received_at.min(event.received_at);
+            event = TokenEvent { reference, received_at, ..known.max(event) };
         }
-        let at = self.events.partition_point(|known| *known < event);
+        let earlier = |known: &TokenEvent| (known.date(), known) < (event.date(), &event);
+        let at = self.events.partition_point(earlier);
         self.events.insert(at, event);
-        let passing = |event: &TokenEvent| !event.lasts();
-        if self.events.iter().filter(|event| passing(event)).count() > Self::PASSING_EVENTS
-            && let Some(earliest) = self.events.iter().position(passing)
+        // By what Adyen wrote, which no later report makes earlier.
+        let passing = || self.events.iter().enumerate().filter(|(_, event)| !event.lasts());
+        if passing().count() > Self::PASSING_EVENTS
+            && let Some((earliest, _)) = passing().min_by_key(|(_, event)| *event)
         {
             self.events.remove(earliest);
         }
@@ -205,20 +218,20 @@ impl Token {
 
     fn ended_at(&self) -> Option<Timestamp> {
         let disabled = |event: &&TokenEvent| event.kind == TokenEventType::Disabled;
-        self.events.iter().find(disabled).map(|event| event.created_at)
+        self.events.iter().find(disabled).map(TokenEvent::date)
     }
 
     /// When it was created, or else first heard of.
     pub fn created_at(&self) -> Timestamp {
         let created = |event: &&TokenEvent| event.kind == TokenEventType::Created;
         let told = self.events.iter().find(created).or(self.events.first());
-        told.map_or(self.updated_at, |event| event.created_at)
+        told.map_or(self.updated_at, TokenEvent::date)
     }
 
     /// When Adyen last told of it as one that exists.
     pub fn last_seen_at(&self) -> Option<Timestamp> {
         let exists = |event: &&TokenEvent| event.kind != TokenEventType::Disabled;
-        self.events.iter().rfind(exists).map(|event| event.created_at)
+        self.events.iter().rfind(exists).map(TokenEvent::date)
     }
 
     /// The payment method's name, as Adyen said last.

@@ -1,5 +1,6 @@
 //! The standard notification: what became of payments.
 
+use jiff::Timestamp;
 use shared::{
     adyen::notification::{EventCode, Notification, NotificationRequestItem},
     observe::{self, Metric},
@@ -120,7 +121,7 @@ fn event(state: &State, live: bool, item: &NotificationRequestItem) -> Result<Ev
     if item.is_ambiguous() {
         return Err("its signature fits other events too");
     }
-    let mut event = Event::from_item(item).ok_or("without what identifies it")?;
+    let mut event = Event::from_item(item, Timestamp::now()).ok_or("without what identifies it")?;
     if !concerns_a_payment(item, &event) {
         return Err("about no payment");
     }

@@ -68,7 +68,8 @@ fn event(
     if merchant_account != Some(state.merchant_account.as_str()) {
         return Err("another merchant account's");
     }
-    TokenEvent::from_notification(notification).ok_or("without what identifies it")
+    let event = TokenEvent::from_notification(notification, Timestamp::now());
+    event.ok_or("without what identifies it")
 }
 
 async fn store(state: &State, key: &TokenKey, mut event: TokenEvent) -> Result<(), Problem> {

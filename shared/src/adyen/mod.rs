@@ -3,6 +3,7 @@
 //! What Adyen sends may carry fields that are not in these models; they are ignored.
 
 pub mod client;
+pub mod date;
 pub mod hmac;
 mod lenient;
 pub mod notification;

@@ -3,7 +3,6 @@
 //! Lenient by design: fields may be absent, null or new, and one that is not signed counts as
 //! absent where it is of another type than Adyen documents.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Map, Value, value::RawValue};
 
@@ -166,15 +165,6 @@ impl<'de> Deserialize<'de> for Success {
 fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     let written: Option<Success> = lenient(deserializer)?;
     Ok(written.and_then(|written| written.0.to_ascii_lowercase().parse().ok()))
-}
-
-/// When something happened, as Adyen writes it: ISO 8601. Without an offset it is in UTC.
-pub fn date(text: &str) -> Option<Timestamp> {
-    let in_utc = || {
-        let date: DateTime = text.parse().ok()?;
-        TimeZone::UTC.to_timestamp(date).ok()
-    };
-    text.parse().ok().or_else(in_utc)
 }
 
 /// A value that counts as absent where it is of another type.

@@ -5,11 +5,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Attempt, AttemptState, Attention, Derived, Event, ModificationState, NextStep, Operation,
-    Order, Outcome, Rejection, Status,
+    Attempt, AttemptState, Attention, Derived, Event, EventAmount, ModificationState, NextStep,
+    Operation, Order, Outcome, Rejection, Status,
 };
 use crate::{
-    adyen::payments::{Asked, ResultCode},
+    adyen::{
+        notification::EventCode,
+        payments::{Asked, ResultCode},
+    },
     amount::Amount,
     reference::Reference,
 };
@@ -148,7 +151,7 @@ pub struct OrderAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     modifications: Option<Vec<ModificationAnswer<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<&'a [Event]>,
+    events: Option<Vec<EventAnswer<'a>>>,
 }
 
 /// A sum, which may be zero.
@@ -188,6 +191,26 @@ struct AttemptAnswer<'a> {
     refusal_reason_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'a str>,
+}
+
+/// A webhook, and when it came.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventAnswer<'a> {
+    event_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_at: Option<Timestamp>,
+    event_code: &'a EventCode,
+    psp_reference: &'a str,
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<&'a EventAmount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modification_action: Option<&'a str>,
 }
 
 impl<'a> OrderAnswer<'a> {
@@ -242,7 +265,31 @@ impl<'a> OrderAnswer<'a> {
             refundable_amount: merchant.then(|| money(open.1)),
             attempts: merchant.then_some(attempts),
             modifications: merchant.then(|| modifications.collect()),
-            events: merchant.then_some(&order.events),
+            events: merchant.then(|| EventAnswer::all(&order.events)),
+        }
+    }
+}
+
+impl<'a> EventAnswer<'a> {
+    /// All of an order's, by when they happened, then by when they came.
+    fn all(events: &'a [Event]) -> Vec<Self> {
+        let mut events: Vec<Self> = events.iter().map(Self::new).collect();
+        // What is equal stays in the sequence of the facts.
+        events.sort_by_key(|event| (event.event_date, event.received_at));
+        events
+    }
+
+    fn new(event: &'a Event) -> Self {
+        Self {
+            event_date: event.date(),
+            received_at: event.received_at,
+            event_code: &event.event_code,
+            psp_reference: &event.psp_reference,
+            success: event.success,
+            original_reference: event.original_reference.as_deref(),
+            amount: event.amount.as_ref(),
+            reason: event.reason.as_deref(),
+            modification_action: event.modification_action.as_deref(),
         }
     }
 }

@@ -3,15 +3,20 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::adyen::notification::{EventCode, NotificationRequestItem, date};
+use crate::adyen::{
+    date,
+    notification::{EventCode, NotificationRequestItem},
+};
 
 /// A webhook as a fact. Known by its code, its reference and its success; of two reports of
-/// the same the later is kept, which is what the field order and `Ord` are for.
+/// the same the later is kept, which is what the field order and `Ord` are for, with the time
+/// at which the first came.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
-    /// When it happened, as Adyen says.
-    pub event_date: Timestamp,
+    /// When it happened, as Adyen says; none where that could not be read.
+    #[serde(with = "date::stored")]
+    pub event_date: Option<Timestamp>,
     /// What happened.
     pub event_code: EventCode,
     /// The event's own reference; for AUTHORISATION and EXPIRE the payment's.
@@ -30,6 +35,9 @@ pub struct Event {
     /// For CANCEL_OR_REFUND: `cancel` or `refund`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modification_action: Option<String>,
+    /// When it was received first; earlier versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub received_at: Option<Timestamp>,
 }
 
 /// An amount as events carry it: zero and any currency are possible.
@@ -42,12 +50,12 @@ pub struct EventAmount {
 }
 
 impl Event {
-    /// Reads an event from an item, unless it lacks what identifies it. A date that cannot
-    /// be read counts as the earliest, an amount as none.
-    pub fn from_item(item: &NotificationRequestItem) -> Option<Self> {
+    /// Reads an event from an item, unless it lacks what identifies it. An amount that cannot
+    /// be read counts as none.
+    pub fn from_item(item: &NotificationRequestItem, received_at: Timestamp) -> Option<Self> {
         let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         Some(Self {
-            event_date: item.event_date.as_deref().and_then(date).unwrap_or(Timestamp::UNIX_EPOCH),
+            event_date: item.event_date.as_deref().and_then(date::read),
             event_code: item.event_code.clone()?,
             psp_reference: text(&item.psp_reference)?,
             success: item.success.as_ref()?.is_true(),
@@ -60,7 +68,19 @@ impl Event {
             }),
             reason: text(&item.reason).filter(|reason| reason != "null"),
             modification_action: item.additional("modification.action").map(str::to_owned),
+            received_at: Some(received_at),
         })
+    }
+
+    /// When it happened, as far as its date can be believed.
+    pub fn date(&self) -> Timestamp {
+        date::happened(self.event_date, self.received_at)
+    }
+
+    /// The one of two reports of the same event that counts.
+    pub(super) fn merged(self, other: Self) -> Self {
+        let received_at = self.received_at.min(other.received_at);
+        Self { received_at, ..self.max(other) }
     }
 
     /// What identifies an event.

@@ -151,8 +151,8 @@ fn ledger(
 
     let captured = captures.iter().map(|event| value(event)).sum_saturating();
     let refunded = refunds.iter().map(|event| value(event)).sum_saturating();
-    let cancelled = cancellations.iter().map(|event| event.event_date).max();
-    let expired = succeeded(EventCode::Expire).map(|event| event.event_date).max();
+    let cancelled = cancellations.iter().map(|event| event.date()).max();
+    let expired = succeeded(EventCode::Expire).map(|event| event.date()).max();
     let ended = match (cancelled, expired) {
         (Some(cancelled), Some(expired)) if expired > cancelled => Some((expired, Status::Expired)),
         (Some(cancelled), _) => Some((cancelled, Status::Cancelled)),
@@ -184,7 +184,7 @@ fn ledger(
     Ledger {
         psp_reference: psp_reference.to_owned(),
         attempt: None,
-        at: report.map_or(Timestamp::UNIX_EPOCH, |event| event.event_date),
+        at: report.map_or(Timestamp::UNIX_EPOCH, |event| event.date()),
         authorised,
         confirmed: authorised.is_some(),
         has_capture: !captures.is_empty(),
@@ -228,7 +228,7 @@ fn undo(standing: &mut Vec<&Event>, reported: &[&Event], undoing: &[&Event]) -> 
         undoing.iter().partition(|event| known.contains(event.psp_reference.as_str()));
     for event in named {
         standing.retain(|done| {
-            let recaptured = done.event_date > event.event_date
+            let recaptured = done.date() > event.date()
                 && done
                     .reason
                     .as_deref()
@@ -242,7 +242,7 @@ fn undo(standing: &mut Vec<&Event>, reported: &[&Event], undoing: &[&Event]) -> 
             .iter()
             .enumerate()
             .filter(|(_, done)| done.amount == event.amount)
-            .max_by_key(|(_, done)| (done.event_date <= event.event_date, **done))
+            .max_by_key(|(_, done)| (done.date() <= event.date(), **done))
             .map(|(at, _)| at);
         match newest {
             Some(at) => {

@@ -140,31 +140,19 @@ impl Order {
             && (event.introduces_payment() || self.psp_references().contains(event.payment()))
     }
 
-    /// Records an event that was received just now, and says whether it is news. That an offer
-    /// closed ends what was open then: without a date that can be read, when that was received
-    /// first.
-    pub fn receive(&mut self, event: &Event, now: Timestamp) -> bool {
-        let mut event = event.clone();
-        let news = self.position(&event).is_err();
-        if news
-            && event.event_code == EventCode::OfferClosed
-            && event.event_date == Timestamp::UNIX_EPOCH
-        {
-            event.event_date = now;
-        }
-        self.record(event);
-        news
-    }
-
-    /// Records an event. One that is known already changes nothing, unless it is a later
-    /// report of the same.
-    pub fn record(&mut self, event: Event) {
+    /// Records an event, and returns whether it is new. One that is known already changes
+    /// nothing, unless it is a later report of the same or was received earlier.
+    pub fn record(&mut self, event: Event) -> bool {
         match self.position(&event) {
-            Ok(at) if self.events[at] < event => self.events[at] = event,
-            Ok(_) => {}
+            Ok(at) => {
+                let known = self.events.remove(at);
+                self.events.insert(at, known.merged(event));
+                false
+            }
             Err(at) => {
                 self.events.insert(at, event);
                 self.limit_inert_events();
+                true
             }
         }
     }

@@ -216,7 +216,7 @@ impl Modification {
         event.payment() == self.payment
             && (!self.operation.has_amount() || amount == Some(self.value))
             // Adyen dates events to the second.
-            && event.event_date.as_second() >= self.requested_at.as_second()
+            && event.date().as_second() >= self.requested_at.as_second()
     }
 }
 

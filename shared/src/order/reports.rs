@@ -14,7 +14,7 @@ impl<'a> Reports<'a> {
         for event in events {
             let report =
                 reports.entry((&event.event_code, event.psp_reference.as_str())).or_insert(event);
-            if (event.event_date, event.success) > (report.event_date, report.success) {
+            if (event.date(), event.success) > (report.date(), report.success) {
                 *report = event;
             }
         }
@@ -42,7 +42,7 @@ impl<'a> Reports<'a> {
     pub(super) fn with_code(&self, code: EventCode) -> Vec<&'a Event> {
         let mut events: Vec<_> =
             self.0.values().copied().filter(|event| event.event_code == code).collect();
-        events.sort();
+        events.sort_by_key(|event| (event.date(), *event));
         events
     }
 

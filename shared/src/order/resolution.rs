@@ -102,7 +102,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
             .with_code(EventCode::Authorisation)
             .into_iter()
             .filter(|event| !named.contains(event.psp_reference.as_str()))
-            .max_by_key(|event| (event.success, event.event_date, &event.psp_reference))
+            .max_by_key(|event| (event.success, event.date(), &event.psp_reference))
             .map(|event| event.psp_reference.clone());
     }
 
@@ -134,7 +134,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         let open = |at: &usize| {
             let attempt = &order.attempts[*at];
             resolutions[*at].state.unresolved()
-                && attempt.started_at.as_second() <= offer.event_date.as_second()
+                && attempt.started_at.as_second() <= offer.date().as_second()
                 && !attempt.closed_before.contains(&offer.psp_reference)
         };
         let ended =

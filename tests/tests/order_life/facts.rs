@@ -119,7 +119,7 @@ impl Returned for Attempt {
 /// A webhook of success about EUR 10.00 in second 1000, long after the attempts began.
 fn event(event_code: &str, psp_reference: &str) -> Event {
     Event {
-        event_date: at(1000),
+        event_date: Some(at(1000)),
         event_code: event_code.to_owned().into(),
         psp_reference: psp_reference.to_owned(),
         success: true,
@@ -127,6 +127,7 @@ fn event(event_code: &str, psp_reference: &str) -> Event {
         amount: Some(EventAmount { currency: "EUR".to_owned(), value: PRICE }),
         reason: None,
         modification_action: None,
+        received_at: Some(at(1000)),
     }
 }
 
@@ -179,7 +180,7 @@ impl Says for Event {
     }
 
     fn at(self, second: i64) -> Self {
-        Self { event_date: at(second), ..self }
+        Self { event_date: Some(at(second)), received_at: Some(at(second)), ..self }
     }
 
     fn eur(self, value: i64) -> Self {

@@ -162,7 +162,7 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
     let payment = world.paid("full", "AMZN").await;
     let mut full = world.order("full").await;
     let event = |number: usize, reason: String| Event {
-        event_date: Timestamp::UNIX_EPOCH,
+        event_date: None,
         event_code: EventCode::RefundFailed,
         psp_reference: format!("FAILED{number:010}"),
         success: true,
@@ -170,6 +170,7 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
         amount: Some(EventAmount { currency: "EUR".to_owned(), value: 1 }),
         reason: Some(reason),
         modification_action: None,
+        received_at: None,
     };
     full.events = (0..195).map(|number| event(number, "ü".repeat(900))).collect();
     let told = full.clone();

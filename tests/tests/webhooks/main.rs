@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bodies;
+mod dates;
 mod failures;
 mod finding;
 mod flood;

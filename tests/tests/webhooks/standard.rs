@@ -254,28 +254,6 @@ async fn an_amount_that_cannot_be_read_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_date_without_an_offset_is_in_utc() {
-    let world = World::new().await;
-    let payment = world.paid("dates", "AMZN").await;
-    for (number, written, read) in [
-        (1, "2026-11-25T10:14:08+01:00", "2026-11-25T09:14:08Z"),
-        (2, "2026-11-25T10:14:08Z", "2026-11-25T10:14:08Z"),
-        (3, "2026-11-25T10:14:08", "2026-11-25T10:14:08Z"),
-        (4, "2026-11-25 13:00:00", "2026-11-25T13:00:00Z"),
-        (5, "2026-11-25 13:00:00+01:00", "2026-11-25T12:00:00Z"),
-        (6, "yesterday", "1970-01-01T00:00:00Z"),
-    ] {
-        let psp_reference = format!("REFUND{number:010}");
-        let refund = modification("REFUND", &psp_reference, &payment, "dates");
-        world.tell(&with(refund, json!({"eventDate": written}))).await;
-        let order = world.order("dates").await;
-        let known = |event: &&Event| event.psp_reference == psp_reference;
-        let event = order.events.iter().find(known).unwrap();
-        assert_eq!(event.event_date.to_string(), read, "{written}");
-    }
-}
-
-#[tokio::test]
 async fn an_offer_closed_at_no_known_time_ends_what_was_open_when_it_came() {
     let world = World::new().await;
     for (reference, date) in [("none", Value::Null), ("odd", json!("25.11.2026"))] {

@@ -153,5 +153,5 @@ async fn names_are_taken_at_their_full_length() {
         .await;
     let token = world.token(&shopper, &id).await.unwrap();
     assert_eq!(token.payment_method(), Some("visa:amazonpay ü"));
-    assert_eq!(token.events[0].created_at, jiff::Timestamp::UNIX_EPOCH);
+    assert_eq!(token.events[0].created_at, None);
 }

@@ -184,7 +184,9 @@ impl Orders {
             };
             for pointer in pointers.values() {
                 if let Pointer::Parked(events, _) = pointer {
-                    events.iter().for_each(|event| order.record(event.clone()));
+                    for event in events {
+                        order.record(event.clone());
+                    }
                 }
             }
             observe::order(order);
@@ -241,12 +243,11 @@ impl Orders {
         event: &Event,
         reference: Option<&Reference>,
     ) -> Result<Option<Order>, StoreError> {
-        let now = Timestamp::now();
         if let Some(reference) = reference {
             let (order, claimed) = self
                 .change(reference, Start::Read, |order| {
                     let claimed = order.as_mut().filter(|order| order.claims(event));
-                    Ok::<_, StoreError>(claimed.map(|order| order.receive(event, now)))
+                    Ok::<_, StoreError>(claimed.map(|order| order.record(event.clone())))
                 })
                 .await?;
             if let Some(news) = claimed {
@@ -262,7 +263,7 @@ impl Orders {
         let (order, news) = self
             .change(&owner, Start::Read, |order| {
                 let order = order.as_mut();
-                Ok::<_, StoreError>(order.map(|order| order.receive(event, now)))
+                Ok::<_, StoreError>(order.map(|order| order.record(event.clone())))
             })
             .await?;
         observe::heard(news.unwrap_or(true));

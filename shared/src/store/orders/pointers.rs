@@ -51,9 +51,11 @@ impl Orders {
 
     /// Keeps an event with its payment's pointer, unless that leads to an order.
     pub(super) async fn park(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
-        // Named by all that identifies it and its date: what comes twice is kept once.
+        // Named by all that identifies it and its date: what comes twice is kept once, as it
+        // came first.
         let (code, psp_reference, success) = event.key();
-        let name = format!("event:{code}:{psp_reference}:{success}:{}", event.event_date);
+        let date = event.event_date.unwrap_or(Timestamp::UNIX_EPOCH);
+        let name = format!("event:{code}:{psp_reference}:{success}:{date}");
         // No order may claim what is only a test, so it is not kept with a real payment.
         let payment = test_reference(event).unwrap_or(event.payment());
         let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
@@ -62,7 +64,7 @@ impl Orders {
             .update_item()
             .table_name(&self.table)
             .key("reference", text_value(&pointer_key(payment)))
-            .update_expression("SET #event = :event, expiresAt = :expiresAt ADD parked :one")
+            .update_expression("SET #event = if_not_exists(#event, :event), expiresAt = :expiresAt ADD parked :one")
             .condition_expression("attribute_not_exists(#order)")
             .expression_attribute_names("#event", name)
             .expression_attribute_names("#order", "order")

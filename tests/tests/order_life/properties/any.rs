@@ -89,8 +89,16 @@ fn event() -> impl Strategy<Value = Event> {
     let recaptured = any::<bool>();
     let speaks_of = (code, select(&PAYMENTS[..]), select(&MODIFICATIONS[..]));
     let success = prop::bool::weighted(0.75);
-    (speaks_of, success, 0..500i64, amount, action, recaptured).prop_map(
-        |((code, payment, own), success, second, (currency, value), action, recaptured)| {
+    let dates = (0..500i64, 0..500i64);
+    (speaks_of, success, dates, amount, action, recaptured).prop_map(
+        |(
+            (code, payment, own),
+            success,
+            (second, received),
+            (currency, value),
+            action,
+            recaptured,
+        )| {
             let of_payment = match code {
                 "AUTHORISATION" | "EXPIRE" => true,
                 // Of an attempt, or of the offer.
@@ -102,7 +110,7 @@ fn event() -> impl Strategy<Value = Event> {
                 false => (own, Some(payment)),
             };
             Event {
-                event_date: at(second),
+                event_date: (second % 10 > 0).then(|| at(second)),
                 event_code: code.to_owned().into(),
                 psp_reference: named.to_owned(),
                 success,
@@ -110,6 +118,7 @@ fn event() -> impl Strategy<Value = Event> {
                 amount: Some(EventAmount { currency: currency.to_owned(), value }),
                 reason: (recaptured && code == "CAPTURE").then(|| "Auto-recaptured".to_owned()),
                 modification_action: action.map(str::to_owned),
+                received_at: Some(at(received)),
             }
         },
     )
@@ -159,9 +168,10 @@ fn absurd_event() -> impl Strategy<Value = Event> {
     let code = prop_oneof![4 => select(&CODES[..]).prop_map(str::to_owned), 1 => text()];
     let amount = option::of((prop_oneof![3 => Just("EUR".to_owned()), 1 => text()], amount()));
     let texts = (option::of(text()), option::of(text()), option::of(text()));
-    (code, text(), any::<bool>(), moment(), amount, texts).prop_map(
-        |(code, named, success, date, amount, (original, reason, action))| Event {
-            event_date: date,
+    let dates = (option::of(dated()), option::of(moment()));
+    (code, text(), any::<bool>(), dates, amount, texts).prop_map(
+        |(code, named, success, (dated, received), amount, (original, reason, action))| Event {
+            event_date: dated,
             event_code: code.into(),
             psp_reference: named,
             success,
@@ -169,6 +179,7 @@ fn absurd_event() -> impl Strategy<Value = Event> {
             amount: amount.map(|(currency, value)| EventAmount { currency, value }),
             reason,
             modification_action: action,
+            received_at: received,
         },
     )
 }
@@ -246,6 +257,11 @@ fn amount() -> impl Strategy<Value = i64> {
         select(vec![i64::MIN, i64::MIN + 1, -1, 0, 1, 1000, i64::MAX - 1, i64::MAX]),
         any::<i64>(),
     ]
+}
+
+/// A date that can be read: 1970 cannot.
+fn dated() -> impl Strategy<Value = Timestamp> {
+    moment().prop_filter("no date", |date| *date != Timestamp::UNIX_EPOCH)
 }
 
 fn moment() -> impl Strategy<Value = Timestamp> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use shared::order::{Attempt, Capture, Event, Order, Outcome};
 
 use crate::facts::PRICE;
@@ -85,7 +86,7 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
     );
     let cancels =
         [worked("CANCELLATION"), worked("TECHNICAL_CANCEL"), reversals("cancel")].concat();
-    let last = |events: Vec<&Event>| events.iter().map(|event| event.event_date).max();
+    let last = |events: Vec<&Event>| events.iter().map(|event| when(event)).max();
     let ended = match (last(cancels), last(worked("EXPIRE"))) {
         (None, None) => None,
         (cancelled, expired) => Some(if expired > cancelled { "expired" } else { "cancelled" }),
@@ -110,7 +111,7 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
 fn reports(order: &Order) -> Vec<&Event> {
     let beats = |other: &Event, event: &Event| {
         (&other.event_code, &other.psp_reference) == (&event.event_code, &event.psp_reference)
-            && (other.event_date, other.success) > (event.event_date, event.success)
+            && (when(other), other.success) > (when(event), event.success)
     };
     let counts = |event: &&Event| !order.events.iter().any(|other| beats(other, event));
     order.events.iter().filter(counts).collect()
@@ -126,7 +127,7 @@ fn standing<'a>(
     for failure in failures.iter().filter(known) {
         worked.retain(|it| {
             it.psp_reference != failure.psp_reference
-                || (it.reason.is_some() && it.event_date > failure.event_date)
+                || (it.reason.is_some() && when(it) > when(failure))
         });
     }
     for failure in failures.iter().filter(|failure| !known(failure)) {
@@ -135,6 +136,11 @@ fn standing<'a>(
         }
     }
     worked
+}
+
+/// None is dated far ahead here.
+fn when(event: &Event) -> Timestamp {
+    event.event_date.or(event.received_at).unwrap()
 }
 
 fn euro(event: &Event) -> i64 {
@@ -155,7 +161,7 @@ fn open(order: &Order) -> Vec<&'static str> {
     if let [only] = nameless[..] {
         let mut others = verdicts.clone();
         others.retain(|event| !named.contains(&Some(&event.psp_reference)));
-        others.sort_by_key(|event| (event.success, event.event_date));
+        others.sort_by_key(|event| (event.success, when(event)));
         named[only] = others.last().map(|event| event.psp_reference.as_str());
     }
 
@@ -175,13 +181,11 @@ fn open(order: &Order) -> Vec<&'static str> {
 
     let mut offers: Vec<&Event> = reports;
     offers.retain(|event| event.event_code.as_str() == "OFFER_CLOSED" && event.success);
-    offers.sort_by_key(|event| event.event_date);
+    offers.sort_by_key(|event| when(event));
     for offer in offers {
         let began = |at: usize| order.attempts[at].started_at;
         let meant = named.iter().position(|named| *named == Some(offer.payment())).or_else(|| {
-            (0..open.len())
-                .rev()
-                .find(|at| open[*at] == "pending" && began(*at) <= offer.event_date)
+            (0..open.len()).rev().find(|at| open[*at] == "pending" && began(*at) <= when(offer))
         });
         if let Some(at) = meant.filter(|at| open[*at] == "pending") {
             open[at] = "expired";
