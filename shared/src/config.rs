@@ -10,6 +10,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use futures_util::future::join_all;
+use jiff::SignedDuration;
 use tracing::level_filters::LevelFilter;
 use url::{Host, Url};
 
@@ -331,6 +332,17 @@ pub fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
 /// None.
 pub fn text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
+}
+
+/// A number of whole days, up to a year.
+///
+/// # Errors
+/// Where it is not one.
+pub fn days(text: &str) -> Result<SignedDuration, &'static str> {
+    match text.parse::<u16>() {
+        Ok(days @ 1..=365) => Ok(SignedDuration::from_hours(24 * i64::from(days))),
+        _ => Err("expected a number of days from 1 to 365"),
+    }
 }
 
 /// Texts separated by commas.

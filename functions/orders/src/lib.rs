@@ -8,9 +8,9 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
     adyen::client::Client,
     auth::{Caller, TokenKeys},
-    config::{Env, Settings, StartError, text},
+    config::{Env, Settings, StartError, days, text},
     edge,
-    order::{Operation, OrderAnswer},
+    order::{DecidedWithin, Operation, OrderAnswer},
     problem::{Code, Problem},
     reference::Reference,
     store::Orders,
@@ -22,6 +22,7 @@ pub struct State {
     orders: Orders,
     adyen: Client,
     merchant_account: String,
+    decided_within: DecidedWithin,
 }
 
 impl State {
@@ -36,12 +37,17 @@ impl State {
         let orders = Orders::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let usual = DecidedWithin::USUAL_REFUND_DAYS.to_string();
+        let refunds = settings.or("REFUND_UNDECIDED_AFTER_DAYS", &usual, days);
+        let usual = DecidedWithin::USUAL_DAYS.to_string();
+        let others = settings.or("UNDECIDED_AFTER_DAYS", &usual, days);
         settings.finish((|| {
             Some(Self {
                 tokens: tokens?,
                 orders: orders?,
                 adyen: adyen?,
                 merchant_account: merchant_account?,
+                decided_within: DecidedWithin { refunds: refunds?, others: others? },
             })
         })())
     }

@@ -77,6 +77,7 @@ pub async fn modify(
         merchant_refund_reason: asked.merchant_refund_reason,
         idempotency_key,
         content: order::sha256(&[operation.path().as_bytes(), json!(asked).to_string().as_bytes()]),
+        decided_within: state.decided_within,
     };
 
     let (order, recorded) = state

@@ -15,6 +15,9 @@ const HOST: &str = "localurl.lambda-url.eu-west-1.on.aws";
 /// The payment that everything is about.
 const PAYMENT: &str = "NC6HT9CRT65ZGN82";
 
+/// The dispute about that payment.
+const DISPUTE: &str = "QFQTPCQ8HXSKGK99";
+
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     let signer = signer()?;
     let accepted = |name, event: &Event| {
@@ -99,10 +102,12 @@ fn told() -> Vec<(&'static str, Event)> {
         ("webhooks-refund", later("REFUND")),
         ("webhooks-refund-failed", later("REFUND_FAILED")),
         ("webhooks-refunded-reversed", later("REFUNDED_REVERSED")),
-        ("webhooks-notification-of-chargeback", later("NOTIFICATION_OF_CHARGEBACK")),
-        ("webhooks-chargeback", later("CHARGEBACK")),
-        ("webhooks-chargeback-reversed", later("CHARGEBACK_REVERSED")),
-        ("webhooks-second-chargeback", later("SECOND_CHARGEBACK")),
+        ("webhooks-notification-of-chargeback", disputed("NOTIFICATION_OF_CHARGEBACK")),
+        ("webhooks-chargeback", disputed("CHARGEBACK")),
+        ("webhooks-chargeback-reversed", of_dispute("CHARGEBACK_REVERSED")),
+        ("webhooks-second-chargeback", of_dispute("SECOND_CHARGEBACK")),
+        ("webhooks-prearbitration-won", of_dispute("PREARBITRATION_WON")),
+        ("webhooks-prearbitration-lost", of_dispute("PREARBITRATION_LOST")),
         (
             "webhooks-report-available",
             reason(
@@ -131,6 +136,16 @@ fn later(event: &str) -> Event {
     let name: String = event.event.chars().filter(char::is_ascii_uppercase).collect();
     event.psp_reference = format!("{name:Z<16.16}");
     event
+}
+
+/// The first events of a dispute name the payment.
+fn disputed(event: &str) -> Event {
+    Event { original_reference: Some(PAYMENT.into()), ..of_dispute(event) }
+}
+
+/// The later ones name the dispute alone, as in Adyen's examples.
+fn of_dispute(event: &str) -> Event {
+    Event { psp_reference: DISPUTE.into(), ..payment(event) }
 }
 
 fn sample(

@@ -44,6 +44,14 @@ open_enum! {
         NotificationOfChargeback = "NOTIFICATION_OF_CHARGEBACK",
         /// The shopper's bank asks questions.
         RequestForInformation = "REQUEST_FOR_INFORMATION",
+        /// The shopper's bank accepted the merchant's defence after a chargeback was reversed.
+        PrearbitrationWon = "PREARBITRATION_WON",
+        /// It did not accept it.
+        PrearbitrationLost = "PREARBITRATION_LOST",
+        /// The card scheme decided for the merchant.
+        SchemeArbitrationWon = "SCHEME_ARBITRATION_WON",
+        /// The card scheme decided for the shopper's bank.
+        SchemeArbitrationLost = "SCHEME_ARBITRATION_LOST",
     }
 }
 

@@ -5,31 +5,48 @@
 //! A *payment* is a pspReference that was authorised: by an AUTHORISATION, or as long as
 //! there is none by the answer `Authorised`. It *stands* until a cancellation or EXPIRE of
 //! it succeeds, and for good once a capture of it stands. Of several reports about one
-//! reference the one with the later `eventDate` counts, then the one of success.
+//! reference the one with the later `eventDate` counts, then the one of success. A date that
+//! cannot be read counts as the time of receipt, and none counts as later than a day after it.
 //!
 //! | event | success true | success false |
 //! |---|---|---|
 //! | AUTHORISATION | the payment is authorised, whatever the answer said | the attempt is refused, unless the answer said already how it ended without money |
 //! | OFFER_CLOSED | the attempt that it names, else the highest one begun before it, expired if it was unresolved | nothing |
 //! | CAPTURE | a capture stands | nothing was captured |
-//! | CAPTURE_FAILED | undoes the capture that it names, else the newest standing one of its amount | the same |
+//! | CAPTURE_FAILED | undoes the capture whose pspReference it has, whichever comes first, else the newest standing one of its amount | the same |
 //! | CANCELLATION, TECHNICAL_CANCEL | the payment is cancelled | nothing |
 //! | CANCEL_OR_REFUND, `cancel` | the payment is cancelled | nothing |
 //! | CANCEL_OR_REFUND, `refund` | a refund stands | nothing |
 //! | REFUND | a refund stands | nothing was refunded |
-//! | REFUND_FAILED | undoes the refund that it names, else the newest standing one of its amount | the same |
+//! | REFUND_FAILED | undoes the refund whose pspReference it has, whichever comes first, else the newest standing one of its amount | the same |
 //! | REFUNDED_REVERSED | as REFUND_FAILED | the same |
 //! | EXPIRE | what was not captured of the payment is gone | nothing |
-//! | CHARGEBACK | the payment is charged back unless CHARGEBACK_REVERSED is there too | nothing |
-//! | CHARGEBACK_REVERSED | lifts every CHARGEBACK of the payment | nothing |
-//! | SECOND_CHARGEBACK | the payment is charged back for good | nothing |
-//! | NOTIFICATION_OF_CHARGEBACK, REQUEST_FOR_INFORMATION, all others | nothing | nothing |
+//! | CHARGEBACK | the dispute stands, and with it its payment is charged back | nothing |
+//! | CHARGEBACK_REVERSED | lifts the dispute | nothing |
+//! | PREARBITRATION_WON | lifts the dispute | nothing |
+//! | PREARBITRATION_LOST | the dispute stands again, and needs attention | nothing |
+//! | SCHEME_ARBITRATION_WON, SCHEME_ARBITRATION_LOST | as PREARBITRATION_WON and _LOST, and beats them | nothing |
+//! | SECOND_CHARGEBACK | the dispute stands for good | nothing |
+//! | NOTIFICATION_OF_CHARGEBACK, REQUEST_FOR_INFORMATION, other news of a dispute | which payment the dispute is about | the same |
+//! | all others | nothing | nothing |
+//!
+//! A *dispute* is the pspReference that all its events share. One that names no payment is about
+//! the payment that another event of its dispute names. The stage that a dispute has reached
+//! decides and not the sequence of its events: SECOND_CHARGEBACK, arbitration, pre-arbitration,
+//! CHARGEBACK_REVERSED, CHARGEBACK. Where a stage was both won and lost, the later one counts.
+//!
+//! A failure whose pspReference is that of a request made here undoes that one alone. One that
+//! may be about a request whose answer was lost undoes none. One that fits nothing needs
+//! attention ten minutes after it was received.
 //!
 //! A CAPTURE whose reason says that it was recaptured, dated after the CAPTURE_FAILED that
 //! names it, stands again. A CANCEL_OR_REFUND without `modification.action` changes no
 //! status, leaves nothing open to further requests, and needs attention.
 //!
 //! # Status, the first that applies
+//!
+//! A payment that was refunded in full, was cancelled or has expired does not count for status
+//! and amounts where another one stands, unless it is charged back.
 //!
 //! 1. `chargedBack`: a payment is charged back.
 //! 2. `refunded`, `partiallyRefunded`: refunds stand; against the captures that stand, or
@@ -42,12 +59,11 @@
 //! 7. `refused`, `cancelled`, `error`, `expired`: as the highest attempt ended.
 //! 8. `created`.
 
-use std::collections::BTreeSet;
-
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     AttemptState, Attention, Capture, ModificationState, NextStep, Order, Resolution, Status,
+    findings::{Findings, after},
     ledger::{AskedFor, Ledger, SumSaturating, ledgers},
     modification,
     reports::Reports,
@@ -55,12 +71,15 @@ use super::{
 };
 use crate::adyen::payments::ResultCode;
 
+/// How long the AUTHORISATION may take of a payment that Adyen answered as authorised.
+const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+
 /// What the facts of an order add up to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
     /// Where the order stands.
     pub status: Status,
-    /// Whether Adyen's webhook says that a standing payment was made: ship on that.
+    /// Whether the AUTHORISATIONs of payments that stand add up to the order's amount: ship on that.
     pub confirmed: bool,
     /// Minor units authorised by the payments that stand.
     pub authorised: i64,
@@ -78,6 +97,9 @@ pub struct Derived {
     pub next_step: NextStep,
     /// What a person should look at.
     pub needs_attention: Vec<Attention>,
+    /// When time alone will raise a further reason for attention, if nothing happens before:
+    /// later than the order was last written.
+    pub overdue_at: Option<Timestamp>,
     /// Since when the outcome is open, of the payment or of a modification.
     pub unsettled_since: Option<Timestamp>,
     /// Where each attempt stands.
@@ -136,26 +158,32 @@ impl Derived {
     pub fn of(order: &Order) -> Self {
         let reports = Reports::of(&order.events);
         let attempts = resolve(order, &reports);
-        let mut attention = BTreeSet::new();
+        let mut findings = Findings::at(order.updated_at);
         let modifications = modification::states(order, &reports);
-        let ledgers = ledgers(order, &attempts, &modifications, &reports, &mut attention);
+        let ledgers = ledgers(order, &attempts, &modifications, &reports, &mut findings);
+        let counting = counting(&ledgers);
         let highest = attempts.last().map(|attempt| attempt.state);
-        let (status, payment) = decide(&ledgers, highest);
+        let (status, payment) = decide(&counting, highest);
 
-        let standing: Vec<&Ledger> = standing(&ledgers).collect();
-        let unreturned = standing.iter().filter(|payment| !payment.refunded_in_full());
-        let unreturned: Vec<String> =
-            unreturned.map(|payment| payment.psp_reference.clone()).collect();
-        if unreturned.len() > 1 {
-            attention.insert(Attention::PaidTwice(unreturned));
-        }
+        let standing: Vec<&Ledger> = standing(&counting).collect();
+        let confirming = standing.iter().filter(|payment| payment.confirmed);
+        let confirming = confirming.filter_map(|payment| payment.authorised).sum_saturating();
+        let confirmed =
+            standing.iter().any(|payment| payment.confirmed) && confirming >= order.amount.value;
+        look_at_payments(order, &counting, confirmed, &mut findings);
         let last = order.attempts.last();
         let pending = last.filter(|_| status == Status::Pending);
         if pending.is_some_and(|attempt| attempt.outcome_unknown) {
-            attention.insert(Attention::OutcomeUnknown);
+            findings.raise(Attention::OutcomeUnknown);
         }
-        if modifications.contains(&ModificationState::Unknown) {
-            attention.insert(Attention::ModificationUnknown);
+        for (modification, state) in order.modifications.iter().zip(&modifications) {
+            match state {
+                ModificationState::Unknown => findings.raise(Attention::ModificationUnknown),
+                ModificationState::Received => {
+                    findings.raise_from(modification.due(), Attention::ModificationUndecided);
+                }
+                _ => {}
+            }
         }
         let in_doubt = order.modifications.iter().zip(&modifications);
         let in_doubt = in_doubt
@@ -164,7 +192,7 @@ impl Derived {
         let unsettled_since = pending.map(|attempt| attempt.started_at);
         let unsettled_since = in_doubt.chain(unsettled_since).min();
         if order.events_dropped {
-            attention.insert(Attention::TooManyEvents);
+            findings.raise(Attention::TooManyEvents);
         }
 
         // Speak of the payment that decided, else of the highest attempt.
@@ -177,16 +205,17 @@ impl Derived {
         };
         Self {
             status,
-            confirmed: standing.iter().any(|payment| payment.confirmed),
+            confirmed,
             authorised: standing.iter().filter_map(|payment| payment.authorised).sum_saturating(),
-            captured: ledgers.iter().map(|ledger| ledger.captured).sum_saturating(),
-            refunded: ledgers.iter().map(|ledger| ledger.refunded).sum_saturating(),
+            captured: counting.iter().map(|ledger| ledger.captured).sum_saturating(),
+            refunded: counting.iter().map(|ledger| ledger.refunded).sum_saturating(),
             attempt: number,
             psp_reference: named.filter(|named| !named.is_empty()).cloned(),
             result_code: decisive
                 .and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state)),
             next_step: NextStep::after(status, payment.is_some(), decisive),
-            needs_attention: attention.into_iter().collect(),
+            needs_attention: findings.attention.into_iter().collect(),
+            overdue_at: findings.overdue_at,
             unsettled_since,
             payments: ledgers
                 .iter()
@@ -212,13 +241,51 @@ impl Derived {
 }
 
 /// The payments that stand.
-fn standing(ledgers: &[Ledger]) -> impl Iterator<Item = &Ledger> {
-    ledgers.iter().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
+fn standing<'a>(ledgers: &[&'a Ledger]) -> impl Iterator<Item = &'a Ledger> {
+    ledgers.iter().copied().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
+}
+
+/// The payments that stand and were not given back.
+fn unreturned<'a>(ledgers: &[&'a Ledger]) -> impl Iterator<Item = &'a Ledger> {
+    standing(ledgers).filter(|payment| !payment.refunded_in_full())
+}
+
+/// What counts: payments that are over do not, where another one stands.
+fn counting(ledgers: &[Ledger]) -> Vec<&Ledger> {
+    let mut counting: Vec<&Ledger> = ledgers.iter().collect();
+    if unreturned(&counting).next().is_some() {
+        counting.retain(|payment| !payment.is_over());
+    }
+    counting
+}
+
+/// Whether what was paid is what should have been, and was reported.
+fn look_at_payments(order: &Order, counting: &[&Ledger], confirmed: bool, findings: &mut Findings) {
+    let unreturned: Vec<&Ledger> = unreturned(counting).collect();
+    let named = |payment: &&Ledger| payment.psp_reference.clone();
+    if unreturned.len() > 1 {
+        findings.raise(Attention::PaidTwice(unreturned.iter().map(named).collect()));
+    }
+    if counting.iter().any(|payment| payment.amount_differs) {
+        findings.raise(Attention::AmountDiffers);
+    }
+    if !confirmed && unreturned.iter().any(|payment| payment.confirmed) {
+        findings.raise(Attention::PaidInPart);
+    }
+    let unreported = unreturned.iter().filter(|payment| !payment.confirmed);
+    let attempts = unreported.filter_map(|payment| order.attempts.get(payment.attempt? - 1));
+    for attempt in attempts {
+        let answered_at = attempt.last_sent_at().max(attempt.started_at);
+        findings.raise_from(after(answered_at, CONFIRMED_WITHIN), Attention::Unconfirmed);
+    }
 }
 
 /// The status, and the payment that decided it, if it was one.
-fn decide(ledgers: &[Ledger], highest: Option<AttemptState>) -> (Status, Option<&Ledger>) {
-    let payments = || ledgers.iter().filter(|ledger| ledger.authorised.is_some());
+fn decide<'a>(
+    ledgers: &[&'a Ledger],
+    highest: Option<AttemptState>,
+) -> (Status, Option<&'a Ledger>) {
+    let payments = || ledgers.iter().copied().filter(|ledger| ledger.authorised.is_some());
     let newest_standing = standing(ledgers).max_by_key(|payment| payment.age());
     let newest = payments().max_by_key(|payment| payment.age());
     let refunded = ledgers.iter().map(|ledger| ledger.refunded).sum_saturating();

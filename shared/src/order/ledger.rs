@@ -1,11 +1,12 @@
 //! The money of an order: what was authorised, captured and refunded of each payment.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::{
     Capture, Event, ModificationState, Operation, Order,
+    dispute::{DisputeState, disputes},
+    failures::Failures,
+    findings::Findings,
     reports::Reports,
     resolution::{AttemptState, Resolution},
     status::{Attention, Status},
@@ -21,7 +22,10 @@ pub(super) struct Ledger {
     pub(super) at: Timestamp,
     /// What was authorised, where it was.
     pub(super) authorised: Option<i64>,
+    /// Whether its AUTHORISATION came.
     pub(super) confirmed: bool,
+    /// Whether that is about another amount than the order's.
+    pub(super) amount_differs: bool,
     pub(super) has_capture: bool,
     pub(super) captured: i64,
     /// What captures took, automatic ones aside.
@@ -56,6 +60,12 @@ impl Ledger {
         self.refunded > 0 && self.refunded >= self.taken
     }
 
+    /// Whether it can be left out of account where another payment stands: it was given back
+    /// as a whole, and no dispute about it stands.
+    pub(super) fn is_over(&self) -> bool {
+        !self.charged_back && (self.refunded_in_full() || !self.stands())
+    }
+
     /// Payments by when they were made.
     pub(super) fn age(&self) -> (Timestamp, &str) {
         (self.at, &self.psp_reference)
@@ -68,7 +78,7 @@ pub(super) fn ledgers(
     attempts: &[Resolution],
     modifications: &[ModificationState],
     reports: &Reports,
-    attention: &mut BTreeSet<Attention>,
+    findings: &mut Findings,
 ) -> Vec<Ledger> {
     let authorised = |attempt: &&Resolution| attempt.state == AttemptState::Authorised;
     let mut payments = reports.payments();
@@ -81,7 +91,7 @@ pub(super) fn ledgers(
         .into_iter()
         .map(|payment| Ledger {
             asked_for: asked_for(payment, order, modifications),
-            ..ledger(payment, order, reports, attention)
+            ..ledger(payment, order, modifications, reports, findings)
         })
         .collect();
     for ledger in &mut ledgers {
@@ -94,7 +104,7 @@ pub(super) fn ledgers(
             // Until the webhook, the answer says that the order's amount was authorised.
             ledger.authorised = ledger.authorised.or(Some(order.amount.value));
         }
-        settle_up(ledger, order.capture, attention);
+        settle_up(ledger, order.capture, findings);
     }
     ledgers
 }
@@ -103,31 +113,16 @@ pub(super) fn ledgers(
 fn ledger(
     psp_reference: &str,
     order: &Order,
+    modifications: &[ModificationState],
     reports: &Reports,
-    attention: &mut BTreeSet<Attention>,
+    findings: &mut Findings,
 ) -> Ledger {
-    let of = |code: EventCode| -> Vec<&Event> {
-        reports
-            .with_code(code)
-            .into_iter()
-            .filter(|event| event.payment() == psp_reference)
-            .collect()
-    };
+    let of = |code: EventCode| reports.about(psp_reference, &code);
     let succeeded = |code: EventCode| of(code).into_iter().filter(|event| event.success);
-    let mut value = |event: &Event| match &event.amount {
-        Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
-        Some(_) => {
-            attention.insert(Attention::CurrencyDiffers);
-            0
-        }
-        None => {
-            attention.insert(Attention::AmountUnreadable);
-            0
-        }
-    };
 
     let report = reports.authorisation(psp_reference);
-    let authorised = report.filter(|event| event.success).map(&mut value);
+    let authorised = report.filter(|event| event.success);
+    let authorised = authorised.map(|event| value(event, order, findings));
 
     let mut captures: Vec<&Event> = succeeded(EventCode::Capture).collect();
     let mut refunds: Vec<&Event> = succeeded(EventCode::Refund).collect();
@@ -141,18 +136,23 @@ fn ledger(
             _ => unclear = true,
         }
     }
-    let failed_captures = of(EventCode::CaptureFailed);
-    let mut failed_refunds = of(EventCode::RefundFailed);
-    failed_refunds.extend(of(EventCode::RefundedReversed));
-    let mut refund_reports = of(EventCode::Refund);
-    refund_reports.extend(of(EventCode::CancelOrRefund));
-    let captures_unmatched = undo(&mut captures, &of(EventCode::Capture), &failed_captures);
-    let refunds_unmatched = undo(&mut refunds, &refund_reports, &failed_refunds);
+    let failures = |codes: &'static [EventCode]| {
+        Failures::of(codes, psp_reference, order, modifications, reports)
+    };
+    let failed_captures = failures(&[EventCode::Capture]);
+    for deadline in failed_captures.undo(&mut captures, reports) {
+        findings.raise_from(deadline, Attention::CaptureFailedUnmatched);
+    }
+    let failed_refunds = failures(&[EventCode::Refund, EventCode::CancelOrRefund]);
+    for deadline in failed_refunds.undo(&mut refunds, reports) {
+        findings.raise_from(deadline, Attention::RefundFailedUnmatched);
+    }
 
-    let captured = captures.iter().map(|event| value(event)).sum_saturating();
-    let refunded = refunds.iter().map(|event| value(event)).sum_saturating();
+    let mut sum =
+        |events: &[&Event]| events.iter().map(|it| value(it, order, findings)).sum_saturating();
+    let (captured, refunded) = (sum(&captures), sum(&refunds));
     let cancelled = cancellations.iter().map(|event| event.date()).max();
-    let expired = succeeded(EventCode::Expire).map(|event| event.date()).max();
+    let expired = succeeded(EventCode::Expire).map(Event::date).max();
     let ended = match (cancelled, expired) {
         (Some(cancelled), Some(expired)) if expired > cancelled => Some((expired, Status::Expired)),
         (Some(cancelled), _) => Some((cancelled, Status::Cancelled)),
@@ -161,43 +161,52 @@ fn ledger(
     };
 
     let wanted = (order.amount.currency.code(), order.amount.value);
-    let differs = |event: &&Event| match &event.amount {
+    let differs = |event: &Event| match &event.amount {
         Some(amount) => (amount.currency.as_str(), amount.value) != wanted,
         // Of what was refused it does not matter.
         None => event.success,
     };
-    if report.as_ref().is_some_and(differs) {
-        attention.insert(Attention::AmountDiffers);
-    }
     if unclear {
-        attention.insert(Attention::CancelOrRefundUnclear);
-    }
-    if captures_unmatched {
-        attention.insert(Attention::CaptureFailedUnmatched);
-    }
-    if refunds_unmatched {
-        attention.insert(Attention::RefundFailedUnmatched);
+        findings.raise(Attention::CancelOrRefundUnclear);
     }
     if cancelled.is_some() && !captures.is_empty() {
-        attention.insert(Attention::CancelledAfterCapture);
+        findings.raise(Attention::CancelledAfterCapture);
+    }
+    let disputes = disputes(psp_reference, reports);
+    if disputes.contains(&DisputeState::Lost) {
+        findings.raise(Attention::PrearbitrationLost);
     }
     Ledger {
         psp_reference: psp_reference.to_owned(),
         attempt: None,
-        at: report.map_or(Timestamp::UNIX_EPOCH, |event| event.date()),
+        at: report.map_or(Timestamp::UNIX_EPOCH, Event::date),
         authorised,
         confirmed: authorised.is_some(),
+        amount_differs: report.is_some_and(differs),
         has_capture: !captures.is_empty(),
         captured,
         taken_by_capture: captured,
         taken: 0,
         refunded,
-        charged_back: succeeded(EventCode::SecondChargeback).next().is_some()
-            || (succeeded(EventCode::Chargeback).next().is_some()
-                && succeeded(EventCode::ChargebackReversed).next().is_none()),
+        charged_back: disputes.iter().any(|dispute| *dispute != DisputeState::Open),
         ended,
         unclear,
         asked_for: AskedFor::default(),
+    }
+}
+
+/// What an event says in the order's currency.
+fn value(event: &Event, order: &Order, findings: &mut Findings) -> i64 {
+    match &event.amount {
+        Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
+        Some(_) => {
+            findings.raise(Attention::CurrencyDiffers);
+            0
+        }
+        None => {
+            findings.raise(Attention::AmountUnreadable);
+            0
+        }
     }
 }
 
@@ -220,45 +229,11 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
     asked_for
 }
 
-/// Takes what was undone out of what stands, which is a part of what was reported. Returns
-/// whether something matched nothing.
-fn undo(standing: &mut Vec<&Event>, reported: &[&Event], undoing: &[&Event]) -> bool {
-    let known: BTreeSet<&str> = reported.iter().map(|event| event.psp_reference.as_str()).collect();
-    let (named, nameless): (Vec<&Event>, Vec<&Event>) =
-        undoing.iter().partition(|event| known.contains(event.psp_reference.as_str()));
-    for event in named {
-        standing.retain(|done| {
-            let recaptured = done.date() > event.date()
-                && done
-                    .reason
-                    .as_deref()
-                    .is_some_and(|reason| reason.to_lowercase().contains("recaptured"));
-            done.psp_reference != event.psp_reference || recaptured
-        });
-    }
-    let mut unmatched = false;
-    for event in nameless {
-        let newest = standing
-            .iter()
-            .enumerate()
-            .filter(|(_, done)| done.amount == event.amount)
-            .max_by_key(|(_, done)| (done.date() <= event.date(), **done))
-            .map(|(at, _)| at);
-        match newest {
-            Some(at) => {
-                standing.remove(at);
-            }
-            None => unmatched = true,
-        }
-    }
-    unmatched
-}
-
 /// Weighs what was captured and refunded against what was there.
-fn settle_up(ledger: &mut Ledger, capture: Capture, attention: &mut BTreeSet<Attention>) {
+fn settle_up(ledger: &mut Ledger, capture: Capture, findings: &mut Findings) {
     let authorised = ledger.authorised.unwrap_or(0);
     if ledger.captured > authorised {
-        attention.insert(Attention::CaptureExceedsAuthorised);
+        findings.raise(Attention::CaptureExceedsAuthorised);
     }
     ledger.taken = ledger.captured;
     if capture == Capture::Automatic && ledger.ended.is_none() {
@@ -268,7 +243,7 @@ fn settle_up(ledger: &mut Ledger, capture: Capture, attention: &mut BTreeSet<Att
         }
     }
     if ledger.refunded > ledger.taken {
-        attention.insert(Attention::RefundExceedsCaptured);
+        findings.raise(Attention::RefundExceedsCaptured);
     }
 }
 

@@ -7,7 +7,10 @@
 mod answer;
 mod attempt;
 mod derive;
+mod dispute;
 mod event;
+mod failures;
+mod findings;
 mod ledger;
 mod modification;
 mod next_step;
@@ -23,7 +26,8 @@ pub use attempt::{
 pub use derive::{Derived, Payment};
 pub use event::{Event, EventAmount};
 pub use modification::{
-    Modification, ModificationState, Operation, Recorded, RefundReason, Refusal, Request,
+    DecidedWithin, Modification, ModificationState, Operation, Recorded, RefundReason, Refusal,
+    Request,
 };
 pub use next_step::NextStep;
 pub use resolution::{AttemptState, Resolution};
@@ -33,7 +37,7 @@ pub use take::{IN_FLIGHT, Move};
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{adyen::notification::EventCode, amount::Amount, reference::Reference};
 
@@ -72,6 +76,7 @@ pub struct Order {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modifications: Vec<Modification>,
     /// Sorted by their key.
+    #[serde(deserialize_with = "by_key")]
     pub events: Vec<Event>,
     /// Whether events were dropped because there were too many.
     #[serde(default)]
@@ -122,7 +127,7 @@ impl Order {
         attempt.map(|attempt| attempt.tries.as_slice()).unwrap_or_default()
     }
 
-    /// The payments that this order knows, by pspReference.
+    /// The payments that this order knows, and the disputes about them, by pspReference.
     pub fn psp_references(&self) -> BTreeSet<&str> {
         let attempts = self.attempts.iter().filter_map(|attempt| attempt.psp_reference.as_deref());
         let authorisations = self
@@ -130,7 +135,8 @@ impl Order {
             .iter()
             .filter(|event| event.is_authorisation())
             .map(|event| event.psp_reference.as_str());
-        attempts.chain(authorisations).collect()
+        let disputes = self.events.iter().filter_map(Event::ties_dispute);
+        attempts.chain(authorisations).chain(disputes).collect()
     }
 
     /// Whether an event that names this order's reference is about this order: it speaks of
@@ -165,7 +171,11 @@ impl Order {
 
     /// Keeps the earliest of too many events that change nothing, whatever order they came in.
     fn limit_inert_events(&mut self) {
-        let inert = |event: &&Event| !event.moves_order();
+        let moving = self.events.iter().filter(|event| event.moves_order());
+        let disputes: BTreeSet<&str> = moving.filter_map(Event::dispute).collect();
+        // An event that changes nothing may say which payment a dispute is about.
+        let is_needed = |event: &Event| event.dispute().is_some_and(|it| disputes.contains(it));
+        let inert = |event: &&Event| !event.moves_order() && !is_needed(event);
         if self.events.iter().filter(inert).count() > Self::INERT_EVENTS {
             let latest = self.events.iter().filter(inert).max().map(Event::key);
             if let Some(at) =
@@ -176,6 +186,14 @@ impl Order {
             }
         }
     }
+}
+
+/// Reads events in the sequence of this version: one that did not know an event code, or knew
+/// another one, sorted them otherwise.
+fn by_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Event>, D::Error> {
+    let mut events = Vec::<Event>::deserialize(deserializer)?;
+    events.sort_by(|one, other| one.key().cmp(&other.key()));
+    Ok(events)
 }
 
 /// The reference by which an event is known to have been sent from the Customer Area, to try a

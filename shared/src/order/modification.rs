@@ -9,10 +9,13 @@
 //! lost the webhook does not say of which request it speaks: each is decided by one event of
 //! its kind, payment and amount that came after it and speaks of no other.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Derived, Event, Order, Payment, Rejection, reports::Reports, sha256, take::KEY_LIFE};
+use super::{
+    Derived, Event, Order, Payment, Rejection, findings::after, reports::Reports, sha256,
+    take::KEY_LIFE,
+};
 use crate::{adyen::notification::EventCode, amount::Amount};
 
 /// A kind of modification. Source: Checkout API, `/payments/{paymentPspReference}/…`.
@@ -67,7 +70,7 @@ impl Operation {
     }
 
     /// The event that tells what became of it.
-    fn event_code(self) -> EventCode {
+    pub(super) fn event_code(self) -> EventCode {
         match self {
             Self::Capture => EventCode::Capture,
             Self::Cancel => EventCode::Cancellation,
@@ -97,6 +100,36 @@ pub enum RefundReason {
     Other,
 }
 
+/// How long Adyen may take to decide a request that it has received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DecidedWithin {
+    /// Refunds, and reversals because they may be refunds.
+    pub refunds: SignedDuration,
+    /// Captures and cancels.
+    pub others: SignedDuration,
+}
+
+impl DecidedWithin {
+    /// Days that a deployment allows where it says nothing.
+    pub const USUAL_REFUND_DAYS: u16 = 10;
+    /// As [`DecidedWithin::USUAL_REFUND_DAYS`], for the others.
+    pub const USUAL_DAYS: u16 = 3;
+
+    fn of(self, operation: Operation) -> SignedDuration {
+        match operation {
+            Operation::Refund | Operation::Reversal => self.refunds,
+            Operation::Capture | Operation::Cancel => self.others,
+        }
+    }
+}
+
+impl Default for DecidedWithin {
+    fn default() -> Self {
+        let days = |days: u16| SignedDuration::from_hours(24 * i64::from(days));
+        Self { refunds: days(Self::USUAL_REFUND_DAYS), others: days(Self::USUAL_DAYS) }
+    }
+}
+
 /// A request to modify a payment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -121,6 +154,10 @@ pub struct Modification {
     pub requested_at: Timestamp,
     /// When it was sent last.
     pub sent_at: Timestamp,
+    /// When a person should look at it, if Adyen has not decided it by then. Earlier versions
+    /// did not set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decide_by: Option<Timestamp>,
     /// Adyen's name of it, once Adyen has received it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
@@ -185,6 +222,12 @@ impl Modification {
         now.duration_since(self.requested_at) >= KEY_LIFE
     }
 
+    /// When a person should look at it, if Adyen has received it and not decided it.
+    pub(super) fn due(&self) -> Timestamp {
+        let usual = || after(self.requested_at, DecidedWithin::default().of(self.operation));
+        self.decide_by.unwrap_or_else(usual)
+    }
+
     /// Keeps Adyen's answer. That it has received the request counts whatever else it said.
     pub fn answer(&mut self, answer: Result<String, Rejection>) {
         match answer {
@@ -198,23 +241,30 @@ impl Modification {
         self.outcome_unknown = false;
     }
 
-    fn state(&self, decision: Option<&Event>, reports: &Reports) -> ModificationState {
-        match decision {
+    fn state<'a>(&self, decision: Option<&'a Event>, reports: &Reports<'a>) -> ModificationState {
+        match (decision, &self.psp_reference) {
             _ if self.rejection.is_some() => ModificationState::Rejected,
-            Some(event) if event.success && !reports.undo(&event.psp_reference) => {
+            (Some(event), _) if event.success && !reports.undone(event) => {
                 ModificationState::Succeeded
             }
-            Some(_) => ModificationState::Failed,
-            None if self.psp_reference.is_some() => ModificationState::Received,
-            None if self.outcome_unknown => ModificationState::Unknown,
-            None => ModificationState::Requested,
+            (Some(_), _) => ModificationState::Failed,
+            (None, Some(name)) => {
+                let code = self.operation.event_code();
+                // That it failed may come before that it was accepted.
+                match reports.failed(&code, &self.payment, name) {
+                    true => ModificationState::Failed,
+                    false => ModificationState::Received,
+                }
+            }
+            (None, None) if self.outcome_unknown => ModificationState::Unknown,
+            (None, None) => ModificationState::Requested,
         }
     }
 
-    fn may_be_decided_by(&self, event: &Event) -> bool {
+    /// Whether an event of its payment may be about it.
+    pub(super) fn is_about(&self, event: &Event) -> bool {
         let amount = event.amount.as_ref().map(|amount| amount.value);
-        event.payment() == self.payment
-            && (!self.operation.has_amount() || amount == Some(self.value))
+        (!self.operation.has_amount() || amount == Some(self.value))
             // Adyen dates events to the second.
             && event.date().as_second() >= self.requested_at.as_second()
     }
@@ -229,9 +279,8 @@ pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState>
         if let Some(name) = &modification.psp_reference {
             return reports.get(&code, name);
         }
-        let unclaimed = reports.with_code(code).into_iter().find(|event| {
-            !claimed.contains(&event.psp_reference.as_str())
-                && modification.may_be_decided_by(event)
+        let unclaimed = reports.about(&modification.payment, &code).into_iter().find(|event| {
+            !claimed.contains(&event.psp_reference.as_str()) && modification.is_about(event)
         });
         claimed.extend(unclaimed.map(|event| event.psp_reference.as_str()));
         unclaimed
@@ -262,6 +311,8 @@ pub struct Request {
     pub idempotency_key: Option<String>,
     /// Everything that the caller asked for.
     pub content: String,
+    /// How long Adyen may take to decide it.
+    pub decided_within: DecidedWithin,
 }
 
 /// A request that is recorded.
@@ -351,6 +402,7 @@ impl Order {
             content: request.content.clone(),
             requested_at: now,
             sent_at: now,
+            decide_by: Some(after(now, request.decided_within.of(request.operation))),
             psp_reference: None,
             rejection: None,
             outcome_unknown: false,

@@ -107,6 +107,7 @@ impl NextStep {
             (Self::Success, _) => "Your payment was successful. Thank you.",
             (Self::None, Status::Cancelled) => "This order was cancelled.",
             (Self::None, Status::ChargedBack) => "This payment was returned by your bank.",
+            (Self::None, Status::PartiallyRefunded) => "Part of your payment was refunded.",
             (Self::None, _) => "Your payment was refunded.",
             (Self::HandleAction, _) => "Please confirm your payment.",
             (Self::Wait, _) => "Your payment is being processed. Please wait a moment.",

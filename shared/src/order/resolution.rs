@@ -99,7 +99,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
     if let (Some((at, _)), None) = (nameless.next(), nameless.next()) {
         let named: BTreeSet<&str> = psp_references.iter().flatten().map(String::as_str).collect();
         psp_references[at] = reports
-            .with_code(EventCode::Authorisation)
+            .with_code(&EventCode::Authorisation)
             .into_iter()
             .filter(|event| !named.contains(event.psp_reference.as_str()))
             .max_by_key(|event| (event.success, event.date(), &event.psp_reference))
@@ -125,7 +125,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         })
         .collect();
 
-    let offers = reports.with_code(EventCode::OfferClosed);
+    let offers = reports.with_code(&EventCode::OfferClosed);
     for offer in offers.into_iter().filter(|event| event.success) {
         let named =
             |attempt: &Resolution| attempt.psp_reference.as_deref() == Some(offer.payment());

@@ -85,18 +85,26 @@ pub enum Attention {
     CaptureFailedUnmatched,
     /// A capture or refund is in another currency than the order.
     CurrencyDiffers,
+    /// Adyen received a capture, cancel, refund or reversal, and has not decided it in time.
+    ModificationUndecided,
     /// Whether Adyen received a capture, cancel, refund or reversal stays unknown.
     ModificationUnknown,
     /// What became of an attempt stays unknown.
     OutcomeUnknown,
+    /// The AUTHORISATIONs of the payments that stand add up to less than the order's amount.
+    PaidInPart,
     /// Two payments stand.
     PaidTwice(Vec<String>),
+    /// A dispute was lost in pre-arbitration, or in the arbitration after it.
+    PrearbitrationLost,
     /// More was refunded than was taken.
     RefundExceedsCaptured,
     /// A REFUND_FAILED or REFUNDED_REVERSED matches no refund.
     RefundFailedUnmatched,
     /// Events that change nothing were dropped.
     TooManyEvents,
+    /// Adyen answered that a payment was authorised, and its AUTHORISATION does not come.
+    Unconfirmed,
 }
 
 impl Attention {
@@ -110,12 +118,16 @@ impl Attention {
             Self::CaptureExceedsAuthorised => "capture_exceeds_authorised",
             Self::CaptureFailedUnmatched => "capture_failed_unmatched",
             Self::CurrencyDiffers => "currency_differs",
+            Self::ModificationUndecided => "modification_undecided",
             Self::ModificationUnknown => "modification_unknown",
             Self::OutcomeUnknown => "outcome_unknown",
+            Self::PaidInPart => "paid_in_part",
             Self::PaidTwice(_) => "paid_twice",
+            Self::PrearbitrationLost => "prearbitration_lost",
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundFailedUnmatched => "refund_failed_unmatched",
             Self::TooManyEvents => "too_many_events",
+            Self::Unconfirmed => "unconfirmed",
         }
     }
 }

@@ -4,3 +4,4 @@
 mod modifications;
 mod order_events;
 mod settling;
+mod undecided;

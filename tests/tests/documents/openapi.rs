@@ -126,8 +126,9 @@ fn answers_have_the_words_that_are_described_and_no_other() {
 pub fn attention() -> BTreeSet<String> {
     let reasons = every!(Attention: AmountDiffers, AmountUnreadable, CancelledAfterCapture, CancelOrRefundUnclear,
         CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers,
-        ModificationUnknown, OutcomeUnknown,
-        PaidTwice(Vec::new()), RefundExceedsCaptured, RefundFailedUnmatched, TooManyEvents);
+        ModificationUndecided, ModificationUnknown, OutcomeUnknown, PaidInPart,
+        PaidTwice(Vec::new()), PrearbitrationLost, RefundExceedsCaptured, RefundFailedUnmatched,
+        TooManyEvents, Unconfirmed);
     let named = |reason: &String| reason.split(':').next().unwrap().to_owned();
     reasons.iter().map(named).collect()
 }

@@ -16,10 +16,11 @@ pub fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_700_000_000 + seconds)
 }
 
-/// An order of EUR 10.00 that nobody has tried to pay.
+/// An order of EUR 10.00 that nobody has tried to pay. It was written last in second 3000: after
+/// most that happens here, and less than an hour after the first attempt.
 pub fn order(capture: Capture) -> Order {
     let price = Amount { currency: "EUR".parse().unwrap(), value: PRICE };
-    Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0))
+    Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0)).seen(3000)
 }
 
 pub fn automatic() -> Order {
@@ -38,6 +39,8 @@ pub trait Facts: Sized {
     fn told(self, event: Event) -> Self;
     /// Several more.
     fn told_all(self, events: impl IntoIterator<Item = Event>) -> Self;
+    /// Written last in that second.
+    fn seen(self, second: i64) -> Self;
 }
 
 impl Facts for Order {
@@ -54,6 +57,10 @@ impl Facts for Order {
 
     fn told_all(self, events: impl IntoIterator<Item = Event>) -> Self {
         events.into_iter().fold(self, Self::told)
+    }
+
+    fn seen(self, second: i64) -> Self {
+        Self { updated_at: at(second), ..self }
     }
 }
 
@@ -164,6 +171,8 @@ pub fn reversal(action: &str, psp_reference: &str) -> Event {
 pub trait Says {
     fn failed(self) -> Self;
     fn of(self, payment: &str) -> Self;
+    /// About no payment that it names.
+    fn of_none(self) -> Self;
     fn at(self, second: i64) -> Self;
     fn eur(self, value: i64) -> Self;
     fn usd(self, value: i64) -> Self;
@@ -177,6 +186,10 @@ impl Says for Event {
 
     fn of(self, payment: &str) -> Self {
         Self { original_reference: Some(payment.to_owned()), ..self }
+    }
+
+    fn of_none(self) -> Self {
+        Self { original_reference: None, ..self }
     }
 
     fn at(self, second: i64) -> Self {

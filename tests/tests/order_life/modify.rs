@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::amount::Amount;
 use shared::order::{
-    Derived, ModificationState, Operation, Order, Recorded, Refusal, Rejection, Request, sha256,
+    DecidedWithin, Derived, ModificationState, Operation, Order, Recorded, Refusal, Rejection,
+    Request, sha256,
 };
 
 use crate::facts::{
@@ -30,6 +31,7 @@ fn asked(operation: Operation, body: Value) -> Request {
             content.as_object_mut().unwrap().remove("key");
             sha256(&[operation.path().as_bytes(), content.to_string().as_bytes()])
         },
+        decided_within: DecidedWithin::default(),
     }
 }
 

@@ -44,7 +44,7 @@ async fn what_comes_before_the_payment_s_answer_is_claimed_with_it() {
 
     // From now on the pointer leads there.
     let payment = order.attempts[0].psp_reference.clone().unwrap();
-    world.tell(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000002", &payment, "dispute")).await;
+    world.tell(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000001", &payment, "dispute")).await;
     assert_eq!(world.status("early").await, "refunded");
 }
 

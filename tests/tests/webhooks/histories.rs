@@ -98,7 +98,7 @@ pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> Hi
         6 => {
             pen.authorisation(true);
             pen.later("CAPTURE", "C1", true, 1000);
-            pen.later("NOTIFICATION_OF_CHARGEBACK", "B0", true, 1000);
+            pen.later("NOTIFICATION_OF_CHARGEBACK", "B1", true, 1000);
             pen.later("CHARGEBACK", "B1", true, 1000);
             ("chargedBack", true, 1000, 0)
         }
@@ -106,7 +106,7 @@ pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> Hi
             pen.authorisation(true);
             pen.later("CAPTURE", "C1", true, 1000);
             pen.later("CHARGEBACK", "B1", true, 1000);
-            pen.later("CHARGEBACK_REVERSED", "B2", true, 1000);
+            pen.later("CHARGEBACK_REVERSED", "B1", true, 1000);
             ("captured", true, 1000, 0)
         }
         8 => {

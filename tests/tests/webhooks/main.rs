@@ -3,10 +3,12 @@
 
 mod bodies;
 mod dates;
+mod disputes;
 mod failures;
 mod finding;
 mod flood;
 mod histories;
+mod money;
 mod parsers;
 mod senders;
 mod signature_properties;

@@ -4,10 +4,10 @@
 //! in hand: a pure function on what was read, written on the condition that nobody wrote in between, again with what somebody
 //! did write where it fails.
 //!
-//! A pointer item, key `psp#<pspReference>`, leads from a payment to its order. It is
-//! written in one transaction with the order that learns of the payment, so that neither
-//! is ever there without the other. Until an order does, it keeps what Adyen says of the
-//! payment, for 90 days.
+//! A pointer item, key `psp#<pspReference>`, leads from a payment, or from a dispute about
+//! one, to its order. It is written in one transaction with the order that learns of it, so
+//! that neither is ever there without the other. Until an order does, it keeps what Adyen says
+//! of the payment or the dispute, for 90 days.
 //!
 //! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
 //!

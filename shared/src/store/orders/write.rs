@@ -22,6 +22,9 @@ use crate::{
     store::StoreError,
 };
 
+/// The most pointers that one transaction writes beside the order: DynamoDB takes 100 items.
+const POINTERS: usize = 99;
+
 /// An order as it was and as it shall be, with what that adds up to.
 pub(super) struct Change<'a> {
     pub before: Option<&'a Order>,
@@ -47,7 +50,7 @@ pub(super) enum Conflict {
 }
 
 impl Orders {
-    /// Writes an order, and with it the pointers of payments that are new to it.
+    /// Writes an order, and with it the pointers of payments and disputes that are new to it.
     pub(super) async fn write(
         &self,
         change: &Change<'_>,
@@ -58,6 +61,8 @@ impl Orders {
         let learned: Vec<&str> = after.psp_references().difference(&known).copied().collect();
         let updates = learned
             .iter()
+            // Only a flood of disputes that waited for one payment can be more.
+            .take(POINTERS)
             // A pointer that leads to another order stays as it is.
             .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
             .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))

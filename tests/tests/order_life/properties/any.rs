@@ -8,7 +8,7 @@ use shared::order::{
 
 use crate::facts::{self, Facts, Returned, at};
 
-const CODES: [&str; 17] = [
+const CODES: [&str; 21] = [
     "AUTHORISATION",
     "OFFER_CLOSED",
     "CAPTURE",
@@ -23,9 +23,26 @@ const CODES: [&str; 17] = [
     "CHARGEBACK",
     "CHARGEBACK_REVERSED",
     "SECOND_CHARGEBACK",
+    "PREARBITRATION_WON",
+    "PREARBITRATION_LOST",
+    "SCHEME_ARBITRATION_WON",
+    "SCHEME_ARBITRATION_LOST",
     "NOTIFICATION_OF_CHARGEBACK",
     "REQUEST_FOR_INFORMATION",
     "SOMETHING_NEW",
+];
+
+/// The codes of disputes, among others.
+pub const DISPUTES: [&str; 9] = [
+    "CHARGEBACK",
+    "CHARGEBACK_REVERSED",
+    "SECOND_CHARGEBACK",
+    "PREARBITRATION_WON",
+    "PREARBITRATION_LOST",
+    "SCHEME_ARBITRATION_WON",
+    "SCHEME_ARBITRATION_LOST",
+    "NOTIFICATION_OF_CHARGEBACK",
+    "REQUEST_FOR_INFORMATION",
 ];
 
 const RESULT_CODES: [&str; 15] = [
@@ -55,15 +72,31 @@ pub fn order() -> impl Strategy<Value = Order> {
     (untold_order(), events()).prop_map(|(order, events)| order.told_all(events))
 }
 
-/// An order with attempts of different payments, and no webhooks.
+/// An order with attempts of different payments, and requests that Adyen received, but no
+/// webhooks.
 pub fn untold_order() -> impl Strategy<Value = Order> {
     let capture = select(vec![Capture::Automatic, Capture::Manual]);
-    (capture, vec(attempt(), 0..=PAYMENTS.len())).prop_map(|(capture, attempts)| {
-        let named = attempts.into_iter().zip(PAYMENTS).map(|(attempt, payment)| {
-            let psp_reference = attempt.psp_reference.as_ref().map(|_| payment.to_owned());
-            Attempt { psp_reference, ..attempt }
-        });
-        named.fold(facts::order(capture), Facts::tried)
+    let received = vec(received_modification(), 0..3);
+    (capture, vec(attempt(), 0..=PAYMENTS.len()), received).prop_map(
+        |(capture, attempts, received)| {
+            let named = attempts.into_iter().zip(PAYMENTS).map(|(attempt, payment)| {
+                let psp_reference = attempt.psp_reference.as_ref().map(|_| payment.to_owned());
+                Attempt { psp_reference, ..attempt }
+            });
+            let order = named.fold(facts::order(capture), Facts::tried);
+            Order { modifications: received, ..order }
+        },
+    )
+}
+
+/// A capture or refund of one of the payments, of which Adyen told its name.
+fn received_modification() -> impl Strategy<Value = Modification> {
+    let operation = select(vec![Operation::Capture, Operation::Refund]);
+    let about = (operation, select(&PAYMENTS[..]), select(vec![400, 600, 1000]));
+    (about, select(&MODIFICATIONS[..])).prop_map(|((operation, payment, value), named)| {
+        let mut modification = modification(operation, payment.to_owned(), value, at(0));
+        modification.answer(Ok(named.to_owned()));
+        modification
     })
 }
 
@@ -105,9 +138,12 @@ fn event() -> impl Strategy<Value = Event> {
                 "OFFER_CLOSED" => second % 2 == 0,
                 _ => false,
             };
-            let (named, original) = match of_payment {
-                true => (payment, None),
-                false => (own, Some(payment)),
+            // The later events of a dispute do not all name the payment.
+            let silent = DISPUTES.contains(&code) && second % 3 > 0;
+            let (named, original) = match (of_payment, silent) {
+                (true, _) => (payment, None),
+                (false, true) => (own, None),
+                (false, false) => (own, Some(payment)),
             };
             Event {
                 event_date: (second % 10 > 0).then(|| at(second)),
@@ -220,26 +256,36 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
     let value = (1..=i64::MAX).prop_map(|value| value / 8);
     (select(vec![Capture, Cancel, Refund, Reversal]), text(), value, moment(), answer).prop_map(
         |(operation, payment, value, requested_at, answer)| {
-            let mut modification = Modification {
-                operation,
-                payment,
-                value,
-                merchant_refund_reason: None,
-                key: String::new(),
-                idempotency_key: None,
-                content: String::new(),
-                requested_at,
-                sent_at: requested_at,
-                psp_reference: None,
-                rejection: None,
-                outcome_unknown: false,
-            };
+            let mut modification = modification(operation, payment, value, requested_at);
             if let Some(answer) = answer {
                 modification.answer(answer);
             }
             modification
         },
     )
+}
+
+fn modification(
+    operation: Operation,
+    payment: String,
+    value: i64,
+    requested_at: Timestamp,
+) -> Modification {
+    Modification {
+        operation,
+        payment,
+        value,
+        merchant_refund_reason: None,
+        key: String::new(),
+        idempotency_key: None,
+        content: String::new(),
+        requested_at,
+        sent_at: requested_at,
+        decide_by: None,
+        psp_reference: None,
+        rejection: None,
+        outcome_unknown: false,
+    }
 }
 
 fn text() -> impl Strategy<Value = String> {
@@ -264,7 +310,7 @@ fn dated() -> impl Strategy<Value = Timestamp> {
     moment().prop_filter("no date", |date| *date != Timestamp::UNIX_EPOCH)
 }
 
-fn moment() -> impl Strategy<Value = Timestamp> {
+pub fn moment() -> impl Strategy<Value = Timestamp> {
     prop_oneof![
         3 => (0..500i64).prop_map(at),
         1 => select(vec![Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX]),

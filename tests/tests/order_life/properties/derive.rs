@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
 use proptest::{prelude::*, sample::select};
 use shared::order::{Derived, Event, Order, OrderAnswer, Payment, PaymentAnswer, Viewer};
 
 use super::{
-    any::{PAYMENTS, absurd_order, events, order, untold_order},
+    any::{PAYMENTS, absurd_order, events, moment, order, untold_order},
     cases,
-    expected::{beyond_what_was_taken, statuses},
+    expected::{beyond_what_was_taken, confirmed, statuses},
 };
 use crate::facts::{self, Facts, Says, answered, authorisation, rejected, summary};
 
@@ -76,6 +77,32 @@ proptest! {
     }
 
     #[test]
+    fn an_order_is_confirmed_by_what_authorisations_of_its_payments_add_up_to(order in order()) {
+        prop_assert_eq!(Derived::of(&order).confirmed, confirmed(&order), "{}", summary(&order));
+    }
+
+    #[test]
+    fn time_alone_raises_reasons_for_attention_when_it_was_told_and_changes_nothing_else(
+        order in prop_oneof![order(), absurd_order()], written in moment(),
+    ) {
+        let at = |updated_at: Timestamp| Derived::of(&Order { updated_at, ..order.clone() });
+        let now = at(written);
+        let later = Derived { needs_attention: Vec::new(), overdue_at: None, ..at(Timestamp::MAX) };
+        let unmoved = Derived { needs_attention: Vec::new(), overdue_at: None, ..now.clone() };
+        prop_assert_eq!(later, unmoved);
+        let Some(next) = now.overdue_at else {
+            prop_assert_eq!(at(Timestamp::MAX), now);
+            return Ok(());
+        };
+        prop_assert!(next > written);
+        let before = at(next - SignedDuration::from_nanos(1));
+        prop_assert_eq!(&before.needs_attention, &now.needs_attention);
+        let then = at(next);
+        prop_assert!(then.overdue_at.is_none_or(|after| after > next));
+        prop_assert!(now.needs_attention.iter().all(|it| then.needs_attention.contains(it)));
+    }
+
+    #[test]
     fn adding_up_never_panics(order in absurd_order(), merchant: bool, attempt in 0..5usize) {
         prop_assert_eq!(Derived::of(&order).attempts.len(), order.attempts.len());
         let viewer = if merchant { Viewer::Merchant } else { Viewer::Shopper };
@@ -102,6 +129,17 @@ proptest! {
                 prop_assert!(open >= 0, "{payment:?}");
             }
         }
+    }
+
+    #[test]
+    fn events_that_an_earlier_version_sorted_otherwise_are_known_all_the_same(
+        order in order(), seed: u64,
+    ) {
+        let mut kept = serde_json::to_value(&order).unwrap();
+        fastrand::Rng::with_seed(seed).shuffle(kept["events"].as_array_mut().unwrap());
+        let read: Order = serde_json::from_value(kept).unwrap();
+        prop_assert_eq!(&read, &order);
+        prop_assert_eq!(&read.told_all(order.events.clone()), &order);
     }
 
     #[test]

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use shared::order::{Attempt, Capture, Event, Order, Outcome};
+use shared::order::{Attempt, Capture, Event, Operation, Order, Outcome};
 
+use super::any::DISPUTES;
 use crate::facts::PRICE;
 
 /// The statuses that an order may have: one, but where it is not clear which of its
 /// payments was the last.
 pub fn statuses(order: &Order) -> Vec<&'static str> {
-    let payments = payments(order);
+    let payments = counting(order);
     let sum = |of: fn(&Payment) -> i64| payments.iter().map(of).sum::<i64>();
     let (refunded, taken) = (sum(|it| it.refunded), sum(|it| it.taken));
     let open = open(order);
@@ -33,13 +34,32 @@ pub fn statuses(order: &Order) -> Vec<&'static str> {
     }
 }
 
+/// Whether AUTHORISATIONs of payments that stand add up to the order's amount.
+pub fn confirmed(order: &Order) -> bool {
+    let mut confirming = counting(order);
+    confirming.retain(|it| it.reported && (it.has_capture || it.ended.is_none()));
+    confirming.iter().filter_map(|it| it.authorised).sum::<i64>() >= PRICE
+}
+
 /// Whether more of a payment was refunded than was taken of it.
 pub fn beyond_what_was_taken(order: &Order) -> bool {
     payments(order).iter().any(|payment| payment.refunded > payment.taken)
 }
 
+/// All payments, without those that are over if another one stands.
+fn counting(order: &Order) -> Vec<Payment> {
+    let mut payments = payments(order);
+    let returned = |it: &Payment| it.refunded > 0 && it.refunded >= it.taken;
+    let stands = |it: &Payment| it.has_capture || it.ended.is_none();
+    if payments.iter().any(|it| it.authorised.is_some() && stands(it) && !returned(it)) {
+        payments.retain(|it| it.charged_back || (stands(it) && !returned(it)));
+    }
+    payments
+}
+
 struct Payment {
     authorised: Option<i64>,
+    reported: bool,
     has_capture: bool,
     taken: i64,
     refunded: i64,
@@ -49,7 +69,7 @@ struct Payment {
 
 fn payments(order: &Order) -> Vec<Payment> {
     let reports = reports(order);
-    let named = reports.iter().map(|event| event.payment());
+    let named = reports.iter().map(|event| payment_of(order, event));
     let answered = order.attempts.iter().filter_map(|attempt| attempt.psp_reference.as_deref());
     let all: BTreeSet<&str> = named.chain(answered).collect();
     all.into_iter().map(|named| payment(order, &reports, named)).collect()
@@ -58,7 +78,7 @@ fn payments(order: &Order) -> Vec<Payment> {
 fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
     let about = |code: &str| -> Vec<&Event> {
         let mut about: Vec<&Event> = reports.to_vec();
-        about.retain(|it| it.event_code.as_str() == code && it.payment() == named);
+        about.retain(|it| it.event_code.as_str() == code && payment_of(order, it) == named);
         about
     };
     let worked = |code: &str| -> Vec<&Event> {
@@ -78,10 +98,24 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
             .any(|it| it.psp_reference.as_deref() == Some(named) && answer(it) == "authorised")
             .then_some(PRICE),
     };
-    let captures = standing(worked("CAPTURE"), &about("CAPTURE"), &about("CAPTURE_FAILED"));
+    let ours = |operation: Operation| {
+        let ours = order.modifications.iter();
+        let ours = ours.filter(move |it| it.operation == operation && it.payment == named);
+        ours.filter_map(|it| it.psp_reference.as_deref())
+    };
+    let names = |events: Vec<&Event>, operation: Operation| -> Vec<String> {
+        let mut names: Vec<String> = ours(operation).map(str::to_owned).collect();
+        names.extend(events.iter().map(|event| event.psp_reference.clone()));
+        names
+    };
+    let captures = standing(
+        worked("CAPTURE"),
+        &names(about("CAPTURE"), Operation::Capture),
+        &about("CAPTURE_FAILED"),
+    );
     let refunds = standing(
         [worked("REFUND"), reversals("refund")].concat(),
-        &[about("REFUND"), about("CANCEL_OR_REFUND")].concat(),
+        &names([about("REFUND"), about("CANCEL_OR_REFUND")].concat(), Operation::Refund),
         &[about("REFUND_FAILED"), about("REFUNDED_REVERSED")].concat(),
     );
     let cancels =
@@ -96,14 +130,29 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
         Capture::Automatic if ended.is_none() => authorised.unwrap_or(0),
         _ => 0,
     };
+    let names: BTreeSet<&str> = reports.iter().map(|it| it.psp_reference.as_str()).collect();
+    let reached = |code: &str, dispute: &str| {
+        worked(code).into_iter().find(|event| event.psp_reference == dispute).map(when)
+    };
+    let charged_back = |dispute: &&str| {
+        let reached = |code: &str| reached(code, dispute);
+        let decided = |by: &str| {
+            let (won, lost) = (reached(&format!("{by}_WON")), reached(&format!("{by}_LOST")));
+            (won.is_some() || lost.is_some()).then_some(lost >= won)
+        };
+        reached("SECOND_CHARGEBACK").is_some()
+            || decided("SCHEME_ARBITRATION").or_else(|| decided("PREARBITRATION")).unwrap_or(
+                reached("CHARGEBACK").is_some() && reached("CHARGEBACK_REVERSED").is_none(),
+            )
+    };
     Payment {
         authorised,
+        reported: about("AUTHORISATION").iter().any(|event| event.success),
         has_capture: !captures.is_empty(),
         taken: automatically.max(captured),
         refunded: refunds.iter().map(|event| euro(event)).sum(),
         ended,
-        charged_back: !worked("SECOND_CHARGEBACK").is_empty()
-            || (!worked("CHARGEBACK").is_empty() && worked("CHARGEBACK_REVERSED").is_empty()),
+        charged_back: names.iter().any(charged_back),
     }
 }
 
@@ -117,13 +166,28 @@ fn reports(order: &Order) -> Vec<&Event> {
     order.events.iter().filter(counts).collect()
 }
 
+/// The payment that an event names, else the one that another event of its dispute names.
+fn payment_of<'a>(order: &'a Order, event: &'a Event) -> &'a str {
+    let of_dispute = |event: &Event| DISPUTES.contains(&event.event_code.as_str());
+    let tells = |other: &&Event| {
+        of_dispute(other)
+            && other.psp_reference == event.psp_reference
+            && other.original_reference.is_some()
+    };
+    let told = order.events.iter().find(tells).and_then(|it| it.original_reference.as_deref());
+    match &event.original_reference {
+        None if of_dispute(event) => told.unwrap_or(&event.psp_reference),
+        _ => event.payment(),
+    }
+}
+
 /// What is left of captures or refunds.
 fn standing<'a>(
     mut worked: Vec<&'a Event>,
-    told: &[&Event],
+    names: &[String],
     failures: &[&Event],
 ) -> Vec<&'a Event> {
-    let known = |failure: &&&Event| told.iter().any(|it| it.psp_reference == failure.psp_reference);
+    let known = |failure: &&&Event| names.contains(&failure.psp_reference);
     for failure in failures.iter().filter(known) {
         worked.retain(|it| {
             it.psp_reference != failure.psp_reference

@@ -4,7 +4,7 @@ use shared::order::{AttemptState, Derived};
 
 use crate::facts::{
     Facts, Returned, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,
-    modification, outcome, rejected, summary, unknown,
+    modification, outcome, rejected, unknown,
 };
 
 const PAID: &str = "authorised confirmed 1000/1000/0 success";
@@ -160,26 +160,6 @@ fn paying_twice_is_over_when_one_payment_is_cancelled_or_expires() {
         );
         comes_to(&twice.clone().told(modification("CANCELLATION", "X").of(payment)), PAID_MANUAL);
         comes_to(&twice.clone().told(expire(payment)), PAID_MANUAL);
-    }
-}
-
-#[test]
-fn paying_twice_is_over_when_one_payment_is_refunded_in_full() {
-    let twice = automatic()
-        .tried(answered("RedirectShopper", "P"))
-        .tried(answered("Authorised", "Q"))
-        .told_all([authorisation("P"), authorisation("Q")]);
-    comes_to(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
-    for payment in ["P", "Q"] {
-        let part = twice.clone().told(modification("REFUND", "R1").of(payment).eur(400));
-        comes_to(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");
-        let whole = part.told(modification("REFUND", "R2").of(payment).eur(600));
-        comes_to(&whole, "partiallyRefunded confirmed 2000/2000/1000 none");
-        let failed = whole.told(modification("REFUND_FAILED", "R2").of(payment).eur(600));
-        assert_eq!(
-            summary(&failed),
-            summary(&twice.clone().told(modification("REFUND", "R1").of(payment).eur(400),))
-        );
     }
 }
 

@@ -1,7 +1,10 @@
 //! What happens to orders in practice, and out of sequence.
 
 mod attempts;
+mod confirmed;
 mod money;
 mod offers;
+mod time;
 mod too_many_events;
+mod two_payments;
 mod webhooks;

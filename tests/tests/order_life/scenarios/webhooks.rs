@@ -35,7 +35,7 @@ fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() 
     let order = || automatic().tried(answered("Authorised", "P"));
     comes_to(
         &order().told(authorisation("P").eur(999)),
-        "authorised confirmed 999/999/0 success !amount_differs",
+        "authorised unconfirmed 999/999/0 success !amount_differs !paid_in_part",
     );
     comes_to(
         &order().told(authorisation("P").eur(1001)),
@@ -57,7 +57,7 @@ fn an_amount_that_cannot_be_read_counts_as_nothing_and_needs_a_person() {
     };
     let order = || manual().tried(answered("Authorised", "P"));
     let authorised = order().told(unreadable(authorisation("P")));
-    assert_eq!(attention(&authorised), ["amount_differs", "amount_unreadable"]);
+    assert_eq!(attention(&authorised), ["amount_differs", "amount_unreadable", "paid_in_part"]);
     let refused = order().told(unreadable(authorisation("P").failed()));
     assert!(attention(&refused).is_empty());
     let paid = || order().told(authorisation("P"));

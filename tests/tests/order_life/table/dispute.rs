@@ -1,9 +1,20 @@
-//! Disputes: CHARGEBACK, CHARGEBACK_REVERSED, SECOND_CHARGEBACK.
+//! Disputes: CHARGEBACK, CHARGEBACK_REVERSED, SECOND_CHARGEBACK, PREARBITRATION_WON and _LOST,
+//! SCHEME_ARBITRATION_WON and _LOST.
+
+use shared::order::Event;
 
 use super::{SAME, UNCHANGED, check};
 use crate::facts::{Says, modification};
 
+const CAPTURED: &str = "captured confirmed 1000/1000/0 success";
 const CHARGED_BACK: &str = "chargedBack confirmed 1000/1000/0 none";
+const LOST: &str = "chargedBack confirmed 1000/1000/0 none !prearbitration_lost";
+
+/// An event of the dispute that the states have, which names the payment, and one which does not.
+fn told(event_code: &str) -> [Event; 2] {
+    let event = modification(event_code, "D");
+    [event.clone(), event.of_none()]
+}
 
 #[test]
 fn a_chargeback_beats_everything_else() {
@@ -13,26 +24,88 @@ fn a_chargeback_beats_everything_else() {
             ("captured", event.clone(), CHARGED_BACK, SAME),
             ("part refunded", event.clone(), "chargedBack confirmed 1000/1000/400 none", SAME),
             ("refunded", event.clone(), "chargedBack confirmed 1000/1000/1000 none", SAME),
-            ("charged back", event, UNCHANGED, UNCHANGED),
+            ("charged back", event.clone(), UNCHANGED, UNCHANGED),
+            ("lost in pre-arbitration", event, UNCHANGED, UNCHANGED),
         ]);
     }
 }
 
 #[test]
-fn a_chargeback_reversed_lifts_every_chargeback_but_the_second_whatever_came_first() {
-    let reversed = || modification("CHARGEBACK_REVERSED", "E2");
-    check([
-        ("charged back", reversed(), "captured confirmed 1000/1000/0 success", SAME),
-        ("charged back", reversed().at(1), "captured confirmed 1000/1000/0 success", SAME),
-        ("chargeback reversed", modification("CHARGEBACK", "D2").at(2000), UNCHANGED, UNCHANGED),
-        ("charged back again", reversed().at(2000), UNCHANGED, UNCHANGED),
-        ("chargeback reversed", modification("SECOND_CHARGEBACK", "F").at(1), CHARGED_BACK, SAME),
-        ("captured", reversed(), UNCHANGED, UNCHANGED),
-    ]);
+fn a_chargeback_reversed_lifts_the_chargeback_of_its_dispute_whatever_came_first() {
+    for reversed in told("CHARGEBACK_REVERSED") {
+        check([
+            ("charged back", reversed.clone(), CAPTURED, SAME),
+            ("charged back", reversed.clone().at(1), CAPTURED, SAME),
+            ("charged back", reversed.clone().failed(), UNCHANGED, UNCHANGED),
+            ("charged back again", reversed.clone().at(2000), UNCHANGED, UNCHANGED),
+            ("lost in pre-arbitration", reversed.clone().at(2000), UNCHANGED, UNCHANGED),
+            ("captured", reversed, UNCHANGED, UNCHANGED),
+        ]);
+    }
+    for chargeback in told("CHARGEBACK") {
+        check([("chargeback reversed", chargeback.at(2000), UNCHANGED, UNCHANGED)]);
+    }
 }
 
 #[test]
-fn a_chargeback_reversed_lifts_no_chargeback_of_another_payment() {
-    let reversed = modification("CHARGEBACK_REVERSED", "E2").of("Q");
-    check([("charged back", reversed, UNCHANGED, UNCHANGED)]);
+fn a_second_chargeback_is_final_whatever_came_first() {
+    for second in told("SECOND_CHARGEBACK") {
+        check([
+            ("chargeback reversed", second.clone().at(1), CHARGED_BACK, SAME),
+            ("lost in pre-arbitration", second.at(1), CHARGED_BACK, SAME),
+        ]);
+    }
+    for won in [told("PREARBITRATION_WON"), told("SCHEME_ARBITRATION_WON")].concat() {
+        check([("charged back again", won.at(2000), UNCHANGED, UNCHANGED)]);
+    }
+}
+
+#[test]
+fn a_dispute_lost_in_pre_arbitration_stands_again_and_needs_attention() {
+    for lost in [told("PREARBITRATION_LOST"), told("SCHEME_ARBITRATION_LOST")].concat() {
+        check([
+            ("charged back", lost.clone(), LOST, SAME),
+            ("chargeback reversed", lost.clone(), LOST, SAME),
+            ("chargeback reversed", lost.clone().at(1), LOST, SAME),
+            ("chargeback reversed", lost.failed(), UNCHANGED, UNCHANGED),
+        ]);
+    }
+}
+
+#[test]
+fn a_dispute_won_in_pre_arbitration_is_lifted_unless_it_was_lost_later() {
+    for won in told("PREARBITRATION_WON") {
+        check([
+            ("charged back", won.clone(), CAPTURED, SAME),
+            ("chargeback reversed", won.clone(), UNCHANGED, UNCHANGED),
+            ("lost in pre-arbitration", won.clone().at(999), UNCHANGED, UNCHANGED),
+            // The state that is worse for the merchant, where nothing tells them apart.
+            ("lost in pre-arbitration", won.clone().at(1000), UNCHANGED, UNCHANGED),
+            ("lost in pre-arbitration", won.at(1001), CAPTURED, SAME),
+        ]);
+    }
+}
+
+#[test]
+fn the_card_scheme_has_the_last_word() {
+    for won in told("SCHEME_ARBITRATION_WON") {
+        check([
+            ("charged back", won.clone(), CAPTURED, SAME),
+            ("lost in pre-arbitration", won.at(1), CAPTURED, SAME),
+        ]);
+    }
+}
+
+#[test]
+fn an_event_of_one_dispute_does_not_change_another() {
+    for event in [
+        modification("CHARGEBACK_REVERSED", "D2"),
+        modification("CHARGEBACK_REVERSED", "D2").of("Q"),
+        modification("CHARGEBACK_REVERSED", "D").of("Q"),
+        modification("CHARGEBACK_REVERSED", "D2").of_none(),
+        modification("PREARBITRATION_WON", "D2"),
+        modification("PREARBITRATION_WON", "D").of("Q"),
+    ] {
+        check([("charged back", event, UNCHANGED, UNCHANGED)]);
+    }
 }

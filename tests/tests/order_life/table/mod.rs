@@ -38,7 +38,7 @@ fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
 }
 
 /// All states of an order whose only payment is `P`.
-const STATES: [&str; 22] = [
+const STATES: [&str; 23] = [
     "created",
     "unknown",
     "redirect",
@@ -61,6 +61,7 @@ const STATES: [&str; 22] = [
     "charged back",
     "chargeback reversed",
     "charged back again",
+    "lost in pre-arbitration",
 ];
 
 fn state(capture: Capture, name: &str) -> Order {
@@ -68,7 +69,7 @@ fn state(capture: Capture, name: &str) -> Order {
     let authorised = || order.clone().tried(answered("Authorised", "P")).told(authorisation("P"));
     let captured = || authorised().told(modification("CAPTURE", "C"));
     let charged_back = || captured().told(modification("CHARGEBACK", "D"));
-    let reversed = || charged_back().told(modification("CHARGEBACK_REVERSED", "E"));
+    let reversed = || charged_back().told(modification("CHARGEBACK_REVERSED", "D"));
     match name {
         "created" => order,
         "unknown" => order.tried(unknown()),
@@ -93,7 +94,8 @@ fn state(capture: Capture, name: &str) -> Order {
         "expired" => authorised().told(expire("P")),
         "charged back" => charged_back(),
         "chargeback reversed" => reversed(),
-        "charged back again" => reversed().told(modification("SECOND_CHARGEBACK", "F")),
+        "charged back again" => reversed().told(modification("SECOND_CHARGEBACK", "D")),
+        "lost in pre-arbitration" => reversed().told(modification("PREARBITRATION_LOST", "D")),
         _ => panic!("no such state: {name}"),
     }
 }
@@ -123,6 +125,7 @@ fn every_state_is_what_its_name_says() {
         ("charged back", "chargedBack confirmed 1000/1000/0 none"),
         ("chargeback reversed", "captured confirmed 1000/1000/0 success"),
         ("charged back again", "chargedBack confirmed 1000/1000/0 none"),
+        ("lost in pre-arbitration", "chargedBack confirmed 1000/1000/0 none !prearbitration_lost"),
     ];
     assert_eq!(expected.map(|(name, _)| name), STATES);
     for (name, manual) in expected {

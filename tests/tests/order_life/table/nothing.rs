@@ -8,6 +8,8 @@ fn notices_and_unknown_kinds_change_nothing() {
     for code in [
         "NOTIFICATION_OF_CHARGEBACK",
         "REQUEST_FOR_INFORMATION",
+        "INFORMATION_SUPPLIED",
+        "PREARBITRATION_OPEN",
         "RECURRING_CONTRACT",
         "AUTHORISATION_ADJUSTMENT",
         "capture",
@@ -34,6 +36,10 @@ fn what_did_not_work_changes_nothing() {
         modification("CHARGEBACK", "N"),
         modification("CHARGEBACK_REVERSED", "N"),
         modification("SECOND_CHARGEBACK", "N"),
+        modification("PREARBITRATION_WON", "N"),
+        modification("PREARBITRATION_LOST", "N"),
+        modification("SCHEME_ARBITRATION_WON", "N"),
+        modification("SCHEME_ARBITRATION_LOST", "N"),
     ] {
         // Reports of what worked, as old, are in some of the states: they win.
         let event = event.failed();

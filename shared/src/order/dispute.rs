@@ -1,0 +1,115 @@
+//! Disputes: which payment each is about, and whether it stands.
+//!
+//! All events of a dispute have the dispute's own pspReference. The first ones name the payment
+//! as their originalReference. Later ones often do not: CHARGEBACK_REVERSED, SECOND_CHARGEBACK
+//! and PREARBITRATION_… do only where the Customer Area is set so. Source: Adyen's page "Dispute
+//! webhooks", and the examples of its webhook specification.
+
+use std::collections::BTreeMap;
+
+use super::{Event, reports::Reports};
+use crate::adyen::notification::EventCode;
+
+/// Event codes with which Adyen tells of a dispute that moves no money. They may be the first
+/// to say which payment it is about.
+const NEWS: [&str; 11] = [
+    "NOTIFICATION_OF_CHARGEBACK",
+    "REQUEST_FOR_INFORMATION",
+    "DISPUTE_DEFENSE_PERIOD_ENDED",
+    "DISPUTE_OPENED_WITH_CHARGEBACK",
+    "INFORMATION_SUPPLIED",
+    "ISSUER_COMMENTS",
+    "ISSUER_RESPONSE_TIMEFRAME_EXPIRED",
+    "PREARBITRATION_ACCEPTED",
+    "PREARBITRATION_DECLINED",
+    "PREARBITRATION_ISSUER_WITHDRAWN",
+    "PREARBITRATION_OPEN",
+];
+
+impl Event {
+    /// The dispute that it is about, if it is about one.
+    pub(super) fn dispute(&self) -> Option<&str> {
+        use EventCode::*;
+        let decides = matches!(
+            self.event_code,
+            Chargeback
+                | ChargebackReversed
+                | SecondChargeback
+                | PrearbitrationWon
+                | PrearbitrationLost
+                | SchemeArbitrationWon
+                | SchemeArbitrationLost
+        );
+        let told = decides || NEWS.contains(&self.event_code.as_str());
+        told.then_some(self.psp_reference.as_str())
+    }
+
+    /// The dispute that it ties to a payment.
+    pub(super) fn ties_dispute(&self) -> Option<&str> {
+        self.dispute().filter(|_| self.original_reference.is_some())
+    }
+}
+
+/// The payment of every dispute of which that is known.
+pub(super) struct Disputes<'a>(BTreeMap<&'a str, &'a str>);
+
+impl<'a> Disputes<'a> {
+    pub(super) fn of(events: &'a [Event]) -> Self {
+        let mut payments = BTreeMap::new();
+        for event in events {
+            if let Some(dispute) = event.ties_dispute() {
+                payments.entry(dispute).or_insert(event.payment());
+            }
+        }
+        Self(payments)
+    }
+
+    /// The payment that an event is about: as it names it, else that of its dispute.
+    pub(super) fn payment_of(&self, event: &'a Event) -> &'a str {
+        let known = || self.0.get(event.dispute()?).copied();
+        let nameless = event.original_reference.is_none();
+        nameless.then(known).flatten().unwrap_or(event.payment())
+    }
+}
+
+/// What a dispute has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DisputeState {
+    /// The money is with the merchant, as far as is known.
+    Open,
+    /// The shopper's bank took the money back.
+    ChargedBack,
+    /// As [`DisputeState::ChargedBack`], but whether the money moved Adyen does not document.
+    Lost,
+}
+
+/// What each dispute of a payment has come to.
+pub(super) fn disputes(payment: &str, reports: &Reports) -> Vec<DisputeState> {
+    let named = reports.names_of_disputes(payment);
+    named.into_iter().map(|dispute| state(dispute, payment, reports)).collect()
+}
+
+/// The stage that a dispute has reached decides, whatever came first.
+fn state(dispute: &str, payment: &str, reports: &Reports) -> DisputeState {
+    use EventCode::*;
+    let reached = |code: EventCode| {
+        let report = reports.get(&code, dispute).filter(|event| event.success);
+        report.filter(|event| reports.payment_of(event) == payment).map(Event::date)
+    };
+    if reached(SecondChargeback).is_some() {
+        return DisputeState::ChargedBack;
+    }
+    let stages =
+        [(SchemeArbitrationWon, SchemeArbitrationLost), (PrearbitrationWon, PrearbitrationLost)];
+    for (won, lost) in stages {
+        match (reached(won), reached(lost)) {
+            (None, None) => {}
+            (won, lost) if lost >= won => return DisputeState::Lost,
+            _ => return DisputeState::Open,
+        }
+    }
+    if reached(ChargebackReversed).is_none() && reached(Chargeback).is_some() {
+        return DisputeState::ChargedBack;
+    }
+    DisputeState::Open
+}

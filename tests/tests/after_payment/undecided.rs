@@ -1,0 +1,70 @@
+//! Captures, cancels, refunds and reversals that Adyen received, and then says nothing of.
+
+use jiff::SignedDuration;
+use local::adyen::Release;
+use serde_json::{Value, json};
+use tests::{Stack, backend, passing_time};
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A paid order whose further webhooks do not come.
+async fn paid(variables: &[(&str, &str)]) -> Stack {
+    let stack = Stack::with_variables(variables).await;
+    stack.pay("ORDER-1", "160583287597AMZN").await;
+    stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
+    stack.adyen().hold_webhooks();
+    stack
+}
+
+async fn ask(stack: &Stack, operation: &str, key: &str, value: Option<i64>) {
+    let body = match value {
+        Some(value) => json!({"amount": {"currency": "EUR", "value": value}}),
+        None => json!({}),
+    };
+    let path = format!("/orders/ORDER-1/{operation}");
+    let answer = stack.post_with_key(&path, &backend(), key, &body).await;
+    assert_eq!((answer.status, &answer.body["state"]), (202, &json!("received")), "{answer:?}");
+}
+
+/// What needs attention once that much time has passed and something else was asked for.
+async fn after(stack: &Stack, time: SignedDuration) -> Value {
+    passing_time::pass(&stack.dynamodb(), "ORDER-1", time).await;
+    let asked = stack.order("ORDER-1").await["modifications"].as_array().unwrap().len();
+    ask(stack, "refunds", &format!("another {asked}"), Some(1)).await;
+    stack.order("ORDER-1").await["needsAttention"].clone()
+}
+
+#[tokio::test]
+async fn a_refund_that_stays_received_needs_attention_after_ten_days_until_it_is_decided() {
+    let stack = paid(&[]).await;
+    ask(&stack, "refunds", "refund", Some(300)).await;
+    assert_eq!(after(&stack, 10 * DAY - MINUTE).await, json!([]));
+    assert_eq!(after(&stack, MINUTE).await, json!(["modification_undecided"]));
+    let shown = stack.order("ORDER-1").await;
+    assert_eq!(shown["modifications"][0]["state"], "received");
+    stack.adyen().release_webhooks(Release::InOrder).await;
+    stack.order_once("ORDER-1", |order| order["needsAttention"] == json!([])).await;
+}
+
+#[tokio::test]
+async fn a_capture_that_stays_received_needs_attention_after_three_days() {
+    let stack = paid(&[("CAPTURE", "manual")]).await;
+    ask(&stack, "captures", "capture", Some(300)).await;
+    let after = async |time| {
+        passing_time::pass(&stack.dynamodb(), "ORDER-1", time).await;
+        let key = format!("another {time:?}");
+        ask(&stack, "captures", &key, Some(1)).await;
+        stack.order("ORDER-1").await["needsAttention"].clone()
+    };
+    assert_eq!(after(3 * DAY - MINUTE).await, json!([]));
+    assert_eq!(after(MINUTE).await, json!(["modification_undecided"]));
+}
+
+#[tokio::test]
+async fn a_deployment_may_allow_other_times() {
+    let stack = paid(&[("REFUND_UNDECIDED_AFTER_DAYS", "2"), ("UNDECIDED_AFTER_DAYS", "1")]).await;
+    ask(&stack, "refunds", "refund", Some(300)).await;
+    assert_eq!(after(&stack, 2 * DAY - MINUTE).await, json!([]));
+    assert_eq!(after(&stack, MINUTE).await, json!(["modification_undecided"]));
+}

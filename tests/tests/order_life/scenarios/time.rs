@@ -1,0 +1,254 @@
+//! What time alone shows: an order's clock is when it was last written.
+
+use jiff::Timestamp;
+use serde_json::json;
+use shared::order::{DecidedWithin, Derived, Operation, Order, Request};
+
+use crate::facts::{
+    Facts, Returned, Says, answered, at, attention, authorisation, automatic, expire, manual,
+    modification, summary, unknown,
+};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// Panics unless a reason is raised by that second and no sooner.
+#[track_caller]
+fn raised_at(order: &Order, second: i64, reason: &str) {
+    let order = |second: i64| order.clone().seen(second);
+    let raised = |second: i64| attention(&order(second)).contains(&reason.to_owned());
+    assert!(!raised(second - 1) && raised(second), "{reason}: {}", summary(&order(second)));
+    let overdue_at = |second: i64| Derived::of(&order(second)).overdue_at;
+    assert_eq!(overdue_at(second - 1), Some(at(second)));
+    assert_ne!(overdue_at(second), Some(at(second)), "it is known by then");
+    assert!(!raised(0));
+}
+
+fn overdue_at(order: &Order) -> Option<Timestamp> {
+    Derived::of(order).overdue_at
+}
+
+fn ask(order: &mut Order, operation: Operation, value: Option<i64>, second: i64, name: &str) {
+    let request = Request {
+        operation,
+        payment: None,
+        amount: value.map(|value| {
+            serde_json::from_value(json!({"currency": "EUR", "value": value})).unwrap()
+        }),
+        merchant_refund_reason: None,
+        idempotency_key: Some(format!("{operation:?} {second} {name}")),
+        content: format!("{operation:?} {value:?}"),
+        decided_within: DecidedWithin::default(),
+    };
+    let recorded = order.modify("ACCOUNT", &request, at(second)).unwrap();
+    if !name.is_empty() {
+        order.modifications[recorded.at].answer(Ok(name.to_owned()));
+    }
+}
+
+fn paid() -> Order {
+    automatic().tried(answered("Authorised", "P")).told(authorisation("P"))
+}
+
+#[test]
+fn an_answer_without_its_authorisation_is_unconfirmed_after_an_hour() {
+    let answered = automatic().tried(answered("Authorised", "P"));
+    // The attempt began in second 100.
+    raised_at(&answered, 100 + HOUR, "unconfirmed");
+    let late = answered.seen(2 * HOUR);
+    assert_eq!(attention(&late), ["unconfirmed"]);
+    let confirmed = late.clone().told(authorisation("P").at(2 * HOUR));
+    assert_eq!((attention(&confirmed).len(), overdue_at(&confirmed)), (0, None));
+    for over in [
+        authorisation("P").failed(),
+        modification("CANCELLATION", "X"),
+        expire("P"),
+        modification("REFUND", "R"),
+    ] {
+        assert_eq!(attention(&late.clone().told(over.clone())), [""; 0], "{over:?}");
+    }
+    let of_a_part = late.clone().told(modification("REFUND", "R").eur(400));
+    assert_eq!(attention(&of_a_part), ["unconfirmed"]);
+    let captured = late.told(modification("CAPTURE", "C"));
+    assert_eq!(attention(&captured), ["unconfirmed"]);
+}
+
+#[test]
+fn the_hour_begins_when_the_shopper_comes_back() {
+    let mut attempt = answered("RedirectShopper", "P").returned("Authorised");
+    attempt.details[0].sent_at = at(5 * HOUR);
+    raised_at(&automatic().tried(attempt), 6 * HOUR, "unconfirmed");
+}
+
+#[test]
+fn what_was_not_paid_by_an_answer_is_not_unconfirmed() {
+    for attempt in [
+        unknown(),
+        answered("RedirectShopper", "P"),
+        answered("Pending", "P"),
+        answered("Refused", "P"),
+    ] {
+        let order = automatic().tried(attempt).seen(DAY);
+        assert_eq!((attention(&order).len(), overdue_at(&order)), (0, None));
+    }
+}
+
+#[test]
+fn a_failure_that_fits_nothing_is_held_for_ten_minutes_after_its_receipt() {
+    for (code, reason) in [
+        ("REFUND_FAILED", "refund_failed_unmatched"),
+        ("REFUNDED_REVERSED", "refund_failed_unmatched"),
+        ("CAPTURE_FAILED", "capture_failed_unmatched"),
+    ] {
+        let mut failure = modification(code, "X").at(100);
+        failure.received_at = Some(at(5000));
+        let held = paid().told(failure.clone());
+        raised_at(&held, 5000 + 10 * MINUTE, reason);
+        // What came again came when it came first.
+        let mut again = failure;
+        again.received_at = Some(at(5300));
+        raised_at(&held.clone().told(again), 5000 + 10 * MINUTE, reason);
+
+        let what_failed = if code == "CAPTURE_FAILED" { "CAPTURE" } else { "REFUND" };
+        let order = held.told(modification(what_failed, "X").at(90)).seen(DAY);
+        assert_eq!(summary(&order), "authorised confirmed 1000/1000/0 success");
+        assert_eq!(overdue_at(&order), None);
+    }
+}
+
+#[test]
+fn a_failure_of_a_refund_of_ours_undoes_no_other_before_its_refund_comes() {
+    for code in ["REFUND_FAILED", "REFUNDED_REVERSED"] {
+        let mut order = paid();
+        ask(&mut order, Operation::Refund, Some(400), 2000, "R1");
+        ask(&mut order, Operation::Refund, Some(400), 2001, "R2");
+        let order = order.told(modification("REFUND", "R1").eur(400).at(2002));
+        let part = "partiallyRefunded confirmed 1000/1000/400 none";
+        let states = |order: &Order| {
+            let states = Derived::of(order).modifications.into_iter();
+            states.map(|state| state.as_str()).collect::<Vec<_>>()
+        };
+        for failed in [
+            modification(code, "R2").eur(400).at(2003),
+            modification(code, "R2").eur(400).at(2003).failed(),
+            modification(code, "R2").eur(1).at(2003),
+        ] {
+            let early = order.clone().told(failed);
+            assert_eq!(summary(&early), part);
+            assert_eq!(states(&early), ["succeeded", "failed"]);
+            // The money can be given back again, and nothing is left to wait for.
+            assert_eq!(Derived::of(&early).open_to_refund(), 600);
+            assert_eq!(summary(&early.clone().seen(30 * DAY)), part);
+            assert_eq!(overdue_at(&early), None);
+
+            let both = early.told(modification("REFUND", "R2").eur(400).at(2002));
+            assert_eq!(summary(&both), part);
+            assert_eq!(states(&both), ["succeeded", "failed"]);
+        }
+    }
+}
+
+#[test]
+fn a_failure_of_a_capture_of_ours_undoes_no_other_before_its_capture_comes() {
+    let mut order = manual().tried(answered("Authorised", "P")).told(authorisation("P"));
+    ask(&mut order, Operation::Capture, Some(400), 2000, "C1");
+    ask(&mut order, Operation::Capture, Some(400), 2001, "C2");
+    let order = order
+        .told(modification("CAPTURE", "C1").eur(400).at(2002))
+        .told(modification("CAPTURE_FAILED", "C2").eur(400).at(2003));
+    let part = "captured confirmed 1000/400/0 success";
+    assert_eq!(summary(&order), part);
+    assert_eq!(Derived::of(&order).open_to_capture(), 600);
+    let both = order.told(modification("CAPTURE", "C2").eur(400).at(2002));
+    assert_eq!(summary(&both), part);
+    // Adyen takes the money after all.
+    let again = modification("CAPTURE", "C2").eur(400).at(2004).because("Transaction Recaptured");
+    let again = both.told(again);
+    assert_eq!(summary(&again), "captured confirmed 1000/800/0 success");
+    assert_eq!(Derived::of(&again).modifications[1].as_str(), "succeeded");
+}
+
+#[test]
+fn a_failure_that_may_be_of_a_refund_whose_answer_was_lost_undoes_no_other() {
+    let mut order = paid();
+    ask(&mut order, Operation::Refund, Some(400), 2000, "R1");
+    let mut order = order.told(modification("REFUND", "R1").eur(400).at(2001));
+    ask(&mut order, Operation::Refund, Some(400), 2002, "");
+    let mut failed = modification("REFUND_FAILED", "R2").eur(400).at(2004);
+    failed.received_at = Some(at(5000));
+    let order = order.told(failed);
+    let part = "partiallyRefunded confirmed 1000/1000/400 none";
+    assert_eq!(summary(&order), part);
+    raised_at(&order, 5000 + 10 * MINUTE, "refund_failed_unmatched");
+    // The answer, or the refund's own webhook, says that it was this one's.
+    let mut answered = order.clone();
+    answered.modifications[1].answer(Ok("R2".to_owned()));
+    let reported = order.told(modification("REFUND", "R2").eur(400).at(2003));
+    for order in [answered, reported] {
+        assert_eq!(summary(&order.clone().seen(DAY)), part);
+        assert_eq!(Derived::of(&order).modifications[1].as_str(), "failed");
+    }
+}
+
+#[test]
+fn a_request_that_stays_received_for_too_long_needs_attention() {
+    let authorised = || manual().tried(answered("Authorised", "P")).told(authorisation("P"));
+    for (order, operation, days) in [
+        (authorised(), Operation::Capture, 3),
+        (authorised(), Operation::Cancel, 3),
+        (authorised(), Operation::Reversal, 10),
+        (paid(), Operation::Refund, 10),
+        (paid(), Operation::Reversal, 10),
+    ] {
+        let mut order = order;
+        ask(&mut order, operation, None, 2000, "M");
+        raised_at(&order, 2000 + days * DAY, "modification_undecided");
+        let late = order.seen(30 * DAY);
+        assert_eq!(attention(&late), ["modification_undecided"]);
+        let code = match operation {
+            Operation::Capture => "CAPTURE",
+            Operation::Cancel => "CANCELLATION",
+            Operation::Refund => "REFUND",
+            Operation::Reversal => "CANCEL_OR_REFUND",
+        };
+        let mut decided = modification(code, "M").at(29 * DAY);
+        decided.modification_action = Some("cancel".to_owned());
+        for decided in [decided.clone(), decided.failed()] {
+            assert_eq!(attention(&late.clone().told(decided)), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_request_of_which_it_is_not_known_whether_it_arrived_is_not_undecided() {
+    let mut order = paid();
+    ask(&mut order, Operation::Refund, Some(400), 2000, "");
+    assert_eq!(attention(&order.clone().seen(30 * DAY)), [""; 0]);
+    order.modifications[0].outcome_unknown = true;
+    assert_eq!(attention(&order.seen(30 * DAY)), ["modification_unknown"]);
+}
+
+#[test]
+fn a_request_from_before_deadlines_were_kept_has_the_usual_one() {
+    let mut order = paid();
+    ask(&mut order, Operation::Refund, None, 2000, "M");
+    order.modifications[0].decide_by = None;
+    raised_at(&order, 2000 + 10 * DAY, "modification_undecided");
+}
+
+#[test]
+fn of_several_deadlines_the_first_that_has_not_passed_is_told() {
+    let mut order = paid();
+    ask(&mut order, Operation::Refund, Some(400), 2000, "M");
+    let mut failure = modification("REFUND_FAILED", "X").at(100);
+    failure.received_at = Some(at(3000));
+    let order = order.told(failure);
+    for (second, next) in [
+        (3000, Some(3000 + 10 * MINUTE)),
+        (3000 + 10 * MINUTE, Some(2000 + 10 * DAY)),
+        (2000 + 10 * DAY, None),
+    ] {
+        assert_eq!(overdue_at(&order.clone().seen(second)), next.map(at));
+    }
+}

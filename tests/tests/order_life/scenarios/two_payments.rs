@@ -1,0 +1,125 @@
+//! An order that was paid twice, and what is left of it when one payment is given back.
+
+use shared::order::{Derived, Order};
+
+use crate::facts::{
+    Facts, Says, answered, authorisation, automatic, comes_to, expire, manual, modification,
+    reversal, summary,
+};
+
+const PAID: &str = "authorised confirmed 1000/1000/0 success";
+const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";
+
+fn twice(order: Order) -> Order {
+    order
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([authorisation("P"), authorisation("Q")])
+}
+
+fn other(payment: &str) -> &'static str {
+    if payment == "P" { "Q" } else { "P" }
+}
+
+#[test]
+fn a_payment_that_was_refunded_in_full_does_not_count_beside_one_that_stands() {
+    let twice = twice(automatic());
+    comes_to(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
+    for payment in ["P", "Q"] {
+        let part = twice.clone().told(modification("REFUND", "R1").of(payment).eur(400));
+        comes_to(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");
+        let whole = part.clone().told(modification("REFUND", "R2").of(payment).eur(600));
+        comes_to(&whole, PAID);
+        assert_eq!(Derived::of(&whole).psp_reference.as_deref(), Some(other(payment)));
+        let at_once = twice.clone().told(reversal("refund", "R3").of(payment));
+        comes_to(&at_once, PAID);
+
+        let failed = whole.told(modification("REFUND_FAILED", "R2").of(payment).eur(600));
+        assert_eq!(summary(&failed), summary(&part));
+    }
+}
+
+#[test]
+fn a_payment_that_is_gone_does_not_count_beside_one_that_stands() {
+    let twice = twice(manual());
+    for payment in ["P", "Q"] {
+        for gone in [
+            modification("CANCELLATION", "X").of(payment),
+            modification("TECHNICAL_CANCEL", "X").of(payment),
+            reversal("cancel", "X").of(payment),
+            expire(payment),
+        ] {
+            let left = twice.clone().told(gone);
+            comes_to(&left, PAID_MANUAL);
+            comes_to(
+                &left.told_all([
+                    modification("CAPTURE", "C").of(other(payment)),
+                    modification("REFUND", "R").of(other(payment)).eur(300),
+                ]),
+                "partiallyRefunded confirmed 1000/1000/300 none",
+            );
+        }
+    }
+}
+
+#[test]
+fn captures_of_a_payment_that_was_refunded_in_full_are_over() {
+    let twice = twice(manual());
+    let captured = twice.told(modification("CAPTURE", "C"));
+    comes_to(&captured, "captured confirmed 2000/1000/0 success !paid_twice: P, Q");
+    let refunded = captured.told(modification("REFUND", "R"));
+    comes_to(&refunded, PAID_MANUAL);
+    comes_to(
+        &refunded.told(modification("CAPTURE", "C2").of("Q")),
+        "captured confirmed 1000/1000/0 success",
+    );
+}
+
+#[test]
+fn two_payments_that_were_both_given_back_both_count() {
+    let twice = twice(automatic());
+    comes_to(
+        &twice
+            .clone()
+            .told_all([modification("REFUND", "R1"), modification("REFUND", "R2").of("Q")]),
+        "refunded confirmed 2000/2000/2000 none",
+    );
+    comes_to(
+        &twice.told_all([
+            modification("REFUND", "R1"),
+            modification("REFUND", "R2").of("Q").eur(300),
+        ]),
+        "partiallyRefunded confirmed 1000/1000/300 none",
+    );
+}
+
+#[test]
+fn a_payment_of_another_amount_needs_nobody_once_it_was_given_back() {
+    let order = automatic()
+        .tried(answered("RedirectShopper", "P"))
+        .tried(answered("Authorised", "Q"))
+        .told_all([authorisation("P").eur(1), authorisation("Q")]);
+    comes_to(&order, "authorised confirmed 1001/1001/0 success !amount_differs !paid_twice: P, Q");
+    comes_to(&order.told(modification("REFUND", "R").eur(1)), PAID);
+}
+
+#[test]
+fn a_payment_that_is_disputed_counts_although_it_was_given_back() {
+    let disputed =
+        twice(automatic()).told_all([modification("REFUND", "R"), modification("CHARGEBACK", "D")]);
+    comes_to(&disputed, "chargedBack confirmed 2000/2000/1000 none");
+    comes_to(&disputed.told(modification("CHARGEBACK_REVERSED", "D").of_none()), PAID);
+}
+
+#[test]
+fn a_shopper_is_told_of_a_partial_refund_as_such() {
+    let message = |order: &Order| {
+        let derived = Derived::of(order);
+        derived.next_step.message(derived.status)
+    };
+    let paid = automatic().tried(answered("Authorised", "P")).told(authorisation("P"));
+    let part = paid.told(modification("REFUND", "R1").eur(400));
+    assert_eq!(message(&part), "Part of your payment was refunded.");
+    let whole = part.told(modification("REFUND", "R2").eur(600));
+    assert_eq!(message(&whole), "Your payment was refunded.");
+}

@@ -1,0 +1,248 @@
+//! Disputes: Adyen's events after the first name the dispute, not always the payment.
+
+use serde_json::{Value, json};
+use tests::{Answer, backend};
+
+use crate::world::{World, item, modification, with};
+
+/// An event of a dispute that does not name the payment.
+fn of_dispute(event_code: &str, dispute: &str, named: &str) -> Value {
+    item(event_code, dispute, named)
+}
+
+/// An event of a dispute that names the payment, as the first ones do.
+fn about(event_code: &str, dispute: &str, payment: &str) -> Value {
+    modification(event_code, dispute, payment, "a reference of the dispute")
+}
+
+/// On that day of November.
+fn on(day: usize, item: Value) -> Value {
+    with(item, json!({"eventDate": format!("2026-11-{day:02}T10:00:00+01:00")}))
+}
+
+/// Pays and waits for nothing: tells that the payment was authorised.
+async fn paid(world: &World, reference: &str) -> String {
+    let payment = world.paid(reference, "AMZN").await;
+    world.tell(&on(1, item("AUTHORISATION", &payment, reference))).await;
+    payment
+}
+
+/// The status, what may be refunded, and what needs attention.
+async fn state(world: &World, reference: &str) -> String {
+    let order = world.stack.order(reference).await;
+    let reasons = order["needsAttention"].as_array().unwrap().iter();
+    let reasons = reasons.map(|reason| format!(" !{}", reason.as_str().unwrap()));
+    let status = order["status"].as_str().unwrap();
+    let refundable = &order["refundableAmount"]["value"];
+    format!("{status} {refundable}{}", reasons.collect::<String>())
+}
+
+async fn refund(world: &World, reference: &str, payment: &str) -> Answer {
+    let body = json!({"paymentPspReference": payment});
+    world.stack.post(&format!("/orders/{reference}/refunds"), &backend(), &body).await
+}
+
+const PAID: &str = "authorised 1000";
+const CHARGED_BACK: &str = "chargedBack 0";
+const LOST: &str = "chargedBack 0 !prearbitration_lost";
+
+#[tokio::test]
+async fn an_event_of_a_known_dispute_is_about_its_payment_whatever_it_names() {
+    let world = World::new().await;
+    for (number, named) in ["the order", "", "a reference of the dispute"].into_iter().enumerate() {
+        for (code, after_chargeback, after_reversal) in [
+            ("CHARGEBACK_REVERSED", PAID, PAID),
+            ("SECOND_CHARGEBACK", CHARGED_BACK, CHARGED_BACK),
+            ("PREARBITRATION_WON", PAID, PAID),
+            ("PREARBITRATION_LOST", LOST, LOST),
+            ("SCHEME_ARBITRATION_WON", PAID, PAID),
+            ("SCHEME_ARBITRATION_LOST", LOST, LOST),
+        ] {
+            let reference = format!("{code}-{number}");
+            let payment = paid(&world, &reference).await;
+            let dispute = format!("D{reference}");
+            let named = if named == "the order" { &reference } else { named };
+            world.tell(&on(2, about("CHARGEBACK", &dispute, &payment))).await;
+            assert_eq!(state(&world, &reference).await, CHARGED_BACK);
+            assert_eq!(refund(&world, &reference, &payment).await.code(), "wrong_state");
+            world.tell(&on(4, of_dispute(code, &dispute, named))).await;
+            assert_eq!(state(&world, &reference).await, after_chargeback, "{code} {named}");
+            world.tell(&on(3, of_dispute("CHARGEBACK_REVERSED", &dispute, named))).await;
+            assert_eq!(state(&world, &reference).await, after_reversal, "{code} {named}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_first_news_of_a_dispute_tells_its_payment() {
+    let world = World::new().await;
+    for code in [
+        "NOTIFICATION_OF_CHARGEBACK",
+        "REQUEST_FOR_INFORMATION",
+        "INFORMATION_SUPPLIED",
+        "DISPUTE_DEFENSE_PERIOD_ENDED",
+        "DISPUTE_OPENED_WITH_CHARGEBACK",
+        "ISSUER_COMMENTS",
+        "ISSUER_RESPONSE_TIMEFRAME_EXPIRED",
+        "PREARBITRATION_OPEN",
+    ] {
+        let payment = paid(&world, code).await;
+        let dispute = format!("D{code}");
+        world.tell(&on(2, about(code, &dispute, &payment))).await;
+        assert_eq!(state(&world, code).await, PAID);
+        world.tell(&on(3, of_dispute("SECOND_CHARGEBACK", &dispute, ""))).await;
+        assert_eq!(state(&world, code).await, CHARGED_BACK, "{code}");
+    }
+}
+
+/// Every sequence of these.
+fn sequences(items: &[Value]) -> Vec<Vec<Value>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let first = |at: usize| {
+        let mut others = items.to_vec();
+        let first = others.remove(at);
+        let sequences = sequences(&others).into_iter();
+        sequences.map(move |mut sequence| {
+            sequence.insert(0, first.clone());
+            sequence
+        })
+    };
+    (0..items.len()).flat_map(first).collect()
+}
+
+#[tokio::test]
+async fn the_stage_of_a_dispute_decides_and_not_what_came_first() {
+    let world = World::new().await;
+    for (story, told, expected) in [
+        ("won", &["NOTIFICATION_OF_CHARGEBACK", "CHARGEBACK", "CHARGEBACK_REVERSED"][..], PAID),
+        ("second", &["CHARGEBACK", "CHARGEBACK_REVERSED", "SECOND_CHARGEBACK"], CHARGED_BACK),
+        ("lost", &["CHARGEBACK", "CHARGEBACK_REVERSED", "PREARBITRATION_LOST"], LOST),
+        ("lost at once", &["CHARGEBACK", "PREARBITRATION_LOST", "CHARGEBACK_REVERSED"], LOST),
+        ("won later", &["CHARGEBACK", "PREARBITRATION_LOST", "PREARBITRATION_WON"], PAID),
+        ("lost later", &["CHARGEBACK", "PREARBITRATION_WON", "PREARBITRATION_LOST"], LOST),
+        ("arbitrated", &["CHARGEBACK", "SCHEME_ARBITRATION_WON", "PREARBITRATION_LOST"], PAID),
+        ("for good", &["CHARGEBACK", "SECOND_CHARGEBACK", "PREARBITRATION_WON"], CHARGED_BACK),
+    ] {
+        for number in 0..6 {
+            let reference = format!("{}-{number}", story.replace(' ', "-"));
+            let payment = paid(&world, &reference).await;
+            let dispute = format!("D{reference}");
+            let items: Vec<Value> = (2..)
+                .zip(told)
+                .map(|(day, code)| match *code {
+                    "NOTIFICATION_OF_CHARGEBACK" | "CHARGEBACK" => {
+                        on(day, about(code, &dispute, &payment))
+                    }
+                    code => on(day, of_dispute(code, &dispute, "")),
+                })
+                .collect();
+            let sequence = &sequences(&items)[number];
+            for item in sequence {
+                world.tell(item).await;
+            }
+            let codes: Vec<&Value> = sequence.iter().map(|item| &item["eventCode"]).collect();
+            assert_eq!(state(&world, &reference).await, expected, "{story}: {codes:?}");
+            // What comes twice changes nothing.
+            let order = world.order(&reference).await;
+            for item in sequence {
+                world.tell(item).await;
+            }
+            assert_eq!(world.order(&reference).await, order);
+        }
+    }
+}
+
+#[tokio::test]
+async fn disputes_of_one_payment_stand_each_for_itself() {
+    let world = World::new().await;
+    let payment = paid(&world, "twice").await;
+    for named_by in [Some(&*payment), None] {
+        let (one, other) = match named_by {
+            Some(_) => ("DISPUTE000000001", "DISPUTE000000002"),
+            None => ("DISPUTE000000003", "DISPUTE000000004"),
+        };
+        let reversed = |dispute: &str| match named_by {
+            // Where the Customer Area is set to name the payment.
+            Some(payment) => on(5, about("CHARGEBACK_REVERSED", dispute, payment)),
+            None => on(5, of_dispute("CHARGEBACK_REVERSED", dispute, "")),
+        };
+        world.tell(&on(3, about("CHARGEBACK", one, &payment))).await;
+        world.tell(&on(4, about("CHARGEBACK", other, &payment))).await;
+        world.tell(&reversed(other)).await;
+        assert_eq!(state(&world, "twice").await, CHARGED_BACK);
+        world.tell(&reversed(one)).await;
+        assert_eq!(state(&world, "twice").await, PAID);
+    }
+    // A reversal of another one lifts none, whatever payment it names.
+    world.tell(&on(6, about("CHARGEBACK", "DISPUTE000000005", &payment))).await;
+    world.tell(&on(7, about("CHARGEBACK_REVERSED", "DISPUTE000000006", &payment))).await;
+    assert_eq!(state(&world, "twice").await, CHARGED_BACK);
+}
+
+#[tokio::test]
+async fn disputes_of_two_payments_of_an_order_stand_each_for_its_own() {
+    let world = World::new().await;
+    let one = paid(&world, "two").await;
+    let other = "ANOTHER000000001";
+    world.tell(&on(1, item("AUTHORISATION", other, "two"))).await;
+    world.tell(&on(2, about("CHARGEBACK", "DISPUTE000000001", &one))).await;
+    world.tell(&on(2, about("CHARGEBACK", "DISPUTE000000002", other))).await;
+    for payment in [&one, other] {
+        assert_eq!(refund(&world, "two", payment).await.code(), "wrong_state");
+    }
+    world.tell(&on(3, of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000002", ""))).await;
+    assert_eq!(world.status("two").await, "chargedBack");
+    assert_eq!(refund(&world, "two", &one).await.code(), "wrong_state");
+    let order = world.stack.order("two").await;
+    assert_eq!(order["refundableAmount"]["value"], 1000, "the other payment can be given back");
+}
+
+#[tokio::test]
+async fn an_event_of_a_dispute_of_another_order_does_not_touch_the_one_that_it_names() {
+    let world = World::new().await;
+    let payment = paid(&world, "disputed").await;
+    paid(&world, "named").await;
+    world.tell(&on(2, about("CHARGEBACK", "DISPUTE000000001", &payment))).await;
+    let bystander = world.order("named").await;
+    world.tell(&on(3, of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000001", "named"))).await;
+    assert_eq!(world.order("named").await, bystander);
+    assert_eq!(state(&world, "disputed").await, PAID);
+}
+
+#[tokio::test]
+async fn a_dispute_that_ended_before_the_payment_s_answer_is_claimed_whole() {
+    let world = World::new().await;
+    world
+        .while_paying("early", async |payment| {
+            for code in ["SECOND_CHARGEBACK", "CHARGEBACK_REVERSED"] {
+                world.tell(&of_dispute(code, "DISPUTE000000001", "early")).await;
+            }
+            world.tell(&of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000002", "")).await;
+            for dispute in ["DISPUTE000000001", "DISPUTE000000002"] {
+                world.tell(&about("CHARGEBACK", dispute, &payment)).await;
+            }
+            assert!(world.order("early").await.events.is_empty());
+        })
+        .await;
+    let order = world.order("early").await;
+    assert_eq!(order.events.len(), 5);
+    assert_eq!(state(&world, "early").await, CHARGED_BACK);
+}
+
+#[tokio::test]
+async fn an_event_of_a_dispute_that_nobody_knows_waits_for_it() {
+    let world = World::new().await;
+    let payment = paid(&world, "waits").await;
+    let before = world.order("waits").await;
+    let told = of_dispute("SECOND_CHARGEBACK", "DISPUTE000000001", "waits");
+    world.tell(&told).await;
+    assert_eq!(world.order("waits").await, before);
+    let parked = world.item("psp#DISPUTE000000001").await.unwrap();
+    assert!(parked.contains_key("expiresAt") && !parked.contains_key("order"));
+    world.tell(&about("NOTIFICATION_OF_CHARGEBACK", "DISPUTE000000001", &payment)).await;
+    assert_eq!(state(&world, "waits").await, CHARGED_BACK);
+    let pointer = world.item("psp#DISPUTE000000001").await.unwrap();
+    assert_eq!(pointer["order"].as_s().unwrap(), "waits");
+}
