@@ -135,8 +135,12 @@ impl Order {
             .iter()
             .filter(|event| event.is_authorisation())
             .map(|event| event.psp_reference.as_str());
-        let disputes = self.events.iter().filter_map(Event::ties_dispute);
-        attempts.chain(authorisations).chain(disputes).collect()
+        attempts.chain(authorisations).chain(self.disputes()).collect()
+    }
+
+    /// The disputes about payments of this order, by pspReference.
+    pub(crate) fn disputes(&self) -> BTreeSet<&str> {
+        self.events.iter().filter_map(Event::ties_dispute).collect()
     }
 
     /// Whether an event that names this order's reference is about this order: it speaks of

@@ -79,6 +79,23 @@ async fn every_malformed_variable_is_named_and_no_secret_is_told() {
 }
 
 #[tokio::test]
+async fn days_are_whole_and_from_one_to_a_year() {
+    for name in ["UNDECIDED_AFTER_DAYS", "REFUND_UNDECIDED_AFTER_DAYS"] {
+        let start = async |days| {
+            let variables: Vec<_> = PAYMENTS.into_iter().chain([(name, days)]).collect();
+            orders::State::start(&env(&variables)).await.err().map(|error| error.to_string())
+        };
+        for days in ["1", "365", ""] {
+            assert_eq!(start(days).await, None, "{name}={days}");
+        }
+        for days in ["0", "-1", "366", "1.5", "three"] {
+            let error = start(days).await.expect(days);
+            assert!(error.contains(name) && !error.contains("MERCHANT"), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_log_that_is_off_could_not_say_what_is_wrong() {
     let error = payments_refuse(&[("LOG_LEVEL", "off")]).await;
     assert!(error.contains("LOG_LEVEL"), "{error}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Answer, backend};
 
-use crate::world::{World, item, modification, with};
+use crate::world::{World, accepted, item, modification, signed, standard, with};
 
 /// An event of a dispute that does not name the payment.
 fn of_dispute(event_code: &str, dispute: &str, named: &str) -> Value {
@@ -245,4 +245,25 @@ async fn an_event_of_a_dispute_that_nobody_knows_waits_for_it() {
     assert_eq!(state(&world, "waits").await, CHARGED_BACK);
     let pointer = world.item("psp#DISPUTE000000001").await.unwrap();
     assert_eq!(pointer["order"].as_s().unwrap(), "waits");
+}
+
+#[tokio::test]
+async fn more_disputes_than_a_transaction_has_room_for_do_not_keep_a_payment_from_its_order() {
+    let world = World::new().await;
+    world.paid("flooded", "AMZN-NO-WEBHOOK").await;
+    // The payment's own name is the last of them all.
+    let payment = "ZZZZZZZZZZZZZZZZ";
+    let news = |number: usize| {
+        let dispute = format!("DISPUTE{number:09}");
+        signed(&about("NOTIFICATION_OF_CHARGEBACK", &dispute, payment))
+    };
+    let items: Vec<Value> = (0..120).map(news).collect();
+    accepted(&world.deliver(standard(&items).to_string()).await);
+    assert!(world.order("flooded").await.events.is_empty());
+    world.tell(&item("AUTHORISATION", payment, "flooded")).await;
+    assert_eq!(world.order("flooded").await.events.len(), 121);
+    for named in [payment, "DISPUTE000000000"] {
+        let pointer = world.item(&format!("psp#{named}")).await.unwrap();
+        assert_eq!(pointer["order"].as_s().unwrap(), "flooded");
+    }
 }

@@ -58,10 +58,12 @@ impl Orders {
     ) -> Result<Option<Conflict>, StoreError> {
         let Change { before, after, .. } = change;
         let known = before.map(Order::psp_references).unwrap_or_default();
-        let learned: Vec<&str> = after.psp_references().difference(&known).copied().collect();
+        let mut learned: Vec<&str> = after.psp_references().difference(&known).copied().collect();
+        // Only disputes that waited for one payment can be too many. The payment goes first.
+        let disputes = after.disputes();
+        learned.sort_by_key(|named| disputes.contains(named));
         let updates = learned
             .iter()
-            // Only a flood of disputes that waited for one payment can be more.
             .take(POINTERS)
             // A pointer that leads to another order stays as it is.
             .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))

@@ -88,6 +88,19 @@ fn one_that_moves_money_or_status_is_never_dropped() {
 }
 
 #[test]
+fn the_news_that_ties_a_dispute_to_its_payment_is_never_dropped() {
+    let later = 1_000_000;
+    let news = || modification("NOTIFICATION_OF_CHARGEBACK", "D").at(later);
+    let second = || modification("SECOND_CHARGEBACK", "D").of_none().at(later);
+    let paid = || manual().tried(answered("Authorised", "P")).told(authorisation("P"));
+    let before = paid().told_all([news(), second()]).told_all((0..KEPT + 20).map(notice));
+    let after = paid().told_all((0..KEPT + 20).map(notice)).told_all([second(), news()]);
+    assert_eq!(before, after);
+    assert!(before.events.contains(&news()));
+    assert!(summary(&before).starts_with("chargedBack"));
+}
+
+#[test]
 fn a_failure_that_contradicts_a_success_is_never_dropped() {
     let capture = modification("CAPTURE", "C");
     let denied = capture.clone().failed().at(1_000_000);
