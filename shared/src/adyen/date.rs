@@ -26,8 +26,8 @@ pub fn read(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(in_utc).filter(|date| *date != Timestamp::UNIX_EPOCH)
 }
 
-/// When something happened that was dated and received then: as dated, but no more than a day
-/// after its receipt. Without a date that could be read, it is the time of receipt.
+/// When something happened: as dated, but no more than a day after it was received. Without a
+/// date that could be read, it is the time of receipt.
 pub fn happened(dated: Option<Timestamp>, received_at: Option<Timestamp>) -> Timestamp {
     let latest = received_at.map(|at| at.checked_add(AHEAD).unwrap_or(Timestamp::MAX));
     match (dated, latest) {
@@ -57,7 +57,7 @@ pub mod stored {
     /// Reads it.
     ///
     /// # Errors
-    /// Where it is no timestamp.
+    /// Where it is not a timestamp.
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Timestamp>, D::Error> {

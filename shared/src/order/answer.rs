@@ -274,7 +274,7 @@ impl<'a> EventAnswer<'a> {
     /// All of an order's, by when they happened, then by when they came.
     fn all(events: &'a [Event]) -> Vec<Self> {
         let mut events: Vec<Self> = events.iter().map(Self::new).collect();
-        // What is equal stays in the sequence of the facts.
+        // Events that came at once keep the sequence of the facts.
         events.sort_by_key(|event| (event.event_date, event.received_at));
         events
     }

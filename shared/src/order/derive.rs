@@ -79,7 +79,7 @@ const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 pub struct Derived {
     /// Where the order stands.
     pub status: Status,
-    /// Whether the AUTHORISATIONs of payments that stand add up to the order's amount: ship on that.
+    /// True once AUTHORISATIONs of payments that stand add up to the order's amount. Ship on that.
     pub confirmed: bool,
     /// Minor units authorised by the payments that stand.
     pub authorised: i64,
@@ -250,7 +250,7 @@ fn unreturned<'a>(ledgers: &[&'a Ledger]) -> impl Iterator<Item = &'a Ledger> {
     standing(ledgers).filter(|payment| !payment.refunded_in_full())
 }
 
-/// What counts: payments that are over do not, where another one stands.
+/// The payments that count. One that is over does not count where another one stands.
 fn counting(ledgers: &[Ledger]) -> Vec<&Ledger> {
     let mut counting: Vec<&Ledger> = ledgers.iter().collect();
     if unreturned(&counting).next().is_some() {
@@ -259,7 +259,7 @@ fn counting(ledgers: &[Ledger]) -> Vec<&Ledger> {
     counting
 }
 
-/// Whether what was paid is what should have been, and was reported.
+/// Raises reasons for attention about the amounts, the number and the confirmation of payments.
 fn look_at_payments(order: &Order, counting: &[&Ledger], confirmed: bool, findings: &mut Findings) {
     let unreturned: Vec<&Ledger> = unreturned(counting).collect();
     let named = |payment: &&Ledger| payment.psp_reference.clone();

@@ -1,4 +1,4 @@
-//! Disputes: which payment each is about, and whether it stands.
+//! Disputes: the payment that each is about, and how far it has come.
 //!
 //! All events of a dispute have the dispute's own pspReference. The first ones name the payment
 //! as their originalReference. Later ones often do not: CHARGEBACK_REVERSED, SECOND_CHARGEBACK
@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use super::{Event, reports::Reports};
 use crate::adyen::notification::EventCode;
 
-/// Event codes with which Adyen tells of a dispute that moves no money. They may be the first
-/// to say which payment it is about.
-const NEWS: [&str; 11] = [
+/// Event codes of a dispute for which Adyen documents no movement of money. One of them may be
+/// the first that names the payment.
+const NEWS: [&str; 12] = [
     "NOTIFICATION_OF_CHARGEBACK",
     "REQUEST_FOR_INFORMATION",
     "DISPUTE_DEFENSE_PERIOD_ENDED",
@@ -24,10 +24,11 @@ const NEWS: [&str; 11] = [
     "PREARBITRATION_DECLINED",
     "PREARBITRATION_ISSUER_WITHDRAWN",
     "PREARBITRATION_OPEN",
+    "SCHEME_ARBITRATION",
 ];
 
 impl Event {
-    /// The dispute that it is about, if it is about one.
+    /// The pspReference of the dispute that it is about, if it is about one.
     pub(super) fn dispute(&self) -> Option<&str> {
         use EventCode::*;
         let decides = matches!(
@@ -44,13 +45,13 @@ impl Event {
         told.then_some(self.psp_reference.as_str())
     }
 
-    /// The dispute that it ties to a payment.
+    /// The dispute that it ties to a payment, because it names both.
     pub(super) fn ties_dispute(&self) -> Option<&str> {
         self.dispute().filter(|_| self.original_reference.is_some())
     }
 }
 
-/// The payment of every dispute of which that is known.
+/// The payment of every dispute for which an event names one.
 pub(super) struct Disputes<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Disputes<'a> {
@@ -64,7 +65,7 @@ impl<'a> Disputes<'a> {
         Self(payments)
     }
 
-    /// The payment that an event is about: as it names it, else that of its dispute.
+    /// The payment that an event is about: the one that it names, else that of its dispute.
     pub(super) fn payment_of(&self, event: &'a Event) -> &'a str {
         let known = || self.0.get(event.dispute()?).copied();
         let nameless = event.original_reference.is_none();
@@ -72,24 +73,24 @@ impl<'a> Disputes<'a> {
     }
 }
 
-/// What a dispute has come to.
+/// How far a dispute has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DisputeState {
     /// The money is with the merchant, as far as is known.
     Open,
     /// The shopper's bank took the money back.
     ChargedBack,
-    /// As [`DisputeState::ChargedBack`], but whether the money moved Adyen does not document.
+    /// As [`DisputeState::ChargedBack`], but Adyen does not document whether the money moved.
     Lost,
 }
 
-/// What each dispute of a payment has come to.
+/// The state of each dispute of a payment.
 pub(super) fn disputes(payment: &str, reports: &Reports) -> Vec<DisputeState> {
     let named = reports.names_of_disputes(payment);
     named.into_iter().map(|dispute| state(dispute, payment, reports)).collect()
 }
 
-/// The stage that a dispute has reached decides, whatever came first.
+/// The stage that a dispute has reached decides, in whatever sequence its events came.
 fn state(dispute: &str, payment: &str, reports: &Reports) -> DisputeState {
     use EventCode::*;
     let reached = |code: EventCode| {

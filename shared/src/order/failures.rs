@@ -1,8 +1,9 @@
 //! Captures and refunds that failed after they were accepted.
 //!
-//! REFUND_FAILED, REFUNDED_REVERSED and CAPTURE_FAILED undo the one whose pspReference they
-//! have, also where they come first. One whose pspReference is not known undoes the newest of
-//! its amount. One that fits nothing may be early, and waits for a while before a person is told.
+//! REFUND_FAILED, REFUNDED_REVERSED and CAPTURE_FAILED undo the refund or capture whose
+//! pspReference they have, also where they come first. A failure with an unknown pspReference
+//! undoes the newest of its amount. One that fits nothing may be early, so it is held for a
+//! while before it needs attention.
 
 use std::collections::BTreeSet;
 
@@ -18,17 +19,18 @@ use crate::adyen::notification::EventCode;
 /// How long a failure that fits nothing waits for what it undoes.
 const HELD: SignedDuration = SignedDuration::from_mins(10);
 
-/// The failures of one kind of a payment, and what they may be about.
+/// The failed captures, or the failed refunds, of one payment, and the requests that they may
+/// be about.
 pub(super) struct Failures<'a> {
     failures: Vec<&'a Event>,
-    /// The pspReferences of what was reported, or was received by Adyen from here.
+    /// The pspReferences that events report, and those of requests that Adyen received from here.
     names: BTreeSet<&'a str>,
-    /// What was asked for from here, and has no known pspReference yet.
+    /// The requests made here whose pspReference is not known.
     nameless: Vec<&'a Modification>,
 }
 
 impl<'a> Failures<'a> {
-    /// Those of what is reported with these codes.
+    /// Failures of captures or refunds that are reported with these codes.
     pub(super) fn of(
         codes: &'static [EventCode],
         payment: &str,
@@ -52,8 +54,8 @@ impl<'a> Failures<'a> {
         }
     }
 
-    /// Takes what failed out of what was accepted. Returns, for each failure that fits nothing,
-    /// when a person should look at it.
+    /// Removes failed events from the accepted ones. Returns, for each failure that fits nothing,
+    /// when it needs attention.
     pub(super) fn undo(
         self,
         accepted: &mut Vec<&'a Event>,
@@ -66,7 +68,7 @@ impl<'a> Failures<'a> {
             if names.contains(failure.psp_reference.as_str()) {
                 continue;
             }
-            // It may be about a request whose answer was lost, so it undoes no other.
+            // It may be about a request whose answer was lost, so it must not undo another one.
             let lost = nameless.iter().position(|it| it.is_about(failure));
             if let Some(at) = lost {
                 nameless.remove(at);
@@ -80,7 +82,8 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// The newest that was accepted before a failure of its amount, else the newest of all.
+/// The position of the newest accepted event of the failure's amount. Those dated before the
+/// failure go first.
 fn newest(accepted: &[&Event], failure: &Event) -> Option<usize> {
     let candidates = accepted.iter().enumerate().filter(|(_, it)| it.amount == failure.amount);
     let newest = candidates.max_by_key(|(_, it)| (it.date() <= failure.date(), it.date(), **it));

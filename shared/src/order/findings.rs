@@ -1,4 +1,4 @@
-//! What a person should look at, and when time alone will show more of it.
+//! Collects the reasons for attention, and when time alone will raise the next one.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::status::Attention;
 
-/// What was found so far.
+/// The reasons found so far.
 pub(super) struct Findings {
-    /// The time as far as the order knows: when it was last written.
+    /// The order's clock: when it was last written.
     now: Timestamp,
     pub(super) attention: BTreeSet<Attention>,
     /// The earliest deadline that has not passed.
@@ -20,12 +20,12 @@ impl Findings {
         Self { now, attention: BTreeSet::new(), overdue_at: None }
     }
 
-    /// Something is wrong.
+    /// Raises a reason.
     pub(super) fn raise(&mut self, reason: Attention) {
         self.attention.insert(reason);
     }
 
-    /// Something is wrong from that moment on, unless the facts change before.
+    /// Raises a reason once a deadline has passed. Until then the deadline is remembered.
     pub(super) fn raise_from(&mut self, deadline: Timestamp, reason: Attention) {
         if deadline <= self.now {
             self.raise(reason);

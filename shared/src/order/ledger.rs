@@ -22,9 +22,9 @@ pub(super) struct Ledger {
     pub(super) at: Timestamp,
     /// What was authorised, where it was.
     pub(super) authorised: Option<i64>,
-    /// Whether its AUTHORISATION came.
+    /// True once its AUTHORISATION came.
     pub(super) confirmed: bool,
-    /// Whether that is about another amount than the order's.
+    /// True if its AUTHORISATION is about another amount than the order's.
     pub(super) amount_differs: bool,
     pub(super) has_capture: bool,
     pub(super) captured: i64,
@@ -60,8 +60,8 @@ impl Ledger {
         self.refunded > 0 && self.refunded >= self.taken
     }
 
-    /// Whether it can be left out of account where another payment stands: it was given back
-    /// as a whole, and no dispute about it stands.
+    /// Returns true if the whole payment was given back and no dispute about it stands. It does
+    /// not count then where another payment stands.
     pub(super) fn is_over(&self) -> bool {
         !self.charged_back && (self.refunded_in_full() || !self.stands())
     }
@@ -195,7 +195,8 @@ fn ledger(
     }
 }
 
-/// What an event says in the order's currency.
+/// The amount of an event in minor units of the order's currency; zero if it is in another one
+/// or cannot be read.
 fn value(event: &Event, order: &Order, findings: &mut Findings) -> i64 {
     match &event.amount {
         Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),

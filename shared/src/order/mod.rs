@@ -192,8 +192,8 @@ impl Order {
     }
 }
 
-/// Reads events in the sequence of this version: one that did not know an event code, or knew
-/// another one, sorted them otherwise.
+/// Sorts the events that it reads, because a version that knows other event codes sorts them
+/// differently.
 fn by_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Event>, D::Error> {
     let mut events = Vec::<Event>::deserialize(deserializer)?;
     events.sort_by(|one, other| one.key().cmp(&other.key()));

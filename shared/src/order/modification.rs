@@ -154,8 +154,7 @@ pub struct Modification {
     pub requested_at: Timestamp,
     /// When it was sent last.
     pub sent_at: Timestamp,
-    /// When a person should look at it, if Adyen has not decided it by then. Earlier versions
-    /// did not set it.
+    /// When it needs attention if Adyen has not decided it. Earlier versions did not set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<Timestamp>,
     /// Adyen's name of it, once Adyen has received it.
@@ -222,7 +221,7 @@ impl Modification {
         now.duration_since(self.requested_at) >= KEY_LIFE
     }
 
-    /// When a person should look at it, if Adyen has received it and not decided it.
+    /// When it needs attention if Adyen has received it and not decided it.
     pub(super) fn due(&self) -> Timestamp {
         let usual = || after(self.requested_at, DecidedWithin::default().of(self.operation));
         self.decide_by.unwrap_or_else(usual)
@@ -250,7 +249,7 @@ impl Modification {
             (Some(_), _) => ModificationState::Failed,
             (None, Some(name)) => {
                 let code = self.operation.event_code();
-                // That it failed may come before that it was accepted.
+                // A failure may arrive before the acceptance that it undoes.
                 match reports.failed(&code, &self.payment, name) {
                     true => ModificationState::Failed,
                     false => ModificationState::Received,
@@ -261,7 +260,7 @@ impl Modification {
         }
     }
 
-    /// Whether an event of its payment may be about it.
+    /// Returns true if an event of its payment may be about it.
     pub(super) fn is_about(&self, event: &Event) -> bool {
         let amount = event.amount.as_ref().map(|amount| amount.value);
         (!self.operation.has_amount() || amount == Some(self.value))

@@ -65,13 +65,14 @@ impl<'a> Reports<'a> {
         about.filter_map(|event| event.dispute()).collect()
     }
 
-    /// Whether a capture or refund of a payment failed after it was accepted, by an event that
-    /// names it. Its acceptance may yet come.
+    /// Returns true if an event says that a capture or refund with this pspReference failed. The
+    /// event that says it was accepted may come later.
     pub(super) fn failed(&self, code: &EventCode, payment: &str, psp_reference: &str) -> bool {
         self.failures(code, payment, psp_reference).next().is_some()
     }
 
-    /// Whether what was accepted then failed. A capture can be made again after that.
+    /// Returns true if an accepted capture or refund failed later. Adyen can make a failed capture
+    /// again.
     pub(super) fn undone(&self, accepted: &'a Event) -> bool {
         let recaptured =
             accepted.reason.as_deref().is_some_and(|it| it.to_lowercase().contains("recaptured"));

@@ -1,4 +1,4 @@
-//! Captures, cancels, refunds and reversals that Adyen received, and then says nothing of.
+//! Captures, cancels, refunds and reversals that Adyen received and does not decide.
 
 use jiff::SignedDuration;
 use local::adyen::Release;
@@ -27,7 +27,7 @@ async fn ask(stack: &Stack, operation: &str, key: &str, value: Option<i64>) {
     assert_eq!((answer.status, &answer.body["state"]), (202, &json!("received")), "{answer:?}");
 }
 
-/// What needs attention once that much time has passed and something else was asked for.
+/// The reasons for attention once that much time has passed and another refund was asked for.
 async fn after(stack: &Stack, time: SignedDuration) -> Value {
     passing_time::pass(&stack.dynamodb(), "ORDER-1", time).await;
     let asked = stack.order("ORDER-1").await["modifications"].as_array().unwrap().len();

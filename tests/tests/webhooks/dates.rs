@@ -97,7 +97,7 @@ async fn a_date_that_cannot_be_read_is_that_of_the_first_receipt() {
         let date = date_of(&world, "undated", &psp_reference).await;
         assert!(before <= date && date <= Timestamp::now(), "{written}: {date}");
 
-        // What comes twice is the same fact.
+        // A repeated delivery is the same fact.
         let order = world.order("undated").await;
         world.tell(&refund).await;
         assert_eq!(world.order("undated").await, order, "{written}");
@@ -222,7 +222,7 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
         let received_at: Timestamp = event["receivedAt"].as_str().unwrap().parse().unwrap();
         assert!(begun < received_at && received_at < Timestamp::now(), "{event}");
     }
-    // What is told again came when it came first.
+    // A repeated delivery keeps the first receipt.
     world.tell(&refund("REFUND0000000005", "2026-11-24T12:00:00+01:00")).await;
     assert_eq!(world.stack.order("sorted").await["events"], order["events"]);
     world.tell(&refund("REFUND0000000005", "2026-11-25T12:00:00+01:00")).await;

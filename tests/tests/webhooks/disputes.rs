@@ -85,6 +85,7 @@ async fn the_first_news_of_a_dispute_tells_its_payment() {
         "ISSUER_COMMENTS",
         "ISSUER_RESPONSE_TIMEFRAME_EXPIRED",
         "PREARBITRATION_OPEN",
+        "SCHEME_ARBITRATION",
     ] {
         let payment = paid(&world, code).await;
         let dispute = format!("D{code}");
@@ -144,7 +145,7 @@ async fn the_stage_of_a_dispute_decides_and_not_what_came_first() {
             }
             let codes: Vec<&Value> = sequence.iter().map(|item| &item["eventCode"]).collect();
             assert_eq!(state(&world, &reference).await, expected, "{story}: {codes:?}");
-            // What comes twice changes nothing.
+            // Repeated deliveries change nothing.
             let order = world.order(&reference).await;
             for item in sequence {
                 world.tell(item).await;

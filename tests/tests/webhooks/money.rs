@@ -1,4 +1,4 @@
-//! What webhooks make of an order's money, as the merchant and the shopper see it.
+//! An order's money by its webhooks, as the merchant and the shopper see it.
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};

@@ -34,7 +34,7 @@ pub fn statuses(order: &Order) -> Vec<&'static str> {
     }
 }
 
-/// Whether AUTHORISATIONs of payments that stand add up to the order's amount.
+/// True if AUTHORISATIONs of payments that stand add up to the order's amount.
 pub fn confirmed(order: &Order) -> bool {
     let mut confirming = counting(order);
     confirming.retain(|it| it.reported && (it.has_capture || it.ended.is_none()));

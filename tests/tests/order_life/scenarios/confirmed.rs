@@ -56,7 +56,7 @@ fn payments_that_stand_are_added_up() {
         &too_little,
         "authorised unconfirmed 999/0/0 success !amount_differs !paid_in_part !paid_twice: P, Q",
     );
-    // What is gone does not count.
+    // A payment that is gone does not count.
     for gone in [modification("CANCELLATION", "X"), expire("P")] {
         comes_to(
             &parts.clone().told(gone.at(2000)),

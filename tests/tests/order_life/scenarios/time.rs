@@ -1,4 +1,4 @@
-//! What time alone shows: an order's clock is when it was last written.
+//! Reasons that time alone raises. An order's clock is when it was last written.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -105,7 +105,7 @@ fn a_failure_that_fits_nothing_is_held_for_ten_minutes_after_its_receipt() {
         failure.received_at = Some(at(5000));
         let held = paid().told(failure.clone());
         raised_at(&held, 5000 + 10 * MINUTE, reason);
-        // What came again came when it came first.
+        // A repetition keeps the first receipt.
         let mut again = failure;
         again.received_at = Some(at(5300));
         raised_at(&held.clone().told(again), 5000 + 10 * MINUTE, reason);
