@@ -140,7 +140,7 @@ async fn webhooks_out_of_order_come_to_the_same_order() {
             event("REFUND_FAILED", &own("REF"), Some(&psp), "refund-1", later(30)),
             event("REFUND", &own("AGAIN"), Some(&psp), "refund-2", later(40)),
             event("CHARGEBACK", &own("CB"), Some(&psp), &reference, later(50)),
-            event("CHARGEBACK_REVERSED", &own("CBR"), Some(&psp), &reference, later(60)),
+            event("CHARGEBACK_REVERSED", &own("CB"), Some(&psp), &reference, later(60)),
             event("REPORT_AVAILABLE", &own("REP"), None, "report", later(70)),
         ] {
             if seed % 2 == 1 {
