@@ -24,6 +24,8 @@ pub(super) struct Desk<'a> {
     /// Where the simulator is reached.
     pub base: &'a str,
     pub now: Timestamp,
+    /// True if answers name the order and the amount.
+    pub merchant_reference: bool,
     /// The call's idempotency key.
     pub key: Option<&'a str>,
     /// What shall change, once the call is processed.

@@ -41,6 +41,9 @@ pub struct Options {
     pub withheld: Duration,
     /// How long any call takes; a repeat under its key meanwhile gets 704.
     pub answer_delay: Duration,
+    /// True if answers name the order and the amount. Adyen's own example of an answer to
+    /// /payments/details has neither, only the resultCode and the pspReference.
+    pub merchant_reference: bool,
     /// The waits after each failed delivery of a webhook; then it is given up.
     pub redelivery: Vec<Duration>,
     /// Where the books are kept; without it they end with the simulator.
@@ -66,6 +69,7 @@ impl Default for Options {
             refund_failed_delay: Duration::from_secs(2),
             withheld: Duration::from_secs(180),
             answer_delay: Duration::ZERO,
+            merchant_reference: true,
             redelivery: redelivery(),
             data: None,
             log: None,

@@ -177,6 +177,15 @@ pub(super) fn finish(
             desk.notify(&stored.event, settled);
         }
     }
+    answered(desk, answer)
+}
+
+/// Adyen's answer about a payment, as short as the options ask for.
+fn answered(desk: &Desk, mut answer: Value) -> Answer {
+    if let Some(members) = answer.as_object_mut().filter(|_| !desk.merchant_reference) {
+        members
+            .retain(|name, _| !matches!(&**name, "merchantReference" | "amount" | "paymentMethod"));
+    }
     Answer::json(200, &answer)
 }
 
@@ -214,9 +223,9 @@ fn late_fail(desk: &mut Desk, mut payment: Payment) -> Answer {
     payment.state = State::Refused;
     desk.save(&payment);
     tell(desk, &payment, REFUSED, desk.options.webhook_delay, None);
-    Answer::json(
-        200,
-        &json!({
+    answered(
+        desk,
+        json!({
             "pspReference": payment.psp_reference,
             "resultCode": "Authorised",
             "merchantReference": payment.reference,
@@ -228,9 +237,9 @@ fn late_fail(desk: &mut Desk, mut payment: Payment) -> Answer {
 
 fn pending(desk: &mut Desk, payment: Payment) -> Answer {
     desk.save(&payment);
-    Answer::json(
-        200,
-        &json!({
+    answered(
+        desk,
+        json!({
             "pspReference": payment.psp_reference,
             "resultCode": "Pending",
             "merchantReference": payment.reference,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Inner {
     pub base: String,
     /// Wakes the sender of webhooks.
     pub wake: Notify,
+    /// True if answers name the order and the amount.
+    merchant_reference: AtomicBool,
     desk: Mutex<Shared>,
 }
 
@@ -72,6 +75,7 @@ impl Inner {
             webhook_faults,
             base: &self.base,
             now: Timestamp::now(),
+            merchant_reference: self.merchant_reference.load(Ordering::Relaxed),
             key: None,
             changes: Vec::new(),
             withheld: self.options.answer_delay,
@@ -127,6 +131,7 @@ impl Simulator {
             target: Target::new("", options.basic_auth.as_deref())?,
             base,
             wake: Notify::new(),
+            merchant_reference: AtomicBool::new(options.merchant_reference),
             desk: Mutex::new(Shared {
                 ledger,
                 faults: VecDeque::new(),
@@ -187,6 +192,12 @@ impl Simulator {
     /// Makes the next webhook that happens go wrong. Several are taken in turn.
     pub fn inject_webhook(&self, fault: WebhookFault) {
         self.inner.shared().webhook_faults.push_back(fault);
+    }
+
+    /// Makes answers from now on name the order and the amount, or leave both out, as
+    /// [`Options::merchant_reference`] does.
+    pub fn name_merchant_reference(&self, named: bool) {
+        self.inner.merchant_reference.store(named, Ordering::Relaxed);
     }
 
     /// Sends no webhook until they are released.

@@ -52,6 +52,10 @@ pub struct Args {
     /// environment
     #[arg(long, value_enum, value_name = "WHICH", default_value = "simulator")]
     adyen: Which,
+    /// The simulator of Adyen leaves merchantReference and amount out of its answers, as in
+    /// Adyen's own example
+    #[arg(long)]
+    no_merchant_reference: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -68,7 +72,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     log_to_stderr(level)?;
     // From here on: a signal that comes while everything starts counts too.
     let told_to_stop = told_to_stop().map_err(|error| error.to_string())?;
-    let adyen = adyen(args.adyen, &env)?;
+    let adyen = adyen(&args, &env)?;
     let data = args.data.clone();
     let bundle = Bundle::start(options(args, adyen, &env)).await.map_err(explain)?;
     if let Some(amazon) = bundle.amazon() {
@@ -137,9 +141,11 @@ fn amazon_simulator() -> amazon::Options {
     }
 }
 
-fn adyen(which: Which, env: &Env) -> Result<Adyen, Failure> {
-    if which == Which::Simulator {
-        return Ok(Adyen::Simulator(Box::new(simulator())));
+fn adyen(args: &Args, env: &Env) -> Result<Adyen, Failure> {
+    if args.adyen == Which::Simulator {
+        let merchant_reference = !args.no_merchant_reference;
+        let simulator = adyen::Options { merchant_reference, ..simulator() };
+        return Ok(Adyen::Simulator(Box::new(simulator)));
     }
     match (env.get("ADYEN_API_KEY"), env.get("ADYEN_MERCHANT_ACCOUNT")) {
         (Some(api_key), Some(merchant_account)) => Ok(Adyen::Test {

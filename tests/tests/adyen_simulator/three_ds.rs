@@ -37,6 +37,19 @@ async fn the_redirect_page_leads_back_with_a_result() {
 }
 
 #[tokio::test]
+async fn an_answer_may_be_as_short_as_adyen_s_own_example() {
+    let world = World::new().await;
+    world.adyen.name_merchant_reference(false);
+    let result = redirect_result(&redirected(&world).await, "approved");
+    let reply = world.details("redirectResult", &result).await;
+    let psp_reference = world.adyen.books().payments[0].psp_reference.clone();
+    assert_eq!(reply.body, json!({"resultCode": "Authorised", "pspReference": psp_reference}));
+    world.settle().await;
+    // The webhook names the order all the same.
+    assert_eq!(world.inbox.received()[0].item()["merchantReference"], "ORDER-1");
+}
+
+#[tokio::test]
 async fn the_shopper_may_decline_or_cancel() {
     let world = World::new().await;
     for (outcome, result, code) in [("refused", "Refused", "11"), ("cancelled", "Cancelled", "16")]
