@@ -4,8 +4,9 @@ use tokio::time::Instant;
 
 use crate::{
     adyen::{
-        client::{CallError, Client, is_about_content},
+        client::{CallError, Client},
         payments::{Asked, PaymentRequest, PaymentResponse, ResultCode},
+        service_error::rejects_content,
     },
     observe::{self, Metric},
     order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
@@ -118,14 +119,14 @@ pub fn observe(answered: &Result<PaymentResponse, CallError>) {
     }
 }
 
-/// Whether a rejection of `sent` ends its attempt. It speaks for its own request: another
-/// one, sent before or since, may have been processed.
+/// Returns true if a rejection of `sent` ends its attempt. It does if no other request was sent,
+/// or if all had the same content and Adyen rejects a field of it. Otherwise another request,
+/// sent before or since, may have been processed.
 fn ends(rejection: &Rejection, tries: &[Try], sent: &Try) -> bool {
     match tries {
-        // This request is the only one, or the same as all others, and it is the content that
-        // Adyen does not take.
         [first] => {
-            first == sent || (first.content == sent.content && is_about_content(rejection.status))
+            first == sent
+                || (first.content == sent.content && rejects_content(&rejection.error_code))
         }
         _ => false,
     }

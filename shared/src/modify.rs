@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::{
-    adyen::client::{CallError, Client, is_about_content},
+    adyen::{
+        client::{CallError, Client},
+        service_error::rejects_content,
+    },
     amount::Amount,
     order::{Order, Recorded, RefundReason, Rejection},
     reference::Reference,
@@ -77,12 +80,12 @@ impl Desk<'_> {
         let key = Some(modification.key.as_str());
         let reference = order.reference.clone();
         let answered = self.adyen.post::<ModificationResponse>(&path, &body, key, until).await;
-        let (answer, about_content) = match answered {
+        let (answer, speaks_for_all) = match answered {
             Ok(response) => (Ok(response.psp_reference), true),
             Err(CallError::Rejected { status, error }) => {
                 tracing::warn!(%reference, path, status, errorCode = error.error_code, "rejected");
                 let rejection = Rejection::new(status, &error);
-                (Err(rejection), is_about_content(status))
+                (Err(rejection), rejects_content(&error.error_code))
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, path, reason, "outcome unknown");
@@ -94,9 +97,10 @@ impl Desk<'_> {
             .update(order, |order| {
                 let modification = order.modifications.get_mut(recorded.at);
                 let modification = modification.ok_or_else(StoreError::gone)?;
-                // A rejection speaks for its own request, unless all had the same fault.
+                // An earlier request under the key may have been received, which only the
+                // rejection of a field rules out.
                 let alone = recorded.first && recorded.sent_at == Some(modification.sent_at);
-                let counts = about_content || alone;
+                let counts = speaks_for_all || alone;
                 if counts {
                     modification.answer(answer.clone());
                 }

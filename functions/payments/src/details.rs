@@ -6,8 +6,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     adyen::{
-        client::{CallError, is_about_content},
+        client::CallError,
         payments::{PaymentDetailsRequest, PaymentResponse},
+        service_error::rejects_content,
         shopper::{CountryCode, ShopperReference},
     },
     amount::Amount,
@@ -83,9 +84,11 @@ pub async fn submit(
         }
         Err(CallError::Rejected { status, error }) => {
             tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "details rejected");
-            // The attempt waits for the shopper as it did, unless the same was sent before or
-            // since and may have been processed. Content that Adyen does not take never is.
-            let decides = |it: &Details| Some(it.sent_at) == first || is_about_content(status);
+            // Drop the rejected details so that the attempt waits for the shopper again. Keep
+            // them if the same was sent earlier or later and may have been processed, which
+            // only the rejection of a field rules out.
+            let of_field = rejects_content(&error.error_code);
+            let decides = |it: &Details| Some(it.sent_at) == first || of_field;
             let not_taken = |it: &Details| it.content == content && decides(it);
             forget(state, order, attempt, not_taken).await?;
             Err(edge::rejected(&Rejection::new(status, &error)))

@@ -8,7 +8,9 @@ use shared::{
     auth::Caller,
     charge::{Charge, Till},
     edge,
-    order::{IN_FLIGHT, Move, NextStep, Order, OrderAnswer, PaymentInstrument, Try},
+    order::{
+        IN_FLIGHT, Move, NextStep, Order, OrderAnswer, PaymentInstrument, Rejection, Try, Viewer,
+    },
     problem::{Code, Problem},
     store::{Start, StoreError},
     token::TokenKey,
@@ -89,15 +91,27 @@ pub async fn pay(
     let (order, charge) = till.charge(order, attempt, &asked_for, payment, until).await?;
     match charge {
         Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
-        // Of several requests, one before may yet be processed. What says that this one's
-        // token is no good helps the shopper all the same.
-        Charge::Rejected(rejection) => Err(match order.tries(attempt) {
-            [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
-                in_progress(IN_FLIGHT.unsigned_abs())
-            }
-            _ => not_processed(&order, attempt, &rejection),
-        }),
+        Charge::Rejected(rejection) => rejected(&order, attempt, &rejection, viewer),
         Charge::Unknown => Ok(accepted(&order, attempt, viewer)),
+    }
+}
+
+/// Adyen rejected this request, but another request of the attempt may still succeed.
+fn rejected(
+    order: &Order,
+    attempt: usize,
+    rejection: &Rejection,
+    viewer: Viewer,
+) -> Result<Response<Body>, Problem> {
+    match order.tries(attempt) {
+        // The same request was sent before: the rejection may be the consequence of it.
+        [_] if !rejection.is_ours() => Ok(accepted(order, attempt, viewer)),
+        // Another token was sent before. This one is unusable, so the shopper must start over
+        // anyway.
+        [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
+            Err(in_progress(IN_FLIGHT.unsigned_abs()))
+        }
+        _ => Err(not_processed(order, attempt, rejection)),
     }
 }
 

@@ -10,11 +10,12 @@ use reqwest::{
     RequestBuilder, Response, StatusCode,
     header::{HeaderMap, HeaderValue},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-use super::lenient::{lenient_word, word};
+pub use super::service_error::ServiceError;
+use super::service_error::rejects_content;
 use crate::{
     config::{Settings, service_url},
     http_client::unreadable,
@@ -28,22 +29,6 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
 /// A retry waits up to this long, doubled each time, and at most [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const MAX_WAIT: Duration = Duration::from_secs(3);
-
-/// Adyen's own words for a request that it did not process.
-/// Source: Checkout API, `ServiceError`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceError {
-    /// Such as `702` or `14_030`.
-    #[serde(deserialize_with = "word")]
-    pub error_code: String,
-    /// `validation`, `security`, `configuration`, `internal`, …
-    #[serde(default, deserialize_with = "lenient_word")]
-    pub error_type: Option<String>,
-    /// Adyen's name of the request.
-    #[serde(default, deserialize_with = "lenient_word")]
-    pub psp_reference: Option<String>,
-}
 
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,19 +44,6 @@ pub enum CallError {
     /// It may have been processed, or may yet be.
     #[error("outcome unknown: {0}")]
     Unknown(String),
-}
-
-impl CallError {
-    /// Whether it is a rejection of the request itself rather than of what it contains.
-    fn speaks_of_request(&self) -> bool {
-        matches!(self, Self::Rejected { status, .. } if !is_about_content(*status))
-    }
-}
-
-/// Whether a rejection with that HTTP status is about what was sent, so that every request
-/// with the same content is rejected.
-pub fn is_about_content(status: u16) -> bool {
-    matches!(status, 400 | 422)
 }
 
 /// The API key, kept from logs by its type.
@@ -115,9 +87,8 @@ impl Client {
     /// Posts to the Checkout API, for example to `payments`, and tries again until `until`
     /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
     ///
-    /// A rejection speaks for its own request only: where one before it may have been
-    /// processed, the outcome stays unknown. One of the content speaks for all, which had
-    /// the same.
+    /// If an earlier try may have been processed, a rejection of the last one leaves the
+    /// outcome unknown, unless it rejects a field, because all tries have the same content.
     ///
     /// # Errors
     /// [`CallError`].
@@ -243,12 +214,14 @@ impl Failure {
         status == Some(401)
     }
 
-    /// Where a request must not be processed twice, what Adyen says of the second time says
-    /// nothing of the first, unless it is about what both contain.
+    /// The outcome of all tries of a request that must not be processed twice. A rejection of
+    /// the last try says nothing of an earlier one that is in doubt, unless it rejects a field.
     fn of_all(self) -> CallError {
         match self.error {
-            error if self.in_doubt && error.speaks_of_request() => {
-                CallError::Unknown(format!("{error}, after a request in doubt"))
+            CallError::Rejected { error, .. }
+                if self.in_doubt && !rejects_content(&error.error_code) =>
+            {
+                CallError::Unknown(format!("error {}, after a request in doubt", error.error_code))
             }
             error => error,
         }
@@ -296,6 +269,9 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
             in_doubt: !busy && code != "703",
             ..Failure::unknown(format!("status {status}, error {code}"), true)
         });
+    }
+    if !error.rejects(status) {
+        return Err(Failure::unknown(format!("status {status}, error {code}"), false));
     }
     Err(Failure {
         error: CallError::Rejected { status: status.as_u16(), error },

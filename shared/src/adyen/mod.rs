@@ -10,5 +10,6 @@ pub mod notification;
 pub mod payment_methods;
 pub mod payments;
 pub mod recurring;
+pub mod service_error;
 pub mod shopper;
 pub mod token_notification;

@@ -86,7 +86,7 @@ async fn a_function_that_gets_another_s_route_says_so() {
 }
 
 /// Adyen's errorCode, and what becomes of it: status, code, and the shopper's next step.
-const REJECTIONS: [(&str, u16, &str, &str); 13] = [
+const REJECTIONS: [(&str, u16, &str, &str); 12] = [
     ("5_602", 422, "adyen_rejected", "startOver"),
     ("5_603", 422, "adyen_rejected", "startOver"),
     ("5_606", 422, "adyen_rejected", "startOver"),
@@ -99,7 +99,6 @@ const REJECTIONS: [(&str, u16, &str, &str); 13] = [
     ("901", 502, "adyen_configuration", "showError"),
     ("905", 502, "adyen_configuration", "showError"),
     ("905_2", 502, "adyen_configuration", "showError"),
-    ("903", 502, "adyen_unavailable", "showError"),
 ];
 
 #[tokio::test]

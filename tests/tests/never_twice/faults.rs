@@ -40,6 +40,8 @@ pub fn at_adyen() -> Vec<Named> {
         ("500 after", Fault::Afterwards(page())),
         ("500 905", Fault::Instead(error(500, "905", "false"))),
         ("500 transient", Fault::Instead(error(500, "903", "true"))),
+        ("500 internal", Fault::Instead(error(500, "903", "false"))),
+        ("500 internal after", Fault::Afterwards(error(500, "701", "false"))),
         ("401 000", Fault::Instead(error(401, "000", "false"))),
         ("503 703", Fault::Instead(error(503, "703", "true"))),
         ("422 704", Fault::Instead(error(422, "704", "false"))),

@@ -8,6 +8,7 @@ mod faults;
 mod killed;
 mod races;
 mod random;
+mod rejections;
 mod shop;
 mod shopper;
 mod stored;

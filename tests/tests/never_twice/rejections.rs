@@ -1,0 +1,221 @@
+//! Which of Adyen's errors say that nothing was processed, and which of them say it of an
+//! earlier request too.
+
+use jiff::SignedDuration;
+use local::adyen::{Answer as Said, Fault as Mishap, redirect_result};
+use serde_json::{Value, json};
+use tests::{Answer, backend};
+
+use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
+
+const LATER: SignedDuration = SignedDuration::from_secs(31);
+
+/// Codes that Adyen answers before it processes anything.
+const BEFORE_PROCESSING: [&str; 8] =
+    ["000", "010", "901", "905", "905_2", "5_605", "5_607", "5_616"];
+
+/// Codes that reject a field, whatever became of the payment.
+const OF_FIELDS: [&str; 7] = ["130", "137", "138", "702", "14_030", "14_0385", "29_001"];
+
+/// An error as Adyen explains it; without a kind where that is null.
+fn error(status: u16, code: &str, kind: impl Into<Value>) -> Said {
+    let body = json!({
+        "status": status, "errorCode": code, "message": "no", "errorType": kind.into(),
+    });
+    Said::json(status, &body)
+}
+
+fn lost_answer() -> Mishap {
+    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+}
+
+#[tokio::test]
+async fn an_error_that_does_not_say_whether_money_moved_leaves_the_outcome_unknown() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    for (number, said) in [
+        error(500, "903", "internal"),
+        error(500, "701", "internal"),
+        error(500, "702", "validation"),
+        error(503, "5_604", "configuration"),
+        error(502, "14_030", "security"),
+        error(422, "903", "internal"),
+        error(400, "5_612", "modification"),
+        error(422, "702", Value::Null),
+        error(422, "702", 1),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reference = format!("ORDER-{number}");
+        shop.simulator().inject(Mishap::afterwards(said.clone()));
+        assert_unknown(&shop.pay(&reference, "1").await);
+        assert_eq!(shop.order(&reference).await["status"], "pending", "{said:?}");
+        assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
+        assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
+        assert_eq!((shop.authorisations(&reference), shop.processed(&reference)), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_code_from_before_processing_ends_the_attempt_whatever_the_status() {
+    let shop = Shop::open().await;
+    for code in BEFORE_PROCESSING {
+        for (status, kind) in [(401, "internal"), (422, ""), (500, "internal"), (503, "validation")]
+        {
+            let reference = format!("ORDER-{code}-{status}");
+            shop.simulator().inject(Mishap::instead(error(status, code, kind)));
+            let answer = shop.pay(&reference, "1").await;
+            assert_eq!(answer.body["errorCode"], code, "{answer:?}");
+            assert_eq!(shop.order(&reference).await["status"], "error", "{code} {status}");
+            assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
+        }
+    }
+}
+
+#[tokio::test]
+async fn details_that_met_such_an_error_stay_in_flight() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    for (reference, said) in [
+        ("A", error(500, "903", "internal")),
+        ("B", error(500, "702", "validation")),
+        ("C", error(422, "701", "internal")),
+    ] {
+        let first = shop.pay(reference, "1-3DS-REDIRECT").await;
+        let result = redirect_result(&first.body["action"], "approved");
+        shop.simulator().inject(Mishap::afterwards(said));
+        assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
+        assert_problem(&shop.pay(reference, "2").await, 409, "payment_in_progress");
+        let answer = shop.details(reference, 1, "redirectResult", &result).await;
+        assert_paid(&answer, "authorised", 1, "success");
+        assert_eq!((shop.authorisations(reference), shop.processed(reference)), (1, 1));
+    }
+}
+
+impl Shop {
+    /// Asks for a refund of a part.
+    async fn refund(&self, reference: &str, key: &str) -> Answer {
+        let path = format!("/orders/{reference}/refunds");
+        let body = json!({"amount": {"currency": "EUR", "value": 400}});
+        self.stack.post_with_key(&path, &backend(), key, &body).await
+    }
+
+    async fn confirmed(&self, reference: &str) {
+        assert_paid(&self.pay(reference, "1").await, "authorised", 1, "success");
+        self.stack.order_once(reference, |order| order["confirmed"] == true).await;
+    }
+
+    fn refunded(&self, reference: &str) -> i64 {
+        self.simulator().with_books(|books| books.payments_of(reference)[0].money.refunded)
+    }
+}
+
+#[tokio::test]
+async fn a_refund_that_met_such_an_error_is_asked_for_again_and_made_once() {
+    let shop = Shop::open().await;
+    for (reference, said) in [
+        ("A", error(500, "903", "internal")),
+        ("B", error(500, "137", "validation")),
+        ("C", error(422, "701", "internal")),
+    ] {
+        shop.confirmed(reference).await;
+        shop.simulator().hold_webhooks();
+        shop.simulator().inject(Mishap::afterwards(said).on("/refunds"));
+        let answer = shop.refund(reference, "K").await;
+        assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
+        let answer = shop.refund(reference, "K").await;
+        assert_eq!((answer.status, &answer.body["state"]), (202, &json!("received")));
+        assert_eq!(shop.refunded(reference), 400);
+        shop.simulator().release_webhooks(local::adyen::Release::InOrder).await;
+    }
+    shop.confirmed("D").await;
+    shop.simulator().inject(Mishap::instead(error(500, "905", "internal")).on("/refunds"));
+    assert_problem(&shop.refund("D", "K").await, 502, "adyen_unavailable");
+    assert_eq!(shop.order("D").await["modifications"][0]["state"], "rejected");
+}
+
+#[tokio::test]
+async fn after_a_request_in_doubt_an_error_that_may_depend_on_it_ends_nothing() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    for code in ["5_606", "5_611", "5_602", "906", "15_017", "121"] {
+        // Within one invocation: charged, not heard, and so not chargeable any more.
+        let reference = format!("ONE-{code}");
+        shop.simulator().inject(Mishap::drop_after());
+        shop.simulator().inject(Mishap::error(code));
+        assert_unknown(&shop.pay(&reference, "1").await);
+        assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
+        assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
+
+        // The shopper sends the same again.
+        let other = format!("TWO-{code}");
+        shop.simulator().inject(lost_answer());
+        assert_unknown(&shop.pay(&other, "1").await);
+        shop.simulator().inject(Mishap::error(code));
+        assert_unknown(&shop.pay(&other, "1").await);
+        assert_eq!(shop.order(&other).await["status"], "pending", "{code}");
+        assert_problem(&shop.pay(&other, "2").await, 409, "payment_in_progress");
+        shop.pass(&other, LATER).await;
+        assert_paid(&shop.pay(&other, "2").await, "authorised", 1, "success");
+
+        for reference in [reference, other] {
+            assert_eq!((shop.authorisations(&reference), shop.processed(&reference)), (1, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_a_request_in_doubt_an_error_of_a_field_ends_the_attempt() {
+    let shop = Shop::open().await;
+    let transient = Said::text(500, "text/html", "").header("transient-error", "true");
+    for code in OF_FIELDS {
+        let reference = format!("ONE-{code}");
+        shop.simulator().inject(Mishap::instead(transient.clone()));
+        shop.simulator().inject(Mishap::error(code));
+        let answer = shop.pay(&reference, "1").await;
+        assert_problem(&answer, 422, "adyen_rejected");
+        assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
+        assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
+
+        let reference = format!("TWO-{code}");
+        shop.simulator().inject(Mishap::status(500));
+        assert_unknown(&shop.pay(&reference, "1").await);
+        shop.simulator().inject(Mishap::error(code));
+        assert_problem(&shop.pay(&reference, "1").await, 422, "adyen_rejected");
+        assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
+        assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
+    }
+}
+
+#[tokio::test]
+async fn after_details_in_doubt_an_error_that_may_depend_on_them_leaves_them_in_flight() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    for code in ["5_606", "906", "15_017"] {
+        let first = shop.pay(code, "1-3DS-REDIRECT").await;
+        let result = redirect_result(&first.body["action"], "approved");
+        shop.simulator().inject(lost_answer());
+        assert_unknown(&shop.details(code, 1, "redirectResult", &result).await);
+        shop.simulator().inject(Mishap::error(code));
+        shop.details(code, 1, "redirectResult", &result).await;
+        assert_problem(&shop.pay(code, "2").await, 409, "payment_in_progress");
+        let answer = shop.details(code, 1, "redirectResult", &result).await;
+        assert_paid(&answer, "authorised", 1, "success");
+        assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
+    }
+}
+
+#[tokio::test]
+async fn after_a_refund_in_doubt_only_an_error_of_a_field_rejects_it() {
+    let shop = Shop::open().await;
+    for (code, state) in [("167", "requested"), ("906", "requested"), ("137", "rejected")] {
+        shop.confirmed(code).await;
+        shop.simulator().inject(Mishap::status(500).on("/refunds"));
+        let answer = shop.refund(code, "K").await;
+        assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
+        shop.simulator().inject(Mishap::error(code).on("/refunds"));
+        assert_problem(&shop.refund(code, "K").await, 422, "adyen_rejected");
+        assert_eq!(shop.order(code).await["modifications"][0]["state"], state, "{code}");
+    }
+}
