@@ -9,7 +9,7 @@ use crate::{
         service_error::rejects_content,
     },
     observe::{self, Metric},
-    order::{Capture, Order, Outcome, Rejection, Try, idempotency_key},
+    order::{Capture, Order, Outcome, Rejection, Try},
     reconcile,
     store::{Orders, StoreError, Tokens},
     token::TokenKey,
@@ -55,7 +55,7 @@ impl Till<'_> {
             payment.additional_data.insert("manualCapture", "true");
         }
         let reference = order.reference.clone();
-        let key = idempotency_key(&payment.merchant_account, &reference, attempt);
+        let key = order.key_of(attempt, &payment.merchant_account);
         let answered =
             self.adyen.post::<PaymentResponse>("payments", &payment, Some(&key), until).await;
         observe(&answered);

@@ -9,7 +9,7 @@ use crate::{
         service_error::rejects_content,
     },
     amount::Amount,
-    order::{Order, Recorded, RefundReason, Rejection},
+    order::{Order, Recorded, RefundReason, Rejection, Target},
     reference::Reference,
     store::{Orders, StoreError},
 };
@@ -40,8 +40,8 @@ pub struct Desk<'a> {
     pub adyen: &'a Client,
     /// The orders.
     pub orders: &'a Orders,
-    /// The merchant account.
-    pub merchant_account: &'a str,
+    /// Where requests go.
+    pub target: &'a Target,
 }
 
 /// What Adyen said.
@@ -70,7 +70,7 @@ impl Desk<'_> {
         let operation = modification.operation;
         let path = format!("payments/{}/{}", modification.payment, operation.path());
         let body = ModificationRequest {
-            merchant_account: self.merchant_account,
+            merchant_account: &self.target.merchant_account,
             reference: &order.reference,
             amount: operation
                 .has_amount()

@@ -10,7 +10,7 @@ use shared::{
     auth::{Caller, TokenKeys},
     config::{Env, Settings, StartError, days, text},
     edge,
-    order::{DecidedWithin, Operation, OrderAnswer},
+    order::{DecidedWithin, Operation, OrderAnswer, Target},
     problem::{Code, Problem},
     reference::Reference,
     store::Orders,
@@ -21,8 +21,8 @@ pub struct State {
     tokens: TokenKeys,
     orders: Orders,
     adyen: Client,
-    merchant_account: String,
     decided_within: DecidedWithin,
+    target: Target,
 }
 
 impl State {
@@ -45,8 +45,11 @@ impl State {
             Some(Self {
                 tokens: tokens?,
                 orders: orders?,
+                target: Target {
+                    merchant_account: merchant_account?,
+                    endpoint: adyen.as_ref()?.endpoint().to_owned(),
+                },
                 adyen: adyen?,
-                merchant_account: merchant_account?,
                 decided_within: DecidedWithin { refunds: refunds?, others: others? },
             })
         })())

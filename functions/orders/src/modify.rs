@@ -65,7 +65,11 @@ pub async fn modify(
     edge::merchant_only(caller, "Only the merchant's backend modifies payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
     let asked: Asked = edge::typed(edge::json_object_or_nothing(request)?)?;
-    if asked.merchant_account.as_ref().is_some_and(|account| *account != state.merchant_account) {
+    if asked
+        .merchant_account
+        .as_ref()
+        .is_some_and(|account| *account != state.target.merchant_account)
+    {
         return Err(edge::wrong_merchant_account());
     }
     fits(operation, &asked)?;
@@ -85,7 +89,7 @@ pub async fn modify(
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
             order
-                .modify(&state.merchant_account, &wanted, Timestamp::now())
+                .modify(&state.target, &wanted, Timestamp::now())
                 .map_err(|refusal| refused(refusal, order))
         })
         .await?;
@@ -93,11 +97,7 @@ pub async fn modify(
     if recorded.sent_at.is_none() {
         return answer(&order, recorded.at);
     }
-    let desk = Desk {
-        adyen: &state.adyen,
-        orders: &state.orders,
-        merchant_account: &state.merchant_account,
-    };
+    let desk = Desk { adyen: &state.adyen, orders: &state.orders, target: &state.target };
     let (order, said) = desk.ask(order, recorded, until).await?;
     match said {
         Said::Kept | Said::Nothing => answer(&order, recorded.at),

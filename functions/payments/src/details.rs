@@ -15,8 +15,8 @@ use shared::{
     auth::Caller,
     charge, edge,
     order::{
-        Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Viewer,
-        sha256,
+        Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Target,
+        Viewer, sha256,
     },
     problem::{Code, Problem},
     reference::Reference,
@@ -31,6 +31,8 @@ enum Next {
     Send { attempt: usize, first: Option<Timestamp> },
     /// It changes nothing any more: show this attempt.
     Show { attempt: usize },
+    /// It cannot be sent from here: the attempt was made for another account or another Adyen.
+    Unknown { attempt: usize },
 }
 
 /// Passes on what the browser brought back, once however often it is posted.
@@ -45,7 +47,8 @@ pub async fn submit(
     // The same result has the same key whichever order it is posted for, so that Adyen
     // never takes a repetition for a second result.
     let content = sha256(&[json!(details).to_string().as_bytes()]);
-    let key = sha256(&[b"details", state.rules.merchant_account.as_bytes(), content.as_bytes()]);
+    let key =
+        sha256(&[b"details", state.rules.target.merchant_account.as_bytes(), content.as_bytes()]);
 
     let (order, next) = state
         .orders
@@ -53,13 +56,14 @@ pub async fn submit(
             let order = order
                 .as_mut()
                 .ok_or_else(|| Problem::new(Code::OrderNotFound, "There is no such order."))?;
-            begin(order, attempt, &content, viewer)
+            begin(order, &state.rules.target, attempt, &content, viewer)
         })
         .await?;
     let order = order.ok_or_else(StoreError::gone)?;
     let (attempt, first) = match next {
         Next::Send { attempt, first } => (attempt, first),
         Next::Show { attempt } => return answer(&order, attempt, None, viewer),
+        Next::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),
     };
 
     let answered =
@@ -128,7 +132,8 @@ fn read(
     }
     let agreed = edge::complete(&mut about, caller);
     let about: About = edge::typed(about)?;
-    if about.merchant_account.is_some_and(|account| account != state.rules.merchant_account) {
+    if about.merchant_account.is_some_and(|account| account != state.rules.target.merchant_account)
+    {
         return Err(edge::wrong_merchant_account());
     }
     agreed?;
@@ -146,6 +151,7 @@ fn read(
 /// Decides what to do, and marks the attempt as in flight where something is sent.
 fn begin(
     order: &mut Order,
+    target: &Target,
     attempt: Option<usize>,
     content: &str,
     viewer: Viewer,
@@ -179,6 +185,12 @@ fn begin(
     // An action is handed out only once the answer with it is stored.
     if facts.outcome.is_none() {
         return Err(in_progress(IN_FLIGHT.unsigned_abs()));
+    }
+    if !facts.was_made_for(target) {
+        if let Some(attempt) = order.attempt_mut(number) {
+            attempt.outcome_unknown = true;
+        }
+        return Ok(Next::Unknown { attempt: number });
     }
     let now = Timestamp::now();
     let first = known.is_none().then_some(now);

@@ -19,7 +19,9 @@ use shared::{
     auth::TokenKeys,
     config::{Env, Settings, StartError, origins, service_url, text},
     edge,
-    order::{Capture, Derived, Order, OrderAnswer, PaymentAnswer, Rejection, Status, Viewer},
+    order::{
+        Capture, Derived, Order, OrderAnswer, PaymentAnswer, Rejection, Status, Target, Viewer,
+    },
     problem::{Code, Problem},
     store::{Orders, Tokens},
 };
@@ -37,7 +39,8 @@ pub struct State {
 
 /// What a deployment decides.
 struct Rules {
-    merchant_account: String,
+    /// Where requests go.
+    target: Target,
     default_return_url: ReturnUrl,
     /// Origins that a browser's return URL may have; empty where any.
     allowed_origins: Vec<String>,
@@ -58,7 +61,7 @@ impl State {
         let orders = Orders::read(&mut settings);
         let stored = Tokens::read(&mut settings);
         let amazon_pay = AmazonPay::read(&mut settings);
-        let rules = Rules::read(&mut settings);
+        let rules = Rules::read(&mut settings, adyen.as_ref());
         settings.finish((|| {
             Some(Self {
                 tokens: tokens?,
@@ -73,7 +76,7 @@ impl State {
 }
 
 impl Rules {
-    fn read(settings: &mut Settings) -> Option<Self> {
+    fn read(settings: &mut Settings, adyen: Option<&adyen::client::Client>) -> Option<Self> {
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let default_return_url = settings.required("DEFAULT_RETURN_URL", |url| {
             service_url(url)?;
@@ -86,7 +89,10 @@ impl Rules {
             _ => Err("expected automatic or manual"),
         });
         Some(Self {
-            merchant_account: merchant_account?,
+            target: Target {
+                merchant_account: merchant_account?,
+                endpoint: adyen?.endpoint().to_owned(),
+            },
             default_return_url: default_return_url?,
             allowed_origins: allowed_origins?,
             capture: capture?,

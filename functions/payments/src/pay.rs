@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
-use serde_json::json;
 use shared::{
     adyen::{payments::PaymentRequest, shopper::ShopperIp},
     auth::Caller,
@@ -29,13 +28,8 @@ pub async fn pay(
     let until = edge::deadline(request);
     let viewer = caller.into();
     let caller_key = edge::idempotency_key(request)?;
-    let mut payment = request::payment(&state.rules, caller, edge::json_object(request)?)?;
-    let asked_for = Try::new(
-        &payment.payment_method,
-        &json!(payment).to_string().into_bytes(),
-        caller_key,
-        Timestamp::now(),
-    );
+    let (mut payment, asked) = request::payment(&state.rules, caller, edge::json_object(request)?)?;
+    let asked_for = Try::new(&payment, &asked, caller_key, Timestamp::now());
 
     let refusal = match &TokenKey::charged_by(&payment) {
         Some(key) => stored::refusal(state, key, until).await?,
@@ -149,7 +143,7 @@ fn take(
         attempts.map(|attempt| attempt.tries.len()).sum()
     };
     let mut taken = order.clone();
-    let next = taken.take(instrument, asked_for, Timestamp::now());
+    let next = taken.take(&state.rules.target, instrument, asked_for, Timestamp::now());
     match refusal {
         Some(refusal) if recorded(&taken) > recorded(order) => Err(refusal.clone()),
         // Without its session's token nothing is sent, so that others need not wait for it.

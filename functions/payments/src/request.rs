@@ -16,7 +16,7 @@ use crate::Rules;
 const CHARGE_LIMIT: usize = 16 * 1024;
 
 /// The payment that a caller asks for: checked, and complete but for the shopper's address
-/// on the network.
+/// on the network. With it, what the caller asked for itself, claims of its token included.
 ///
 /// # Errors
 /// Names what is missing, malformed or not the caller's to decide.
@@ -24,17 +24,20 @@ pub fn payment(
     rules: &Rules,
     caller: &Caller,
     mut body: Map<String, Value>,
-) -> Result<PaymentRequest, Problem> {
-    edge::fill(&mut body, "merchantAccount", json!(rules.merchant_account));
-    let named_return_url = edge::names(&body, "returnUrl");
-    edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
+) -> Result<(PaymentRequest, Map<String, Value>), Problem> {
     let agreed = edge::complete(&mut body, caller);
     if let Caller::Checkout(_) = caller {
         // The gateway knows the browser's address better.
         body.remove("shopperIP");
     }
+    let mut asked = body.clone();
+    // There is one that a caller may name, and naming it asks for nothing else.
+    asked.remove("merchantAccount");
+    let named_return_url = edge::names(&body, "returnUrl");
+    edge::fill(&mut body, "merchantAccount", json!(rules.target.merchant_account));
+    edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
     let payment: PaymentRequest = edge::typed(body)?;
-    if payment.merchant_account != rules.merchant_account {
+    if payment.merchant_account != rules.target.merchant_account {
         return Err(edge::wrong_merchant_account());
     }
     if let Caller::Checkout(_) = caller {
@@ -45,7 +48,7 @@ pub fn payment(
         }
     }
     consistent(&payment)?;
-    Ok(payment)
+    Ok((payment, asked))
 }
 
 /// Whether a browser may ask for it.

@@ -31,7 +31,7 @@ pub async fn refusal(
         }
         // Its webhook may be late, or lost.
         None => {
-            let account = &state.rules.merchant_account;
+            let account = &state.rules.target.merchant_account;
             let shopper = &key.shopper_reference;
             reconcile(&state.adyen, &state.stored, account, shopper, until)
                 .await?

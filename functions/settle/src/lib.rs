@@ -16,7 +16,7 @@ use shared::{
     config::{Env, Settings, StartError, text},
     modify::Desk,
     observe::{self, Metric},
-    order::{AttemptState, Derived, Move, Order, PaymentInstrument, Try},
+    order::{AttemptState, Derived, Move, Order, PaymentInstrument, Target, Try},
     reference::Reference,
     store::{Orders, StoreError, Tokens},
 };
@@ -36,7 +36,7 @@ pub struct State {
     adyen: Client,
     orders: Orders,
     tokens: Tokens,
-    merchant_account: String,
+    target: Target,
     /// Minutes after which an outcome counts as unknown.
     after: SignedDuration,
 }
@@ -75,10 +75,13 @@ impl State {
             });
         settings.finish((|| {
             Some(Self {
+                target: Target {
+                    merchant_account: merchant_account?,
+                    endpoint: adyen.as_ref()?.endpoint().to_owned(),
+                },
                 adyen: adyen?,
                 orders: orders?,
                 tokens: tokens?,
-                merchant_account: merchant_account?,
                 after: after?,
             })
         })())
@@ -201,6 +204,7 @@ async fn ask_about_charge(
         .orders
         .update(order, |order| {
             Ok::<_, StoreError>(order.take(
+                &state.target,
                 PaymentInstrument::StoredPaymentMethod,
                 &sent,
                 Timestamp::now(),
@@ -227,17 +231,13 @@ async fn ask_about_modification(
     let (order, recorded) = state
         .orders
         .update(order, |order| {
-            Ok::<_, StoreError>(order.send_modification_again(at, Timestamp::now()))
+            Ok::<_, StoreError>(order.send_modification_again(&state.target, at, Timestamp::now()))
         })
         .await?;
     if recorded.sent_at.is_none() {
         return Ok(order);
     }
-    let desk = Desk {
-        adyen: &state.adyen,
-        orders: &state.orders,
-        merchant_account: &state.merchant_account,
-    };
+    let desk = Desk { adyen: &state.adyen, orders: &state.orders, target: &state.target };
     let until = until.min(Instant::now() + PATIENCE);
     let (order, _) = desk.ask(order, recorded, until).await?;
     Ok(order)

@@ -84,6 +84,11 @@ impl Client {
         })
     }
 
+    /// The host of the Checkout API, without port or version.
+    pub fn endpoint(&self) -> &str {
+        self.checkout_url.host_str().unwrap_or_default()
+    }
+
     /// Posts to the Checkout API, for example to `payments`, and tries again until `until`
     /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
     ///

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
 
-use super::{AttemptState, NextStep};
+use super::{AttemptState, NextStep, Target, content_digest, take::KEY_LIFE};
 use crate::{
     adyen::{
-        client::ServiceError,
-        payments::{PaymentMethod, PaymentResponse, ResultCode},
+        payments::{PaymentRequest, PaymentResponse, ResultCode},
+        service_error::ServiceError,
     },
     reference::Reference,
 };
@@ -19,6 +20,16 @@ use crate::{
 pub struct Attempt {
     /// When it began; its idempotency key is as old.
     pub started_at: Timestamp,
+    /// The `Idempotency-Key` of all its requests to Adyen, made once: what configuration says
+    /// later cannot make another. Older versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The merchant account that the key was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merchant_account: Option<String>,
+    /// The host of the Adyen that the key was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// What it pays with.
     pub payment_method: PaymentInstrument,
     /// The requests that were sent for it; Adyen processed one of them at most.
@@ -59,24 +70,38 @@ pub struct Try {
     /// The caller's own `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
-    /// Digest of the whole request.
+    /// Digest of the whole request, as we completed it.
     pub content: String,
+    /// Digest of what the caller asked for, to which the caller's key belongs. Older versions
+    /// did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// When it was sent last.
     pub sent_at: Timestamp,
-    /// The request itself where a stored payment method is charged: it can be sent again
-    /// without the shopper.
+    /// The stored payment method that it charges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stored_payment_method_id: Option<String>,
+    /// Whose stored payment method that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shopper_reference: Option<String>,
+    /// The request itself where a stored payment method is charged, because it can be sent
+    /// again without the shopper; see [`super::Order::drop_requests`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
 }
 
 impl Try {
-    /// Identifies a request. `content` is everything that the caller asked for.
+    /// Identifies a request. `asked` is its body as the caller sent it.
     pub fn new(
-        method: &PaymentMethod,
-        content: &[u8],
+        payment: &PaymentRequest,
+        asked: &Map<String, Value>,
         idempotency_key: Option<String>,
         now: Timestamp,
     ) -> Self {
+        let method = &payment.payment_method;
+        let content = json!(payment).to_string();
+        let stored = method.stored_payment_method_id.as_ref();
+        let shopper = payment.shopper_reference.as_ref().filter(|_| stored.is_some());
         let instrument = match (
             &method.amazon_pay_token,
             &method.amazon_checkout_session_id,
@@ -89,13 +114,13 @@ impl Try {
         };
         Self {
             instrument: sha256(&[instrument.as_bytes()]),
+            asked: idempotency_key.is_some().then(|| content_digest(asked)),
             idempotency_key,
-            content: sha256(&[content]),
+            content: sha256(&[content.as_bytes()]),
             sent_at: now,
-            request: method
-                .stored_payment_method_id
-                .as_ref()
-                .map(|_| String::from_utf8_lossy(content).into_owned()),
+            stored_payment_method_id: stored.map(|id| id.to_string()),
+            shopper_reference: shopper.map(|shopper| shopper.as_str().to_owned()),
+            request: stored.map(|_| content),
         }
     }
 
@@ -106,9 +131,11 @@ impl Try {
     }
 
     pub(super) fn reuses_key_of(&self, earlier: &Self) -> bool {
-        self.idempotency_key.is_some()
-            && self.idempotency_key == earlier.idempotency_key
-            && self.content != earlier.content
+        let same = match (&self.asked, &earlier.asked) {
+            (Some(asked), Some(earlier)) => asked == earlier,
+            _ => self.content == earlier.content,
+        };
+        self.idempotency_key.is_some() && self.idempotency_key == earlier.idempotency_key && !same
     }
 }
 
@@ -206,6 +233,8 @@ impl Details {
 
 impl Attempt {
     pub(super) fn new(
+        target: &Target,
+        key: String,
         payment_method: PaymentInstrument,
         first: Try,
         now: Timestamp,
@@ -213,6 +242,9 @@ impl Attempt {
     ) -> Self {
         Self {
             started_at: now,
+            key: Some(key),
+            merchant_account: Some(target.merchant_account.clone()),
+            endpoint: Some(target.endpoint.clone()),
             payment_method,
             tries: vec![first],
             psp_reference: None,
@@ -261,6 +293,21 @@ impl Attempt {
         }
     }
 
+    /// Returns true if its requests can be sent again to `target`, because Adyen still knows
+    /// their key there.
+    pub(super) fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
+        !self.key_expired(now) && self.was_made_for(target)
+    }
+
+    pub(super) fn key_expired(&self, now: Timestamp) -> bool {
+        now.duration_since(self.started_at) >= KEY_LIFE
+    }
+
+    /// Returns true if its requests went to `target`.
+    pub fn was_made_for(&self, target: &Target) -> bool {
+        target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
+    }
+
     /// Keeps Adyen's answer to the payment, unless one is known: Adyen's first answer stays.
     /// A rejection is none: it speaks for one request, and another may be processed.
     pub fn answer(&mut self, outcome: Outcome, psp_reference: Option<String>) {
@@ -290,18 +337,10 @@ impl Attempt {
         self.psp_reference = psp_reference.or(self.psp_reference.take());
     }
 
-    /// An answer of Adyen's ends the doubt, and with it the need to send anything again.
+    /// An answer ends the doubt.
     fn heard(&mut self, outcome: &Outcome) {
         if matches!(outcome, Outcome::Answered { .. }) {
             self.outcome_unknown = false;
-            self.keep_no_request();
-        }
-    }
-
-    /// Forgets requests that are not sent again: an order has room for few of them.
-    pub(super) fn keep_no_request(&mut self) {
-        for sent in &mut self.tries {
-            sent.request = None;
         }
     }
 
@@ -314,6 +353,7 @@ impl Attempt {
 }
 
 /// The key with which Adyen is called for an attempt: 64 characters that depend on nothing else.
+/// It is made once, when the attempt begins.
 pub fn idempotency_key(merchant_account: &str, reference: &Reference, attempt: usize) -> String {
     sha256(&[
         merchant_account.as_bytes(),

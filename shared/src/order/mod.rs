@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod content;
 mod derive;
 mod dispute;
 mod event;
@@ -18,11 +19,13 @@ mod reports;
 mod resolution;
 mod status;
 mod take;
+mod target;
 
 pub use answer::{OrderAnswer, PaymentAnswer, Viewer};
 pub use attempt::{
     Attempt, Details, Outcome, PaymentInstrument, Rejection, Try, idempotency_key, sha256,
 };
+pub use content::content_digest;
 pub use derive::{Derived, Payment};
 pub use event::{Event, EventAmount};
 pub use modification::{
@@ -33,6 +36,7 @@ pub use next_step::NextStep;
 pub use resolution::{AttemptState, Resolution};
 pub use status::{Attention, Status};
 pub use take::{IN_FLIGHT, Move};
+pub use target::Target;
 
 use std::collections::BTreeSet;
 

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Derived, Event, Order, Payment, Rejection, findings::after, reports::Reports, sha256,
+    Derived, Event, Order, Payment, Rejection, Target, findings::after, reports::Reports, sha256,
     take::KEY_LIFE,
 };
 use crate::{adyen::notification::EventCode, amount::Amount};
@@ -143,8 +143,14 @@ pub struct Modification {
     /// Why money is given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_refund_reason: Option<RefundReason>,
-    /// The `Idempotency-Key` that Adyen gets.
+    /// The `Idempotency-Key` that Adyen gets, made once.
     pub key: String,
+    /// The merchant account that the key was made for. Older versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merchant_account: Option<String>,
+    /// The host of the Adyen that the key was made for. Older versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
     /// The caller's own `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
@@ -216,9 +222,11 @@ impl Serialize for ModificationState {
 }
 
 impl Modification {
-    /// Whether Adyen may no longer know the key: sent again it might be processed anew.
-    pub fn key_expired(&self, now: Timestamp) -> bool {
-        now.duration_since(self.requested_at) >= KEY_LIFE
+    /// Returns true if it can be sent again to `target`, because Adyen still knows the key
+    /// there. Otherwise it might be processed anew.
+    fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
+        now.duration_since(self.requested_at) < KEY_LIFE
+            && target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 
     /// When it needs attention if Adyen has received it and not decided it.
@@ -351,19 +359,20 @@ pub enum Refusal {
 const MODIFICATIONS: usize = 200;
 
 impl Order {
-    /// Records a request to modify a payment, or finds the one that it repeats.
+    /// Records a request to modify a payment, or finds the one that it repeats. It is sent to
+    /// `target`.
     ///
     /// # Errors
     /// [`Refusal`]; nothing is recorded then.
     pub fn modify(
         &mut self,
-        merchant_account: &str,
+        target: &Target,
         request: &Request,
         now: Timestamp,
     ) -> Result<Recorded, Refusal> {
         let derived = Derived::of(self);
         if let Some(at) = self.repeated(request, &derived)? {
-            return Ok(self.send_modification_again(at, now));
+            return Ok(self.send_modification_again(target, at, now));
         }
         if let Some(amount) = request.amount
             && amount.currency != self.amount.currency
@@ -392,11 +401,13 @@ impl Order {
             value,
             merchant_refund_reason: request.merchant_refund_reason,
             key: sha256(&[
-                merchant_account.as_bytes(),
+                target.merchant_account.as_bytes(),
                 self.reference.as_str().as_bytes(),
                 request.operation.path().as_bytes(),
                 told_apart.as_bytes(),
             ]),
+            merchant_account: Some(target.merchant_account.clone()),
+            endpoint: Some(target.endpoint.clone()),
             idempotency_key: request.idempotency_key.clone(),
             content: request.content.clone(),
             requested_at: now,
@@ -429,12 +440,18 @@ impl Order {
         }
     }
 
-    /// Sends a modification again whose answer is not known, unless its key is too old.
-    pub fn send_modification_again(&mut self, at: usize, now: Timestamp) -> Recorded {
+    /// Sends a modification again whose answer is not known, unless Adyen would not know its
+    /// key.
+    pub fn send_modification_again(
+        &mut self,
+        target: &Target,
+        at: usize,
+        now: Timestamp,
+    ) -> Recorded {
         let in_doubt =
             Derived::of(self).modifications.get(at).is_some_and(|state| state.in_doubt());
         let sent_at = match self.modifications.get_mut(at) {
-            Some(modification) if in_doubt && modification.key_expired(now) => {
+            Some(modification) if in_doubt && !modification.can_be_sent_again(target, now) => {
                 modification.outcome_unknown = true;
                 None
             }

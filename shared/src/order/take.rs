@@ -1,16 +1,19 @@
 //! Which request to pay belongs to which attempt, so that none is
 //! processed twice.
 //!
-//! Attempt n is written before Adyen is called, and Adyen is called with a key that depends
-//! on the merchant account, the order and n alone. Whatever tabs, processes and retries
-//! send for attempt n, Adyen processes one request at most. n + 1 begins only when n can
+//! Attempt n is written before Adyen is called, together with the key with which Adyen is
+//! called for it, and with where that key was made for. Whatever tabs, processes, retries and
+//! changed configurations send for attempt n, Adyen processes one request at most. n + 1 begins only when n can
 //! bring no money any more, or waits for the shopper.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Attempt, AttemptState, Derived, NextStep, Order, PaymentInstrument, Status, Try};
+use super::{
+    Attempt, AttemptState, Derived, NextStep, Order, PaymentInstrument, Status, Target, Try,
+    idempotency_key,
+};
 
 /// What to do with a request to pay. Attempts count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +69,14 @@ impl Order {
         tries.any(|earlier| request.reuses_key_of(earlier))
     }
 
-    /// Decides what a request to pay is, and records it where it is sent.
-    pub fn take(&mut self, method: PaymentInstrument, request: &Try, now: Timestamp) -> Move {
+    /// Decides what a request to pay is, and records it where it is sent: to `target`.
+    pub fn take(
+        &mut self,
+        target: &Target,
+        method: PaymentInstrument,
+        request: &Try,
+        now: Timestamp,
+    ) -> Move {
         if self.knows_key_of(request) {
             return Move::KeyReused;
         }
@@ -104,7 +113,7 @@ impl Order {
             }
             // A superseded attempt's token begins a new attempt like any other.
             if at + 1 == highest && !derived.status.was_paid() {
-                let sent = self.send_again(now);
+                let sent = self.send_again(target, now);
                 if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
                     attempt.sent_again(request, now);
                 }
@@ -130,9 +139,8 @@ impl Order {
                     }
                     // Under the same key Adyen returns what became of the first request, or
                     // processes this one.
-                    let sent = self.send_again(now);
+                    let sent = self.send_again(target, now);
                     if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
-                        attempt.keep_no_request();
                         attempt.tries.push(request.clone());
                     }
                     return sent;
@@ -152,11 +160,12 @@ impl Order {
         // What AUTHORISATIONs said of attempts without a reference is settled before the next.
         for (attempt, resolution) in self.attempts.iter_mut().zip(derived.attempts) {
             attempt.psp_reference = resolution.psp_reference;
-            attempt.keep_no_request();
         }
         let closed = self.closed_offers().map(|offer| offer.psp_reference.clone());
         let closed = closed.collect();
-        self.attempts.push(Attempt::new(method, request.clone(), now, closed));
+        let key = idempotency_key(&target.merchant_account, &self.reference, highest + 1);
+        let begun = Attempt::new(target, key, method, request.clone(), now, closed);
+        self.attempts.push(begun);
         Move::Send { attempt: highest + 1 }
     }
 
@@ -171,14 +180,44 @@ impl Order {
         named.or(highest).map(|at| at + 1)
     }
 
-    fn send_again(&mut self, now: Timestamp) -> Move {
+    fn send_again(&mut self, target: &Target, now: Timestamp) -> Move {
         let number = self.attempts.len();
         match self.attempts.last_mut() {
-            Some(attempt) if now.duration_since(attempt.started_at) >= KEY_LIFE => {
+            Some(attempt) if !attempt.can_be_sent_again(target, now) => {
                 attempt.outcome_unknown = true;
+                attempt.tries.iter_mut().for_each(|sent| sent.request = None);
                 Move::Unknown { attempt: number }
             }
             _ => Move::Send { attempt: number },
+        }
+    }
+
+    /// The key with which Adyen is called for an attempt, from 1. One that an older version
+    /// began does not have it.
+    pub fn key_of(&self, number: usize, merchant_account: &str) -> String {
+        let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
+        let kept = attempt.and_then(|attempt| attempt.key.clone());
+        kept.unwrap_or_else(|| idempotency_key(merchant_account, &self.reference, number))
+    }
+
+    /// Drops the requests that will not be sent again, because they have the shopper's e-mail
+    /// address, name and address. The last one of the highest attempt alone may be sent again,
+    /// for as long as its outcome is unknown, nothing else paid the order, and Adyen knows its
+    /// key.
+    pub fn drop_requests(&mut self, now: Timestamp) {
+        let mut tries = self.attempts.iter().flat_map(|attempt| &attempt.tries);
+        if tries.all(|sent| sent.request.is_none()) {
+            return;
+        }
+        let derived = Derived::of(self);
+        let unknown = derived.attempts.last().map(|it| it.state) == Some(AttemptState::Unknown);
+        let mut kept = self
+            .attempts
+            .last()
+            .filter(|attempt| unknown && !derived.status.was_paid() && !attempt.key_expired(now))
+            .and_then(|attempt| attempt.tries.last()?.request.clone());
+        for sent in self.attempts.iter_mut().flat_map(|attempt| &mut attempt.tries).rev() {
+            sent.request = kept.take();
         }
     }
 }

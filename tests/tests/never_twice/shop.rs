@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use local::adyen::{self, Simulator};
 use local::bundle::{Adyen, Options};
@@ -54,10 +55,16 @@ impl Shop {
 
     /// Another process of the same functions: the same tables, the same Adyen.
     pub async fn beside(&self) -> Stack {
-        let variables = BTreeMap::from([
+        self.beside_with([]).await
+    }
+
+    /// As [`Shop::beside`], configured otherwise.
+    pub async fn beside_with<const N: usize>(&self, otherwise: [(&str, &str); N]) -> Stack {
+        let mut variables = BTreeMap::from([
             faulty_dynamodb::variable(&self.dynamodb),
             ("ADYEN_CHECKOUT_URL".to_owned(), format!("{}/v72", self.adyen.url())),
         ]);
+        variables.extend(otherwise.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Stack::with(Options { variables, ..Options::default() }).await
     }
 
@@ -101,6 +108,15 @@ impl Shop {
     pub async fn details(&self, reference: &str, attempt: u64, name: &str, result: &str) -> Answer {
         let body = json!({"attempt": attempt, "details": {name: result}});
         self.stack.post("/payments/details", &browser(reference), &body).await
+    }
+
+    /// The order as the table has it.
+    pub async fn item(&self, reference: &str) -> Value {
+        let key = AttributeValue::S(reference.to_owned());
+        let dynamodb = self.stack.dynamodb();
+        let item = dynamodb.get_item().table_name("orders").key("reference", key);
+        let item = item.consistent_read(true).send().await.unwrap().item.unwrap();
+        serde_dynamo::from_item(item).unwrap()
     }
 
     /// The order as the merchant sees it, with these events and no other.

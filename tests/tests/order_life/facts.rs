@@ -1,11 +1,12 @@
 //! Facts in few words: an order, its attempts and what Adyen reported of it.
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
+use shared::adyen::payments::PaymentRequest;
 use shared::amount::Amount;
 use shared::order::{
     Attempt, Attention, Capture, Derived, Details, Event, EventAmount, Order, Outcome,
-    PaymentInstrument, Rejection, Try,
+    PaymentInstrument, Rejection, Target, Try,
 };
 
 /// What every order here costs, in EUR.
@@ -66,16 +67,34 @@ impl Facts for Order {
 
 /// A request to pay with an amazonPayToken, sent in that second.
 pub fn request<'a>(token: &str, key: impl Into<Option<&'a str>>, second: i64) -> Try {
-    let method = json!({"type": "amazonpay", "amazonPayToken": token});
-    let content = method.to_string();
-    let key = key.into().map(str::to_owned);
-    Try::new(&serde_json::from_value(method).unwrap(), content.as_bytes(), key, at(second))
+    asking(json!({"type": "amazonpay", "amazonPayToken": token}), key, second)
+}
+
+/// A request to pay with any method, sent in that second.
+pub fn asking<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -> Try {
+    let asked = json!({
+        "amount": {"currency": "EUR", "value": PRICE},
+        "paymentMethod": method,
+        "reference": "ORDER-1",
+        "returnUrl": "https://your-company.example.com/",
+        "shopperReference": "shopper-1",
+    });
+    let Value::Object(asked) = asked else { unreachable!("an object") };
+    let mut completed = asked.clone();
+    completed.insert("merchantAccount".to_owned(), json!(target().merchant_account));
+    let payment: PaymentRequest = serde_json::from_value(Value::Object(completed)).unwrap();
+    Try::new(&payment, &asked, key.into().map(str::to_owned), at(second))
+}
+
+/// Where every request here goes.
+pub fn target() -> Target {
+    Target { merchant_account: "ACCOUNT".to_owned(), endpoint: "adyen.example.com".to_owned() }
 }
 
 /// An attempt of which Adyen's answer is not known.
 pub fn unknown() -> Attempt {
     let mut order = automatic();
-    order.take(PaymentInstrument::AmazonPay, &request("T", None, 0), at(0));
+    order.take(&target(), PaymentInstrument::AmazonPay, &request("T", None, 0), at(0));
     order.attempts.remove(0)
 }
 

@@ -9,7 +9,7 @@ use shared::order::{
 };
 
 use crate::facts::{
-    Facts, Says, answered, at, attention, authorisation, automatic, manual, modification,
+    Facts, Says, answered, at, attention, authorisation, automatic, manual, modification, target,
 };
 
 const DAY: i64 = 24 * 60 * 60;
@@ -41,7 +41,7 @@ fn ask(
     body: Value,
     second: i64,
 ) -> Result<Recorded, Refusal> {
-    order.modify("ACCOUNT", &asked(operation, body), at(second))
+    order.modify(&target(), &asked(operation, body), at(second))
 }
 
 fn refund(order: &mut Order, body: Value, second: i64) -> Result<Recorded, Refusal> {

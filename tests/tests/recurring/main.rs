@@ -6,5 +6,6 @@ mod creation;
 mod jobs;
 mod life;
 mod listing;
+mod personal_data;
 mod removal;
 mod shop;

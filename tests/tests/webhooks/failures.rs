@@ -9,7 +9,7 @@ use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::notification::EventCode;
 use shared::adyen::payments::PaymentRequest;
-use shared::order::{Event, EventAmount, Order, PaymentInstrument, Try};
+use shared::order::{Event, EventAmount, Order, PaymentInstrument, Target, Try};
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -331,12 +331,15 @@ async fn a_token_that_cannot_be_read_holds_up_nothing() {
     });
     let payment: PaymentRequest = serde_json::from_value(request.clone()).unwrap();
     new_order(&world, "charge").await;
-    let sent =
-        Try::new(&payment.payment_method, request.to_string().as_bytes(), None, Timestamp::now());
+    let sent = Try::new(&payment, request.as_object().unwrap(), None, Timestamp::now());
+    let target = Target {
+        merchant_account: keys::MERCHANT_ACCOUNT.to_owned(),
+        endpoint: "127.0.0.1".to_owned(),
+    };
     let begun = world.orders.change(&payment.reference, Start::Read, |order| {
         let stored = PaymentInstrument::StoredPaymentMethod;
         let order = order.as_mut().unwrap();
-        order.take(stored, &sent, Timestamp::now());
+        order.take(&target, stored, &sent, Timestamp::now());
         Ok::<_, StoreError>(())
     });
     begun.await.unwrap();

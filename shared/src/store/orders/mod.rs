@@ -189,6 +189,7 @@ impl Orders {
                     }
                 }
             }
+            order.drop_requests(Timestamp::now());
             observe::order(order);
             if before.as_ref() == Some(&*order) {
                 return Ok((after, value));

@@ -277,6 +277,8 @@ fn modification(
         value,
         merchant_refund_reason: None,
         key: String::new(),
+        merchant_account: None,
+        endpoint: None,
         idempotency_key: None,
         content: String::new(),
         requested_at,

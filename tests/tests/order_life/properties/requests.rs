@@ -5,7 +5,9 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use shared::order::{Details, Move, Order, PaymentInstrument};
 
 use super::cases;
-use crate::facts::{Says, answered, at, authorisation, manual, offer_closed_of, rejected, request};
+use crate::facts::{
+    Says, answered, at, authorisation, manual, offer_closed_of, rejected, request, target,
+};
 
 /// A token that Adyen does not take.
 const BAD: &str = "BAD";
@@ -115,6 +117,7 @@ impl World {
             }
             Step::Pay { token, key, becomes, named } => {
                 let taken = self.order.take(
+                    &target(),
                     PaymentInstrument::AmazonPay,
                     &request(token, key, self.now),
                     at(self.now),

@@ -27,7 +27,7 @@ fn a_key_that_came_with_another_request_is_refused_whatever_the_order_is() {
         let before = order.clone();
         assert_eq!(pay_with_key(&mut order, "B", "K", 1), Move::KeyReused);
         // The same token, but something else in the request.
-        let other = Try { content: "other".to_owned(), ..request("A", "K", 1) };
+        let other = Try { asked: Some("other".to_owned()), ..request("A", "K", 1) };
         assert_eq!(take(&mut order, &other), Move::KeyReused);
         assert_eq!(order, before);
     }

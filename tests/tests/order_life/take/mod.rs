@@ -6,13 +6,13 @@ mod open;
 
 use shared::order::{Move, Order, PaymentInstrument, Try};
 
-use crate::facts::{manual, outcome, request};
+use crate::facts::{manual, outcome, request, target};
 
 const DAY: i64 = 24 * 60 * 60;
 
 /// Takes a request at the moment at which it is sent.
 fn take(order: &mut Order, request: &Try) -> Move {
-    order.take(PaymentInstrument::AmazonPay, request, request.sent_at)
+    order.take(&target(), PaymentInstrument::AmazonPay, request, request.sent_at)
 }
 
 fn pay(order: &mut Order, token: &str, second: i64) -> Move {

@@ -1,11 +1,11 @@
 //! Attempts without a result: the same try again, and another one.
 
 use serde_json::json;
-use shared::order::{AttemptState, Derived, Move, Order, Try};
+use shared::order::{AttemptState, Derived, Move, Order};
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
-    Facts, Returned, Says, at, authorisation, comes_to, manual, modification, offer_closed,
+    Facts, Returned, Says, asking, at, authorisation, comes_to, manual, modification, offer_closed,
     offer_closed_of, outcome, rejected, request,
 };
 
@@ -192,9 +192,7 @@ fn an_offer_that_closed_before_an_attempt_began_is_not_its_own() {
 #[test]
 fn the_request_to_charge_a_stored_method_is_kept_until_its_outcome_is_known() {
     let charge = |key: &str, second| {
-        let method = json!({"type": "amazonpay", "storedPaymentMethodId": "M"});
-        let method = serde_json::from_value(method).unwrap();
-        Try::new(&method, b"{}", Some(key.to_owned()), at(second))
+        asking(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}), key, second)
     };
     let kept = |order: &Order| -> Vec<bool> {
         let tries = order.attempts.iter().flat_map(|attempt| &attempt.tries);
@@ -202,9 +200,20 @@ fn the_request_to_charge_a_stored_method_is_kept_until_its_outcome_is_known() {
     };
     let mut order = manual();
     take(&mut order, &charge("1", 0));
+    order.drop_requests(at(0));
     assert_eq!(kept(&order), [true]);
     take(&mut order, &charge("2", 31));
+    order.drop_requests(at(31));
     assert_eq!(kept(&order), [false, true]);
-    order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
-    assert_eq!(kept(&order), [false, false]);
+    let mut too_old = order.clone();
+    too_old.drop_requests(at(6 * DAY));
+    assert_eq!(kept(&too_old), [false, false]);
+    for decided in [order.clone().told(authorisation("P")), {
+        order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
+        order
+    }] {
+        let mut decided = decided;
+        decided.drop_requests(at(32));
+        assert_eq!(kept(&decided), [false, false]);
+    }
 }
