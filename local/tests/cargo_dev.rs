@@ -242,6 +242,27 @@ async fn a_payment_is_confirmed_by_its_webhook_and_every_call_is_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_result_waits_for_its_webhook_where_adyen_names_no_order() {
+    let running = Running::start(&["--port", "0", "--no-merchant-reference"]);
+    let token = token(&["--reference", "A", "--country", "NL"]);
+    let mut body = payment();
+    body["paymentMethod"]["amazonPayToken"] = json!("160583287597AMZN-3DS-REDIRECT");
+    body["browserInfo"] = json!({
+        "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+        "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
+    });
+    let (_, asked) = running.call("POST", "/payments", &token, Some(body)).await;
+    let result = local::adyen::redirect_result(&asked["action"], "approved");
+    let details = json!({"attempt": 1, "details": {"redirectResult": result}});
+    let (status, waits) = running.call("POST", "/payments/details", &token, Some(details)).await;
+    assert_eq!((status, &waits["nextStep"]), (202, &json!("wait")));
+
+    running.line("POST /webhooks  200");
+    let (_, order) = running.call("GET", "/orders/A", &token, None).await;
+    assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn webhooks_can_be_sent_forged_and_repeated_by_hand() {
     let running = Running::start(&["--port", "0"]);
     let to = format!("{}/webhooks", running.url);

@@ -23,7 +23,7 @@ use shared::{
     store::{Start, StoreError},
 };
 
-use crate::{State, accepted, already_paid, answer, in_progress};
+use crate::{State, accepted, already_paid, answer, in_progress, not_processed};
 
 /// What to do with what the browser brought back.
 enum Next {
@@ -77,14 +77,19 @@ pub async fn submit(
                 record_elsewhere(state, &other, &content, &response).await?;
                 return Err(Problem::new(Code::WrongOrder, "The result belongs to another order."));
             }
-            let (order, ()) = state
+            let (order, bound) = state
                 .orders
                 .update(order, |order| {
-                    record(order, attempt, &content, &response);
-                    Ok::<_, Problem>(())
+                    Ok::<_, Problem>(conclude(order, attempt, &content, &response))
                 })
                 .await?;
-            answer(&order, attempt, response.asked().as_ref(), viewer)
+            match bound {
+                Some(attempt) => answer(&order, attempt, response.asked().as_ref(), viewer),
+                None => {
+                    tracing::warn!(%reference, attempt, "an answer that is bound to no attempt");
+                    as_it_stands(&order, attempt, viewer)
+                }
+            }
         }
         Err(CallError::Rejected { status, error }) => {
             tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "details rejected");
@@ -94,8 +99,8 @@ pub async fn submit(
             let of_field = rejects_content(&error.error_code);
             let decides = |it: &Details| Some(it.sent_at) == first || of_field;
             let not_taken = |it: &Details| it.content == content && decides(it);
-            forget(state, order, attempt, not_taken).await?;
-            Err(edge::rejected(&Rejection::new(status, &error)))
+            let order = forget(state, order, attempt, not_taken).await?;
+            rejected(&order, attempt, &Rejection::new(status, &error), viewer)
         }
         Err(CallError::Unknown(reason)) => {
             tracing::warn!(%reference, attempt, reason, "outcome of details unknown");
@@ -226,8 +231,8 @@ async fn forget(
     order: Order,
     attempt: usize,
     not_taken: impl Fn(&Details) -> bool,
-) -> Result<(), Problem> {
-    state
+) -> Result<Order, Problem> {
+    let (order, ()) = state
         .orders
         .update(order, |order| {
             if let Some(attempt) = order.attempt_mut(attempt) {
@@ -236,14 +241,75 @@ async fn forget(
             Ok::<_, Problem>(())
         })
         .await?;
-    Ok(())
+    Ok(order)
 }
 
-/// Keeps Adyen's answer with the attempt.
-fn record(order: &mut Order, attempt: usize, content: &str, response: &PaymentResponse) {
-    if let Some(attempt) = order.attempt_mut(attempt) {
-        attempt.answer_details(content, Outcome::from(response), response.psp_reference.clone());
+/// Keeps Adyen's answer with the attempt that it is bound to, and returns that attempt. An
+/// answer that is bound to none may still challenge the shopper once more, but ends nothing: the
+/// details stay unanswered until the webhook says whose payment it is.
+fn conclude(
+    order: &mut Order,
+    posted_for: usize,
+    content: &str,
+    response: &PaymentResponse,
+) -> Option<usize> {
+    let outcome = Outcome::from(response);
+    if let Some(bound) = order.bound_attempt(response, posted_for) {
+        if bound != posted_for
+            && let Some(attempt) = order.attempt_mut(posted_for)
+        {
+            attempt.forget(|it| it.content == content);
+        }
+        order.attempt_mut(bound)?.answer_details(content, outcome, response.psp_reference.clone());
+        return Some(bound);
     }
+    let attempt = order.attempt_mut(posted_for)?;
+    if response.challenges() {
+        attempt.answer_details(content, outcome, None);
+        return Some(posted_for);
+    }
+    attempt.claim(content, response.psp_reference.clone());
+    None
+}
+
+/// The attempt as it stands after an answer that is bound to nothing.
+fn as_it_stands(order: &Order, attempt: usize, viewer: Viewer) -> Result<Response<Body>, Problem> {
+    match stands(order, attempt) {
+        Some(state) if !state.unresolved() => answer(order, attempt, None, viewer),
+        _ => Ok(accepted(order, attempt, viewer)),
+    }
+}
+
+/// Adyen rejected what the browser brought back.
+fn rejected(
+    order: &Order,
+    attempt: usize,
+    rejection: &Rejection,
+    viewer: Viewer,
+) -> Result<Response<Body>, Problem> {
+    let waits = match stands(order, attempt) {
+        Some(AttemptState::Expired) => true,
+        state => state.is_some_and(AttemptState::unresolved),
+    };
+    if !waits {
+        // A webhook was quicker.
+        return answer(order, attempt, None, viewer);
+    }
+    if Derived::of(order).status.was_paid() {
+        return Err(already_paid(order, viewer));
+    }
+    let facts = attempt.checked_sub(1).and_then(|at| order.attempts.get(at));
+    if facts.is_some_and(Attempt::details_in_flight) && !rejection.is_ours() {
+        // The rejection may be the consequence of the same request, sent before.
+        return Ok(accepted(order, attempt, viewer));
+    }
+    Err(not_processed(order, attempt, rejection, viewer))
+}
+
+/// Where an attempt, from 1, stands.
+fn stands(order: &Order, attempt: usize) -> Option<AttemptState> {
+    let at = attempt.checked_sub(1)?;
+    Derived::of(order).attempts.get(at).map(|attempt| attempt.state)
 }
 
 /// The other order to which a result belongs, if it does: as Adyen names it, else by what is
@@ -280,7 +346,7 @@ async fn record_elsewhere(
             if let Some(order) = order
                 && let Some(attempt) = order.attempt_of(response.psp_reference.as_deref())
             {
-                record(order, attempt, content, response);
+                conclude(order, attempt, content, response);
             }
             Ok::<_, Problem>(())
         })

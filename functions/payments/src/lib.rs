@@ -20,7 +20,8 @@ use shared::{
     config::{Env, Settings, StartError, origins, service_url, text},
     edge,
     order::{
-        Capture, Derived, Order, OrderAnswer, PaymentAnswer, Rejection, Status, Target, Viewer,
+        AttemptState, Capture, Derived, Order, OrderAnswer, PaymentAnswer, Rejection, Status,
+        Target, Viewer,
     },
     problem::{Code, Problem},
     store::{Orders, Tokens},
@@ -125,19 +126,26 @@ fn answer(
     match answer.rejection() {
         // Another attempt succeeded.
         Some(_) if Derived::of(order).status.was_paid() => Err(already_paid(order, viewer)),
-        Some(rejection) => Err(not_processed(order, attempt, rejection)),
+        Some(rejection) => Err(not_processed(order, attempt, rejection, viewer)),
         None => Ok(edge::json(StatusCode::OK, &answer)),
     }
 }
 
-/// Adyen did not process a request, and what the storefront shows now.
-fn not_processed(order: &Order, attempt: usize, rejection: &Rejection) -> Problem {
-    let next_step = rejection.next_step();
+/// Adyen rejected a request of an attempt, and what the storefront shows now.
+fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: Viewer) -> Problem {
+    let derived = Derived::of(order);
+    let facts = attempt.checked_sub(1).and_then(|at| derived.attempts.get(at));
+    let (next_step, status) = match facts.map(|attempt| attempt.state) {
+        // The shopper let the time pass, whichever code Adyen has for it.
+        Some(AttemptState::Expired) => (derived.next_step, derived.status),
+        _ => (rejection.next_step(), Status::Error),
+    };
     edge::rejected(rejection)
         .with("reference", &order.reference)
         .with("attempt", attempt)
         .with("nextStep", next_step)
-        .with("message", next_step.message(Status::Error))
+        .with("message", next_step.message(status))
+        .with("order", OrderAnswer::new(order, viewer))
 }
 
 /// Nobody knows yet; the order will tell.

@@ -105,7 +105,7 @@ fn rejected(
         [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
             Err(in_progress(IN_FLIGHT.unsigned_abs()))
         }
-        _ => Err(not_processed(order, attempt, rejection)),
+        _ => Err(not_processed(order, attempt, rejection, viewer)),
     }
 }
 

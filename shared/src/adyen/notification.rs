@@ -137,7 +137,7 @@ impl<'de> Deserialize<'de> for MinorUnits {
 
 /// An amount of any form: an item that is signed is never refused for it. Read from its text,
 /// as a [`Value`] would not keep a number as it was written.
-fn amount<'de, D: Deserializer<'de>>(
+pub(super) fn amount<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<NotificationAmount>, D::Error> {
     let written: Option<Box<RawValue>> = Deserialize::deserialize(deserializer)?;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use url::Url;
 
 use super::lenient::lenient_word;
+use super::notification::{NotificationAmount, amount};
 use super::shopper::{
     Address, AuthenticationData, BrowserInfo, CountryCode, ShopperEmail, ShopperIp, ShopperLocale,
     ShopperName, ShopperReference,
@@ -321,6 +322,9 @@ pub struct PaymentResponse {
     /// The order that was paid.
     #[serde(default, deserialize_with = "lenient_word")]
     pub merchant_reference: Option<String>,
+    /// The amount that was paid, in any form. Adyen's own example does not have it.
+    #[serde(default, deserialize_with = "amount")]
+    pub amount: Option<NotificationAmount>,
     /// Why it was refused; not for shoppers.
     #[serde(default, deserialize_with = "lenient_word")]
     pub refusal_reason: Option<String>,

@@ -211,12 +211,16 @@ pub struct Details {
     /// Adyen's answer, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// The payment that Adyen's answer named, if the answer is bound to nothing. It becomes the
+    /// attempt's once an AUTHORISATION of this order names it too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
 }
 
 impl Details {
     /// Details that are about to be sent.
     pub fn new(content: String, now: Timestamp) -> Self {
-        Self { content, sent_at: now, outcome: None }
+        Self { content, sent_at: now, outcome: None, claimed: None }
     }
 
     /// Whether sending them again brings something: an answer that is missing, or the
@@ -308,17 +312,26 @@ impl Attempt {
         target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 
-    /// Keeps Adyen's answer to the payment, unless one is known: Adyen's first answer stays.
-    /// A rejection is none: it speaks for one request, and another may be processed.
+    /// Keeps Adyen's answer to the payment. The first answer stays, and a payment that is known
+    /// is never replaced: an answer that names another one is not kept. A rejection speaks for
+    /// one request only, so that an answer to another one replaces it and its pspReference.
     pub fn answer(&mut self, outcome: Outcome, psp_reference: Option<String>) {
-        if !matches!(self.outcome, Some(Outcome::Answered { .. })) {
-            self.heard(&outcome);
-            self.outcome = Some(outcome);
-            self.psp_reference = psp_reference.or(self.psp_reference.take());
+        match self.outcome {
+            Some(Outcome::Answered { .. }) => return,
+            Some(Outcome::Rejected(_)) => self.psp_reference = None,
+            None => {}
         }
+        let named = psp_reference.as_ref().zip(self.psp_reference.as_ref());
+        if named.is_some_and(|(named, known)| named != known) {
+            return;
+        }
+        self.heard(&outcome);
+        self.outcome = Some(outcome);
+        self.psp_reference = self.psp_reference.take().or(psp_reference);
     }
 
-    /// Keeps Adyen's answer to what the browser brought back, unless one is known.
+    /// Keeps Adyen's answer to what the browser brought back, unless one is known. A payment
+    /// that is known is never replaced.
     pub fn answer_details(
         &mut self,
         content: &str,
@@ -334,7 +347,21 @@ impl Attempt {
                 details.outcome = Some(outcome.clone());
             }
         }
-        self.psp_reference = psp_reference.or(self.psp_reference.take());
+        self.psp_reference = self.psp_reference.take().or(psp_reference);
+    }
+
+    /// Keeps the payment that an answer named which is bound to nothing.
+    pub fn claim(&mut self, content: &str, psp_reference: Option<String>) {
+        for details in self.details.iter_mut().filter(|details| details.content == content) {
+            details.claimed = details.claimed.take().or(psp_reference.clone());
+        }
+    }
+
+    /// Returns true if all details that are not concluded were answered with that payment.
+    pub(super) fn claims(&self, psp_reference: &str) -> bool {
+        let mut unanswered = self.details.iter().filter(|details| details.outcome.is_none());
+        self.details_in_flight()
+            && unanswered.all(|details| details.claimed.as_deref() == Some(psp_reference))
     }
 
     /// An answer ends the doubt.

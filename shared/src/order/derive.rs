@@ -134,7 +134,8 @@ impl Payment {
         let AskedFor { captures, refunds, end } = &ledger.asked_for;
         let captured = ledger.taken_by_capture.saturating_add(*captures);
         let returned = ledger.refunded.saturating_add(*refunds);
-        let gone = *end || ledger.unclear;
+        // Without a name Adyen cannot be asked to do anything with it.
+        let gone = *end || ledger.unclear || ledger.psp_reference.is_empty();
         let open = |value: i64, allowed: bool| if allowed && !gone { value.max(0) } else { 0 };
         let untouched = ledger.stands() && captured == 0 && returned == 0;
         // Confirmed, it counts as captured.
@@ -193,6 +194,10 @@ impl Derived {
         let unsettled_since = in_doubt.chain(unsettled_since).min();
         if order.events_dropped {
             findings.raise(Attention::TooManyEvents);
+        }
+        if !order.contested.is_empty() {
+            let contested = order.contested.iter().cloned().collect();
+            findings.raise(Attention::PaymentOfAnotherOrder(contested));
         }
 
         // Speak of the payment that decided, else of the highest attempt.

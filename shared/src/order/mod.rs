@@ -6,6 +6,7 @@
 
 mod answer;
 mod attempt;
+mod binding;
 mod content;
 mod derive;
 mod dispute;
@@ -85,6 +86,9 @@ pub struct Order {
     /// Whether events were dropped because there were too many.
     #[serde(default)]
     pub events_dropped: bool,
+    /// Payments, by pspReference, of which two orders know, this one and another.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub contested: BTreeSet<String>,
 }
 
 impl Order {
@@ -111,6 +115,7 @@ impl Order {
             modifications: Vec::new(),
             events: Vec::new(),
             events_dropped: false,
+            contested: BTreeSet::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Attempt, Order, Outcome, reports::Reports};
+use super::{Attempt, Event, Order, Outcome, reports::Reports};
 use crate::adyen::{notification::EventCode, payments::ResultCode};
 
 /// Where one attempt stands.
@@ -66,6 +66,13 @@ impl Attempt {
         }
     }
 
+    /// Returns true if Adyen processed it and took no money. A rejection has no AUTHORISATION.
+    fn was_answered_without_money(&self) -> bool {
+        let state = self.state();
+        let answered = matches!(self.outcome(), Some(Outcome::Answered { .. }));
+        answered && !state.unresolved() && state != AttemptState::Authorised
+    }
+
     /// What Adyen answered, unless it is not what the attempt came to.
     pub(super) fn result_code_if(&self, state: AttemptState) -> Option<ResultCode> {
         let Some(Outcome::Answered { result_code, .. }) = self.outcome() else {
@@ -84,32 +91,78 @@ pub struct Resolution {
     pub psp_reference: Option<String>,
 }
 
+/// Which AUTHORISATION belongs to which attempt that knows no payment.
+struct TakeOver<'a> {
+    /// The payment of each attempt, once it has one.
+    payments: Vec<Option<String>>,
+    /// The AUTHORISATIONs that no attempt has, the best last: a success after a failure, then
+    /// by date.
+    unclaimed: Vec<&'a Event>,
+}
+
+impl TakeOver<'_> {
+    /// Gives an attempt without a payment the best AUTHORISATION that fits.
+    fn take(&mut self, at: usize, fits: impl Fn(&Event) -> bool) {
+        if self.payments[at].is_none()
+            && let Some(best) = self.unclaimed.iter().rposition(|event| fits(event))
+        {
+            self.payments[at] = Some(self.unclaimed.remove(best).psp_reference.clone());
+        }
+    }
+}
+
+/// The payment of each attempt: the one that it knows, else the one of an AUTHORISATION that it
+/// takes over.
+///
+/// Adyen may answer without a pspReference, so an AUTHORISATION that no attempt names belongs to
+/// one of the attempts that know none. In this sequence:
+///
+/// 1. One whose details Adyen answered with that payment, although the answer was not bound.
+/// 2. One that was answered: a success to `Authorised`, a failure where it ended without money.
+/// 3. The only unresolved one. With several, nobody knows whose it is.
+/// 4. Where none is unresolved, a failure is that of one whose `Authorised` was wrong.
+fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
+    let payments: Vec<Option<String>> =
+        order.attempts.iter().map(|attempt| attempt.psp_reference.clone()).collect();
+    let known: BTreeSet<&str> = payments.iter().flatten().map(String::as_str).collect();
+    let mut unclaimed = reports.with_code(&EventCode::Authorisation);
+    unclaimed.retain(|event| !known.contains(event.psp_reference.as_str()));
+    unclaimed.sort_by_key(|event| (event.success, event.date(), &event.psp_reference));
+    let mut found = TakeOver { payments, unclaimed };
+
+    let attempts = || order.attempts.iter().enumerate().rev();
+    for (at, attempt) in attempts() {
+        found.take(at, |event| attempt.claims(&event.psp_reference));
+    }
+    for (at, attempt) in attempts() {
+        match attempt.state() {
+            AttemptState::Authorised => found.take(at, |event| event.success),
+            _ if attempt.was_answered_without_money() => found.take(at, |event| !event.success),
+            _ => {}
+        }
+    }
+    let nameless = attempts().filter(|(at, _)| found.payments[*at].is_none());
+    let mut unresolved = nameless.filter(|(_, attempt)| attempt.state().unresolved());
+    match (unresolved.next(), unresolved.next()) {
+        (Some((only, _)), None) => found.take(only, |_| true),
+        (None, _) => {
+            for (at, attempt) in attempts() {
+                if attempt.state() == AttemptState::Authorised {
+                    found.take(at, |event| !event.success);
+                }
+            }
+        }
+        _ => {}
+    }
+    found.payments
+}
+
 /// Where each attempt stands.
 pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
-    let mut psp_references: Vec<Option<String>> =
-        order.attempts.iter().map(|attempt| attempt.psp_reference.clone()).collect();
-
-    // An AUTHORISATION that names no attempt speaks for the only one without a reference
-    // and without a result; of several, a success before a failure, then the latest.
-    let mut nameless = order
-        .attempts
-        .iter()
-        .enumerate()
-        .filter(|(_, attempt)| attempt.psp_reference.is_none() && attempt.state().unresolved());
-    if let (Some((at, _)), None) = (nameless.next(), nameless.next()) {
-        let named: BTreeSet<&str> = psp_references.iter().flatten().map(String::as_str).collect();
-        psp_references[at] = reports
-            .with_code(&EventCode::Authorisation)
-            .into_iter()
-            .filter(|event| !named.contains(event.psp_reference.as_str()))
-            .max_by_key(|event| (event.success, event.date(), &event.psp_reference))
-            .map(|event| event.psp_reference.clone());
-    }
-
     let mut resolutions: Vec<Resolution> = order
         .attempts
         .iter()
-        .zip(psp_references)
+        .zip(payments(order, reports))
         .map(|(attempt, psp_reference)| {
             let verdict = psp_reference.as_deref().and_then(|named| reports.authorisation(named));
             let answered = attempt.state();

@@ -95,6 +95,8 @@ pub enum Attention {
     PaidInPart,
     /// Two payments stand.
     PaidTwice(Vec<String>),
+    /// Another order knows of the same payments.
+    PaymentOfAnotherOrder(Vec<String>),
     /// A dispute was lost in pre-arbitration, or in the arbitration after it.
     PrearbitrationLost,
     /// More was refunded than was taken.
@@ -123,6 +125,7 @@ impl Attention {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::PaidInPart => "paid_in_part",
             Self::PaidTwice(_) => "paid_twice",
+            Self::PaymentOfAnotherOrder(_) => "payment_of_another_order",
             Self::PrearbitrationLost => "prearbitration_lost",
             Self::RefundExceedsCaptured => "refund_exceeds_captured",
             Self::RefundFailedUnmatched => "refund_failed_unmatched",
@@ -136,7 +139,9 @@ impl fmt::Display for Attention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())?;
         match self {
-            Self::PaidTwice(payments) => write!(f, ": {}", payments.join(", ")),
+            Self::PaidTwice(payments) | Self::PaymentOfAnotherOrder(payments) => {
+                write!(f, ": {}", payments.join(", "))
+            }
             _ => Ok(()),
         }
     }

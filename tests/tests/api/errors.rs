@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use shared::problem::{Code, Problem};
 use tests::{Answer, Stack, backend, browser, payment};
 
+use crate::shop::from_browser;
+
 const TOKEN: &str = "160583287597AMZN";
 
 #[test]
@@ -114,6 +116,10 @@ async fn what_adyen_does_not_process_ends_the_attempt() {
         assert_eq!(answer.body["attempt"], 1, "{answer:?}");
         assert_eq!(answer.body["nextStep"], next_step, "{answer:?}");
         assert!(answer.body["message"].is_string(), "{answer:?}");
+        // As its own shopper sees it.
+        let path = format!("/orders/{reference}");
+        let seen = stack.get(&path, &browser(&reference)).await.body;
+        assert_eq!(answer.body["order"], seen, "{answer:?}");
 
         let order = stack.order(&reference).await;
         assert_eq!(order["status"], "error", "{order}");
@@ -130,6 +136,29 @@ async fn what_adyen_does_not_process_ends_the_attempt() {
         let paid = stack.pay(&reference, TOKEN).await;
         assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
         assert_eq!(paid.body["attempt"], 2, "{paid:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_result_says_how_the_order_stands_to_each_as_each_may_see_it() {
+    let stack = Stack::start().await;
+    let body = from_browser("ORDER-1", "160583287597AMZN-3DS-REDIRECT");
+    let asked = stack.post("/payments", &browser("ORDER-1"), &body).await;
+    assert_eq!(asked.body["nextStep"], "handleAction", "{asked:?}");
+    for (error_code, status, code, next_step) in REJECTIONS {
+        for token in [browser("ORDER-1"), backend()] {
+            stack.adyen().inject(Fault::error(error_code).on("/payments/details"));
+            let details = json!({"reference": "ORDER-1", "details": {"redirectResult": "x!y"}});
+            let answer = stack.post("/payments/details", &token, &details).await;
+            assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
+            let body = &answer.body;
+            assert_eq!(body["errorCode"], error_code, "{answer:?}");
+            assert_eq!((&body["reference"], &body["attempt"]), (&json!("ORDER-1"), &json!(1)));
+            assert_eq!(body["nextStep"], next_step, "{answer:?}");
+            assert!(body["message"].is_string(), "{answer:?}");
+            assert_eq!(body["order"], stack.get("/orders/ORDER-1", &token).await.body);
+            assert_eq!(body["order"]["nextStep"], "handleAction", "{answer:?}");
+        }
     }
 }
 

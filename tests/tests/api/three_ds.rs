@@ -210,9 +210,13 @@ async fn what_adyen_cannot_read_leaves_the_payment_waiting() {
     ] {
         let answer = shop.brings("ORDER-1", garbage.clone()).await;
         assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{garbage}");
-        assert_eq!(answer.body["errorCode"], "702", "{answer:?}");
         let order = shop.sees("ORDER-1").await;
         assert_eq!(order["nextStep"], "handleAction", "{order}");
+        let said = json!({
+            "reference": "ORDER-1", "attempt": 1, "errorCode": "702", "nextStep": "showError",
+            "message": "There was an error processing your payment.", "order": order,
+        });
+        assert_eq!(with(answer.body.clone(), said), answer.body);
     }
     let answer = shop.brings("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
@@ -343,7 +347,13 @@ async fn who_comes_back_too_late_starts_over() {
     let result = redirected(&answer.body["action"], "approved");
     let answer = shop.brings("ORDER-1", result).await;
     assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"));
-    assert_eq!(shop.sees("ORDER-1").await["status"], "expired");
+    let expired = json!({
+        "reference": "ORDER-1", "attempt": 1, "errorCode": "702", "nextStep": "startOver",
+        "message": "Your payment timed out. Please start again.",
+        "order": shop.sees("ORDER-1").await,
+    });
+    assert_eq!(with(answer.body.clone(), expired), answer.body);
+    assert_eq!(answer.body["order"]["status"], "expired");
     let answer = shop.pay("ORDER-1", "160583287597AMZN").await;
     assert_eq!(answer.body["status"], "authorised", "{answer:?}");
     assert_eq!(answer.body["attempt"], 2, "{answer:?}");

@@ -118,7 +118,7 @@ fn answers_have_the_words_that_are_described_and_no_other() {
     assert_eq!(words(&description.schema("ModificationState")["enum"]), state.into());
 
     let mut reasons = words(&description.schema("Attention")["anyOf"][0]["enum"]);
-    reasons.insert("paid_twice".to_owned());
+    reasons.extend(["paid_twice", "payment_of_another_order"].map(str::to_owned));
     assert_eq!(reasons, attention());
 }
 
@@ -127,8 +127,8 @@ pub fn attention() -> BTreeSet<String> {
     let reasons = every!(Attention: AmountDiffers, AmountUnreadable, CancelledAfterCapture, CancelOrRefundUnclear,
         CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers,
         ModificationUndecided, ModificationUnknown, OutcomeUnknown, PaidInPart,
-        PaidTwice(Vec::new()), PrearbitrationLost, RefundExceedsCaptured, RefundFailedUnmatched,
-        TooManyEvents, Unconfirmed);
+        PaidTwice(Vec::new()), PaymentOfAnotherOrder(Vec::new()), PrearbitrationLost, RefundExceedsCaptured,
+        RefundFailedUnmatched, TooManyEvents, Unconfirmed);
     let named = |reason: &String| reason.split(':').next().unwrap().to_owned();
     reasons.iter().map(named).collect()
 }

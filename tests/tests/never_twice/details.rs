@@ -195,7 +195,9 @@ async fn an_action_comes_with_the_result_that_asked_for_it_and_only_while_it_is_
     assert_eq!(again.body["action"], first.body["action"]);
 
     let first = shop.pay("B", "1-3DS-REDIRECT").await;
-    let pending = json!({"resultCode": "Pending", "pspReference": "PENDING-B"});
+    let pending = json!({
+        "resultCode": "Pending", "pspReference": "PENDING-B", "merchantReference": "B",
+    });
     shop.simulator().inject(Mishap::instead(Said::json(200, &pending)));
     let result = redirect_result(&first.body["action"], "approved");
     let answer = shop.details("B", 1, "redirectResult", &result).await;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod attempts;
+mod binding;
 mod configuration;
 mod cost;
 mod details;

@@ -95,7 +95,10 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
         faulty.begin(script(rng.fork(), faults));
     }
     let simulator = lane.shop.simulator();
-    if rng.bool() {
+    let (held, named) = (rng.bool(), rng.bool());
+    simulator.name_merchant_reference(named);
+    // Only a webhook confirms a result if Adyen's answer does not name the order.
+    if held && (named || !flow.brings_details()) {
         simulator.hold_webhooks();
     }
     if rng.u8(..) < 64 {
@@ -116,12 +119,12 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     simulator.release_webhooks(order).await;
     lane.shop.settle().await;
     let story = run.story.join("\n  ");
-    let context = format!("seed {seed}, {flow:?}\n  {story}\n");
+    let context = format!("seed {seed}, {flow:?}, named {named}\n  {story}\n");
     lane.shop.assert_paid_once(&run.reference, &context).await;
-    covered(flow, calls)
+    covered(flow, named, calls)
 }
 
-fn covered(flow: Flow, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<String> {
+fn covered(flow: Flow, named: bool, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<String> {
     let name = |faults: &[Named], fault: &Fault| {
         let named = faults.iter().find(|(_, known)| known == fault);
         named.map_or("?", |(name, _)| name).to_owned()
@@ -130,7 +133,8 @@ fn covered(flow: Flow, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<String> {
         let failed = calls.into_iter().filter_map(|call| call.fault);
         failed.map(|fault| format!("{at}: {}", name(&faults, &fault))).collect::<Vec<_>>()
     };
-    let mut covered = vec![format!("flow {flow:?}")];
+    let named = if named { "" } else { " without merchantReference" };
+    let mut covered = vec![format!("flow {flow:?}{named}")];
     covered.extend(of("Adyen", at_adyen(), adyen));
     covered.extend(of("DynamoDB", at_dynamodb(), dynamodb));
     covered

@@ -24,6 +24,11 @@ impl Flow {
     pub const ALL: [Self; 4] =
         [Self::Payment, Self::Redirect, Self::Native, Self::RetryAfterRefusal];
 
+    /// Returns true if the shopper's browser brings something back from the bank.
+    pub fn brings_details(self) -> bool {
+        matches!(self, Self::Redirect | Self::Native)
+    }
+
     /// The token of the shopper's nth session with Amazon Pay.
     pub fn token(self, session: u32) -> String {
         let ending = match self {

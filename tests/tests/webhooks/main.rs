@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bodies;
+mod contested;
 mod dates;
 mod disputes;
 mod failures;

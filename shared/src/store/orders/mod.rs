@@ -7,7 +7,8 @@
 //! A pointer item, key `psp#<pspReference>`, leads from a payment, or from a dispute about
 //! one, to its order. It is written in one transaction with the order that learns of it, so
 //! that neither is ever there without the other. Until an order does, it keeps what Adyen says
-//! of the payment or the dispute, for 90 days.
+//! of the payment or the dispute, for 90 days. A pointer never changes its order: if a
+//! second order learns of the payment, both orders keep it as contested and need attention.
 //!
 //! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
 //!
@@ -27,7 +28,11 @@
 mod pointers;
 mod write;
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    pin::Pin,
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::Timestamp;
@@ -189,6 +194,7 @@ impl Orders {
                     }
                 }
             }
+            contest(order, &pointers);
             order.drop_requests(Timestamp::now());
             observe::order(order);
             if before.as_ref() == Some(&*order) {
@@ -221,6 +227,16 @@ impl Orders {
                     contended = true;
                 }
                 Some(Conflict::Pointer(payment, pointer)) => {
+                    let is_dispute = change.after.disputes().contains(payment.as_str());
+                    if let Pointer::Order(other) = &pointer
+                        && other != reference
+                        && !is_dispute
+                    {
+                        // Write the other order first: if this process ends in between, this
+                        // order does not know the payment yet, so a repeated delivery gets here
+                        // again.
+                        self.contest_elsewhere(other, &payment).await?;
+                    }
                     pointers.insert(payment, pointer);
                 }
                 // Several are at it. After a pause what was in hand is out of date.
@@ -231,6 +247,26 @@ impl Orders {
                 }
             }
         }
+    }
+
+    /// Notes with an order that another one knows of its payment too.
+    ///
+    /// Boxed, because it is a change of an order within the change of another. It goes no
+    /// deeper: what it writes brings no order a new payment.
+    fn contest_elsewhere<'a>(
+        &'a self,
+        reference: &'a Reference,
+        payment: &'a str,
+    ) -> Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send + 'a>> {
+        Box::pin(async move {
+            let act = |order: &mut Option<Order>| {
+                if let Some(order) = order {
+                    order.contested.insert(payment.to_owned());
+                }
+                Ok::<_, StoreError>(())
+            };
+            self.change(reference, Start::Read, act).await.map(|_| ())
+        })
     }
 
     /// Delivers an event to its order, or parks it until an order claims its payment.
@@ -270,6 +306,18 @@ impl Orders {
         observe::heard(news.unwrap_or(true));
         Ok(order)
     }
+}
+
+/// Notes with an order which of its payments lead to another one.
+fn contest(order: &mut Order, pointers: &HashMap<String, Pointer>) {
+    let (known, disputes) = (order.psp_references(), order.disputes());
+    let payments: BTreeSet<&str> = known.difference(&disputes).copied().collect();
+    let elsewhere = pointers.iter().filter(|(payment, pointer)| {
+        matches!(pointer, Pointer::Order(other) if *other != order.reference)
+            && payments.contains(payment.as_str())
+    });
+    let contested: Vec<String> = elsewhere.map(|(payment, _)| payment.clone()).collect();
+    order.contested.extend(contested);
 }
 
 fn order(item: Item) -> Result<Order, StoreError> {

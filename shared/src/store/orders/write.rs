@@ -65,7 +65,7 @@ impl Orders {
         let updates = learned
             .iter()
             .take(POINTERS)
-            // A pointer that leads to another order stays as it is.
+            // A pointer that leads to another order is left to it, and the payment contested.
             .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
             .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))
             .collect::<Result<Vec<_>, _>>()?;

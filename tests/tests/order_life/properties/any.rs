@@ -160,7 +160,7 @@ fn event() -> impl Strategy<Value = Event> {
     )
 }
 
-/// An attempt as Adyen could answer it. What is final names its payment.
+/// An attempt as Adyen could answer it. A final answer usually names its payment.
 fn attempt() -> impl Strategy<Value = Attempt> {
     let result_code = prop_oneof![
         select(vec!["Authorised", "Refused", "RedirectShopper", "Pending"]),
@@ -171,14 +171,23 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     let answered = prop_oneof![
         2 => Just(facts::unknown()),
         4 => result_code.prop_map(|result_code| facts::answered(result_code, "named")),
+        1 => select(vec!["Authorised", "Refused"])
+            .prop_map(|result_code| facts::answered(result_code, None)),
         2 => (waits, named()).prop_map(|(waits, named)| facts::answered(waits, named)),
         1 => named().prop_map(|named| facts::rejected("702", named)),
     ];
     let details = vec(option::of(select(vec!["ChallengeShopper", "Refused", "Pending"])), 0..2);
-    (answered, details, prop::bool::weighted(0.1)).prop_map(|(attempt, details, given_up)| {
-        let attempt = details.into_iter().fold(attempt, Returned::returned);
-        Attempt { outcome_unknown: given_up, ..attempt }
-    })
+    let claimed = option::of(select(&PAYMENTS[..]));
+    (answered, details, claimed, prop::bool::weighted(0.1)).prop_map(
+        |(attempt, details, claimed, given_up)| {
+            let attempt = details.into_iter().fold(attempt, Returned::returned);
+            let mut attempt = Attempt { outcome_unknown: given_up, ..attempt };
+            if let Some(unanswered) = attempt.details.iter_mut().find(|it| it.outcome.is_none()) {
+                unanswered.claimed = claimed.map(str::to_owned);
+            }
+            attempt
+        },
+    )
 }
 
 /// An order that makes no sense: any text, any number, any moment.

@@ -70,12 +70,16 @@ struct Payment {
 fn payments(order: &Order) -> Vec<Payment> {
     let reports = reports(order);
     let named = reports.iter().map(|event| payment_of(order, event));
-    let answered = order.attempts.iter().filter_map(|attempt| attempt.psp_reference.as_deref());
-    let all: BTreeSet<&str> = named.chain(answered).collect();
-    all.into_iter().map(|named| payment(order, &reports, named)).collect()
+    let made = names(order, &reports);
+    // An authorisation without a name is a payment too.
+    let nameless = order.attempts.iter().zip(&made);
+    let nameless = nameless.filter(|(it, named)| named.is_none() && answer(it) == "authorised");
+    let all: BTreeSet<&str> =
+        named.chain(made.iter().flatten().copied()).chain(nameless.map(|_| "")).collect();
+    all.into_iter().map(|named| payment(order, &reports, &made, named)).collect()
 }
 
-fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
+fn payment(order: &Order, reports: &[&Event], made: &[Option<&str>], named: &str) -> Payment {
     let about = |code: &str| -> Vec<&Event> {
         let mut about: Vec<&Event> = reports.to_vec();
         about.retain(|it| it.event_code.as_str() == code && payment_of(order, it) == named);
@@ -95,7 +99,8 @@ fn payment(order: &Order, reports: &[&Event], named: &str) -> Payment {
         _ => order
             .attempts
             .iter()
-            .any(|it| it.psp_reference.as_deref() == Some(named) && answer(it) == "authorised")
+            .zip(made)
+            .any(|(it, made)| made.unwrap_or_default() == named && answer(it) == "authorised")
             .then_some(PRICE),
     };
     let ours = |operation: Operation| {
@@ -217,17 +222,7 @@ fn open(order: &Order) -> Vec<&'static str> {
     let reports = reports(order);
     let mut verdicts: Vec<&Event> = reports.clone();
     verdicts.retain(|event| event.event_code.as_str() == "AUTHORISATION");
-    let mut named: Vec<Option<&str>> =
-        order.attempts.iter().map(|attempt| attempt.psp_reference.as_deref()).collect();
-    let nameless: Vec<usize> = (0..named.len())
-        .filter(|at| named[*at].is_none() && answer(&order.attempts[*at]) == "pending")
-        .collect();
-    if let [only] = nameless[..] {
-        let mut others = verdicts.clone();
-        others.retain(|event| !named.contains(&Some(&event.psp_reference)));
-        others.sort_by_key(|event| (event.success, when(event)));
-        named[only] = others.last().map(|event| event.psp_reference.as_str());
-    }
+    let named = names(order, &reports);
 
     let mut open: Vec<&str> = order
         .attempts
@@ -256,6 +251,57 @@ fn open(order: &Order) -> Vec<&'static str> {
         }
     }
     open
+}
+
+/// The payment of each attempt: as answered, else as an AUTHORISATION brought it.
+fn names<'a>(order: &'a Order, reports: &[&'a Event]) -> Vec<Option<&'a str>> {
+    let mut named: Vec<Option<&str>> =
+        order.attempts.iter().map(|attempt| attempt.psp_reference.as_deref()).collect();
+    let nameless = |wanted: &[&str]| -> Vec<usize> {
+        let fits = |it: &Attempt| {
+            let answered = it.details.iter().any(|details| details.outcome.is_some());
+            let rejected = !answered && matches!(it.outcome, Some(Outcome::Rejected(_)));
+            it.psp_reference.is_none() && !rejected && wanted.contains(&answer(it))
+        };
+        (0..order.attempts.len()).rev().filter(|at| fits(&order.attempts[*at])).collect()
+    };
+    let verdicts = || {
+        let mut verdicts = reports.to_vec();
+        verdicts.retain(|it| it.event_code.as_str() == "AUTHORISATION");
+        verdicts.sort_by_key(|it| (it.success, it.event_date, &it.psp_reference));
+        verdicts
+    };
+    let all = 0..order.attempts.len();
+    for at in all.rev().filter(|at| order.attempts[*at].psp_reference.is_none()) {
+        let details = order.attempts[at].details.iter();
+        let unanswered: Vec<_> = details.filter(|details| details.outcome.is_none()).collect();
+        let mut told = verdicts();
+        told.retain(|it| !named.contains(&Some(&it.psp_reference)));
+        told.retain(|it| {
+            unanswered.iter().all(|details| details.claimed.as_ref() == Some(&it.psp_reference))
+        });
+        if !unanswered.is_empty() {
+            named[at] = told.last().map(|event| event.psp_reference.as_str());
+        }
+    }
+    let mut take = |at: &usize, successes: &[bool]| {
+        let mut others = verdicts();
+        others.retain(|it| !named.contains(&Some(&it.psp_reference)));
+        others.retain(|it| successes.contains(&it.success));
+        if named[*at].is_none() {
+            named[*at] = others.last().map(|event| event.psp_reference.as_str());
+        }
+        named[*at]
+    };
+    nameless(&["authorised"]).iter().for_each(|at| _ = take(at, &[true]));
+    nameless(&["refused", "cancelled", "error"]).iter().for_each(|at| _ = take(at, &[false]));
+    let pending = nameless(&["pending"]).into_iter().filter(|at| take(at, &[]).is_none());
+    match &pending.collect::<Vec<_>>()[..] {
+        [only] => _ = take(only, &[true, false]),
+        [] => nameless(&["authorised"]).iter().for_each(|at| _ = take(at, &[false])),
+        _ => {}
+    }
+    named
 }
 
 /// As what the attempt ended, by Adyen's answers alone.

@@ -80,7 +80,7 @@ struct Processed {
     since: i64,
     first: State,
     now: State,
-    /// Whether the answer names the payment before it is final.
+    /// Whether the answer names the payment.
     named: bool,
     /// Whether the shopper was sent away and did not come back.
     away: bool,
@@ -189,9 +189,8 @@ impl World {
         });
         assert!(self.now - it.since < 7 * DAY, "Adyen has forgotten the key");
         if heard {
-            let named = it.named || it.first != State::Waits;
             let outcome = answered(it.first.result_code(), None).outcome.unwrap();
-            attempt.answer(outcome, named.then(|| psp_reference(flight.attempt)));
+            attempt.answer(outcome, it.named.then(|| psp_reference(flight.attempt)));
         }
     }
 

@@ -36,6 +36,111 @@ fn what_an_attempt_took_over_can_be_captured_cancelled_and_refunded() {
 }
 
 #[test]
+fn an_authorised_attempt_without_a_reference_is_the_payment_that_its_authorisation_names() {
+    for attempt in [answered("Authorised", None), answered("Pending", None).returned("Authorised")]
+    {
+        let order = automatic().tried(attempt);
+        comes_to(&order, "authorised unconfirmed 1000/0/0 success");
+        // Nothing can be asked of a payment that has no name yet.
+        assert_eq!(Derived::of(&order).open_to_refund(), 0);
+
+        let paid = order.clone().told(authorisation("P"));
+        comes_to(&paid, PAID);
+        let derived = Derived::of(&paid);
+        assert_eq!((derived.attempt, derived.psp_reference.as_deref()), (1, Some("P")));
+        assert_eq!((derived.payments.len(), derived.open_to_refund()), (1, 1000));
+
+        let failed = order.told(authorisation("P").failed());
+        comes_to(&failed, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+        comes_to(&failed.told(authorisation("P").at(2000)), PAID);
+    }
+}
+
+#[test]
+fn an_authorised_attempt_takes_an_authorisation_over_before_one_that_waits() {
+    let before = || manual().tried(answered("RedirectShopper", None));
+    for order in [
+        before().tried(answered("Authorised", None)),
+        before().tried(answered("RedirectShopper", None).returned("Authorised")),
+        manual().tried(answered("Authorised", None)).tried(unknown()),
+    ] {
+        let paid = order.told(authorisation("P"));
+        comes_to(&paid, PAID_MANUAL);
+        let derived = Derived::of(&paid);
+        assert_eq!(derived.payments.len(), 1);
+        let authorised = |at: usize| derived.attempts[at].state == AttemptState::Authorised;
+        assert_ne!(authorised(0), authorised(1), "one of them");
+        // A second one is the other attempt's.
+        comes_to(
+            &paid.told(authorisation("Q").at(2000)),
+            "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
+        );
+    }
+}
+
+#[test]
+fn an_answer_without_a_reference_counts_once_before_and_after_its_authorisation() {
+    for result_code in ["Authorised", "Pending"] {
+        let mut order = automatic().tried(answered("RedirectShopper", None)).tried(unknown());
+        order.attempts[0] = rejected("702", None);
+        let mut told_first = order.clone().told(authorisation("P"));
+        told_first.attempts[1].answer(outcome(result_code), None);
+        order.attempts[1].answer(outcome(result_code), None);
+        comes_to(&told_first, PAID);
+        assert_eq!(order.told(authorisation("P")), told_first);
+    }
+}
+
+#[test]
+fn a_failure_is_not_that_of_an_authorised_attempt_while_another_waits() {
+    // Its shopper may have declined: the order is not taken for unpaid, and paid again.
+    let order = manual()
+        .tried(answered("RedirectShopper", None))
+        .tried(answered("Authorised", None))
+        .told(authorisation("P").failed());
+    comes_to(&order, "authorised unconfirmed 1000/0/0 success");
+    comes_to(&order.told(authorisation("Q")), PAID_MANUAL);
+}
+
+#[test]
+fn an_authorisation_is_that_of_the_attempt_whose_result_adyen_answered_with_it() {
+    let waits = || answered("RedirectShopper", None);
+    let claimed = |payment: &str| {
+        let mut attempt = waits().returned(None);
+        attempt.claim("result 0", Some(payment.to_owned()));
+        attempt
+    };
+    // Two attempts wait, and neither knows a payment.
+    let order = manual().tried(waits()).tried(claimed("P"));
+    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+    comes_to(&order.clone().told(authorisation("Q").failed()), "pending unconfirmed 0/0/0 wait");
+    let refused = order.clone().told(authorisation("P").failed());
+    comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    let paid = order.told(authorisation("P"));
+    comes_to(&paid, PAID_MANUAL);
+    assert_eq!(Derived::of(&paid).attempt, 2);
+
+    // While another result is at Adyen, it may be that one which is paid.
+    let mut both = claimed("P").returned(None);
+    let order = manual().tried(waits()).tried(both.clone()).told(authorisation("P").failed());
+    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+    // A payment that the attempt knows is not another one.
+    both.psp_reference = Some("Q".to_owned());
+    let order = manual().tried(both).told(authorisation("P").failed());
+    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+}
+
+#[test]
+fn a_failure_is_that_of_an_attempt_that_ended_so_and_not_of_the_next() {
+    for result_code in ["Refused", "Cancelled", "Error"] {
+        let order = manual().tried(answered(result_code, None)).tried(unknown());
+        let order = order.told(authorisation("P").failed());
+        comes_to(&order, "pending unconfirmed 0/0/0 wait");
+        comes_to(&order.told(authorisation("Q")), PAID_MANUAL);
+    }
+}
+
+#[test]
 fn an_attempt_passes_over_authorisations_of_other_attempts() {
     let order = automatic()
         .tried(answered("Refused", "P"))

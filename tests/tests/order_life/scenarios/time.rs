@@ -6,7 +6,7 @@ use shared::order::{DecidedWithin, Derived, Operation, Order, Request};
 
 use crate::facts::{
     Facts, Returned, Says, answered, at, attention, authorisation, automatic, expire, manual,
-    modification, summary, unknown,
+    modification, summary, target, unknown,
 };
 
 const MINUTE: i64 = 60;
@@ -41,7 +41,7 @@ fn ask(order: &mut Order, operation: Operation, value: Option<i64>, second: i64,
         content: format!("{operation:?} {value:?}"),
         decided_within: DecidedWithin::default(),
     };
-    let recorded = order.modify("ACCOUNT", &request, at(second)).unwrap();
+    let recorded = order.modify(&target(), &request, at(second)).unwrap();
     if !name.is_empty() {
         order.modifications[recorded.at].answer(Ok(name.to_owned()));
     }

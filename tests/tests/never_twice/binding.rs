@@ -1,0 +1,344 @@
+//! An answer to what a browser brought back concludes the payment that it is about, and no
+//! other.
+
+use jiff::SignedDuration;
+use local::adyen::{
+    Answer as Said, Fault as Mishap, Options, Release, challenge_result, fingerprint_result,
+    redirect_result,
+};
+use serde_json::{Value, json};
+use tests::{Answer, browser};
+
+use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, quick};
+use crate::shopper::{Flow, Shopper};
+
+const REDIRECT: &str = "1-3DS-REDIRECT";
+const LATER: SignedDuration = SignedDuration::from_secs(31);
+
+/// An Adyen that answers as its own example does: resultCode and pspReference.
+async fn tacit() -> Shop {
+    Shop::with(Options { merchant_reference: false, ..quick() }).await
+}
+
+impl Shop {
+    /// Begins an attempt that waits for its shopper, of a payment that Adyen names or does not.
+    async fn begins(&self, reference: &str, token: &str, psp_reference: Option<&str>) {
+        let mut said = json!({
+            "resultCode": "RedirectShopper",
+            "action": {"type": "redirect", "method": "GET", "url": "https://bank.example.com/"},
+        });
+        if let Some(psp_reference) = psp_reference {
+            said["pspReference"] = json!(psp_reference);
+        }
+        self.simulator().inject(Mishap::instead(Said::json(200, &said)).on("/payments"));
+        let answer = self.pay(reference, token).await;
+        assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
+    }
+
+    /// Posts a result, to which Adyen answers that.
+    async fn brings(&self, reference: &str, result: &str, said: &Value) -> Answer {
+        let fault = Mishap::instead(Said::json(200, said)).on("/payments/details");
+        self.simulator().inject(fault);
+        let body = json!({"details": {"redirectResult": result}});
+        self.stack.post("/payments/details", &browser(reference), &body).await
+    }
+
+    async fn attempts(&self, reference: &str) -> Value {
+        self.order(reference).await["attempts"].clone()
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_another_order_pays_none_where_adyen_names_no_order() {
+    let shop = tacit().await;
+    shop.simulator().hold_webhooks();
+    let a = shop.pay("A", REDIRECT).await;
+    let b = shop.pay("B", "2-3DS-REDIRECT").await;
+    let of_b = redirect_result(&b.body["action"], "approved");
+    assert_unknown(&shop.details("A", 1, "redirectResult", &of_b).await);
+    let order = shop.order("A").await;
+    assert_eq!((&order["status"], order.get("pspReference")), (&json!("pending"), None));
+    assert_eq!(order["authorisedAmount"]["value"], 0);
+    // Nor however often it is posted.
+    assert_unknown(&shop.details("A", 1, "redirectResult", &of_b).await);
+
+    shop.simulator().release_webhooks(Release::InOrder).await;
+    shop.settle().await;
+    shop.assert_paid_once("B", "B").await;
+    assert_eq!(shop.order("A").await["status"], "pending");
+    // B's payment leads to B: its events find it whatever they name.
+    let of_a = redirect_result(&a.body["action"], "approved");
+    assert_problem(
+        &shop.details("A", 1, "redirectResult", &of_a).await,
+        409,
+        "payment_in_progress",
+    );
+    shop.pass("A", LATER).await;
+    let answer = shop.details("A", 1, "redirectResult", &of_a).await;
+    assert!(matches!(answer.status, 200 | 202), "{answer:?}");
+    shop.settle().await;
+    for reference in ["A", "B"] {
+        shop.assert_paid_once(reference, reference).await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_a_reference_waits_for_the_webhook() {
+    let shop = tacit().await;
+    for (reference, outcome, status, next_step) in [
+        ("A", "approved", "authorised", "success"),
+        ("B", "refused", "refused", "retryWithAmazonPay"),
+    ] {
+        shop.simulator().hold_webhooks();
+        let first = shop.pay(reference, REDIRECT).await;
+        let result = redirect_result(&first.body["action"], outcome);
+        for _ in 0..2 {
+            assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
+        }
+        let order = shop.order(reference).await;
+        assert_eq!((&order["status"], &order["nextStep"]), (&json!("pending"), &json!("wait")));
+        assert_problem(&shop.pay(reference, "2").await, 409, "payment_in_progress");
+
+        shop.simulator().release_webhooks(Release::InOrder).await;
+        let answer = shop.details(reference, 1, "redirectResult", &result).await;
+        assert_paid(&answer, status, 1, next_step);
+        assert!(answer.body["pspReference"].is_string(), "{answer:?}");
+        let order = shop.order(reference).await;
+        assert_eq!(order["status"], status);
+        assert_eq!(order["needsAttention"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn the_webhook_ends_the_attempt_whose_result_it_is_also_beside_a_superseded_one() {
+    let shop = tacit().await;
+    shop.pay("A", REDIRECT).await;
+    let second = shop.pay("A", "2-3DS-REDIRECT").await;
+    shop.simulator().hold_webhooks();
+    let declined = redirect_result(&second.body["action"], "refused");
+    assert_unknown(&shop.details("A", 2, "redirectResult", &declined).await);
+    shop.simulator().release_webhooks(Release::InOrder).await;
+    let answer = shop.details("A", 2, "redirectResult", &declined).await;
+    assert_paid(&answer, "refused", 2, "retryWithAmazonPay");
+    assert_paid(&shop.pay("A", "3").await, "authorised", 3, "success");
+    shop.settle().await;
+    shop.assert_paid_once("A", "A").await;
+}
+
+#[tokio::test]
+async fn a_further_challenge_is_shown_whatever_it_names() {
+    let shop = tacit().await;
+    let first = shop.pay("A", "1-3DS-CHALLENGE").await;
+    let fingerprint = fingerprint_result(&first.body["action"]);
+    let second = shop.details("A", 1, "threeDSResult", &fingerprint).await;
+    assert_paid(&second, "pending", 1, "handleAction");
+    assert_eq!(second.body["resultCode"], "ChallengeShopper");
+    let challenge = challenge_result(&second.body["action"], true);
+    shop.details("A", 1, "threeDSResult", &challenge).await;
+    shop.settle().await;
+    shop.assert_paid_once("A", "A").await;
+
+    // A payment that it names is not taken over.
+    shop.begins("B", "1", None).await;
+    let challenge = json!({
+        "resultCode": "ChallengeShopper", "pspReference": "SOMEBODYS",
+        "action": {"type": "threeDS2", "subtype": "challenge"},
+    });
+    let answer = shop.brings("B", "result", &challenge).await;
+    assert_paid(&answer, "pending", 1, "handleAction");
+    assert_eq!(answer.body["action"], challenge["action"]);
+    assert_eq!(shop.attempts("B").await[0].get("pspReference"), None);
+}
+
+#[tokio::test]
+async fn an_answer_concludes_the_attempt_that_it_names() {
+    let eur = |value: Value| json!({"currency": "EUR", "value": value});
+    let authorised = |rest: Value| {
+        let mut said = json!({"resultCode": "Authorised"});
+        said.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        said
+    };
+    // The payment that the attempt knows, the answer, and whether it is bound to the attempt.
+    let table = [
+        (None, json!({"merchantReference": "X"}), true),
+        (None, json!({"merchantReference": "X", "pspReference": "NEW"}), true),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN"}), true),
+        (Some("KNOWN"), json!({"merchantReference": "X"}), true),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN", "amount": eur(json!(1000))}), true),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN", "amount": eur(json!("1000"))}), true),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN", "amount": eur(json!({}))}), true),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN", "amount": "10.00"}), true),
+        (None, json!({}), false),
+        (None, json!({"pspReference": "NEW"}), false),
+        (None, json!({"merchantReference": "", "pspReference": "NEW"}), false),
+        (Some("KNOWN"), json!({}), false),
+        (Some("KNOWN"), json!({"pspReference": "OTHER"}), false),
+        (Some("KNOWN"), json!({"merchantReference": "X", "pspReference": "OTHER"}), false),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN", "amount": eur(json!(1))}), false),
+        (Some("KNOWN"), json!({"pspReference": "KNOWN", "amount": eur(json!("999"))}), false),
+        (None, json!({"merchantReference": "X", "amount": eur(json!(1001))}), false),
+        (
+            None,
+            json!({"merchantReference": "X", "amount": {"currency": "USD", "value": 1000}}),
+            false,
+        ),
+        (None, json!({"merchantReference": "X", "amount": {"currency": "USD"}}), false),
+    ];
+    let shop = Shop::open().await;
+    for (number, (known, said, bound)) in table.into_iter().enumerate() {
+        let reference = format!("ORDER-{number}");
+        let mine = |text: Value| match text.as_str() {
+            Some("X") => json!(reference),
+            Some("KNOWN" | "NEW" | "OTHER") => json!(format!("{}{number}", text.as_str().unwrap())),
+            _ => text,
+        };
+        let said: serde_json::Map<_, _> = said
+            .as_object()
+            .unwrap()
+            .clone()
+            .into_iter()
+            .map(|(name, it)| (name, mine(it)))
+            .collect();
+        let known = known.map(|known| format!("{known}{number}"));
+        shop.begins(&reference, "1", known.as_deref()).await;
+        let answer =
+            shop.brings(&reference, "result", &authorised(Value::Object(said.clone()))).await;
+        let attempt = shop.attempts(&reference).await[0].clone();
+        if bound {
+            assert_paid(&answer, "authorised", 1, "success");
+            let named = known.map(Value::from).or(said.get("pspReference").cloned());
+            assert_eq!(attempt.get("pspReference"), named.as_ref(), "{said:?}");
+        } else {
+            assert_unknown(&answer);
+            assert_eq!(shop.order(&reference).await["authorisedAmount"]["value"], 0, "{said:?}");
+            assert_eq!(attempt.get("pspReference"), known.map(Value::from).as_ref(), "{said:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_another_attempt_is_that_attempt_s() {
+    let shop = Shop::open().await;
+    shop.begins("A", "1", Some("FIRST")).await;
+    shop.begins("A", "2", Some("SECOND")).await;
+    let refused = json!({
+        "resultCode": "Refused", "pspReference": "FIRST", "merchantReference": "A",
+    });
+    let answer = shop.brings("A", "of the first page", &refused).await;
+    assert_eq!((answer.status, &answer.body["attempt"]), (200, &json!(1)), "{answer:?}");
+    let attempts = shop.attempts("A").await;
+    let said =
+        |at: usize| (attempts[at]["pspReference"].clone(), attempts[at]["resultCode"].clone());
+    assert_eq!(said(0), (json!("FIRST"), json!("Refused")));
+    assert_eq!(said(1), (json!("SECOND"), json!("RedirectShopper")));
+    // The second page is where it was.
+    assert_eq!(shop.order("A").await["nextStep"], "handleAction");
+    let paid = json!({"resultCode": "Authorised", "pspReference": "SECOND"});
+    assert_paid(&shop.brings("A", "of the second page", &paid).await, "authorised", 2, "success");
+}
+
+#[tokio::test]
+async fn what_another_order_gets_is_held_to_the_same() {
+    let shop = Shop::open().await;
+    let eur = |value: i64| json!({"currency": "EUR", "value": value});
+    for (number, (said, status)) in [
+        (json!({"pspReference": "B"}), "authorised"),
+        (json!({"pspReference": "OTHER"}), "pending"),
+        (json!({"pspReference": "B", "amount": eur(1)}), "pending"),
+        (json!({"pspReference": "B", "amount": eur(1000)}), "authorised"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (a, b) = (format!("A-{number}"), format!("B-{number}"));
+        shop.begins(&a, "1", None).await;
+        shop.begins(&b, "2", Some(&format!("B{number}"))).await;
+        let mut said = said;
+        said["resultCode"] = json!("Authorised");
+        said["merchantReference"] = json!(b);
+        said["pspReference"] = json!(format!("{}{number}", said["pspReference"].as_str().unwrap()));
+        assert_problem(&shop.brings(&a, "result", &said).await, 403, "wrong_order");
+        assert_eq!(shop.order(&a).await["nextStep"], "handleAction");
+        let order = shop.order(&b).await;
+        assert_eq!(order["status"], status, "{said}");
+        assert_eq!(order["attempts"][0]["pspReference"], format!("B{number}"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_payment_that_leads_to_another_order_is_contested_between_them() {
+    let shop = Shop::open().await;
+    shop.simulator().hold_webhooks();
+    let payment = shop.pay("B", "1").await.body["pspReference"].clone();
+    let contested = json!([format!("payment_of_another_order: {}", payment.as_str().unwrap())]);
+    // Adyen names A, and B's payment: as the answer to a result, and as the answer to a payment.
+    shop.begins("A", "1", None).await;
+    let said = json!({
+        "resultCode": "Authorised", "pspReference": payment, "merchantReference": "A",
+    });
+    shop.brings("A", "result", &said).await;
+    assert_eq!(shop.order("A").await["needsAttention"], contested);
+    assert_eq!(shop.order("B").await["needsAttention"], contested);
+
+    let payment = shop.pay("D", "1").await.body["pspReference"].clone();
+    let contested = json!([format!("payment_of_another_order: {}", payment.as_str().unwrap())]);
+    let said = json!({"resultCode": "Authorised", "pspReference": payment});
+    shop.simulator().inject(Mishap::instead(Said::json(200, &said)));
+    shop.pay("C", "1").await;
+    assert_eq!(shop.order("C").await["needsAttention"], contested);
+    assert_eq!(shop.order("D").await["needsAttention"], contested);
+    // Events of the payment that name no order find the one that it leads to.
+    assert_eq!(shop.order("D").await["pspReference"], payment);
+}
+
+#[tokio::test]
+async fn an_answer_without_a_payment_s_name_is_one_payment_with_its_webhook() {
+    let shop = Shop::open().await;
+    let authorised = json!({"resultCode": "Authorised"});
+    let nameless = |path: &str| Mishap::afterwards(Said::json(200, &authorised)).on(path);
+    for (reference, waits, details) in
+        [("A", false, false), ("B", true, false), ("C", false, true), ("D", true, true)]
+    {
+        if waits {
+            // A superseded attempt, of which no payment is known either.
+            shop.pay(reference, REDIRECT).await;
+        }
+        shop.simulator().hold_webhooks();
+        let attempt = 1 + u64::from(waits);
+        let answer = if details {
+            let first = shop.pay(reference, "2-3DS-REDIRECT").await;
+            let result = redirect_result(&first.body["action"], "approved");
+            let said = json!({"resultCode": "Authorised", "merchantReference": reference});
+            let said = Mishap::afterwards(Said::json(200, &said));
+            shop.simulator().inject(said.on("/payments/details"));
+            shop.details(reference, attempt, "redirectResult", &result).await
+        } else {
+            shop.simulator().inject(nameless("/payments"));
+            shop.pay(reference, "2").await
+        };
+        assert_paid(&answer, "authorised", attempt, "success");
+        // Adyen cannot be asked to refund what has no name yet.
+        let path = format!("/orders/{reference}/refunds");
+        let refund = json!({});
+        let early = shop.stack.post_with_key(&path, &tests::backend(), "early", &refund).await;
+        assert_problem(&early, 409, "wrong_state");
+
+        shop.simulator().release_webhooks(Release::InOrder).await;
+        shop.settle().await;
+        shop.assert_paid_once(reference, reference).await;
+        assert_eq!(shop.order(reference).await["attempt"], attempt);
+        let answer = shop.stack.post_with_key(&path, &tests::backend(), "K", &refund).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_flow_is_paid_once_where_adyen_names_no_order() {
+    let shop = tacit().await;
+    for flow in Flow::ALL {
+        let reference = format!("{flow:?}");
+        Shopper::new(&shop.stack, &reference, flow).pay().await;
+        shop.settle().await;
+        shop.assert_paid_once(&reference, &reference).await;
+    }
+}

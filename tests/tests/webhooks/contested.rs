@@ -1,0 +1,74 @@
+//! A payment of which two orders know: both need a person.
+
+use serde_json::{Value, json};
+use tests::faulty::Fault;
+use tests::faulty_dynamodb::server_error;
+
+use crate::world::{World, accepted, item, modification, signed, standard};
+
+async fn attention(world: &World, reference: &str) -> Value {
+    world.stack.order(reference).await["needsAttention"].clone()
+}
+
+fn contested(payment: &str) -> Value {
+    json!([format!("payment_of_another_order: {payment}")])
+}
+
+#[tokio::test]
+async fn an_authorisation_that_names_another_order_than_its_payment_s_is_contested_by_both() {
+    let world = World::new().await;
+    let payment = world.paid("owner", "AMZN").await;
+    world.paid("other", "AMZN-REFUSED").await;
+    world.tell(&item("AUTHORISATION", &payment, "owner")).await;
+    for reference in ["owner", "other"] {
+        assert_eq!(attention(&world, reference).await, json!([]));
+    }
+    for _ in 0..2 {
+        world.tell(&item("AUTHORISATION", &payment, "other")).await;
+        for reference in ["owner", "other"] {
+            assert_eq!(attention(&world, reference).await, contested(&payment));
+        }
+    }
+    // The payment leads where it led.
+    let refund = modification("REFUND", "REFUND0000000001", &payment, "foreign");
+    world.tell(&refund).await;
+    assert_eq!(world.status("owner").await, "refunded");
+    assert_eq!(attention(&world, "owner").await, contested(&payment));
+    let pointer = world.item(&format!("psp#{payment}")).await.unwrap();
+    assert_eq!(pointer["order"].as_s().unwrap(), "owner");
+}
+
+#[tokio::test]
+async fn whatever_fails_in_between_what_comes_again_completes_it() {
+    let world = World::new().await;
+    let mut outages = 0;
+    for fault in [server_error(), Fault::DropBefore, Fault::DropAfter] {
+        for index in 0.. {
+            outages += 1;
+            let (owner, other) = (format!("owner-{outages}"), format!("other-{outages}"));
+            let payment = world.paid(&owner, "AMZN").await;
+            world.paid(&other, "AMZN-REFUSED").await;
+            let event = item("AUTHORISATION", &payment, &other);
+            let delivery = standard(&[signed(&event)]).to_string();
+            world.dynamodb.begin({
+                let fault = fault.clone();
+                // The process ends there: nothing that it does later arrives.
+                move |call| (call.index >= index).then(|| fault.clone())
+            });
+            let answer = world.deliver(delivery.clone()).await;
+            world.dynamodb.calm();
+            if answer.status == 200 {
+                assert!(index > 3, "no outage");
+                break;
+            }
+            // Never this order alone.
+            if attention(&world, &other).await != json!([]) {
+                assert_eq!(attention(&world, &owner).await, contested(&payment), "{index}");
+            }
+            accepted(&world.deliver(delivery).await);
+            for reference in [owner, other] {
+                assert_eq!(attention(&world, &reference).await, contested(&payment), "{index}");
+            }
+        }
+    }
+}
