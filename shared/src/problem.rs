@@ -94,6 +94,8 @@ codes! {
     CheckoutSessionExpired "checkout_session_expired" CONFLICT,
     /// The checkout session was completed without this order's payment.
     CheckoutSessionCompleted "checkout_session_completed" CONFLICT,
+    /// The checkout session belongs to another order.
+    CheckoutSessionWrongOrder "checkout_session_wrong_order" CONFLICT,
     /// The checkout session has no token for Adyen.
     AmazonPayTokenMissing "amazon_pay_token_missing" CONFLICT,
     /// The body is too large.

@@ -33,7 +33,7 @@ pub async fn pay(
 
     let refusal = match &TokenKey::charged_by(&payment) {
         Some(key) => stored::refusal(state, key, until).await?,
-        None => session::redeem(state.amazon_pay.as_ref(), &mut payment, until).await?,
+        None => session::redeem(state.amazon_pay.as_ref(), caller, &mut payment, until).await?,
     };
     let start = match refusal {
         Some(_) => Start::Read,

@@ -2,7 +2,8 @@
 
 use shared::{
     adyen::payments::PaymentRequest,
-    amazon_pay::{self, AmazonPay},
+    amazon_pay::{self, AmazonPay, Payable},
+    auth::Caller,
     problem::Problem,
 };
 use tokio::time::Instant;
@@ -14,16 +15,19 @@ use tokio::time::Instant;
 /// `amazon_pay_not_configured`.
 pub async fn redeem(
     amazon_pay: Option<&AmazonPay>,
+    caller: &Caller,
     payment: &mut PaymentRequest,
     until: Instant,
 ) -> Result<Option<Problem>, Problem> {
     let Some(id) = &payment.payment_method.amazon_checkout_session_id else {
         return Ok(None);
     };
-    let token = amazon_pay::configured(amazon_pay)?
-        .client
-        .chargeable_token(id, &payment.amount, until)
-        .await;
+    let order = Payable {
+        reference: &payment.reference,
+        amount: &payment.amount,
+        unnamed: *caller == Caller::Merchant,
+    };
+    let token = amazon_pay::configured(amazon_pay)?.client.chargeable_token(id, order, until).await;
     Ok(match token {
         Ok(token) => {
             payment.payment_method.amazon_pay_token = Some(token.into());

@@ -44,7 +44,7 @@ pub struct Session {
     pub payment_intent: Option<String>,
     /// What is to be paid, once set.
     pub charge_amount: Option<Price>,
-    /// The merchant's reference, once set.
+    /// The order's reference, from the button or once set.
     pub merchant_reference_id: Option<String>,
     /// Whether the shopper confirmed.
     pub confirmed: bool,
@@ -53,17 +53,18 @@ pub struct Session {
 impl Session {
     /// A new one.
     pub(super) fn new(id: String, payload: Value, created: Timestamp, expires: Timestamp) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
         Self {
             id,
             created,
             expires,
+            merchant_reference_id: text(&payload["merchantMetadata"]["merchantReferenceId"]),
             payload,
             state: State::Open,
             reason_code: None,
             card: String::new(),
             payment_intent: None,
             charge_amount: None,
-            merchant_reference_id: None,
             confirmed: false,
         }
     }

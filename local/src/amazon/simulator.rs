@@ -138,6 +138,12 @@ impl Simulator {
         });
     }
 
+    /// As [`confirmed`](Self::confirmed), and as if the shop had named that order before.
+    pub fn confirmed_for(&self, reference: &str, id: &str, amount: &str, currency_code: &str) {
+        self.confirmed(id, amount, currency_code);
+        self.change(id, |session| session.merchant_reference_id = Some(reference.to_owned()));
+    }
+
     /// Ends a session. Amazon Pay's reasons are `BuyerCanceled`, `Declined`,
     /// `AmazonCanceled` and `Expired`.
     pub fn end(&self, id: &str, state: State, reason_code: Option<&'static str>) {

@@ -15,7 +15,7 @@ const CONFIRMED: &str = "EVENT-SESSION-CONFIRMED";
 /// Opens the sessions that the events are about.
 pub fn open_sessions(amazon: &Simulator) {
     amazon.open(OPEN);
-    amazon.confirmed(CONFIRMED, "10.00", "EUR");
+    amazon.confirmed_for("EVENT-SESSION", CONFIRMED, "10.00", "EUR");
 }
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {

@@ -34,6 +34,18 @@ struct MerchantMetadata<'a> {
     merchant_reference_id: &'a Reference,
 }
 
+/// The order that a session is to pay.
+#[derive(Debug, Clone, Copy)]
+pub struct Payable<'a> {
+    /// The order.
+    pub reference: &'a Reference,
+    /// What it costs.
+    pub amount: &'a Amount,
+    /// Whether a session that names no order may pay it. The merchant's backend knows whose
+    /// session it sends; a browser sends any id that it saw in a URL.
+    pub unnamed: bool,
+}
+
 impl Client {
     /// Get Checkout Session.
     ///
@@ -47,8 +59,8 @@ impl Client {
         self.call(Method::GET, id, "", None, until).await.map_err(|error| noted(error, id))
     }
 
-    /// Update Checkout Session with the order's amount. Gives the `amazonPayRedirectUrl`
-    /// where the shopper confirms.
+    /// Assigns a session to an order, with the order's amount, unless it belongs to another
+    /// order. Returns the `amazonPayRedirectUrl` where the shopper confirms.
     ///
     /// # Errors
     /// [`SessionProblem`].
@@ -59,6 +71,27 @@ impl Client {
         reference: &Reference,
         until: Instant,
     ) -> Result<String, SessionProblem> {
+        let before = self.checkout_session(id, until).await?;
+        usable_for(&before, reference, true)?;
+        let after = self.update(id, amount, reference, until).await?;
+        usable_for(&after, reference, true)?;
+        if before.order().is_none() || after.order().is_none() {
+            // Amazon Pay has no conditional update. Two orders may have found the session
+            // without an owner, and the later update won.
+            let standing = self.checkout_session(id, until).await?;
+            usable_for(&standing, reference, false)?;
+        }
+        redirect_url(after)
+    }
+
+    /// Update Checkout Session.
+    async fn update(
+        &self,
+        id: &CheckoutSessionId,
+        amount: &Amount,
+        reference: &Reference,
+        until: Instant,
+    ) -> Result<CheckoutSession, SessionProblem> {
         let update = Update {
             payment_details: PaymentDetails {
                 payment_intent: "Confirm",
@@ -71,59 +104,70 @@ impl Client {
         // A key of this call's own: sent again it is the same update, but the same amount
         // set once more, after another one, is a new update. 32 characters, Amazon Pay's limit.
         let key = format!("{:032x}", fastrand::u128(..));
-        let session: CheckoutSession =
-            match self.call(Method::PATCH, id, &payload, Some(&key), until).await {
-                Ok(session) => session,
-                Err(CallError::Refused { refusal, .. })
-                    if matches!(
-                        refusal.reason_code.as_str(),
-                        "InvalidCheckoutSessionStatus" | "CheckoutSessionCanceled"
-                    ) =>
-                {
-                    // The refusal does not say how the session ended.
-                    let session = self.checkout_session(id, until).await?;
-                    return Err(SessionProblem::ended(&session.status_details)
-                        .unwrap_or(SessionProblem::Rejected(refusal.reason_code)));
-                }
-                Err(error) => return Err(noted(error, id)),
-            };
-        if let Some(problem) = SessionProblem::ended(&session.status_details) {
-            return Err(problem);
+        match self.call(Method::PATCH, id, &payload, Some(&key), until).await {
+            Ok(session) => Ok(session),
+            Err(CallError::Refused { refusal, .. })
+                if matches!(
+                    refusal.reason_code.as_str(),
+                    "InvalidCheckoutSessionStatus" | "CheckoutSessionCanceled"
+                ) =>
+            {
+                // The refusal does not say how the session ended.
+                let session = self.checkout_session(id, until).await?;
+                Err(SessionProblem::ended(&session.status_details)
+                    .unwrap_or(SessionProblem::Rejected(refusal.reason_code)))
+            }
+            Err(error) => Err(noted(error, id)),
         }
-        session.web_checkout_details.and_then(|details| details.amazon_pay_redirect_url).ok_or_else(
-            || {
-                let missing: Vec<_> = session
-                    .constraints
-                    .into_iter()
-                    .flatten()
-                    .map(|constraint| constraint.constraint_id)
-                    .collect();
-                SessionProblem::Rejected(missing.join(", "))
-            },
-        )
     }
 
     /// The token that Adyen charges, of a session that the shopper confirmed for this
-    /// amount. Asks by Get Checkout Session alone; the session stays open.
+    /// order. Asks by Get Checkout Session alone; the session stays open.
     ///
     /// # Errors
     /// [`SessionProblem`].
     pub async fn chargeable_token(
         &self,
         id: &CheckoutSessionId,
-        amount: &Amount,
+        order: Payable<'_>,
         until: Instant,
     ) -> Result<AmazonPayToken, SessionProblem> {
         let session = self.checkout_session(id, until).await?;
-        if let Some(problem) = SessionProblem::ended(&session.status_details) {
-            return Err(problem);
-        }
-        let charge_amount = session.payment_details.and_then(|details| details.charge_amount);
-        if !charge_amount.is_some_and(|price| price.is(amount)) {
+        usable_for(&session, order.reference, true)?;
+        let details = session.payment_details.as_ref();
+        let charge_amount = details.and_then(|details| details.charge_amount.as_ref());
+        if !charge_amount.is_some_and(|price| price.is(order.amount)) {
             return Err(SessionProblem::AmountMismatch);
         }
+        usable_for(&session, order.reference, order.unnamed)?;
         session.amazon_pay_token.ok_or(SessionProblem::NoToken)
     }
+}
+
+/// Checks that a session is open and belongs to the order, or to none where `unnamed` may do.
+fn usable_for(
+    session: &CheckoutSession,
+    reference: &Reference,
+    unnamed: bool,
+) -> Result<(), SessionProblem> {
+    if let Some(problem) = SessionProblem::ended(&session.status_details) {
+        return Err(problem);
+    }
+    match session.order() {
+        Some(order) if order == reference.as_str() => Ok(()),
+        None if unnamed => Ok(()),
+        _ => Err(SessionProblem::WrongOrder),
+    }
+}
+
+/// Where the shopper confirms.
+fn redirect_url(session: CheckoutSession) -> Result<String, SessionProblem> {
+    let details = session.web_checkout_details;
+    details.and_then(|details| details.amazon_pay_redirect_url).ok_or_else(|| {
+        let constraints = session.constraints.into_iter().flatten();
+        let missing: Vec<_> = constraints.map(|constraint| constraint.constraint_id).collect();
+        SessionProblem::Rejected(missing.join(", "))
+    })
 }
 
 /// What the caller is not told belongs in the log.

@@ -19,6 +19,7 @@ pub use button::{
     ChargePermissionType, CheckoutUrl, Frequency, FrequencyUnit, RecurringMetadata, Scope,
     SignedButton, WebCheckoutDetails,
 };
+pub use checkout::Payable;
 pub use client::Client;
 pub use config::{AmazonPay, Region, VARIABLES, configured};
 pub use key::PrivateKey;

@@ -24,6 +24,9 @@ pub enum SessionProblem {
     /// Amazon Pay does not know it.
     #[error("there is no such checkout session")]
     Unknown,
+    /// It is for another order, or for none yet.
+    #[error("the checkout session is for another order")]
+    WrongOrder,
     /// It is for another amount, or for none yet.
     #[error("the checkout session is for another amount")]
     AmountMismatch,
@@ -62,6 +65,7 @@ impl SessionProblem {
             Self::Expired => Code::CheckoutSessionExpired,
             Self::Completed => Code::CheckoutSessionCompleted,
             Self::Unknown => Code::CheckoutSessionNotFound,
+            Self::WrongOrder => Code::CheckoutSessionWrongOrder,
             Self::AmountMismatch => Code::AmountMismatch,
             Self::NoToken => Code::AmazonPayTokenMissing,
             Self::Configuration(_) => Code::AmazonPayConfiguration,
@@ -77,6 +81,7 @@ impl SessionProblem {
             | Self::Expired
             | Self::Completed
             | Self::Unknown
+            | Self::WrongOrder
             | Self::AmountMismatch => NextStep::StartOver,
             Self::NoToken | Self::Configuration(_) | Self::Rejected(_) | Self::Unavailable(_) => {
                 NextStep::ShowError
@@ -90,6 +95,10 @@ impl SessionProblem {
             Self::Expired => "A session is open for 24 hours; the shopper begins again.",
             Self::Completed => "Adyen charges open sessions only; the shopper begins again.",
             Self::Unknown => "Amazon Pay does not know that id.",
+            Self::WrongOrder => {
+                "The checkout session belongs to another order, or PATCH /checkoutSessions/{id} \
+                 has not assigned it to an order yet; the shopper begins again."
+            }
             Self::AmountMismatch => {
                 "PATCH /checkoutSessions/{id} sets the order's amount before the shopper confirms."
             }

@@ -79,10 +79,20 @@ pub struct CheckoutSession {
     pub payment_details: Option<PaymentDetails>,
     /// Where the browser goes.
     pub web_checkout_details: Option<Redirect>,
+    /// Which order it is for.
+    pub merchant_metadata: Option<MerchantMetadata>,
     /// What is missing before the shopper can confirm.
     pub constraints: Option<Vec<Constraint>>,
     /// Once the shopper confirmed, and only for a key that is enabled for Adyen.
     pub amazon_pay_token: Option<AmazonPayToken>,
+}
+
+impl CheckoutSession {
+    /// The reference of the order that it is for, once that was set.
+    pub fn order(&self) -> Option<&str> {
+        let reference = self.merchant_metadata.as_ref()?.merchant_reference_id.as_deref();
+        reference.filter(|reference| !reference.is_empty())
+    }
 }
 
 /// How far a session is, and why it ended.
@@ -113,6 +123,14 @@ open_enum! {
 pub struct PaymentDetails {
     /// As the last update set it.
     pub charge_amount: Option<Price>,
+}
+
+/// Which order it is for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MerchantMetadata {
+    /// The order's reference, as the last update set it.
+    pub merchant_reference_id: Option<String>,
 }
 
 /// Where the browser goes.

@@ -46,7 +46,8 @@ async fn the_update_says_what_an_acquirer_needs_and_no_more() {
     shop.confirm(&id, &browser("ORDER-1"), None).await;
 
     let books = shop.books();
-    let [update] = books.calls.as_slice() else { panic!("{books:?}") };
+    let updates = books.calls_with("PATCH");
+    let [update] = updates.as_slice() else { panic!("{books:?}") };
     assert!(update.verified);
     assert_eq!(update.path, format!("/v2/checkoutSessions/{id}"));
     assert_eq!(
@@ -73,8 +74,8 @@ async fn the_amount_set_last_is_what_the_shopper_pays() {
         assert_eq!(shop.session("S1").charge_amount.unwrap().amount, amount);
     }
     let books = shop.books();
-    let keys: BTreeSet<_> =
-        books.calls.iter().map(|call| call.idempotency_key().unwrap()).collect();
+    let updates = books.calls_with("PATCH");
+    let keys: BTreeSet<_> = updates.iter().map(|call| call.idempotency_key().unwrap()).collect();
     assert_eq!(keys.len(), 3);
     for key in keys {
         assert_eq!(key.len(), 32);
@@ -238,12 +239,15 @@ async fn what_passes_is_tried_again() {
     for status in [408, 425, 429, 500, 502, 503, 504] {
         let shop = Shop::open().await;
         shop.amazon().open("S1");
+        let looked_at = json!({"statusDetails": {"state": "Open"}});
+        shop.amazon().inject(Fault::Instead(local::adyen::Answer::json(200, &looked_at)));
         shop.amazon().inject(Fault::status(status));
         shop.amazon().inject(Fault::status(status));
         let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
         assert_eq!(answer.status, 200, "{status}: {answer:?}");
         let books = shop.books();
-        let keys: Vec<_> = books.calls.iter().map(|call| call.idempotency_key()).collect();
+        let updates = books.calls_with("PATCH");
+        let keys: Vec<_> = updates.iter().map(|call| call.idempotency_key().unwrap()).collect();
         assert_eq!(keys.len(), 3);
         assert!(keys.iter().all(|key| *key == keys[0]));
     }
@@ -351,4 +355,64 @@ async fn a_shopper_who_leaves_or_declines_ends_the_session() {
     let answer = shop.confirm(&id, &browser("ORDER-2"), None).await;
     is_problem(&answer, 409, "checkout_session_canceled", "startOver");
     assert_eq!(answer.body["reasonCode"], "Declined");
+}
+
+#[tokio::test]
+async fn a_session_that_names_another_order_is_not_taken_from_it() {
+    let shop = Shop::open().await;
+    let id = shop.pick("ORDER-1", "").await;
+    assert_eq!(shop.confirm(&id, &browser("ORDER-1"), None).await.status, 200);
+    let before = shop.books().calls_with("PATCH").len();
+
+    let order = json!({"reference": "ORDER-2", "amount": {"currency": "EUR", "value": 1000}});
+    for (token, body) in [(browser("ORDER-2"), None), (backend(), Some(&order))] {
+        let answer = shop.confirm(&id, &token, body).await;
+        is_problem(&answer, 409, "checkout_session_wrong_order", "startOver");
+        assert!(!answer.body.to_string().contains("ORDER-1"), "{answer:?}");
+    }
+
+    assert_eq!(shop.books().calls_with("PATCH").len(), before, "nothing was set");
+    let session = shop.session(&id);
+    assert_eq!(session.merchant_reference_id.as_deref(), Some("ORDER-1"));
+    // The order itself may still have its amount changed.
+    let cheaper = browser_with(json!({
+        "reference": "ORDER-1",
+        "amount": {"currency": "EUR", "value": 900},
+    }));
+    assert_eq!(shop.confirm(&id, &cheaper, None).await.status, 200);
+    assert_eq!(shop.session(&id).charge_amount.unwrap().amount, "9.00");
+}
+
+#[tokio::test]
+async fn a_session_that_names_another_order_after_its_update_is_refused() {
+    let session = |reference: &str| {
+        json!({
+            "statusDetails": {"state": "Open"},
+            "webCheckoutDetails": {"amazonPayRedirectUrl": "https://pay.example/confirm/S1"},
+            "merchantMetadata": {"merchantReferenceId": reference},
+        })
+    };
+    let answers = |bodies: [Value; 3]| bodies.map(|body| local::adyen::Answer::json(200, &body));
+    for (row, answered) in [
+        ("in the answer", [session(""), session("ORDER-2"), session("ORDER-1")]),
+        ("when asked again", [session(""), session("ORDER-1"), session("ORDER-2")]),
+        ("not at all", [session(""), session(""), session("")]),
+    ] {
+        let shop = Shop::open().await;
+        shop.amazon().open("S1");
+        for answer in answers(answered) {
+            shop.amazon().inject(Fault::Instead(answer));
+        }
+        let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
+        assert_eq!(answer.code(), "checkout_session_wrong_order", "{row}: {answer:?}");
+    }
+    // An answer without metadata says nothing, so the session is looked at again.
+    let shop = Shop::open().await;
+    shop.amazon().open("S1");
+    let mut silent = session("");
+    silent.as_object_mut().unwrap().remove("merchantMetadata");
+    for answer in answers([silent.clone(), silent, session("ORDER-1")]) {
+        shop.amazon().inject(Fault::Instead(answer));
+    }
+    assert_eq!(shop.confirm("S1", &browser("ORDER-1"), None).await.status, 200);
 }

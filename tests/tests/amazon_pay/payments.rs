@@ -24,7 +24,7 @@ fn charged(shop: &Shop) -> Vec<Value> {
 #[tokio::test]
 async fn the_session_s_token_goes_to_adyen() {
     let shop = Shop::open().await;
-    shop.amazon().confirmed("S1", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
 
     let answer = pay(&shop, "ORDER-1", "S1").await;
 
@@ -44,7 +44,7 @@ async fn the_session_s_token_goes_to_adyen() {
 #[tokio::test]
 async fn the_same_session_again_is_the_same_payment() {
     let shop = Shop::open().await;
-    shop.amazon().confirmed("S1", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     let first = pay(&shop, "ORDER-1", "S1").await;
 
     let second = pay(&shop, "ORDER-1", "S1").await;
@@ -65,14 +65,14 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
     let shop = Shop::open().await;
     let amazon = shop.amazon();
     for (id, reason) in [("LEFT", "BuyerCanceled"), ("LATE", "Expired"), ("NO-CARD", "Declined")] {
-        amazon.confirmed(id, "10.00", "EUR");
+        amazon.confirmed_for("ORDER-1", id, "10.00", "EUR");
         amazon.end(id, State::Canceled, Some(reason));
     }
-    amazon.confirmed("DONE", "10.00", "EUR");
+    amazon.confirmed_for("ORDER-1", "DONE", "10.00", "EUR");
     amazon.end("DONE", State::Completed, None);
-    amazon.confirmed("CHEAP", "0.01", "EUR");
-    amazon.confirmed("DOLLARS", "10.00", "USD");
-    amazon.confirmed("S-NO-TOKEN", "10.00", "EUR");
+    amazon.confirmed_for("ORDER-1", "CHEAP", "0.01", "EUR");
+    amazon.confirmed_for("ORDER-1", "DOLLARS", "10.00", "USD");
+    amazon.confirmed_for("ORDER-1", "S-NO-TOKEN", "10.00", "EUR");
     amazon.open("UNCONFIRMED");
 
     for (id, status, code, next_step) in [
@@ -106,7 +106,7 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
 #[tokio::test]
 async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
     let shop = Shop::open().await;
-    shop.amazon().confirmed("S1-TIMEOUT", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S1-TIMEOUT", "10.00", "EUR");
     shop.stack.adyen().inject(local::adyen::Fault::status(500));
     let first = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
     assert_eq!((first.status, &first.body["nextStep"]), (202, &json!("wait")), "{first:?}");
@@ -121,8 +121,8 @@ async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
 #[tokio::test]
 async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
     let shop = Shop::open().await;
-    shop.amazon().confirmed("S1", "10.00", "EUR");
-    shop.amazon().confirmed("S2", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S2", "10.00", "EUR");
     shop.stack.adyen().inject(local::adyen::Fault::status(500));
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.status, 202);
     shop.amazon().end("S1", State::Canceled, Some("Expired"));
@@ -137,8 +137,8 @@ async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
 #[tokio::test]
 async fn a_refused_session_starts_the_next_attempt_with_a_new_one() {
     let shop = Shop::open().await;
-    shop.amazon().confirmed("S1-REFUSED", "10.00", "EUR");
-    shop.amazon().confirmed("S2", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S1-REFUSED", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S2", "10.00", "EUR");
 
     let refused = pay(&shop, "ORDER-1", "S1-REFUSED").await;
     assert_eq!(refused.body["nextStep"], "retryWithAmazonPay");
@@ -151,7 +151,7 @@ async fn a_refused_session_starts_the_next_attempt_with_a_new_one() {
 #[tokio::test]
 async fn a_session_comes_alone_and_as_amazon_pay() {
     let shop = Shop::open().await;
-    shop.amazon().confirmed("S1", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     for (method, code, field) in [
         (
             json!({"type": "amazonpay", "amazonCheckoutSessionId": "S1", "amazonPayToken": "T"}),
@@ -197,4 +197,60 @@ async fn without_amazon_pay_of_its_own_a_deployment_takes_tokens_only() {
     let answer = stack.post("/payments", &browser("ORDER-1"), &with_session("S1")).await;
     assert_eq!((answer.status, answer.code()), (501, "amazon_pay_not_configured"));
     assert_eq!(stack.pay("ORDER-1", "160583287597AMZN").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_session_of_another_order_pays_nothing_even_for_an_equal_amount() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
+    shop.amazon().confirmed_for("ORDER-1", "S2", "20.00", "EUR");
+
+    for token in [browser("ORDER-2"), backend()] {
+        for session in ["S1", "S2"] {
+            let mut body = payment("ORDER-2", "");
+            body["paymentMethod"] = with_session(session)["paymentMethod"].clone();
+            let answer = shop.stack.post("/payments", &token, &body).await;
+
+            let code = (answer.status, answer.code());
+            assert_eq!(code, (409, "checkout_session_wrong_order"), "{session}: {answer:?}");
+            assert_eq!(answer.body["nextStep"], "startOver");
+            assert!(answer.body["message"].is_string());
+            assert!(!answer.body.to_string().contains("ORDER-1"), "{answer:?}");
+        }
+    }
+    assert!(charged(&shop).is_empty());
+    let order = shop.stack.get("/orders/ORDER-2", &browser("ORDER-2")).await;
+    assert_eq!(order.code(), "order_not_found");
+
+    // It still pays the order that it belongs to.
+    assert_eq!(pay(&shop, "ORDER-1", "S1").await.body["resultCode"], "Authorised");
+}
+
+#[tokio::test]
+async fn references_that_differ_in_case_are_different_orders() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed_for("order-1", "S1", "10.00", "EUR");
+    let answer = pay(&shop, "ORDER-1", "S1").await;
+    assert_eq!(answer.code(), "checkout_session_wrong_order");
+}
+
+#[tokio::test]
+async fn a_session_that_names_no_order_is_for_the_backend_alone() {
+    let shop = Shop::open().await;
+    shop.amazon().confirmed("S1", "10.00", "EUR");
+    shop.amazon().confirmed_for("", "S2", "10.00", "EUR");
+
+    for session in ["S1", "S2"] {
+        let answer = pay(&shop, "ORDER-1", session).await;
+        assert_eq!((answer.status, answer.code()), (409, "checkout_session_wrong_order"));
+        assert_eq!(answer.body["nextStep"], "startOver");
+    }
+    assert!(charged(&shop).is_empty());
+
+    for (session, reference) in [("S1", "ORDER-1"), ("S2", "ORDER-2")] {
+        let mut body = payment(reference, "");
+        body["paymentMethod"] = with_session(session)["paymentMethod"].clone();
+        let answer = shop.stack.post("/payments", &backend(), &body).await;
+        assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use local::adyen::Answer;
 use local::amazon::{Fault, Options, Simulator, State};
 use serde_json::json;
-use shared::amazon_pay::{AmazonPayToken, Client, SessionProblem};
+use shared::amazon_pay::{AmazonPayToken, Client, Payable, SessionProblem};
 use shared::amount::Amount;
 use shared::order::NextStep;
 use shared::problem::{Code, Problem};
@@ -20,9 +20,19 @@ async fn amazon_pay() -> (Simulator, Client) {
 }
 
 async fn token(client: &Client, id: &str) -> Result<AmazonPayToken, SessionProblem> {
-    let amount = Amount { currency: "EUR".parse().unwrap(), value: 1000 };
     let until = Instant::now() + Duration::from_secs(5);
-    client.chargeable_token(&id.parse().unwrap(), &amount, until).await
+    token_until(client, id, until).await
+}
+
+async fn token_until(
+    client: &Client,
+    id: &str,
+    until: Instant,
+) -> Result<AmazonPayToken, SessionProblem> {
+    let amount = Amount { currency: "EUR".parse().unwrap(), value: 1000 };
+    let reference = "ORDER-1".parse().unwrap();
+    let order = Payable { reference: &reference, amount: &amount, unnamed: true };
+    client.chargeable_token(&id.parse().unwrap(), order, until).await
 }
 
 #[tokio::test]
@@ -127,11 +137,9 @@ async fn the_callers_time_is_kept() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("S1", "10.00", "EUR");
     amazon.inject(Fault::Late(Duration::from_secs(60)));
-    let amount = Amount { currency: "EUR".parse().unwrap(), value: 1000 };
     let begun = Instant::now();
     let until = begun + Duration::from_millis(300);
-    let problem =
-        client.chargeable_token(&"S1".parse().unwrap(), &amount, until).await.unwrap_err();
+    let problem = token_until(&client, "S1", until).await.unwrap_err();
     assert_eq!(problem.code(), Code::AmazonPayUnavailable);
     assert!(begun.elapsed() < Duration::from_secs(2));
 }

@@ -232,7 +232,7 @@ async fn amazon_pay(stack: &Stack) -> Option<String> {
         let patch = stack.request(Method::PATCH, &path);
         Answer::of(patch.bearer_auth(checkout("K"))).await;
     }
-    amazon.confirmed("S2", "10.00", "EUR");
+    amazon.confirmed_for("K", "S2", "10.00", "EUR");
     amazon.inject(amazon::Fault::status(500));
     amazon.inject(amazon::Fault::refusal(400, "InvalidParameterValue"));
     for (id, status) in [("S2", 422), ("planted-session", 404), ("S2", 200)] {
