@@ -3,8 +3,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use shared::amount::Amount;
-use shared::auth::{self, CHECKOUT_TOKEN_LIFE, Caller, Checkout, MERCHANT_TOKEN_LIFE};
+use shared::auth::{self, CHECKOUT_TOKEN_LIFE, Caller, Checkout, MERCHANT_TOKEN_LIFE, Terms};
 
 use crate::keys;
 
@@ -58,6 +59,21 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     Ok(Amount { currency, value })
 }
 
+/// JSON as the claims of a checkout token beside the order.
+///
+/// # Errors
+/// Says what is wrong. A claim of another name is refused, for a token may have it in vain.
+pub fn terms(text: &str) -> Result<Terms, String> {
+    let claims: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let terms: Terms = serde_json::from_value(claims.clone()).map_err(|error| error.to_string())?;
+    if json!(terms) == claims {
+        Ok(terms)
+    } else {
+        Err("expected authenticationData, merchantOrderReference, metadata or shopperStatement"
+            .to_owned())
+    }
+}
+
 /// `90s`, `15m`, `2h`, `1d` or seconds as a time span.
 ///
 /// # Errors
@@ -92,6 +108,17 @@ mod tests {
         assert_eq!((ten.currency.code(), ten.value), ("EUR", 1000));
         for wrong in ["EUR", "EUR:10.00", "EUR:0", "EUR:-1", "XXX:1", "1000:EUR", ""] {
             assert!(amount(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn claims_are_named_as_requests_name_them() {
+        let text = r#"{"authenticationData": {"attemptAuthentication": "always"},
+            "metadata": {"shop": "12"}, "shopperStatement": "Your Company"}"#;
+        let claims: Value = serde_json::from_str(text).unwrap();
+        assert_eq!(json!(terms(text).unwrap()), claims);
+        for wrong in ["", "1", "[]", r#"{"statement": "x"}"#, r#"{"shopperStatement": 1}"#] {
+            assert!(terms(wrong).is_err(), "{wrong}");
         }
     }
 

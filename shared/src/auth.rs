@@ -24,7 +24,10 @@ use signature::{Signer, Verifier};
 use url::Url;
 
 use crate::{
-    adyen::shopper::{CountryCode, ShopperReference},
+    adyen::{
+        payments::Metadata,
+        shopper::{AuthenticationData, CountryCode, ShopperReference},
+    },
     amount::Amount,
     config::{Settings, is_this_machine},
     observe,
@@ -32,6 +35,7 @@ use crate::{
     problem::{Code, Problem},
     reference::Reference,
     secrets::Secret,
+    text::Text,
 };
 
 /// Longest life of a checkout token, in seconds.
@@ -75,6 +79,28 @@ pub struct Checkout {
     /// Who the shopper is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<ShopperReference>,
+    /// What else the merchant decides about the payment.
+    #[serde(flatten)]
+    pub terms: Terms,
+}
+
+/// What the merchant decides about a payment beside the order itself. The claims are named and
+/// shaped as Adyen's request is, so that both are merged field by field.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// Whether and how the shopper is authenticated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication_data: Option<AuthenticationData>,
+    /// What ties several payments together in the merchant's books.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merchant_order_reference: Option<Text<1000>>,
+    /// The merchant's own data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Metadata>,
+    /// What the shopper's statement shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shopper_statement: Option<Text<22>>,
 }
 
 /// The keys of both audiences.

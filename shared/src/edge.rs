@@ -13,6 +13,7 @@ use crate::{
     auth::Caller,
     observe::{self, Said},
     order::Rejection,
+    ownership::{FIELDS, Field, Owner},
     problem::{Code, Problem},
     reconcile::ReconcileError,
     runtime,
@@ -66,43 +67,84 @@ pub fn json_object_or_nothing(request: &Request) -> Result<Map<String, Value>, P
 }
 
 /// Whether the caller names a field: one that is `null` counts as left out.
-pub fn names(body: &Map<String, Value>, field: &str) -> bool {
-    body.get(field).is_some_and(|value| !value.is_null())
+pub fn names(body: &Map<String, Value>, path: &str) -> bool {
+    named(body, path).is_some()
 }
 
-/// Adds a field that the caller left out.
-pub fn fill(body: &mut Map<String, Value>, field: &str, value: Value) {
-    if !names(body, field) {
-        body.insert(field.to_owned(), value);
+/// The value of a field, whose path is as [`Field`] has it.
+fn named<'a>(body: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let (name, below) = path.split_once('.').map_or((path, None), |(name, it)| (name, Some(it)));
+    let value = body.get(name).filter(|value| !value.is_null())?;
+    match below {
+        Some(below) => named(value.as_object()?, below),
+        None => Some(value),
     }
 }
 
-/// Adds what a browser's token fixes where the browser left it out, and tells whether the browser
-/// names anything else: to be asked once the body is read, as what is malformed is said first.
+/// Adds a field that the caller left out.
+pub fn fill(body: &mut Map<String, Value>, path: &str, value: Value) {
+    if names(body, path) {
+        return;
+    }
+    let Some((name, below)) = path.split_once('.') else {
+        body.insert(path.to_owned(), value);
+        return;
+    };
+    let parent = body.entry(name).or_insert(Value::Null);
+    if parent.is_null() {
+        *parent = json!({});
+    }
+    // Anything but an object is reported as malformed when the body is read.
+    if let Value::Object(parent) = parent {
+        fill(parent, below, value);
+    }
+}
+
+/// Adds what a browser's token fixes of the order where the browser left it out, and returns whether
+/// the browser names anything else. Check the result after the body is read, because what is
+/// malformed is reported first.
 ///
 /// # Errors
 /// `wrong_order`, `amount_mismatch`, `country_mismatch` or `wrong_shopper`.
 pub fn complete(body: &mut Map<String, Value>, caller: &Caller) -> Result<(), Problem> {
+    hold(body, caller, |owner| matches!(owner, Owner::Order(_)))
+}
+
+/// As [`complete`], for a payment: with what the merchant decides about it.
+///
+/// # Errors
+/// Those of [`complete`], and `field_not_allowed`.
+pub fn complete_payment(body: &mut Map<String, Value>, caller: &Caller) -> Result<(), Problem> {
+    hold(body, caller, |_| true)
+}
+
+fn hold(
+    body: &mut Map<String, Value>,
+    caller: &Caller,
+    concerns: fn(Owner) -> bool,
+) -> Result<(), Problem> {
     let Caller::Checkout(token) = caller else {
         return Ok(());
     };
-    // All that a token says of its order is named as requests name it.
-    let fixed = json!(token);
+    // A token's claims are named and shaped as requests are.
+    let Value::Object(claims) = json!(token) else {
+        return Ok(());
+    };
     let mut agreed = Ok(());
-    for (field, code) in [
-        ("reference", Code::WrongOrder),
-        ("amount", Code::AmountMismatch),
-        ("countryCode", Code::CountryMismatch),
-        ("shopperReference", Code::WrongShopper),
-    ] {
-        match fixed.get(field) {
-            Some(value) => fill(body, field, value.clone()),
-            // A token may leave open where the shopper is, but not who.
-            None if field == "countryCode" => continue,
-            None => {}
+    for Field { path, owner } in FIELDS.into_iter().filter(|field| concerns(field.owner)) {
+        let claim = named(&claims, path);
+        if let Some(value) = claim {
+            fill(body, path, value.clone());
         }
-        if names(body, field) && body.get(field) != fixed.get(field) {
-            agreed = agreed.and(Err(not_the_tokens(code, field)));
+        let code = match owner {
+            // A token may leave open where the shopper is, but not who.
+            Owner::Order(_) if path == "countryCode" && claim.is_none() => continue,
+            Owner::Order(code) => code,
+            Owner::Merchant => Code::FieldNotAllowed,
+            Owner::Shopper | Owner::Deployment | Owner::Nobody => continue,
+        };
+        if names(body, path) && named(body, path) != claim {
+            agreed = agreed.and(Err(not_the_tokens(code, path)));
         }
     }
     agreed
@@ -134,7 +176,14 @@ pub fn order_agrees(caller: &Caller, reference: &str) -> Result<(), Problem> {
 
 /// A browser asks for something else than its token says.
 pub fn not_the_tokens(code: Code, field: &str) -> Problem {
-    Problem::new(code, format!("{field} is not the token's.")).at(field)
+    let detail = match code {
+        Code::FieldNotAllowed => format!(
+            "{field}: only the merchant sets it, with a claim of the checkout token or with a \
+             merchant token."
+        ),
+        _ => format!("{field} is not the token's."),
+    };
+    Problem::new(code, detail).at(field)
 }
 
 /// Why Adyen did not process a request. The caller can mend what is wrong with the request;

@@ -13,6 +13,7 @@ mod http_event;
 pub mod modify;
 pub mod observe;
 pub mod order;
+pub mod ownership;
 pub mod problem;
 pub mod reconcile;
 pub mod reference;

@@ -60,6 +60,8 @@ codes! {
     WrongOrder "wrong_order" FORBIDDEN,
     /// The token is for another shopper.
     WrongShopper "wrong_shopper" FORBIDDEN,
+    /// Only the merchant may set this field.
+    FieldNotAllowed "field_not_allowed" FORBIDDEN,
     /// The merchant account is not this deployment's.
     WrongMerchantAccount "wrong_merchant_account" FORBIDDEN,
     /// There is no such route.

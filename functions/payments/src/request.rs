@@ -25,7 +25,7 @@ pub fn payment(
     caller: &Caller,
     mut body: Map<String, Value>,
 ) -> Result<(PaymentRequest, Map<String, Value>), Problem> {
-    let agreed = edge::complete(&mut body, caller);
+    let agreed = edge::complete_payment(&mut body, caller);
     if let Caller::Checkout(_) = caller {
         // The gateway knows the browser's address better.
         body.remove("shopperIP");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shared::amazon_pay;
-use shared::auth::Checkout;
+use shared::auth::{Checkout, Terms};
 use shared::config::{self, Env};
 use shared::reference::{InvalidReference, Reference};
 use tracing_subscriber::EnvFilter;
@@ -257,6 +257,7 @@ fn announce_curl(bundle: &Bundle) -> Result<(), Failure> {
         amount: token::amount("EUR:1000")?,
         country_code: "NL".to_owned().try_into().ok(),
         shopper_reference: None,
+        terms: Terms::default(),
     };
     let token = token::checkout(order, CHECKOUT_LIFE)?;
     say(format_args!(

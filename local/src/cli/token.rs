@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::adyen::shopper::{CountryCode, ShopperReference};
 use shared::amount::Amount;
-use shared::auth::{Caller, Checkout};
+use shared::auth::{Caller, Checkout, Terms};
 use shared::reference::Reference;
 
 use super::{Failure, say};
@@ -29,8 +29,12 @@ pub struct Args {
     /// The shopper's reference
     #[arg(long, value_name = "S", value_parser = shopper)]
     shopper: Option<ShopperReference>,
+    /// What else the merchant decides about the payment, as the request names it:
+    /// authenticationData, merchantOrderReference, metadata, shopperStatement
+    #[arg(long, value_name = "JSON", value_parser = token::terms)]
+    claims: Option<Terms>,
     /// A merchant token instead: for a backend, good for everything
-    #[arg(long, conflicts_with_all = ["reference", "amount", "country", "shopper"])]
+    #[arg(long, conflicts_with_all = ["reference", "amount", "country", "shopper", "claims"])]
     merchant: bool,
     /// How long it is good: 90s, 15m, 2h; the API takes up to 24h, with --merchant 15m
     /// [default: 1h, with --merchant 10m]
@@ -49,6 +53,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             amount: args.amount,
             country_code: args.country,
             shopper_reference: args.shopper,
+            terms: args.claims.unwrap_or_default(),
         };
         let key = key("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY);
         (Caller::Checkout(order), key, CHECKOUT_LIFE)

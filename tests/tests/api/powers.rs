@@ -325,3 +325,148 @@ async fn a_backend_names_order_and_amount_itself() {
         assert_eq!(stack.order(&reference).await["amount"], body["amount"]);
     }
 }
+
+/// What the merchant decides about a payment, as a body or a token names it.
+fn terms() -> Value {
+    json!({
+        "authenticationData": {
+            "attemptAuthentication": "always",
+            "threeDSRequestData": {"dataOnly": "false", "threeDSVersion": "2.2.0"},
+        },
+        "merchantOrderReference": "BASKET-1",
+        "metadata": {"shop": "12", "campaign": "spring"},
+        "shopperStatement": "Your Company",
+    })
+}
+
+/// Each of [`terms`] with its path and another value.
+fn other_terms() -> [(&'static str, Value); 9] {
+    let data = |members: Value| json!({"authenticationData": members});
+    let three_ds = |members: Value| data(json!({"threeDSRequestData": members}));
+    let never = "authenticationData.attemptAuthentication";
+    [
+        (never, data(json!({"attemptAuthentication": "never"}))),
+        (
+            "authenticationData.threeDSRequestData.dataOnly",
+            three_ds(json!({"dataOnly": "true", "nativeThreeDS": "preferred"})),
+        ),
+        (
+            "authenticationData.threeDSRequestData.threeDSVersion",
+            three_ds(json!({"threeDSVersion": "2.1.0"})),
+        ),
+        ("metadata", json!({"metadata": {"shop": "13"}})),
+        ("metadata", json!({"metadata": {"shop": "12"}})),
+        ("metadata", json!({"metadata": {"shop": "12", "campaign": "spring", "vip": "yes"}})),
+        ("merchantOrderReference", json!({"merchantOrderReference": "BASKET-2"})),
+        ("shopperStatement", json!({"shopperStatement": "Another Company"})),
+        ("shopperStatement", json!({"shopperStatement": "your company"})),
+    ]
+}
+
+#[tokio::test]
+async fn a_browser_sets_nothing_that_the_merchant_decides() {
+    let stack = Stack::start().await;
+    let silent = sign(&checkout());
+    let says = sign(&with(checkout(), terms()));
+    for (field, members) in other_terms() {
+        for token in [&silent, &says] {
+            let answer = stack.post("/payments", token, &body(members.clone())).await;
+            let said = (answer.status, answer.code(), answer.body["field"].as_str());
+            assert_eq!(said, (403, "field_not_allowed", Some(field)), "{members}: {answer:?}");
+            traces::nothing_sent(&stack, &members.to_string());
+        }
+    }
+    // Naming them with no claim to repeat is refused, whatever the value is.
+    for (name, value) in terms().as_object().unwrap() {
+        let members = json!({ name: value });
+        let answer = stack.post("/payments", &silent, &body(members)).await;
+        assert_eq!((answer.status, answer.code()), (403, "field_not_allowed"), "{name}");
+    }
+    traces::nothing_written(&stack).await;
+}
+
+#[tokio::test]
+async fn what_the_merchant_decides_comes_from_the_token_and_may_be_repeated() {
+    let token = sign(&with(checkout(), terms()));
+    let null = json!({
+        "authenticationData": null,
+        "merchantOrderReference": null,
+        "metadata": null,
+        "shopperStatement": null,
+    });
+    let mut silent = body(json!({}));
+    silent.as_object_mut().unwrap().extend(null.as_object().unwrap().clone());
+    let nulls_below = json!({"authenticationData": {
+        "attemptAuthentication": null,
+        "threeDSRequestData": {"dataOnly": null, "threeDSVersion": null},
+    }});
+    for said in [body(json!({})), silent, body(nulls_below), body(terms())] {
+        let stack = Stack::start().await;
+        let answer = stack.post("/payments", &token, &said).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let sent = stack.adyen().books().calls[0].body.clone();
+        for (name, value) in terms().as_object().unwrap() {
+            assert_eq!(&sent[name], value, "{said}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn how_the_page_shows_a_challenge_stays_the_browser_s() {
+    let stack = Stack::start().await;
+    let page = json!({"nativeThreeDS": "preferred", "challengeWindowSize": "02"});
+    let shown = json!({"authenticationData": {"threeDSRequestData": page}});
+    let silent = sign(&checkout());
+    assert_eq!(stack.post("/payments", &silent, &body(shown.clone())).await.status, 200);
+    assert_eq!(
+        stack.adyen().books().calls[0].body["authenticationData"],
+        shown["authenticationData"]
+    );
+
+    // Beside what the merchant decides; a claim is the default where the page names nothing.
+    let native = json!({"authenticationData": {
+        "attemptAuthentication": "always",
+        "threeDSRequestData": {"nativeThreeDS": "disabled", "challengeWindowSize": "05"},
+    }});
+    let claims = with(checkout(), with(native, json!({"reference": "ORDER-2"})));
+    let size = json!({"authenticationData": {"threeDSRequestData": {"challengeWindowSize": "02"}}});
+    let named = body(with(size, json!({"reference": "ORDER-2"})));
+    assert_eq!(stack.post("/payments", &sign(&claims), &named).await.status, 200);
+    assert_eq!(
+        stack.adyen().books().calls[1].body["authenticationData"],
+        json!({
+            "attemptAuthentication": "always",
+            "threeDSRequestData": {"nativeThreeDS": "disabled", "challengeWindowSize": "02"},
+        })
+    );
+}
+
+#[tokio::test]
+async fn a_merchant_token_sets_all_that_the_merchant_decides() {
+    let stack = Stack::start().await;
+    for (number, members) in other_terms().into_iter().map(|(_, members)| members).enumerate() {
+        let reference = format!("ORDER-{number}");
+        let named = with(body(members.clone()), json!({"reference": reference}));
+        assert_eq!(stack.post("/payments", &backend(), &named).await.status, 200, "{members}");
+        let sent = stack.adyen().books().calls[number].body.clone();
+        for (name, value) in members.as_object().unwrap() {
+            assert_eq!(&sent[name], value);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_token_says_of_the_payment_disturbs_no_other_request() {
+    let stack = Stack::start().await;
+    let token = sign(&with(checkout(), terms()));
+    assert_eq!(stack.post("/paymentMethods", &token, &json!({})).await.status, 200);
+    let urls = json!({
+        "checkoutReviewReturnUrl": "https://shop.example/review",
+        "checkoutResultReturnUrl": "https://shop.example/result",
+    });
+    assert_eq!(stack.post("/checkoutSessions", &token, &urls).await.status, 200);
+    stack.post("/payments", &token, &body(json!({}))).await;
+    let details = json!({"details": {"redirectResult": "X"}});
+    assert_eq!(stack.post("/payments/details", &token, &details).await.status, 200);
+    assert_eq!(stack.get("/orders/ORDER-1", &token).await.status, 200);
+}

@@ -87,6 +87,16 @@ fn wrong() -> Vec<(&'static str, Value)> {
         ("an impossible amount", claims(json!({"amount": {"currency": "EUR", "value": 0}}))),
         ("an impossible currency", claims(json!({"amount": {"currency": "XXX", "value": 1}}))),
         ("an impossible country", claims(json!({"countryCode": "nl"}))),
+        ("an impossible statement", claims(json!({"shopperStatement": "x".repeat(23)}))),
+        ("impossible metadata", claims(json!({"metadata": {"shop": 12}}))),
+        (
+            "an impossible choice",
+            claims(json!({"authenticationData": {"attemptAuthentication": "sometimes"}})),
+        ),
+        (
+            "a choice of another name",
+            claims(json!({"authenticationData": {"authenticationOnly": true}})),
+        ),
         ("an impossible shopper", claims(json!({"shopperReference": "x"}))),
         ("exp as text", claims(json!({"exp": (now() + 60).to_string()}))),
         ("exp beyond numbers", claims(json!({"exp": u64::MAX}))),

@@ -6,6 +6,7 @@ mod alarms;
 mod errors;
 mod links;
 mod openapi;
+mod ownership;
 
 /// All values of an enum, as they are written; the compiler says where one is missing.
 macro_rules! every {
