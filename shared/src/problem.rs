@@ -46,6 +46,8 @@ codes! {
     InvalidJson "invalid_json" BAD_REQUEST,
     /// The notification cannot be read.
     InvalidNotification "invalid_notification" BAD_REQUEST,
+    /// A request with an amount needs an idempotency key.
+    IdempotencyKeyMissing "idempotency_key_missing" BAD_REQUEST,
     /// A valid token is needed.
     Unauthorized "unauthorized" UNAUTHORIZED,
     /// The token has expired; a fresh one is needed.

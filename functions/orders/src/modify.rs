@@ -73,6 +73,14 @@ pub async fn modify(
         return Err(edge::wrong_merchant_account());
     }
     fits(operation, &asked)?;
+    if asked.amount.is_some() && idempotency_key.is_none() {
+        return Err(Problem::new(
+            Code::IdempotencyKeyMissing,
+            "Send an Idempotency-Key with an amount: without one, a repeated request is \
+             another capture or refund.",
+        )
+        .at("Idempotency-Key"));
+    }
     let reference: Reference = named(request).parse().map_err(|_| not_found())?;
     let wanted = order::Request {
         operation,

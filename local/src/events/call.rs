@@ -37,6 +37,7 @@ pub(super) struct Call {
     path: String,
     parameters: BTreeMap<String, String>,
     caller: Caller,
+    idempotency_key: Option<&'static str>,
     body: Option<Value>,
     status: u16,
     answer: Value,
@@ -58,6 +59,7 @@ impl Call {
             path: route.to_owned(),
             parameters: BTreeMap::new(),
             caller,
+            idempotency_key: None,
             body: Some(body),
             status: 200,
             answer: json!({}),
@@ -102,6 +104,11 @@ impl Call {
         self
     }
 
+    pub fn keyed(mut self, idempotency_key: &'static str) -> Self {
+        self.idempotency_key = Some(idempotency_key);
+        self
+    }
+
     pub fn answers(mut self, status: u16, answer: Value) -> Self {
         self.status = status;
         self.answer = answer;
@@ -116,6 +123,9 @@ impl Call {
             .header("user-agent", "Mozilla/5.0");
         if let Some(token) = self.caller.token()? {
             request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if let Some(key) = self.idempotency_key {
+            request = request.header("idempotency-key", key);
         }
         if self.body.is_some() {
             request = request.header("content-type", "application/json");

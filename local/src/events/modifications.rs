@@ -21,12 +21,18 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     let nothing = json!({});
     let refused = |code: &str| json!({ "code": code });
     [
-        call("orders-refund", REFUNDS, Merchant, ORDER, &part).answers(202, part.clone()),
+        call("orders-refund", REFUNDS, Merchant, ORDER, &part)
+            .keyed("refund-1")
+            .answers(202, part.clone()),
+        call("orders-refund-no-key", REFUNDS, Merchant, ORDER, &part)
+            .answers(400, refused("idempotency_key_missing")),
         call("orders-refund-too-much", REFUNDS, Merchant, ORDER, &all)
+            .keyed("refund-2")
             .answers(422, refused("amount_exceeds_open")),
         call("orders-refund-browser", REFUNDS, Checkout(ORDER), ORDER, &part)
             .answers(403, refused("merchant_token_required")),
         call("orders-capture", CAPTURES, Merchant, ORDER, &all)
+            .keyed("capture-1")
             .answers(409, refused("wrong_state")),
         call("orders-cancel", CANCELS, Merchant, ORDER, &nothing)
             .answers(409, refused("wrong_state")),

@@ -20,8 +20,11 @@ async fn paid(stack: &Stack, reference: &str) {
     stack.order_once(reference, |order| order["confirmed"] == true).await;
 }
 
+/// A request of its own, whatever was asked for before.
 async fn modify(stack: &Stack, reference: &str, operation: &str, body: Value) -> Answer {
-    stack.post(&format!("/orders/{reference}/{operation}"), &backend(), &body).await
+    let path = format!("/orders/{reference}/{operation}");
+    let key = format!("{:032x}", fastrand::u128(..));
+    stack.post_with_key(&path, &backend(), &key, &body).await
 }
 
 fn eur(value: i64) -> Value {
@@ -184,6 +187,34 @@ async fn the_same_key_is_one_refund_and_another_key_another() {
     assert_eq!(stack.post_with_key(path, &backend(), "refund-2", &body).await.status, 202);
     let order = stack.order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 600).await;
     assert_eq!(order["refundableAmount"], eur(400));
+}
+
+#[tokio::test]
+async fn a_part_without_an_idempotency_key_is_refused_and_all_that_is_open_is_not() {
+    for (stack, operation) in [(manual().await, "captures"), (automatic().await, "refunds")] {
+        paid(&stack, "ORDER-1").await;
+        let path = format!("/orders/ORDER-1/{operation}");
+        // Even if the part is the whole: sent twice, it may have become another one.
+        for value in [400, 1000, 1001] {
+            let body = json!({"amount": eur(value)});
+            let answer = stack.post(&path, &backend(), &body).await;
+            let said = (answer.status, answer.code(), answer.body["field"].as_str());
+            let expected = (400, "idempotency_key_missing", Some("Idempotency-Key"));
+            assert_eq!(said, expected, "{operation} {value}: {answer:?}");
+        }
+        assert!(sent(&stack, operation).is_empty());
+        assert_eq!(stack.order("ORDER-1").await["modifications"], json!([]));
+        // What is malformed, or not the caller's to do, is said first.
+        let answer = stack.post(&path, &backend(), &json!({"amount": eur(0)})).await;
+        assert_eq!(answer.code(), "invalid_field");
+        let body = json!({"amount": eur(400)});
+        let answer = stack.post(&path, &browser("ORDER-1"), &body).await;
+        assert_eq!(answer.code(), "merchant_token_required");
+
+        let answer = stack.post(&path, &backend(), &json!({})).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(answer.body["amount"], eur(1000));
+    }
 }
 
 #[tokio::test]

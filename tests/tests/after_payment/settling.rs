@@ -180,7 +180,8 @@ async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
         let body = json!({
             "amount": {"currency": "EUR", "value": value}, "merchantRefundReason": "RETURN",
         });
-        let answer = stack.post("/orders/ORDER-1/refunds", &backend(), &body).await;
+        let (path, key) = ("/orders/ORDER-1/refunds", format!("refund-{value}"));
+        let answer = stack.post_with_key(path, &backend(), &key, &body).await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
     }
     assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
@@ -212,7 +213,7 @@ async fn a_refund_that_stays_in_doubt_needs_a_person() {
         stack.adyen().inject(local::adyen::Fault::instead(nothing).on("/refunds"));
     }
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
-    stack.post("/orders/ORDER-1/refunds", &backend(), &body).await;
+    stack.post_with_key("/orders/ORDER-1/refunds", &backend(), "refund-1", &body).await;
     an_hour_passes(&stack, "ORDER-1").await;
     let report = stack.bundle.settle().await.unwrap();
     assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");

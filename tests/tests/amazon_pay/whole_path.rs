@@ -11,7 +11,8 @@ fn eur(value: i64) -> Value {
 
 async fn modify(shop: &Shop, operation: &str, body: &Value) -> Answer {
     let path = format!("/orders/ORDER-1/{operation}");
-    let answer = shop.stack.post(&path, &backend(), body).await;
+    let key = format!("{operation}-{body}");
+    let answer = shop.stack.post_with_key(&path, &backend(), &key, body).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     answer
 }
