@@ -1,12 +1,12 @@
 //! Brings tokens in line with what Adyen says of them beside its webhooks.
 //!
-//! In its list: a token whose webhook was lost appears, one that is no longer listed becomes
-//! disabled. In its answer to a charge, or in what a payment's webhook says should that answer
-//! be lost: a token that was revoked or is gone becomes disabled.
+//! In its list: a token whose webhook was lost appears, and the merchant is told of one that is
+//! no longer listed. In its answer to a charge, or in what a payment's webhook says should that
+//! answer be lost: a token that was revoked or is gone becomes disabled.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::{
@@ -29,6 +29,9 @@ use crate::{
 /// A `refusalReasonCode`, and the reason in words.
 const REVOKED: &str = "50";
 const TOKEN_REVOKED: &str = "Token Revoked";
+
+/// For how long Adyen's list may lag behind what Adyen told of a token.
+const LAG: SignedDuration = SignedDuration::from_hours(1);
 
 /// Why tokens were not brought in line.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +67,7 @@ pub async fn reconcile(
     let mut reconciled = Vec::new();
     for known in tokens.of_shopper(shopper_reference).await? {
         let is_listed = listed.remove(&*known.key.stored_payment_method_id).is_some();
-        // Of what could not be read it may be one.
+        // The list was incomplete, so absence says nothing; leave this one unchanged.
         let undecided = !is_listed && !complete;
         if undecided || agree(&known, is_listed, asked_at) == known {
             reconciled.push(known);
@@ -94,13 +97,15 @@ pub async fn reconcile(
     Ok(reconciled)
 }
 
-/// A token as the list has it or lacks it, unless something newer than the question says
-/// otherwise. What an event ended stays ended.
+/// A token with the hint that the list lacks it, or without. A newer list, or news of the token
+/// that the list may not have yet, say otherwise.
 fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
-    let newer = |at: &Timestamp| *at > asked_at;
-    let unlisted_since = match token.unlisted_since {
-        since if listed => since.filter(newer),
-        None if !token.last_seen_at().as_ref().is_some_and(newer) => Some(asked_at),
+    let is_young = token.last_seen_at().is_some_and(|at| asked_at.duration_since(at) < LAG);
+    let unlisted_since = match token.unlisted_since() {
+        // What has ended needs no hint.
+        _ if token.disabled_at().is_some() => token.unlisted_since,
+        since if listed => since.filter(|since| *since > asked_at),
+        None if !is_young => Some(asked_at),
         since => since,
     };
     Token { unlisted_since, ..token.clone() }

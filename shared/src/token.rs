@@ -3,8 +3,9 @@
 //! A [`Token`] holds facts: what happened to it, each event once. Whether it can be charged
 //! and the rest is derived from them, so that the same facts give the same token in whatever
 //! sequence and however often they came. Once an event disabled it a token stays so: nothing
-//! that is late, or that was delivered again, makes it chargeable. That Adyen's list lacks a
-//! token is weaker: it disables the token until a list has it again.
+//! that is late, or that was delivered again, makes it chargeable. A list of Adyen's that lacks a
+//! token disables nothing, because the list may lag, or be of another account or role: it is
+//! kept as a hint for the merchant, and Adyen's answer to a charge decides.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -51,7 +52,7 @@ pub struct Token {
     pub version: u64,
     /// When it was last written.
     pub updated_at: Timestamp,
-    /// Since when Adyen's list lacks it.
+    /// Since when Adyen's list lacks it, which is a hint: see [`Token::unlisted_since`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted_since: Option<Timestamp>,
     /// Sorted by date.
@@ -198,7 +199,7 @@ impl Token {
 
     /// Ends it, unless an event did so before.
     pub fn disable(&mut self, event: TokenEvent) {
-        if self.ended_at().is_none() {
+        if self.disabled_at().is_none() {
             self.record(event);
         }
     }
@@ -211,12 +212,15 @@ impl Token {
         }
     }
 
-    /// Since when it cannot be charged.
-    pub fn disabled_at(&self) -> Option<Timestamp> {
-        self.ended_at().or(self.unlisted_since)
+    /// Since when Adyen's list lacks a token that may be charged, unless Adyen has told of it since.
+    pub fn unlisted_since(&self) -> Option<Timestamp> {
+        let told_since = |since: &Timestamp| self.last_seen_at().is_some_and(|at| at > *since);
+        let ended = self.disabled_at().is_some();
+        self.unlisted_since.filter(|since| !ended && !told_since(since))
     }
 
-    fn ended_at(&self) -> Option<Timestamp> {
+    /// Since when it cannot be charged.
+    pub fn disabled_at(&self) -> Option<Timestamp> {
         let disabled = |event: &&TokenEvent| event.kind == TokenEventType::Disabled;
         self.events.iter().find(disabled).map(TokenEvent::date)
     }

@@ -65,6 +65,9 @@ struct StoredPaymentMethod<'a> {
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_at: Option<Timestamp>,
+    /// Since when Adyen's list lacks it, although it may be charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unlisted_since: Option<Timestamp>,
     /// The payment that created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<&'a str>,
@@ -159,6 +162,7 @@ impl<'a> StoredPaymentMethod<'a> {
             kind: token.payment_method(),
             created_at: token.created_at(),
             disabled_at: token.disabled_at(),
+            unlisted_since: token.unlisted_since().filter(|_| merchant),
             psp_reference: token.psp_reference().filter(|_| merchant),
             reference: token.reference().filter(|_| merchant),
         }

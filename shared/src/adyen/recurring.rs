@@ -16,7 +16,7 @@ use crate::token::TokenKey;
 /// Whose payment methods are asked for. Source: Recurring API v68, `RecurringDetailsRequest`.
 ///
 /// It can name a contract, and then lists what was stored for that contract only. All are
-/// asked for here: what is not listed counts as removed.
+/// asked for here, so that what is not listed may have been removed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RecurringDetailsRequest<'a> {
@@ -42,7 +42,7 @@ struct RecurringDetailWrapper {
 pub struct Listed {
     /// What could be read of it.
     pub details: Vec<RecurringDetail>,
-    /// Whether that is all. What is not there counts as removed only then.
+    /// Whether that is all. Only then does an absence say anything.
     pub complete: bool,
 }
 

@@ -9,9 +9,11 @@ use local::adyen::{Answer, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::json;
+use shared::store::StoreError;
+use shared::token::Token;
 use tests::{backend, browser};
 
-use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, path};
+use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, key, path};
 
 #[tokio::test]
 async fn a_browser_is_shown_its_own_shopper_s_and_no_more_than_it_needs() {
@@ -149,54 +151,116 @@ async fn one_whose_webhook_was_lost_appears_when_adyen_is_asked() {
 }
 
 #[tokio::test]
-async fn one_that_adyen_no_longer_lists_becomes_disabled() {
+async fn no_refresh_takes_a_stored_payment_method_away() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
+    ages(&shop, &id, SignedDuration::from_hours(2)).await;
+    let own = browser_of(SHOPPER, "ORDER");
+    let refresh = format!("{}?refresh=true", path(SHOPPER));
+    let shown = shop.stack.get(&path(SHOPPER), &own).await.body;
+
+    // As where the API key has no role for it, or the account is another.
+    for nothing in [json!({}), json!({"details": []}), json!({"details": null})] {
+        let nothing = Answer::json(200, &nothing);
+        shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
+        assert_eq!(shop.stack.get(&refresh, &own).await.body, shown);
+    }
+    shop.adyen().inject(Fault::error("800").on("/listRecurringDetails"));
+    assert_eq!(shop.stack.get(&refresh, &own).await.body, shown);
+
+    assert_eq!(shop.stack.get(&path(SHOPPER), &own).await.body, shown);
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_paid(&answer, "authorised", 1);
+}
+
+#[tokio::test]
+async fn the_merchant_is_told_since_when_adyen_no_longer_lists_one() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let other = shop.stored_in_silence(SHOPPER, "SECOND").await;
     shop.removed_in_silence(&id);
-    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
-    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*other]);
-    assert_eq!(shop.ids(SHOPPER, "").await, [&*other]);
-    let all = shop.list(SHOPPER, "?refresh=true&status=all").await;
-    assert_eq!(all.len(), 2);
-    assert_eq!(all[0]["storedPaymentMethodId"], id);
-    assert_eq!(all[0]["status"], "disabled");
+    let begun = Timestamp::now();
+    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id, &*other]);
+    let listed = shop.list(SHOPPER, "").await;
+    let since = listed[0]["unlistedSince"].as_str().unwrap();
+    assert!(since.parse::<Timestamp>().unwrap() >= begun, "{listed:?}");
+    assert_eq!(listed[0]["status"], "active");
+    assert!(listed[1].get("unlistedSince").is_none(), "{listed:?}");
+    assert_eq!(shop.list(SHOPPER, "?refresh=true").await, listed, "since the first time");
+    let own = browser_of(SHOPPER, "ORDER");
+    let shown = shop.stack.get(&path(SHOPPER), &own).await.body;
+    assert!(shown["storedPaymentMethods"][0].get("unlistedSince").is_none(), "{shown}");
+
+    // The charge is sent, and Adyen's own word ends it.
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_problem(&answer, 422, "adyen_rejected");
+    assert_eq!(answer.body["errorCode"], "803");
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-2", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
+    let all = shop.list(SHOPPER, "?status=all").await;
+    assert_eq!(all[0]["status"], "disabled");
+    assert!(all[0].get("unlistedSince").is_none(), "{all:?}");
+    let before = shop.token(SHOPPER, &id).await;
+    shop.list(SHOPPER, "?refresh=true").await;
+    assert_eq!(shop.token(SHOPPER, &id).await, before, "what has ended is not written again");
 }
 
 #[tokio::test]
-async fn one_that_is_created_after_adyen_was_asked_need_not_be_listed() {
+async fn the_list_may_lag_for_an_hour() {
     let shop = Shop::open().await;
-    told(&shop, "created", "OLD", SignedDuration::ZERO).await;
+    told(&shop, "created", "OLD", SignedDuration::from_mins(61)).await;
+    told(&shop, "created", "YOUNG", SignedDuration::from_mins(59)).await;
+    told(&shop, "created", "UPDATED", SignedDuration::from_hours(9)).await;
+    told(&shop, "updated", "UPDATED", SignedDuration::from_mins(59)).await;
     // Adyen dates its events to the second.
     told(&shop, "created", "NEW", SignedDuration::from_secs(-2)).await;
-    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, ["NEW"]);
+    let listed = shop.list(SHOPPER, "?refresh=true").await;
+    let unlisted = listed.iter().filter(|it| it["unlistedSince"].is_string());
+    let ids: Vec<_> = unlisted.map(|it| &it["storedPaymentMethodId"]).collect();
+    assert_eq!(ids, ["OLD"]);
+    assert_eq!(listed.len(), 4);
 }
 
 #[tokio::test]
-async fn a_list_that_comes_late_revives_nothing() {
+async fn one_that_an_earlier_release_disabled_for_the_list_is_active() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
+    let unlisted = |token: &mut Option<Token>| {
+        token.as_mut().unwrap().unlisted_since = Some(Timestamp::now());
+        Ok::<_, StoreError>(())
+    };
+    shop.tokens.change(&key(SHOPPER, &id), unlisted).await.unwrap();
+    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
+    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
+    assert_paid(&answer, "authorised", 1);
+}
+
+#[tokio::test]
+async fn a_list_that_comes_late_says_nothing_about_later() {
+    let shop = Shop::open().await;
+    let id = shop.stored(SHOPPER, "FIRST").await;
+    ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let late = Fault::answer_late(Duration::from_millis(800));
     shop.adyen().inject(late.on("/listRecurringDetails"));
-    let older = shop.ids(SHOPPER, "?refresh=true");
+    let older = shop.list(SHOPPER, "?refresh=true");
     let newer = async {
         while shop.calls("/listRecurringDetails") == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         shop.removed_in_silence(&id);
-        assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+        shop.list(SHOPPER, "?refresh=true").await
     };
-    let (older, ()) = tokio::join!(older, newer);
-    assert!(older.is_empty(), "{older:?}");
-    assert!(shop.ids(SHOPPER, "").await.is_empty());
+    let (older, newer) = tokio::join!(older, newer);
+    assert!(newer[0]["unlistedSince"].is_string(), "{newer:?}");
+    assert_eq!(older, newer);
 }
 
 #[tokio::test]
 async fn an_entry_that_does_not_say_what_it_is_makes_the_list_no_less_useful() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
+    ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let known = json!({"RecurringDetail": {"recurringDetailReference": "8415698462516992"}});
     for odd in [
         json!({"RecurringDetail": {"variant": "visa"}}),
@@ -208,13 +272,13 @@ async fn an_entry_that_does_not_say_what_it_is_makes_the_list_no_less_useful() {
     ] {
         let listed = Answer::json(200, &json!({"details": [odd, known]}));
         shop.adyen().inject(Fault::instead(listed).on("/listRecurringDetails"));
+        let listed = shop.list(SHOPPER, "?refresh=true").await;
+        let known = |it: &serde_json::Value| it["storedPaymentMethodId"] == "8415698462516992";
+        assert!(listed.iter().any(known), "{odd}");
         // The odd one may be the one that is not there.
-        let ids = shop.ids(SHOPPER, "?refresh=true").await;
-        assert_eq!(ids, [&*id, "8415698462516992"], "{odd}");
+        let ours = listed.iter().find(|it| it["storedPaymentMethodId"] == id).unwrap();
+        assert!(ours.get("unlistedSince").is_none(), "{odd}");
     }
-    let nothing = Answer::json(200, &json!({"details": null}));
-    shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
-    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
 
 #[tokio::test]
@@ -229,24 +293,34 @@ async fn an_end_that_a_webhook_told_of_is_final() {
 }
 
 #[tokio::test]
-async fn one_that_a_list_lacked_is_back_when_the_next_has_it() {
+async fn of_two_lists_that_disagree_the_later_counts() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    let nothing = Answer::json(200, &json!({}));
-    shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
-    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
-    // Nothing that is late brings it back.
-    told(&shop, "created", &id, SignedDuration::from_hours(1)).await;
+    ages(&shop, &id, SignedDuration::from_hours(2)).await;
+    let unlisted = async |query: &str| {
+        let listed = shop.list(SHOPPER, query).await;
+        assert_eq!(listed[0]["status"], "active", "{listed:?}");
+        listed[0]["unlistedSince"].is_string()
+    };
+    let nothing = || Fault::instead(Answer::json(200, &json!({}))).on("/listRecurringDetails");
+    shop.adyen().inject(nothing());
+    assert!(unlisted("?refresh=true").await);
+    assert!(!unlisted("?refresh=true").await);
+    assert!(!unlisted("").await);
+    // A webhook that is later than the list counts too; one that is earlier does not.
+    shop.adyen().inject(nothing());
+    assert!(unlisted("?refresh=true").await);
     told(&shop, "updated", &id, SignedDuration::from_hours(1)).await;
-    assert!(shop.ids(SHOPPER, "").await.is_empty());
-    assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id]);
-    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
+    assert!(unlisted("").await);
+    told(&shop, "alreadyExisting", &id, SignedDuration::from_secs(-2)).await;
+    assert!(!unlisted("").await);
 }
 
 #[tokio::test]
 async fn a_list_that_cannot_be_had_changes_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
+    ages(&shop, &id, SignedDuration::from_hours(2)).await;
     shop.removed_in_silence(&id);
     let before = shop.token(SHOPPER, &id).await;
     for (fault, code) in [
@@ -260,11 +334,13 @@ async fn a_list_that_cannot_be_had_changes_nothing() {
         assert_problem(&answer, 502, code);
     }
     assert_eq!(shop.token(SHOPPER, &id).await, before);
+    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
     // What is only so for now is asked again.
     for fault in [Fault::drop_before(), Fault::drop_after(), Fault::error("703")] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
     }
-    assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
+    let listed = shop.list(SHOPPER, "?refresh=true").await;
+    assert!(listed[0]["unlistedSince"].is_string(), "{listed:?}");
 }
 
 #[tokio::test]
@@ -325,6 +401,17 @@ async fn a_refresh_may_meet_webhooks_and_other_refreshes() {
         seen.sort();
         assert_eq!(seen, ids);
     }
+}
+
+/// Lets that much time pass for a token.
+async fn ages(shop: &Shop, id: &str, time: SignedDuration) {
+    let age = |token: &mut Option<Token>| {
+        for event in &mut token.as_mut().unwrap().events {
+            event.created_at -= time;
+        }
+        Ok::<_, StoreError>(())
+    };
+    shop.tokens.change(&key(SHOPPER, id), age).await.unwrap();
 }
 
 /// Sends a token webhook about something that happened so long ago.
