@@ -210,6 +210,22 @@ impl Failure {
         Self { error: CallError::Unknown(reason.into()), bare_status: None, again, in_doubt: true }
     }
 
+    /// Adyen's API never redirects, so the configured URL is not the API's and nothing was
+    /// processed.
+    fn redirected(status: StatusCode) -> Self {
+        let error = ServiceError {
+            error_code: format!("http_{}", status.as_u16()),
+            error_type: Some("configuration".to_owned()),
+            psp_reference: None,
+        };
+        Self {
+            error: CallError::Rejected { status: status.as_u16(), error },
+            bare_status: None,
+            again: false,
+            in_doubt: false,
+        }
+    }
+
     /// Whether Adyen does not know the API key.
     fn is_about_the_key(&self) -> bool {
         let status = match &self.error {
@@ -257,6 +273,9 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
     };
     if status.is_success() {
         return Ok(body.into());
+    }
+    if status.is_redirection() {
+        return Err(Failure::redirected(status));
     }
     let busy = status == StatusCode::TOO_MANY_REQUESTS;
     let Ok(error) = serde_json::from_slice::<ServiceError>(&body) else {

@@ -254,6 +254,19 @@ async fn two_refunds_at_once_never_exceed_what_was_taken() {
 }
 
 #[tokio::test]
+async fn a_redirect_in_place_of_adyen_s_answer_ends_a_refund_as_rejected() {
+    let stack = automatic().await;
+    paid(&stack, "ORDER-1").await;
+    stack.adyen().inject(local::adyen::Fault::status(308).on("/refunds"));
+    let refund = modify(&stack, "ORDER-1", "refunds", json!({})).await;
+    assert_eq!((refund.status, refund.code()), (502, "adyen_configuration"));
+    assert_eq!(refund.body["errorCode"], "http_308");
+    let order = stack.order("ORDER-1").await;
+    assert_eq!(order["modifications"][0]["state"], "rejected");
+    assert_eq!(order["refundableAmount"], eur(1000));
+}
+
+#[tokio::test]
 async fn no_amount_is_all_and_null_is_none() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;

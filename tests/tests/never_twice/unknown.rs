@@ -88,7 +88,6 @@ async fn without_a_reason_the_outcome_is_unknown() {
         ("502", Mishap::status(502)),
         ("403", Mishap::status(403)),
         ("empty-500", Mishap::instead(said(500, "application/json", ""))),
-        ("redirect", Mishap::instead(said(302, "text/html", ""))),
         ("html", Mishap::instead(said(200, "text/html", "<html>"))),
         ("no-result", Mishap::instead(said(200, "application/json", "{}"))),
         ("500-processed", Mishap::afterwards(said(500, "text/html", "<html>"))),
@@ -104,6 +103,37 @@ async fn without_a_reason_the_outcome_is_unknown() {
         assert_paid(&shop.pay(name, "T").await, "authorised", 1, "success");
         assert_eq!((shop.authorisations(name), shop.processed(name)), (1, 1), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_error_of_the_configuration_and_is_not_followed() {
+    let shop = Shop::open().await;
+    let elsewhere = format!("{}/payments", shop.simulator().checkout_url());
+    for status in [301, 302, 303, 307, 308] {
+        let name = status.to_string();
+        let before = shop.calls("/payments");
+        let moved = Said::text(status, "text/html", "").header("location", &elsewhere);
+        shop.simulator().inject(Mishap::instead(moved));
+        let answer = shop.pay(&name, "1").await;
+        assert_problem(&answer, 502, "adyen_configuration");
+        assert_eq!(answer.body["errorCode"], format!("http_{status}"));
+        assert_eq!(shop.calls("/payments") - before, 1, "{name}: asked once");
+        assert_eq!((shop.processed(&name), shop.calls("/payments")), (0, before + 1), "{name}");
+        // Nothing was processed, so that the attempt is over and nothing stays unknown.
+        let order = shop.order(&name).await;
+        assert_eq!((&order["status"], &order["needsAttention"]), (&json!("error"), &json!([])));
+        assert_paid(&shop.pay(&name, "2").await, "authorised", 2, "success");
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_after_a_request_in_doubt_leaves_the_outcome_unknown() {
+    let shop = Shop::open().await;
+    shop.simulator().inject(Mishap::drop_after());
+    shop.simulator().inject(Mishap::instead(Said::text(308, "text/html", "")));
+    assert_unknown(&shop.pay("A", "T").await);
+    assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
+    assert_eq!(shop.authorisations("A"), 1);
 }
 
 /// The client gives up after 25 seconds; all at once, so as not to wait for each.
