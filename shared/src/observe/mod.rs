@@ -226,8 +226,8 @@ pub fn called(service: Called, took: Duration) {
     });
 }
 
-/// The headers of W3C's with which the invocation's trace goes on: `traceparent`, and
-/// `tracestate` where the caller sent one.
+/// The header of W3C's with which the invocation's trace goes on, `traceparent`. It is Lambda's:
+/// what the caller sent is not passed on.
 pub fn trace_headers() -> HeaderMap {
     let headers = OBSERVED.try_with(|observed| observed.borrow().trace.w3c.clone());
     headers.unwrap_or_default()

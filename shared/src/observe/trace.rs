@@ -1,38 +1,43 @@
 //! Where the trace of a request goes on: in W3C's words, and X-Ray's.
+//!
+//! A caller's own trace is for our log alone. Adyen and Amazon Pay are sent Lambda's, because
+//! what a browser names would join its payment with whatever it likes, and its `tracestate` is
+//! free text.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::Context;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// The headers with which it goes on.
+/// The trace of an invocation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trace {
+    /// The caller's `traceparent`.
+    theirs: Option<String>,
+    /// Ours, for whom we call.
     pub w3c: HeaderMap,
+    /// The same, for AWS.
     pub xray: Option<HeaderValue>,
 }
 
 impl Trace {
-    /// The caller's trace, or else the one that Lambda began.
+    /// The trace that the caller names, and the one that Lambda began.
     pub(super) fn of(headers: &HeaderMap, context: Option<&Context>) -> Self {
         let xray = context.and_then(|context| context.xray_trace_id.as_deref());
         let value = |text: &str| HeaderValue::from_str(text).ok();
-        let mut w3c = HeaderMap::new();
         let theirs = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok());
-        if let Some(theirs) = theirs.and_then(understood) {
-            w3c.extend(value(&theirs).map(|it| (TRACEPARENT, it)));
-            let states = headers.get_all(TRACESTATE).iter();
-            w3c.extend(states.map(|state| (TRACESTATE, state.clone())));
-        } else if let Some(ours) = xray.and_then(traceparent) {
-            w3c.extend(value(&ours).map(|it| (TRACEPARENT, it)));
+        let ours = xray.and_then(traceparent).and_then(|it| value(&it));
+        Self {
+            theirs: theirs.and_then(understood),
+            w3c: ours.map(|it| (TRACEPARENT, it)).into_iter().collect(),
+            xray: xray.and_then(value),
         }
-        Self { w3c, xray: xray.and_then(value) }
     }
 
-    /// The id that all of a trace's lines share.
+    /// The id that all of a trace's lines share: the caller's, so that both logs can be joined.
     pub(super) fn id(&self) -> Option<&str> {
-        self.w3c.get(TRACEPARENT)?.to_str().ok()?.split('-').nth(1)
+        let ours = || self.w3c.get(TRACEPARENT)?.to_str().ok();
+        self.theirs.as_deref().or_else(ours)?.split('-').nth(1)
     }
 
     /// The id by which X-Ray knows it.
@@ -79,4 +84,51 @@ fn traceparent(xray: &str) -> Option<String> {
 fn field<'a>(xray: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = xray.split(';').map(str::trim);
     fields.find_map(|field| field.strip_prefix(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+
+    fn id(theirs: &str, xray: Option<&str>) -> Option<String> {
+        let headers = HeaderValue::from_str(theirs).map(|it| (TRACEPARENT, it));
+        let mut context = Context::default();
+        context.xray_trace_id = xray.map(str::to_owned);
+        let trace = Trace::of(&headers.into_iter().collect(), Some(&context));
+        trace.id().map(str::to_owned)
+    }
+
+    #[test]
+    fn lines_share_the_caller_s_trace_id_or_else_ours() {
+        let (theirs, ours) =
+            ("4bf92f3577b34da6a3ce929d0e0e4736", "5759e988bd862e3fe1be46a994272793");
+        let later = format!("cc-{}-what-comes-later", &THEIRS[3..]);
+        for (traceparent, xray, expected) in [
+            (THEIRS, None, Some(theirs)),
+            (THEIRS, Some(XRAY), Some(theirs)),
+            (&later, Some(XRAY), Some(theirs)),
+            ("planted", Some(XRAY), Some(ours)),
+            ("planted", Some("planted"), None),
+        ] {
+            assert_eq!(id(traceparent, xray).as_deref(), expected, "{traceparent}");
+        }
+    }
+
+    #[test]
+    fn a_trace_that_is_malformed_names_none() {
+        for wrong in [
+            "",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "0-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(id(wrong, None), None, "{wrong}");
+        }
+    }
 }
