@@ -10,7 +10,7 @@ use shared::adyen::token_notification::TokenNotification;
 use shared::order::{Capture, Derived, Event, Order, OrderAnswer, Viewer};
 use shared::token::{Token, TokenEvent};
 
-const KEY: &str = "00112233445566778899aabbccddeeff";
+const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// Reads a body as the webhooks function does, and takes it as far as the tables.
 pub fn read(body: &[u8]) {

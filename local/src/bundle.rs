@@ -324,15 +324,9 @@ fn owned<const N: usize>(variables: [(&str, &str); N]) -> BTreeMap<String, Strin
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
+/// The web's origins of `ALLOWED_ORIGINS`: an app's scheme is none that browsers send.
 fn origins(variables: &BTreeMap<String, String>) -> Vec<String> {
-    variables
-        .get("ALLOWED_ORIGINS")
-        .map(|origins| {
-            origins
-                .split(',')
-                .map(|origin| origin.trim().to_owned())
-                .filter(|origin| !origin.is_empty())
-                .collect()
-        })
-        .unwrap_or_default()
+    let origins = variables.get("ALLOWED_ORIGINS").map(String::as_str).unwrap_or_default();
+    let origins = origins.split([',', ';']).map(|origin| origin.trim().to_owned());
+    origins.filter(|it| it.starts_with("http://") || it.starts_with("https://")).collect()
 }

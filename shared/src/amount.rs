@@ -7,9 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 /// What a payment, a capture or a refund is worth.
 ///
+/// It is read leniently, because what was stored once must be readable for ever. A caller's
+/// amount is [`requested`].
+///
 /// Source: Checkout API, `Amount`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, expecting = "currency and value")]
+#[serde(expecting = "currency and value")]
 pub struct Amount {
     /// ISO 4217 code, three capital letters.
     pub currency: Currency,
@@ -24,8 +27,31 @@ impl fmt::Display for Amount {
     }
 }
 
-/// An ISO 4217 currency that is counted in minor units; test codes, metals and the code
-/// for "no currency" are none.
+/// Reads an amount of a caller: without unknown members, in a currency that ISO 4217 knows now.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn requested<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields, expecting = "currency and value")]
+    struct Requested {
+        #[serde(deserialize_with = "known")]
+        currency: Currency,
+        #[serde(deserialize_with = "minor_units")]
+        value: i64,
+    }
+
+    let Requested { currency, value } = Requested::deserialize(deserializer)?;
+    Ok(Amount { currency, value })
+}
+
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+}
+
+/// A currency that is counted in minor units. What parses is an ISO 4217 code; test codes, metals
+/// and the code for "no currency" are none. What was stored may be a code that ISO 4217 has
+/// given up since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct Currency([u8; 3]);
@@ -40,6 +66,17 @@ impl Currency {
     pub fn code(&self) -> &str {
         // Only ASCII letters get in.
         std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    /// How many decimals its minor units are, as Adyen counts them: 2 for EUR, 0 for JPY.
+    ///
+    /// Source: Adyen, currency codes; ISO 4217 has 0 for CLP and ISK, 2 for CVE and IDR.
+    pub fn decimals(&self) -> usize {
+        match self.code() {
+            "CLP" | "ISK" => 2,
+            "CVE" | "IDR" => 0,
+            code => Iso4217::from_code(code).and_then(|iso| iso.exponent()).map_or(0, usize::from),
+        }
     }
 }
 
@@ -69,7 +106,11 @@ impl From<Currency> for String {
 
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        let code = String::deserialize(deserializer)?;
+        match <[u8; 3]>::try_from(code.as_bytes()) {
+            Ok(letters) if letters.iter().all(u8::is_ascii_uppercase) => Ok(Self(letters)),
+            _ => Err(de::Error::custom(UnknownCurrency)),
+        }
     }
 }
 

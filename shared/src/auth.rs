@@ -28,7 +28,7 @@ use crate::{
         payments::Metadata,
         shopper::{AuthenticationData, CountryCode, ShopperReference},
     },
-    amount::Amount,
+    amount::{Amount, requested},
     config::{Settings, is_this_machine},
     observe,
     order::Viewer,
@@ -72,6 +72,7 @@ pub struct Checkout {
     /// The order.
     pub reference: Reference,
     /// What it costs.
+    #[serde(deserialize_with = "requested")]
     pub amount: Amount,
     /// Where the shopper is.
     #[serde(default, skip_serializing_if = "Option::is_none")]

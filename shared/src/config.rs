@@ -353,16 +353,21 @@ pub fn list(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
 }
 
-/// Origins separated by commas, each as [`ReturnUrl::origin`] writes them.
+/// Origins and apps' schemes separated by commas, each as [`ReturnUrl::origin`] writes them. A
+/// deployment writes a semicolon between the origins and the schemes, because its template can
+/// only cut at a known character.
 ///
 /// # Errors
 /// Says what one may be.
 pub fn origins(text: &str) -> Result<Vec<String>, &'static str> {
-    let origin = |item: &String| match ReturnUrl::try_from(item.clone()) {
-        Ok(url) if url.is_origin() => Ok(url.origin()),
-        _ => Err("expected scheme and host of each origin, without a path"),
+    let origin = |item: &String| {
+        let url = if item.ends_with(':') { format!("{item}//") } else { item.clone() };
+        match ReturnUrl::try_from(url) {
+            Ok(url) if url.is_origin() => Ok(url.origin()),
+            _ => Err("expected scheme and host of each origin, without a path, or an app's scheme"),
+        }
     };
-    list(text)?.iter().map(origin).collect()
+    list(&text.replace(';', ","))?.iter().map(origin).collect()
 }
 
 /// `test` or `live`.

@@ -4,12 +4,13 @@ use std::{net::IpAddr, time::Duration};
 
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::{
     adyen::client::CallError,
+    amount::{Amount, requested},
     auth::Caller,
     observe::{self, Said},
     order::Rejection,
@@ -239,6 +240,22 @@ fn is_json(content_type: Option<&HeaderValue>) -> bool {
 /// # Errors
 /// `unknown_field`, `missing_field` or `invalid_field`, with the path of the field.
 pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
+    /// The types of amounts are lenient, because they are stored too.
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "amount", deserialize_with = "requested")]
+        _amount: Amount,
+    }
+
+    let amount = named(&object, "amount").cloned();
+    let value = read(object)?;
+    if let Some(amount) = amount {
+        read::<Named>(Map::from_iter([("amount".to_owned(), amount)]))?;
+    }
+    Ok(value)
+}
+
+fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Strict(Value::Object(object))).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();

@@ -43,7 +43,7 @@ struct Rules {
     /// Where requests go.
     target: Target,
     default_return_url: ReturnUrl,
-    /// Origins that a browser's return URL may have; empty where any.
+    /// Origins and apps' schemes that a browser's return URL may have; empty where any.
     allowed_origins: Vec<String>,
     capture: Capture,
 }

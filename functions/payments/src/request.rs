@@ -65,9 +65,7 @@ fn with_the_browser(payment: &PaymentRequest) -> Result<(), Problem> {
 
 impl Rules {
     fn may_return_to(&self, payment: &PaymentRequest) -> Result<(), Problem> {
-        if self.allowed_origins.is_empty()
-            || self.allowed_origins.contains(&payment.return_url.origin())
-        {
+        if payment.return_url.is_within(&self.allowed_origins) {
             return Ok(());
         }
         Err(Problem::new(

@@ -30,7 +30,7 @@ pub async fn redeem(
     let token = amazon_pay::configured(amazon_pay)?.client.chargeable_token(id, order, until).await;
     Ok(match token {
         Ok(token) => {
-            payment.payment_method.amazon_pay_token = Some(token.into());
+            payment.payment_method.amazon_pay_token = Some(token);
             payment.payment_method.amazon_checkout_session_id = None;
             None
         }

@@ -198,8 +198,11 @@ fn return_url(fields: &Map<String, Value>) -> Result<&str, Answer> {
         Some(url) if !url.is_empty() => url,
         _ => return Err(Answer::invalid("14_030", "Return URL is missing.")),
     };
-    let absolute =
-        url.split_once("://").is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty());
+    // `my-app://` is the specification's own example.
+    let absolute = url.split_once(":/").is_some_and(|(scheme, _)| {
+        let in_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+        !scheme.is_empty() && scheme.chars().all(in_scheme)
+    });
     if !absolute || !url.is_ascii() || url.contains(char::is_whitespace) {
         return Err(Answer::invalid("702", "returnUrl is not a valid URL"));
     }

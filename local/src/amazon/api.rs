@@ -1,10 +1,11 @@
 //! Checkout v2: Get, Update and Complete Checkout Session.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use iso_currency::Currency;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
+use shared::amount::Currency;
 
 use super::books::{Books, Call};
 use super::options::Options;
@@ -181,8 +182,7 @@ fn charge_amount(value: &Value, options: &Options) -> Result<Price, Answer> {
     let code = text("currencyCode").filter(|code| *code == options.ledger_currency);
     let code = code.ok_or_else(|| invalid("chargeAmount.currencyCode"))?;
     let amount = text("amount").ok_or_else(|| invalid("chargeAmount.amount"))?;
-    let most =
-        Currency::from_code(code).and_then(|currency| currency.exponent()).map_or(0, usize::from);
+    let most = Currency::from_str(code).map_or(0, |currency| currency.decimals());
     let (units, decimals) = match amount.split_once('.') {
         Some((_, "")) => return Err(invalid("chargeAmount.amount")),
         Some(parts) => parts,

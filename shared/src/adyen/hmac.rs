@@ -13,19 +13,25 @@ use ring::hmac;
 #[derive(Clone)]
 pub struct Key(hmac::Key);
 
-/// The text is no HMAC key: an even, non-zero number of hex digits.
+/// How many bytes a key has. A shorter or longer one was cut or pasted twice, and would refuse every
+/// webhook.
+const KEY_BYTES: usize = 32;
+
+/// The text is not an HMAC key of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an HMAC key is an even number of hexadecimal digits")]
+#[error("an HMAC key has 64 hexadecimal digits, as the Customer Area shows it")]
 pub struct InvalidKey;
 
 impl Key {
     /// Reads a key as the Customer Area shows it.
     ///
     /// # Errors
-    /// [`InvalidKey`] for anything but hexadecimal.
+    /// [`InvalidKey`] for anything but 64 hexadecimal digits.
     pub fn from_hex(hex_key: &str) -> Result<Self, InvalidKey> {
         match hex::decode(hex_key.trim()) {
-            Ok(bytes) if !bytes.is_empty() => Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes))),
+            Ok(bytes) if bytes.len() == KEY_BYTES => {
+                Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+            }
             _ => Err(InvalidKey),
         }
     }

@@ -13,7 +13,7 @@ use super::shopper::{
     ShopperName, ShopperReference,
 };
 use crate::{
-    amazon_pay::CheckoutSessionId,
+    amazon_pay::{AmazonPayToken, CheckoutSessionId},
     amount::Amount,
     reference::Reference,
     text::{Text, checked, invisible, open_enum},
@@ -112,7 +112,7 @@ pub struct PaymentMethod {
     pub amazon_checkout_session_id: Option<CheckoutSessionId>,
     /// From Amazon Pay's Get Checkout Session.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub amazon_pay_token: Option<Text<1000>>,
+    pub amazon_pay_token: Option<AmazonPayToken>,
     /// Adyen's name of the checkout attempt, for its own statistics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkout_attempt_id: Option<Text<256>>,
@@ -168,17 +168,47 @@ pub enum RecurringProcessingModel {
 
 checked! {
     /// Where the shopper comes back to: an absolute URL as RFC 2396 writes it, at most 1024
-    /// characters. An app may have a scheme of its own.
+    /// characters. An app may have a scheme of its own, with a host or without.
     ReturnUrl, 1024, "expected an absolute URL of at most 1024 characters, percent-encoded",
-    |text| has_url_characters(text)
-        && Url::parse(text).is_ok_and(|url| {
-            // Brackets stand around an IPv6 address alone.
-            let of_host = url.host_str().unwrap_or_default().matches(['[', ']']).count();
-            let leads_to_no_shop = ["blob", "data", "file", "ftp", "javascript"];
-            url.has_host()
-                && text.matches(['[', ']']).count() == of_host
-                && !leads_to_no_shop.contains(&url.scheme())
-        })
+    |text| has_url_characters(text) && Url::parse(text).is_ok_and(|url| leads_back(text, &url))
+}
+
+/// Schemes that run code, read this device, or begin something other than a return to the shop.
+const NOT_A_SHOP: [&str; 20] = [
+    "about",
+    "blob",
+    "chrome",
+    "content",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "intent",
+    "jar",
+    "javascript",
+    "livescript",
+    "mailto",
+    "resource",
+    "sms",
+    "tel",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Whether a URL leads to a page on the web, or into an app as `my-app://` and
+/// `com.example.app:/redirect` do.
+fn leads_back(text: &str, url: &Url) -> bool {
+    // Brackets stand around an IPv6 address alone.
+    let of_host = url.host_str().unwrap_or_default().matches(['[', ']']).count();
+    let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
+    let has_path = match url.scheme() {
+        // Browsers take any number of slashes, and Adyen two.
+        "http" | "https" => after_scheme.starts_with("://") && !after_scheme.starts_with(":///"),
+        _ => after_scheme.starts_with(":/"),
+    };
+    has_path && text.matches(['[', ']']).count() == of_host && !NOT_A_SHOP.contains(&url.scheme())
 }
 
 /// Whether it has only characters that a URL may have. Parsers for browsers put up with more.
@@ -199,9 +229,21 @@ impl ReturnUrl {
         })
     }
 
-    /// Scheme, host and port, as browsers write an origin.
+    /// Scheme, host and port, as browsers write an origin; of an app's URL without a host the
+    /// scheme and a colon.
     pub fn origin(&self) -> String {
-        Url::parse(&self.0).map(|url| origin_of(&url)).unwrap_or_default()
+        let origin = |url: &Url| match url.has_host() {
+            true => origin_of(url),
+            false => format!("{}:", url.scheme()),
+        };
+        Url::parse(&self.0).as_ref().map(origin).unwrap_or_default()
+    }
+
+    /// Whether it has one of these origins, or an app's scheme among them; any where there are none.
+    pub fn is_within(&self, origins: &[String]) -> bool {
+        let origin = self.origin();
+        let scheme = origin.split_inclusive(':').next().unwrap_or_default();
+        origins.is_empty() || origins.iter().any(|allowed| *allowed == origin || allowed == scheme)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Amounts as Amazon Pay writes them: decimal text.
 
-use iso_currency::Currency as Iso4217;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::Amount;
@@ -19,13 +18,13 @@ impl Price {
     /// Whether it is worth that much, however many decimals it is written with.
     pub fn is(&self, amount: &Amount) -> bool {
         self.currency_code == amount.currency.code()
-            && minor_units(&self.amount, decimals(amount)) == Some(amount.value)
+            && minor_units(&self.amount, amount.currency.decimals()) == Some(amount.value)
     }
 }
 
 impl From<&Amount> for Price {
     fn from(amount: &Amount) -> Self {
-        let decimals = decimals(amount);
+        let decimals = amount.currency.decimals();
         // With zeros in front, so that there is a digit before the point.
         let digits = format!("{:0width$}", amount.value, width = decimals + 1);
         let (units, fraction) = digits.split_at(digits.len() - decimals);
@@ -35,11 +34,6 @@ impl From<&Amount> for Price {
             currency_code: amount.currency.code().to_owned(),
         }
     }
-}
-
-/// How many decimals the currency has: 2 for EUR, 0 for JPY.
-fn decimals(amount: &Amount) -> usize {
-    Iso4217::from_code(amount.currency.code()).and_then(|iso| iso.exponent()).map_or(0, usize::from)
 }
 
 /// Decimal text in minor units, unless it is malformed or finer than they are.

@@ -1,6 +1,6 @@
 //! Amazon Pay's checkout session.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, ops::Deref, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -50,15 +50,29 @@ impl<'de> Deserialize<'de> for CheckoutSessionId {
     }
 }
 
-/// What Adyen charges. Prints as `[redacted]`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
+/// What Adyen charges: 1 to 1000 characters, none of them white space or a control character.
+/// Prints as `[redacted]`.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct AmazonPayToken(Text<1000>);
 
-impl From<AmazonPayToken> for Text<1000> {
-    /// As `paymentMethod.amazonPayToken` of a payment request.
-    fn from(token: AmazonPayToken) -> Self {
-        token.0
+impl TryFrom<String> for AmazonPayToken {
+    type Error = String;
+
+    fn try_from(token: String) -> Result<Self, String> {
+        let token = Text::try_from(token)?;
+        match token.contains(char::is_whitespace) {
+            true => Err("expected text without white space".to_owned()),
+            false => Ok(Self(token)),
+        }
+    }
+}
+
+impl Deref for AmazonPayToken {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
     }
 }
 

@@ -4,4 +4,5 @@
 mod modifications;
 mod order_events;
 mod settling;
+mod stored_amounts;
 mod undecided;

@@ -138,8 +138,13 @@ async fn the_backend_names_order_and_amount() {
 
 #[tokio::test]
 async fn amounts_have_their_currencys_decimals() {
-    for (currency, value, amount) in [("JPY", 10, "10"), ("GBP", 5, "0.05"), ("EUR", 1000, "10.00")]
-    {
+    for (currency, value, amount) in [
+        ("JPY", 10, "10"),
+        ("GBP", 5, "0.05"),
+        ("EUR", 1000, "10.00"),
+        ("ISK", 1000, "10.00"),
+        ("IDR", 1000, "1000"),
+    ] {
         let options = Options { ledger_currency: currency.into(), ..Options::default() };
         let shop = Shop::simulating(options, &[]).await;
         shop.amazon().open("S1");

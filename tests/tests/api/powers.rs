@@ -224,6 +224,64 @@ async fn a_browser_is_sent_back_to_allowed_origins_only() {
 }
 
 #[tokio::test]
+async fn a_browser_is_sent_back_into_allowed_apps_only() {
+    let allowed = "https://shop.example.com;my-app://,com.example.app:,other://done";
+    let stack = Stack::with_variables(&[("ALLOWED_ORIGINS", allowed)]).await;
+    for url in [
+        "my-app2://",
+        "my-ap://",
+        "com.example.app2:/redirect",
+        "app:/redirect",
+        "other://else",
+        "other://",
+        "other:/done",
+        "shop.example.com://",
+        "http://shop.example.com/",
+        "https://my-app/",
+        "https://com.example.app/",
+    ] {
+        let body = body(json!({"returnUrl": url}));
+        let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
+        let said = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(said, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
+        traces::nothing_sent(&stack, url);
+    }
+    for (number, url) in [
+        "https://shop.example.com/checkout",
+        "my-app://",
+        "MY-APP://checkout/done?order=1",
+        "my-app:/done",
+        "com.example.app:/redirect",
+        "com.example.app://redirect",
+        "other://done/1",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let reference = format!("ORDER-{number}");
+        let body = body(json!({"returnUrl": url, "reference": reference}));
+        let answer = stack.post("/payments", &browser(&reference), &body).await;
+        assert_eq!(answer.status, 200, "{url}: {answer:?}");
+        assert_eq!(stack.adyen().books().calls.last().unwrap().body["returnUrl"], url);
+    }
+}
+
+#[tokio::test]
+async fn an_app_s_scheme_is_no_origin_of_cors() {
+    let allowed = "https://shop.example.com,my-app://";
+    let stack = Stack::with_variables(&[("ALLOWED_ORIGINS", allowed)]).await;
+    for (origin, allowed) in [("https://shop.example.com", true), ("my-app://", false)] {
+        let preflight = stack
+            .request(Method::OPTIONS, "/payments")
+            .header("origin", origin)
+            .header("access-control-request-method", "POST");
+        let answer = Answer::of(preflight).await;
+        let named = answer.headers.get("access-control-allow-origin").is_some();
+        assert_eq!(named, allowed, "{origin}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_backend_charges_what_is_stored() {
     let stack = Stack::start().await;
     let stored = json!({"storedPaymentMethodId": "7219687191761347"});

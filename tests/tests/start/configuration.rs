@@ -145,9 +145,40 @@ async fn only_a_machine_with_its_own_dynamodb_lets_tokens_live_for_ever() {
 }
 
 #[tokio::test]
-async fn hmac_keys_are_hex_and_basic_auth_is_user_and_password() {
+async fn allowed_origins_are_origins_and_schemes_of_apps() {
+    for wrong in [
+        "shop.example.com",
+        "https://shop.example.com/path",
+        "https://shop.example.com?x",
+        "https:",
+        "https://",
+        "http:",
+        "javascript:",
+        "data:",
+        "my-app",
+        "my-app://host/path",
+        "my-app:/path",
+        ":",
+        "https://shop.example.com;https:",
+        "https://shop.example.com;my app:",
+    ] {
+        let error = payments_refuse(&[("ALLOWED_ORIGINS", wrong)]).await;
+        assert!(error.contains("ALLOWED_ORIGINS: expected scheme and host"), "{wrong}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn hmac_keys_are_32_bytes_of_hex_and_basic_auth_is_user_and_password() {
+    let (short, long) = ("00".repeat(31), "00".repeat(33));
+    let strange = format!("{}zz", "00".repeat(31));
+    for keys in [&*format!("{},zz", "00".repeat(32)), &short, &long, &strange] {
+        webhooks_refuse(keys).await;
+    }
+}
+
+async fn webhooks_refuse(keys: &str) {
     let webhooks = [
-        ("ADYEN_HMAC_KEYS", "0011,zz"),
+        ("ADYEN_HMAC_KEYS", keys),
         ("ADYEN_MERCHANT_ACCOUNT", "Account"),
         ("AWS_ACCESS_KEY_ID", "id"),
         ("AWS_REGION", "eu-west-1"),
@@ -158,8 +189,9 @@ async fn hmac_keys_are_hex_and_basic_auth_is_user_and_password() {
         panic!("started");
     };
     let error = error.to_string();
-    assert!(error.contains("ADYEN_HMAC_KEYS:") && error.contains("WEBHOOK_BASIC_AUTH:"), "{error}");
-    assert!(!error.contains("zz") && !error.contains("no-colon"), "{error}");
+    assert!(error.contains("ADYEN_HMAC_KEYS: an HMAC key has 64 hexadecimal digits"), "{error}");
+    assert!(error.contains("WEBHOOK_BASIC_AUTH:"), "{error}");
+    assert!(!error.contains("zz") && !error.contains("0000") && !error.contains("no-colon"));
 }
 
 #[tokio::test]

@@ -19,6 +19,8 @@ use axum::{
 use serde_json::{Value, json};
 use shared::config::Env;
 
+const HMAC_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
 /// A Secrets Manager with these secrets, which counts what it is asked for.
 #[derive(Clone, Default)]
 pub struct Manager {
@@ -102,7 +104,8 @@ async fn started(env: &Env) {
 
 #[tokio::test]
 async fn a_function_fetches_the_secrets_that_it_needs_and_no_other() {
-    let (manager, url) = Manager::with(&[("hmac", "00112233\n"), ("auth", "user:password")]).await;
+    let (manager, url) =
+        Manager::with(&[("hmac", &format!("{HMAC_KEY}\n")), ("auth", "user:password")]).await;
     let secrets = [
         ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
         ("WEBHOOK_BASIC_AUTH_SECRET", "auth"),
@@ -117,7 +120,7 @@ async fn a_function_fetches_the_secrets_that_it_needs_and_no_other() {
 #[tokio::test]
 async fn a_secret_given_directly_is_not_fetched() {
     let (manager, url) = Manager::with(&[]).await;
-    let secrets = [("ADYEN_HMAC_KEYS", "00112233"), ("ADYEN_HMAC_KEYS_SECRET", "hmac")];
+    let secrets = [("ADYEN_HMAC_KEYS", HMAC_KEY), ("ADYEN_HMAC_KEYS_SECRET", "hmac")];
     started(&env(&url, &secrets)).await;
     assert!(manager.asked.lock().unwrap().is_empty());
 }

@@ -6,8 +6,8 @@ use tests::Answer;
 
 use crate::world::{World, accepted, item, key, signed_by, standard, token_notification};
 
-const OLD: &str = "0123456789abcdef0123456789abcdef";
-const NEW: &str = "FEDCBA9876543210FEDCBA9876543210";
+const OLD: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+const NEW: &str = "FEDCBA9876543210FEDCBA9876543210FEDCBA9876543210FEDCBA9876543210";
 
 #[tokio::test]
 async fn any_of_several_keys_may_have_signed() {
@@ -19,7 +19,7 @@ async fn any_of_several_keys_may_have_signed() {
         (NEW, true),
         (keys::TOKEN_HMAC_KEY, true),
         (keys::STANDARD_HMAC_KEY, false),
-        (&OLD[2..], false),
+        (&format!("{}00", &OLD[2..]), false),
     ]
     .into_iter()
     .enumerate()

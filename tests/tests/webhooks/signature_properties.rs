@@ -25,7 +25,7 @@ fn fields() -> impl Strategy<Value = Fields> {
 }
 
 fn key_bytes() -> impl Strategy<Value = Vec<u8>> {
-    prop::collection::vec(any::<u8>(), 1..70)
+    prop::collection::vec(any::<u8>(), 32)
 }
 
 /// The bytes with one of them, or nothing but one bit of it, changed.
@@ -34,16 +34,6 @@ fn changed(bytes: &[u8], at: &Index, by: u8) -> Vec<u8> {
     let at = at.index(bytes.len());
     bytes[at] ^= by;
     bytes
-}
-
-/// Whether two keys are the same to HMAC, which pads short ones with zeros.
-fn same_key(one: &[u8], other: &[u8]) -> bool {
-    let padded = |key: &[u8]| {
-        let mut key = key.to_vec();
-        key.resize(key.len().max(64), 0);
-        key
-    };
-    padded(one) == padded(other)
 }
 
 proptest! {
@@ -60,7 +50,8 @@ proptest! {
         key in key_bytes(),
         field in 0..8_usize,
         at: Index,
-        by in 1..=u8::MAX,
+        // Other changes seldom leave text.
+        by in 1..0x80_u8,
     ) {
         let key = hex::encode(key);
         let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
@@ -97,7 +88,6 @@ proptest! {
         by in 1..=u8::MAX,
     ) {
         let other = changed(&key, &at, by);
-        prop_assume!(!same_key(&key, &other));
         let content = fields.join(":");
         let signature = Key::from_hex(&hex::encode(key)).unwrap().sign(content.as_bytes());
         prop_assert!(!verifies(&fields, &signature, &keys(&hex::encode(other))));
@@ -138,7 +128,6 @@ proptest! {
             prop_assert_eq!(keys(&hex).verify(&body, text), None);
         }
         let other = changed(&key, &at, by);
-        prop_assume!(!same_key(&key, &other));
         prop_assert_eq!(keys(&hex::encode(other)).verify(&body, &signature), None);
     }
 

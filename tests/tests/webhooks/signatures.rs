@@ -7,7 +7,7 @@ use shared::adyen::hmac::Keys;
 use shared::adyen::notification::NotificationRequestItem;
 
 const KEY: &str = "9F1C6A2E0B7D4538AA10C3E5F7264B8D3E5A90C1D2F4B6871029384756ABCDEF";
-const SHORT_KEY: &str = "0011ff";
+const OTHER_KEY: &str = "0F1E2D3C4B5A69788796A5B4C3D2E1F000112233445566778899AABBCCDDEEFF";
 
 /// The signed fields in sequence: pspReference, originalReference, merchantAccountCode,
 /// merchantReference, value, currency, eventCode, success.
@@ -67,10 +67,10 @@ fn known_signatures_verify() {
     for (what, key, fields, signature) in [
         ("plain", KEY, payment("ORDER-7"), "tjt9TyFmKXP3+EkDV8IjkZNFutNtBayS2VTxzgq3Y2s="),
         (
-            "short key",
-            SHORT_KEY,
+            "another key",
+            OTHER_KEY,
             payment("ORDER-7"),
-            "Ym1r3rwo+aKvFpIdkwaMnBvpaQA/Hfv/P4AYr76O2e0=",
+            "F2h+h8fglcgFD5OFef8fPV/z9Gqi+NEhJwimSuLyIhY=",
         ),
         ("modification", KEY, refund, "2hsuza2mNhSE3+ZQxKMYPD8zSnw79T+CXYowQSI7bJE="),
         ("colons", KEY, payment("shop:NL:7"), "n6xp50F+KqKmgXD/kCHO6xHl0Gkgcc417prVnsmEdno="),
@@ -115,9 +115,18 @@ fn a_number_and_the_same_number_as_text_are_signed_alike() {
 
 #[test]
 fn what_is_no_key_is_refused() {
-    for wrong in ["", ",", "abc", "xy", "00,", "00,0g", "0x00", "0 0", &"0".repeat(63)] {
+    let other = |key: &str| format!("{KEY},{key}");
+    for wrong in ["", "abc", "xy", "0x00", "0 0", "00"] {
         assert!(wrong.parse::<Keys>().is_err(), "{wrong}");
+        assert!(other(wrong).parse::<Keys>().is_err(), "{wrong}");
     }
+    // Adyen's keys have 32 bytes; another length is a key that was cut or pasted twice.
+    for digits in [0, 2, 62, 63, 65, 66, 128] {
+        assert!("0".repeat(digits).parse::<Keys>().is_err(), "{digits}");
+        assert!(other(&"0".repeat(digits)).parse::<Keys>().is_err(), "{digits}");
+    }
+    assert!("g".repeat(64).parse::<Keys>().is_err());
+    assert!(other(&"0".repeat(64)).parse::<Keys>().is_ok());
     assert_eq!(format!("{:?}", keys(KEY)), "Keys([[redacted]])");
 }
 
