@@ -407,7 +407,8 @@ async fn a_refresh_may_meet_webhooks_and_other_refreshes() {
 async fn ages(shop: &Shop, id: &str, time: SignedDuration) {
     let age = |token: &mut Option<Token>| {
         for event in &mut token.as_mut().unwrap().events {
-            event.created_at -= time;
+            event.created_at = event.created_at.map(|at| at - time);
+            event.received_at = event.received_at.map(|at| at - time);
         }
         Ok::<_, StoreError>(())
     };
