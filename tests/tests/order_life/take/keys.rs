@@ -92,12 +92,12 @@ fn an_order_that_is_tried_without_end_keeps_room_for_webhooks() {
         second += 1;
         assert!(second < 1000, "without end");
     }
-    assert_eq!(pay(&mut order, "ONE MORE", second), Move::TooMany);
+    assert_eq!(pay(&mut order, "ONE-MORE", second), Move::TooMany);
     let mut order = begun();
     let mut second = 30;
     while let Move::Send { attempt: 1 } = pay(&mut order, &format!("T{second}"), second) {
         second += 30;
         assert!(second < 6 * DAY, "without end");
     }
-    assert_eq!(pay(&mut order, "ONE MORE", second), Move::TooMany);
+    assert_eq!(pay(&mut order, "ONE-MORE", second), Move::TooMany);
 }
