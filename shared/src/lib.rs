@@ -23,3 +23,4 @@ pub mod store;
 mod strict_json;
 pub mod text;
 pub mod token;
+pub mod unknown;

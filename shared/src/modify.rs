@@ -67,7 +67,7 @@ impl Desk<'_> {
         until: Instant,
     ) -> Result<(Order, Said), StoreError> {
         let modification = order.modifications.get(recorded.at).ok_or_else(StoreError::gone)?;
-        let operation = modification.operation;
+        let operation = &modification.operation;
         let path = format!("payments/{}/{}", modification.payment, operation.path());
         let body = ModificationRequest {
             merchant_account: &self.target.merchant_account,
@@ -75,7 +75,7 @@ impl Desk<'_> {
             amount: operation
                 .has_amount()
                 .then_some(Amount { currency: order.amount.currency, value: modification.value }),
-            merchant_refund_reason: modification.merchant_refund_reason,
+            merchant_refund_reason: modification.merchant_refund_reason.clone(),
         };
         let key = Some(modification.key.as_str());
         let reference = order.reference.clone();

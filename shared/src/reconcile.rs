@@ -122,6 +122,7 @@ fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Tok
         event_id: detail.first_psp_reference.clone().unwrap_or_default(),
         payment_method: variant.or(detail.variant.as_ref()).cloned(),
         reference: None,
+        unknown: Default::default(),
         received_at: Some(asked_at),
     });
     token

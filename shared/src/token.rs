@@ -19,6 +19,7 @@ use crate::{
     },
     reference::Reference,
     text::Text,
+    unknown::Unknown,
 };
 
 /// What names a token: whose it is, and Adyen's name for it.
@@ -57,6 +58,9 @@ pub struct Token {
     pub unlisted_since: Option<Timestamp>,
     /// Sorted by date.
     pub events: Vec<TokenEvent>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// Something that happened to a token. Known by its type and what caused it; of two reports
@@ -83,6 +87,9 @@ pub struct TokenEvent {
     /// When it was received first; earlier versions did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<Timestamp>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// Whether a token can be charged.
@@ -120,6 +127,7 @@ impl TokenEvent {
             payment_method: kept(&data.kind),
             reference: None,
             received_at: Some(received_at),
+            unknown: Unknown::default(),
         };
         Some((key, event))
     }
@@ -136,6 +144,7 @@ impl TokenEvent {
             payment_method: None,
             reference,
             received_at: Some(now),
+            unknown: Unknown::default(),
         }
     }
 
@@ -165,7 +174,14 @@ impl Token {
 
     /// A token to which nothing has happened.
     pub fn new(key: TokenKey, now: Timestamp) -> Self {
-        Self { key, version: 0, updated_at: now, unlisted_since: None, events: Vec::new() }
+        Self {
+            key,
+            version: 0,
+            updated_at: now,
+            unlisted_since: None,
+            events: Vec::new(),
+            unknown: Unknown::default(),
+        }
     }
 
     /// Records an event. One that is known already changes nothing, unless it is a later

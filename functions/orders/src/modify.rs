@@ -3,7 +3,7 @@
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::json;
 use shared::{
     amount::Amount,
@@ -25,7 +25,7 @@ use crate::{State, named, not_found};
 struct Asked {
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     amount: Option<Amount>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "known_reason", skip_serializing_if = "Option::is_none")]
     merchant_refund_reason: Option<RefundReason>,
     #[serde(skip_serializing)]
     merchant_account: Option<String>,
@@ -37,6 +37,18 @@ struct Asked {
 /// No amount means all that is open: what says `null` may have meant another.
 fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
     Amount::deserialize(deserializer).map(Some)
+}
+
+/// Adyen takes no reason but its own.
+fn known_reason<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<RefundReason>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        Some(RefundReason::Unknown(_)) => {
+            Err(de::Error::custom("expected FRAUD, CUSTOMER REQUEST, RETURN, DUPLICATE or OTHER"))
+        }
+        reason => Ok(reason),
+    }
 }
 
 /// What the merchant is answered.
@@ -72,7 +84,7 @@ pub async fn modify(
     {
         return Err(edge::wrong_merchant_account());
     }
-    fits(operation, &asked)?;
+    fits(&operation, &asked)?;
     if asked.amount.is_some() && idempotency_key.is_none() {
         return Err(Problem::new(
             Code::IdempotencyKeyMissing,
@@ -83,10 +95,10 @@ pub async fn modify(
     }
     let reference: Reference = named(request).parse().map_err(|_| not_found())?;
     let wanted = order::Request {
-        operation,
+        operation: operation.clone(),
         payment: asked.payment_psp_reference.clone(),
         amount: asked.amount,
-        merchant_refund_reason: asked.merchant_refund_reason,
+        merchant_refund_reason: asked.merchant_refund_reason.clone(),
         idempotency_key,
         content: order::sha256(&[operation.path().as_bytes(), json!(asked).to_string().as_bytes()]),
         decided_within: state.decided_within,
@@ -114,7 +126,7 @@ pub async fn modify(
 }
 
 /// What an operation does not take.
-fn fits(operation: Operation, asked: &Asked) -> Result<(), Problem> {
+fn fits(operation: &Operation, asked: &Asked) -> Result<(), Problem> {
     let unknown = |field: &str| {
         let detail = format!("{field}: {} do not take it.", operation.path());
         Err(Problem::new(Code::UnknownField, detail).at(field))
@@ -122,7 +134,7 @@ fn fits(operation: Operation, asked: &Asked) -> Result<(), Problem> {
     if asked.amount.is_some() && !operation.has_amount() {
         return unknown("amount");
     }
-    if asked.merchant_refund_reason.is_some() && operation != Operation::Refund {
+    if asked.merchant_refund_reason.is_some() && *operation != Operation::Refund {
         return unknown("merchantRefundReason");
     }
     Ok(())
@@ -183,7 +195,7 @@ fn answer(order: &Order, at: usize) -> Result<Response<Body>, Problem> {
     let answer = Answer {
         reference: &order.reference,
         status: derived.status,
-        operation: modification.operation,
+        operation: modification.operation.clone(),
         payment_psp_reference: &modification.payment,
         psp_reference: modification.psp_reference.as_deref(),
         amount: Amount { currency: order.amount.currency, value: modification.value },

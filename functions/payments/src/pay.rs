@@ -125,12 +125,12 @@ fn take(
         Order::new(
             payment.reference.clone(),
             payment.amount,
-            state.rules.capture,
+            state.rules.capture.clone(),
             shopper_reference,
             now,
         )
     });
-    if order.amount != payment.amount && !order.knows_key_of(asked_for) {
+    if *order.amount != payment.amount && !order.knows_key_of(asked_for) {
         return Err(Problem::new(Code::AmountMismatch, "The order was begun with another amount.")
             .at("amount"));
     }

@@ -223,7 +223,7 @@ impl<'a> OrderAnswer<'a> {
         let modifications =
             order.modifications.iter().zip(derived.modifications).map(|(modification, state)| {
                 ModificationAnswer {
-                    operation: modification.operation,
+                    operation: modification.operation.clone(),
                     payment_psp_reference: &modification.payment,
                     amount: money(modification.value),
                     requested_at: modification.requested_at,
@@ -248,7 +248,7 @@ impl<'a> OrderAnswer<'a> {
             reference: &order.reference,
             status: derived.status,
             confirmed: derived.confirmed,
-            amount: order.amount,
+            amount: *order.amount,
             authorised_amount: money(derived.authorised),
             captured_amount: money(derived.captured),
             refunded_amount: money(derived.refunded),
@@ -299,7 +299,7 @@ impl<'a> AttemptAnswer<'a> {
         let mut answer = Self {
             attempt: number,
             started_at: attempt.started_at,
-            payment_method: attempt.payment_method,
+            payment_method: attempt.payment_method.clone(),
             psp_reference,
             result_code: None,
             refusal_reason: None,
@@ -307,13 +307,15 @@ impl<'a> AttemptAnswer<'a> {
             error_code: None,
         };
         match attempt.outcome() {
-            Some(Outcome::Answered { result_code, refusal_reason, refusal_reason_code }) => {
+            Some(Outcome::Answered {
+                result_code, refusal_reason, refusal_reason_code, ..
+            }) => {
                 answer.result_code = Some(result_code);
                 answer.refusal_reason = refusal_reason.as_deref();
                 answer.refusal_reason_code = refusal_reason_code.as_deref();
             }
             Some(Outcome::Rejected(rejection)) => answer.error_code = Some(&rejection.error_code),
-            None => {}
+            Some(Outcome::Unknown(_)) | None => {}
         }
         answer
     }

@@ -12,6 +12,8 @@ use crate::{
         service_error::ServiceError,
     },
     reference::Reference,
+    text::open_enum,
+    unknown::Unknown,
 };
 
 /// One attempt to pay.
@@ -49,18 +51,20 @@ pub struct Attempt {
     /// The offers that had closed before it began: of these none was its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed_before: Vec<String>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
-/// What an attempt pays with. The token itself is not kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum PaymentInstrument {
-    /// A token of a checkout session.
-    AmazonPay,
-    /// A stored payment method.
-    StoredPaymentMethod,
+open_enum! {
+    /// What an attempt pays with. The token itself is not kept.
+    PaymentInstrument {
+        /// A token of a checkout session.
+        AmazonPay = "amazonPay",
+        /// A stored payment method.
+        StoredPaymentMethod = "storedPaymentMethod",
+    }
 }
-
 /// What identifies one request to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -88,6 +92,9 @@ pub struct Try {
     /// again without the shopper; see [`super::Order::drop_requests`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 impl Try {
@@ -121,6 +128,7 @@ impl Try {
             stored_payment_method_id: stored.map(|id| id.to_string()),
             shopper_reference: shopper.map(|shopper| shopper.as_str().to_owned()),
             request: stored.map(|_| content),
+            unknown: Unknown::default(),
         }
     }
 
@@ -153,9 +161,15 @@ pub enum Outcome {
         /// The same as a number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal_reason_code: Option<String>,
+        /// Members that a newer version wrote.
+        #[serde(flatten)]
+        unknown: Unknown,
     },
     /// It was not processed, and will not be.
     Rejected(Rejection),
+    /// An outcome that a newer version wrote. It counts as not final.
+    #[serde(untagged)]
+    Unknown(Value),
 }
 
 /// Why Adyen did not process a request.
@@ -169,12 +183,20 @@ pub struct Rejection {
     /// Adyen's `errorType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 impl Rejection {
     /// What of a rejection is kept: the message may quote the request.
     pub fn new(status: u16, error: &ServiceError) -> Self {
-        Self { status, error_code: error.error_code.clone(), error_type: error.error_type.clone() }
+        Self {
+            status,
+            error_code: error.error_code.clone(),
+            error_type: error.error_type.clone(),
+            unknown: Unknown::default(),
+        }
     }
 
     /// What the storefront shows next.
@@ -196,6 +218,7 @@ impl From<&PaymentResponse> for Outcome {
             result_code: response.result_code.clone(),
             refusal_reason: response.refusal_reason.clone(),
             refusal_reason_code: response.refusal_reason_code.clone(),
+            unknown: Unknown::default(),
         }
     }
 }
@@ -215,12 +238,15 @@ pub struct Details {
     /// attempt's once an AUTHORISATION of this order names it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<String>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 impl Details {
     /// Details that are about to be sent.
     pub fn new(content: String, now: Timestamp) -> Self {
-        Self { content, sent_at: now, outcome: None, claimed: None }
+        Self { content, sent_at: now, outcome: None, claimed: None, unknown: Unknown::default() }
     }
 
     /// Whether sending them again brings something: an answer that is missing, or the
@@ -231,6 +257,7 @@ impl Details {
                 AttemptState::from(result_code).unresolved()
             }
             Some(Outcome::Rejected(_)) | None => true,
+            Some(Outcome::Unknown(_)) => false,
         }
     }
 }
@@ -256,6 +283,7 @@ impl Attempt {
             details: Vec::new(),
             outcome_unknown: false,
             closed_before,
+            unknown: Unknown::default(),
         }
     }
 
@@ -317,7 +345,7 @@ impl Attempt {
     /// one request only, so that an answer to another one replaces it and its pspReference.
     pub fn answer(&mut self, outcome: Outcome, psp_reference: Option<String>) {
         match self.outcome {
-            Some(Outcome::Answered { .. }) => return,
+            Some(Outcome::Answered { .. } | Outcome::Unknown(_)) => return,
             Some(Outcome::Rejected(_)) => self.psp_reference = None,
             None => {}
         }

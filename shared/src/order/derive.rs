@@ -129,7 +129,7 @@ pub struct Payment {
 }
 
 impl Payment {
-    fn of(ledger: &Ledger, capture: Capture) -> Self {
+    fn of(ledger: &Ledger, capture: &Capture) -> Self {
         let authorised = ledger.authorised.unwrap_or(0);
         let AskedFor { captures, refunds, end } = &ledger.asked_for;
         let captured = ledger.taken_by_capture.saturating_add(*captures);
@@ -139,13 +139,13 @@ impl Payment {
         let open = |value: i64, allowed: bool| if allowed && !gone { value.max(0) } else { 0 };
         let untouched = ledger.stands() && captured == 0 && returned == 0;
         // Confirmed, it counts as captured.
-        let captures_itself = capture == Capture::Automatic && ledger.confirmed;
+        let captures_itself = *capture == Capture::Automatic && ledger.confirmed;
         Self {
             psp_reference: ledger.psp_reference.clone(),
             stands: ledger.stands(),
             open_to_capture: open(
                 authorised.saturating_sub(captured),
-                capture == Capture::Manual && ledger.ended.is_none(),
+                *capture == Capture::Manual && ledger.ended.is_none(),
             ),
             open_to_cancel: open(authorised, untouched && !captures_itself),
             open_to_refund: open(ledger.taken.saturating_sub(returned), !ledger.charged_back),
@@ -225,7 +225,7 @@ impl Derived {
             payments: ledgers
                 .iter()
                 .filter(|ledger| ledger.authorised.is_some())
-                .map(|ledger| Payment::of(ledger, order.capture))
+                .map(|ledger| Payment::of(ledger, &order.capture))
                 .collect(),
             attempts,
             modifications,

@@ -7,6 +7,7 @@ use crate::adyen::{
     date,
     notification::{EventCode, NotificationRequestItem},
 };
+use crate::unknown::Unknown;
 
 /// A webhook as a fact. Known by its code, its reference and its success; of two reports of
 /// the same the later is kept, which is what the field order and `Ord` are for, with the time
@@ -38,6 +39,9 @@ pub struct Event {
     /// When it was received first; earlier versions did not keep it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<Timestamp>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// An amount as events carry it: zero and any currency are possible.
@@ -47,6 +51,9 @@ pub struct EventAmount {
     pub currency: String,
     /// Minor units.
     pub value: i64,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 impl Event {
@@ -64,11 +71,13 @@ impl Event {
                 Some(EventAmount {
                     currency: amount.currency.clone()?,
                     value: amount.value.as_ref()?.value()?,
+                    unknown: Unknown::default(),
                 })
             }),
             reason: text(&item.reason).filter(|reason| reason != "null"),
             modification_action: item.additional("modification.action").map(str::to_owned),
             received_at: Some(received_at),
+            unknown: Unknown::default(),
         })
     }
 

@@ -104,7 +104,7 @@ pub(super) fn ledgers(
             // Until the webhook, the answer says that the order's amount was authorised.
             ledger.authorised = ledger.authorised.or(Some(order.amount.value));
         }
-        settle_up(ledger, order.capture, findings);
+        settle_up(ledger, &order.capture, findings);
     }
     ledgers
 }
@@ -217,27 +217,30 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
     let open = modifications.filter(|(it, state)| it.payment == psp_reference && state.open());
     let mut asked_for = AskedFor::default();
     for (modification, _) in open {
-        match modification.operation {
+        match &modification.operation {
             Operation::Capture => {
                 asked_for.captures = asked_for.captures.saturating_add(modification.value)
             }
             Operation::Refund => {
                 asked_for.refunds = asked_for.refunds.saturating_add(modification.value)
             }
-            Operation::Cancel | Operation::Reversal => asked_for.end = true,
+            // One that a newer version asked for may be anything.
+            Operation::Cancel | Operation::Reversal | Operation::Unknown(_) => {
+                asked_for.end = true;
+            }
         }
     }
     asked_for
 }
 
 /// Weighs what was captured and refunded against what was there.
-fn settle_up(ledger: &mut Ledger, capture: Capture, findings: &mut Findings) {
+fn settle_up(ledger: &mut Ledger, capture: &Capture, findings: &mut Findings) {
     let authorised = ledger.authorised.unwrap_or(0);
     if ledger.captured > authorised {
         findings.raise(Attention::CaptureExceedsAuthorised);
     }
     ledger.taken = ledger.captured;
-    if capture == Capture::Automatic && ledger.ended.is_none() {
+    if *capture == Capture::Automatic && ledger.ended.is_none() {
         ledger.taken = ledger.taken.max(authorised);
         if ledger.confirmed {
             ledger.captured = ledger.captured.max(authorised);

@@ -44,16 +44,22 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{adyen::notification::EventCode, amount::Amount, reference::Reference};
+use crate::{
+    adyen::notification::EventCode,
+    amount::Amount,
+    reference::Reference,
+    text::open_enum,
+    unknown::{Kept, Unknown},
+};
 
-/// When the money of an authorised payment is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Capture {
-    /// By Adyen, by itself.
-    Automatic,
-    /// When the merchant asks for it.
-    Manual,
+open_enum! {
+    /// When the money of an authorised payment is taken.
+    Capture {
+        /// By Adyen, by itself.
+        Automatic = "automatic",
+        /// When the merchant asks for it.
+        Manual = "manual",
+    }
 }
 
 /// The facts of one order.
@@ -65,7 +71,7 @@ pub struct Order {
     /// Counts the writes; each is conditional on the one before.
     pub version: u64,
     /// What it costs, fixed by the first attempt.
-    pub amount: Amount,
+    pub amount: Kept<Amount>,
     /// Fixed by the first attempt.
     pub capture: Capture,
     /// The merchant's name for the shopper.
@@ -89,6 +95,9 @@ pub struct Order {
     /// Payments, by pspReference, of which two orders know, this one and another.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub contested: BTreeSet<String>,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 impl Order {
@@ -106,7 +115,7 @@ impl Order {
         Self {
             reference,
             version: 0,
-            amount,
+            amount: amount.into(),
             capture,
             shopper_reference,
             created_at: now,
@@ -116,6 +125,7 @@ impl Order {
             events: Vec::new(),
             events_dropped: false,
             contested: BTreeSet::new(),
+            unknown: Unknown::default(),
         }
     }
 

@@ -16,20 +16,20 @@ use super::{
     Derived, Event, Order, Payment, Rejection, Target, findings::after, reports::Reports, sha256,
     take::KEY_LIFE,
 };
-use crate::{adyen::notification::EventCode, amount::Amount};
+use crate::{adyen::notification::EventCode, amount::Amount, text::open_enum, unknown::Unknown};
 
-/// A kind of modification. Source: Checkout API, `/payments/{paymentPspReference}/…`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Operation {
-    /// Take the money of an authorised payment.
-    Capture,
-    /// Release a payment that was not captured.
-    Cancel,
-    /// Give money back.
-    Refund,
-    /// Cancel or refund the whole payment, whichever is possible.
-    Reversal,
+open_enum! {
+    /// A kind of modification. Source: Checkout API, `/payments/{paymentPspReference}/…`.
+    Operation {
+        /// Take the money of an authorised payment.
+        Capture = "capture",
+        /// Release a payment that was not captured.
+        Cancel = "cancel",
+        /// Give money back.
+        Refund = "refund",
+        /// Cancel or refund the whole payment, whichever is possible.
+        Reversal = "reversal",
+    }
 }
 
 impl Operation {
@@ -45,59 +45,59 @@ impl Operation {
     }
 
     /// The path's last segment, here and at Adyen.
-    pub fn path(self) -> &'static str {
+    pub fn path(&self) -> &str {
         match self {
             Self::Capture => "captures",
             Self::Cancel => "cancels",
             Self::Refund => "refunds",
             Self::Reversal => "reversals",
+            Self::Unknown(name) => name,
         }
     }
 
     /// Whether it is about a part of the payment.
-    pub fn has_amount(self) -> bool {
+    pub fn has_amount(&self) -> bool {
         matches!(self, Self::Capture | Self::Refund)
     }
 
     /// How much of a payment is open to it, in minor units.
-    fn open(self, payment: &Payment) -> i64 {
+    fn open(&self, payment: &Payment) -> i64 {
         match self {
             Self::Capture => payment.open_to_capture,
             Self::Cancel => payment.open_to_cancel,
             Self::Refund => payment.open_to_refund,
             Self::Reversal => payment.open_to_cancel.max(payment.open_to_reverse),
+            Self::Unknown(_) => 0,
         }
     }
 
     /// The event that tells what became of it.
-    pub(super) fn event_code(self) -> EventCode {
+    pub(super) fn event_code(&self) -> EventCode {
         match self {
             Self::Capture => EventCode::Capture,
             Self::Cancel => EventCode::Cancellation,
             Self::Refund => EventCode::Refund,
             Self::Reversal => EventCode::CancelOrRefund,
+            // No event has it, so that nothing decides what this version does not understand.
+            Self::Unknown(name) => EventCode::Unknown(name.clone()),
         }
     }
 }
 
-/// Why money is given back. Source: Checkout API, `merchantRefundReason`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-pub enum RefundReason {
-    /// Somebody else paid with the shopper's means.
-    #[serde(rename = "FRAUD")]
-    Fraud,
-    /// The shopper wanted it.
-    #[serde(rename = "CUSTOMER REQUEST")]
-    CustomerRequest,
-    /// The goods came back.
-    #[serde(rename = "RETURN")]
-    Return,
-    /// It was paid twice.
-    #[serde(rename = "DUPLICATE")]
-    Duplicate,
-    /// Any other.
-    #[serde(rename = "OTHER")]
-    Other,
+open_enum! {
+    /// Why money is given back. Source: Checkout API, `merchantRefundReason`.
+    RefundReason {
+        /// Somebody else paid with the shopper's means.
+        Fraud = "FRAUD",
+        /// The shopper wanted it.
+        CustomerRequest = "CUSTOMER REQUEST",
+        /// The goods came back.
+        Return = "RETURN",
+        /// It was paid twice.
+        Duplicate = "DUPLICATE",
+        /// Any other.
+        Other = "OTHER",
+    }
 }
 
 /// How long Adyen may take to decide a request that it has received.
@@ -115,10 +115,10 @@ impl DecidedWithin {
     /// As [`DecidedWithin::USUAL_REFUND_DAYS`], for the others.
     pub const USUAL_DAYS: u16 = 3;
 
-    fn of(self, operation: Operation) -> SignedDuration {
+    fn of(self, operation: &Operation) -> SignedDuration {
         match operation {
             Operation::Refund | Operation::Reversal => self.refunds,
-            Operation::Capture | Operation::Cancel => self.others,
+            Operation::Capture | Operation::Cancel | Operation::Unknown(_) => self.others,
         }
     }
 }
@@ -172,6 +172,9 @@ pub struct Modification {
     /// Whether asking Adyen about it was given up.
     #[serde(default)]
     pub outcome_unknown: bool,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// What became of a request to modify a payment.
@@ -231,7 +234,7 @@ impl Modification {
 
     /// When it needs attention if Adyen has received it and not decided it.
     pub(super) fn due(&self) -> Timestamp {
-        let usual = || after(self.requested_at, DecidedWithin::default().of(self.operation));
+        let usual = || after(self.requested_at, DecidedWithin::default().of(&self.operation));
         self.decide_by.unwrap_or_else(usual)
     }
 
@@ -388,18 +391,18 @@ impl Order {
             return Err(Refusal::Exceeds { open });
         }
         let same = self.modifications.iter().filter(|earlier| {
-            (earlier.operation, &earlier.payment, earlier.value)
-                == (request.operation, &payment.psp_reference, value)
+            (&earlier.operation, &earlier.payment, earlier.value)
+                == (&request.operation, &payment.psp_reference, value)
         });
         let told_apart = match &request.idempotency_key {
             Some(key) => format!("key {key}"),
             None => format!("{} {value} {}", payment.psp_reference, same.count()),
         };
         self.modifications.push(Modification {
-            operation: request.operation,
+            operation: request.operation.clone(),
             payment: payment.psp_reference.clone(),
             value,
-            merchant_refund_reason: request.merchant_refund_reason,
+            merchant_refund_reason: request.merchant_refund_reason.clone(),
             key: sha256(&[
                 target.merchant_account.as_bytes(),
                 self.reference.as_str().as_bytes(),
@@ -412,10 +415,11 @@ impl Order {
             content: request.content.clone(),
             requested_at: now,
             sent_at: now,
-            decide_by: Some(after(now, request.decided_within.of(request.operation))),
+            decide_by: Some(after(now, request.decided_within.of(&request.operation))),
             psp_reference: None,
             rejection: None,
             outcome_unknown: false,
+            unknown: Unknown::default(),
         });
         Ok(Recorded { at: self.modifications.len() - 1, sent_at: Some(now), first: true })
     }

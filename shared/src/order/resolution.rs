@@ -63,6 +63,7 @@ impl Attempt {
             None => AttemptState::Unknown,
             Some(Outcome::Answered { result_code, .. }) => result_code.into(),
             Some(Outcome::Rejected(_)) => AttemptState::Error,
+            Some(Outcome::Unknown(_)) => AttemptState::Processing,
         }
     }
 

@@ -10,8 +10,11 @@ mod ownership;
 
 /// All values of an enum, as they are written; the compiler says where one is missing.
 macro_rules! every {
-    ($type:ident: $($variant:ident $(($of:expr))?),+ $(,)?) => {{
-        let _exhaustive = |it: $type| match it { $($type::$variant { .. } => (),)+ };
+    ($type:ident: $($variant:ident $(($of:expr))?),+ $(; $open:ident)?) => {{
+        let _exhaustive = |it: $type| match it {
+            $($type::$variant { .. } => (),)+
+            $($type::$open(_) => (),)?
+        };
         [$(serde_json::to_value($type::$variant $(($of))?).unwrap()),+]
             .map(|it| it.as_str().unwrap().to_owned())
     }};

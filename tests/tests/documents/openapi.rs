@@ -110,7 +110,7 @@ fn answers_have_the_words_that_are_described_and_no_other() {
     let next_step = every!(NextStep: Success, None, HandleAction, Wait, RetryWithAmazonPay,
         TryAnotherMethod, ShowError, StartOver);
     assert_eq!(words(&description.schema("NextStep")["enum"]), next_step.into());
-    let operation = every!(Operation: Capture, Cancel, Refund, Reversal);
+    let operation = every!(Operation: Capture, Cancel, Refund, Reversal; Unknown);
     assert_eq!(words(&description.schema("Operation")["enum"]), operation.into());
 
     let state =

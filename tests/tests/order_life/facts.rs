@@ -113,6 +113,7 @@ pub fn rejected<'a>(error_code: &str, psp_reference: impl Into<Option<&'a str>>)
         status: 422,
         error_code: error_code.to_owned(),
         error_type: Some("validation".to_owned()),
+        unknown: Default::default(),
     };
     let psp_reference = psp_reference.into().map(str::to_owned);
     attempt.answer(Outcome::Rejected(rejection), psp_reference);
@@ -125,6 +126,7 @@ pub fn outcome(result_code: &str) -> Outcome {
         result_code: result_code.to_owned().into(),
         refusal_reason: None,
         refusal_reason_code: None,
+        unknown: Default::default(),
     }
 }
 
@@ -150,10 +152,15 @@ fn event(event_code: &str, psp_reference: &str) -> Event {
         psp_reference: psp_reference.to_owned(),
         success: true,
         original_reference: None,
-        amount: Some(EventAmount { currency: "EUR".to_owned(), value: PRICE }),
+        amount: Some(EventAmount {
+            currency: "EUR".to_owned(),
+            value: PRICE,
+            unknown: Default::default(),
+        }),
         reason: None,
         modification_action: None,
         received_at: Some(at(1000)),
+        unknown: Default::default(),
     }
 }
 
@@ -216,11 +223,25 @@ impl Says for Event {
     }
 
     fn eur(self, value: i64) -> Self {
-        Self { amount: Some(EventAmount { currency: "EUR".to_owned(), value }), ..self }
+        Self {
+            amount: Some(EventAmount {
+                currency: "EUR".to_owned(),
+                value,
+                unknown: Default::default(),
+            }),
+            ..self
+        }
     }
 
     fn usd(self, value: i64) -> Self {
-        Self { amount: Some(EventAmount { currency: "USD".to_owned(), value }), ..self }
+        Self {
+            amount: Some(EventAmount {
+                currency: "USD".to_owned(),
+                value,
+                unknown: Default::default(),
+            }),
+            ..self
+        }
     }
 
     fn because(self, reason: &str) -> Self {

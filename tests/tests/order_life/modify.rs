@@ -18,7 +18,7 @@ const DAY: i64 = 24 * 60 * 60;
 fn asked(operation: Operation, body: Value) -> Request {
     let value = body["amount"].as_i64();
     Request {
-        operation,
+        operation: operation.clone(),
         payment: body["payment"].as_str().map(str::to_owned),
         amount: value.map(|value| Amount {
             currency: body["currency"].as_str().unwrap_or("EUR").parse().unwrap(),
@@ -171,7 +171,12 @@ fn once_it_is_decided_the_same_request_is_another_one() {
 
 #[test]
 fn that_adyen_received_a_request_counts_whatever_else_it_said() {
-    let rejection = Rejection { status: 401, error_code: "000".to_owned(), error_type: None };
+    let rejection = Rejection {
+        status: 401,
+        error_code: "000".to_owned(),
+        error_type: None,
+        unknown: Default::default(),
+    };
     for received_first in [true, false] {
         let mut order = paid();
         let recorded = refund(&mut order, json!({}), 2000).unwrap();

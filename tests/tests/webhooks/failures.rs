@@ -167,10 +167,15 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
         psp_reference: format!("FAILED{number:010}"),
         success: true,
         original_reference: Some(payment.clone()),
-        amount: Some(EventAmount { currency: "EUR".to_owned(), value: 1 }),
+        amount: Some(EventAmount {
+            currency: "EUR".to_owned(),
+            value: 1,
+            unknown: Default::default(),
+        }),
         reason: Some(reason),
         modification_action: None,
         received_at: None,
+        unknown: Default::default(),
     };
     full.events = (0..195).map(|number| event(number, "ü".repeat(900))).collect();
     let told = full.clone();

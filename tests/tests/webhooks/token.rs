@@ -243,6 +243,7 @@ fn event(ids: u32) -> impl Strategy<Value = TokenEvent> {
         payment_method: Some(format!("method-{payment_method}")),
         reference: None,
         received_at: Some(Timestamp::from_second((id % 50).into()).unwrap()),
+        unknown: Default::default(),
     })
 }
 

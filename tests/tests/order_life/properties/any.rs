@@ -151,10 +151,15 @@ fn event() -> impl Strategy<Value = Event> {
                 psp_reference: named.to_owned(),
                 success,
                 original_reference: original.map(str::to_owned),
-                amount: Some(EventAmount { currency: currency.to_owned(), value }),
+                amount: Some(EventAmount {
+                    currency: currency.to_owned(),
+                    value,
+                    unknown: Default::default(),
+                }),
                 reason: (recaptured && code == "CAPTURE").then(|| "Auto-recaptured".to_owned()),
                 modification_action: action.map(str::to_owned),
                 received_at: Some(at(received)),
+                unknown: Default::default(),
             }
         },
     )
@@ -221,10 +226,15 @@ fn absurd_event() -> impl Strategy<Value = Event> {
             psp_reference: named,
             success,
             original_reference: original,
-            amount: amount.map(|(currency, value)| EventAmount { currency, value }),
+            amount: amount.map(|(currency, value)| EventAmount {
+                currency,
+                value,
+                unknown: Default::default(),
+            }),
             reason,
             modification_action: action,
             received_at: received,
+            unknown: Default::default(),
         },
     )
 }
@@ -235,7 +245,7 @@ fn absurd_attempt() -> impl Strategy<Value = Attempt> {
             3 => select(&RESULT_CODES[..]).prop_map(facts::outcome),
             1 => text().prop_map(|code| facts::outcome(&code)),
             1 => (any::<u16>(), text(), option::of(text())).prop_map(|(status, code, kind)| {
-                Outcome::Rejected(Rejection { status, error_code: code, error_type: kind })
+                Outcome::Rejected(Rejection { status, error_code: code, error_type: kind, unknown: Default::default() })
             }),
         ]
     };
@@ -258,7 +268,12 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
         Just(None),
         text().prop_map(|named| Some(Ok(named))),
         text().prop_map(|error_code| {
-            Some(Err(Rejection { status: 422, error_code, error_type: None }))
+            Some(Err(Rejection {
+                status: 422,
+                error_code,
+                error_type: None,
+                unknown: Default::default(),
+            }))
         }),
     ];
     // Ours, and so for no more than was open.
@@ -296,6 +311,7 @@ fn modification(
         psp_reference: None,
         rejection: None,
         outcome_unknown: false,
+        unknown: Default::default(),
     }
 }
 

@@ -316,6 +316,6 @@ fn answer(attempt: &Attempt) -> &'static str {
             "Error" => "error",
             _ => "pending",
         },
-        None => "pending",
+        Some(Outcome::Unknown(_)) | None => "pending",
     }
 }

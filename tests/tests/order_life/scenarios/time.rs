@@ -31,7 +31,7 @@ fn overdue_at(order: &Order) -> Option<Timestamp> {
 
 fn ask(order: &mut Order, operation: Operation, value: Option<i64>, second: i64, name: &str) {
     let request = Request {
-        operation,
+        operation: operation.clone(),
         payment: None,
         amount: value.map(|value| {
             serde_json::from_value(json!({"currency": "EUR", "value": value})).unwrap()
@@ -202,7 +202,7 @@ fn a_request_that_stays_received_for_too_long_needs_attention() {
         (paid(), Operation::Reversal, 10),
     ] {
         let mut order = order;
-        ask(&mut order, operation, None, 2000, "M");
+        ask(&mut order, operation.clone(), None, 2000, "M");
         raised_at(&order, 2000 + days * DAY, "modification_undecided");
         let late = order.seen(30 * DAY);
         assert_eq!(attention(&late), ["modification_undecided"]);
@@ -211,6 +211,7 @@ fn a_request_that_stays_received_for_too_long_needs_attention() {
             Operation::Cancel => "CANCELLATION",
             Operation::Refund => "REFUND",
             Operation::Reversal => "CANCEL_OR_REFUND",
+            Operation::Unknown(name) => panic!("{name}"),
         };
         let mut decided = modification(code, "M").at(29 * DAY);
         decided.modification_action = Some("cancel".to_owned());

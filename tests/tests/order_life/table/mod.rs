@@ -28,7 +28,7 @@ fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
     for (from, event, automatic, manual) in rows {
         let manual = if manual == SAME { automatic } else { manual };
         for (capture, expected) in [(Capture::Automatic, automatic), (Capture::Manual, manual)] {
-            let before = state(capture, from);
+            let before = state(capture.clone(), from);
             let unchanged = summary(&before);
             let expected = if expected == UNCHANGED { &unchanged } else { expected };
             println!("{from}, {capture:?}, then {}", event.event_code.as_str());

@@ -45,7 +45,12 @@ fn an_order_whose_payment_expired_can_be_paid_anew() {
 #[test]
 fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
     let mut rejected_one = begun();
-    let rejection = Rejection { status: 422, error_code: "5_602".to_owned(), error_type: None };
+    let rejection = Rejection {
+        status: 422,
+        error_code: "5_602".to_owned(),
+        error_type: None,
+        unknown: Default::default(),
+    };
     rejected_one.attempts[0].answer(Outcome::Rejected(rejection), None);
     let ended = [
         answered_with("Refused"),
