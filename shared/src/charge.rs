@@ -51,6 +51,8 @@ impl Till<'_> {
         mut payment: PaymentRequest,
         until: Instant,
     ) -> Result<(Order, Charge), StoreError> {
+        // Adyen may have charged by then, so that keeping its answer has all the time there is.
+        let (orders, tokens) = (self.orders.within(until), self.tokens.within(until));
         if order.capture == Capture::Manual {
             payment.additional_data.insert("manualCapture", "true");
         }
@@ -63,7 +65,7 @@ impl Till<'_> {
         let mut tries = order.tries(attempt).iter();
         let is_about_this = tries.all(|other| other.instrument == sent.instrument);
         if let Some(token) = TokenKey::charged_by(&payment).filter(|_| is_about_this) {
-            reconcile::learn(self.tokens, &token, &answered, &reference).await?;
+            reconcile::learn(&tokens, &token, &answered, &reference).await?;
         }
         let (outcome, psp_reference, asked) = match answered {
             Ok(response) => {
@@ -80,8 +82,7 @@ impl Till<'_> {
                 return Ok((order, Charge::Unknown));
             }
         };
-        let (order, kept) = self
-            .orders
+        let (order, kept) = orders
             .update(order, |order| {
                 let attempt = order.attempt_mut(attempt).ok_or_else(StoreError::gone)?;
                 if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.tries, sent)) {

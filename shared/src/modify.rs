@@ -94,6 +94,7 @@ impl Desk<'_> {
         };
         let (order, kept) = self
             .orders
+            .within(until)
             .update(order, |order| {
                 let modification = order.modifications.get_mut(recorded.at);
                 let modification = modification.ok_or_else(StoreError::gone)?;

@@ -29,6 +29,26 @@ pub fn throttled() -> Fault {
     error(400, "ProvisionedThroughputExceededException")
 }
 
+/// Another transaction writes the same item: nothing was processed.
+pub fn conflict() -> Fault {
+    error(400, "TransactionConflictException")
+}
+
+/// A transaction was cancelled, with one reason for each of its items, such as `None` or
+/// `ThrottlingError`.
+pub fn cancelled(reasons: &[&str]) -> Fault {
+    let listed: Vec<Value> = reasons
+        .iter()
+        .map(|code| match *code {
+            "None" => json!({"Code": code}),
+            _ => json!({"Code": code, "Message": "as the test wants"}),
+        })
+        .collect();
+    let mut body = body("TransactionCanceledException");
+    body["CancellationReasons"] = json!(listed);
+    reply(400, &body)
+}
+
 /// DynamoDB failed, and says that it did not process the request.
 pub fn server_error() -> Fault {
     error(500, "InternalServerError")
@@ -43,16 +63,19 @@ pub fn server_error_afterwards() -> Fault {
 }
 
 fn error(status: u16, kind: &str) -> Fault {
-    let body = json!({
+    reply(status, &body(kind))
+}
+
+fn body(kind: &str) -> Value {
+    json!({
         "__type": format!("com.amazonaws.dynamodb.v20120810#{kind}"),
         "message": "as the test wants",
-    });
-    Fault::Instead(Reply::new(
-        status,
-        "content-type",
-        "application/x-amz-json-1.0",
-        body.to_string(),
-    ))
+    })
+}
+
+fn reply(status: u16, body: &Value) -> Fault {
+    let body = body.to_string();
+    Fault::Instead(Reply::new(status, "content-type", "application/x-amz-json-1.0", body))
 }
 
 /// Asks to be told what the request consumes.

@@ -79,6 +79,7 @@ pub async fn submit(
             }
             let (order, bound) = state
                 .orders
+                .within(until)
                 .update(order, |order| {
                     Ok::<_, Problem>(conclude(order, attempt, &content, &response))
                 })

@@ -1,6 +1,7 @@
 //! The tables in DynamoDB.
 
 mod orders;
+mod patience;
 mod tokens;
 
 pub use orders::{Orders, Start};
@@ -21,8 +22,31 @@ use crate::config::{AWS_ATTEMPT_TIMEOUT, Sdk};
 #[error("DynamoDB: {message}")]
 pub struct StoreError {
     message: String,
-    permanent: bool,
+    kind: Kind,
 }
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// DynamoDB processed nothing, because there is too much to do or somebody else writes the
+    /// same item: the same request again helps.
+    Busy,
+    /// Anything else that trying again may mend.
+    Passing,
+    /// What is stored cannot be read, or has no room for more.
+    Permanent,
+}
+
+/// The codes of [`Kind::Busy`], of requests and of the items of a transaction.
+const BUSY: [&str; 8] = [
+    "ProvisionedThroughputExceeded",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "ThrottlingError",
+    "ThrottlingException",
+    "TransactionConflict",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+];
 
 impl StoreError {
     /// An order that was there a moment ago; none is ever deleted.
@@ -32,31 +56,44 @@ impl StoreError {
 
     /// Something that was written by a version which wrote it differently.
     pub fn unreadable(what: &str) -> Self {
-        Self { message: format!("{what} cannot be read"), permanent: true }
+        Self { message: format!("{what} cannot be read"), kind: Kind::Permanent }
     }
 
     fn passing(message: impl Into<String>) -> Self {
-        Self { message: message.into(), permanent: false }
+        Self { message: message.into(), kind: Kind::Passing }
     }
 
     fn sdk<E: std::error::Error + ProvideErrorMetadata + 'static, R: std::fmt::Debug>(
         error: SdkError<E, R>,
     ) -> Self {
-        Self::told(crate::config::aws_error(&error))
+        let codes = error.code();
+        Self::told(codes, crate::config::aws_error(&error))
     }
 
-    /// What DynamoDB said.
-    fn told(message: String) -> Self {
+    /// What DynamoDB said, in codes and in words.
+    fn told<'c>(codes: impl IntoIterator<Item = &'c str>, message: String) -> Self {
         // An item that would have become larger than DynamoDB takes: it has no code for that,
         // only these words.
         let too_large = ["Item size", "exceeded the maximum allowed size"];
-        Self { permanent: too_large.iter().all(|words| message.contains(words)), message }
+        let kind = if too_large.iter().all(|words| message.contains(words)) {
+            Kind::Permanent
+        } else if codes.into_iter().any(|code| BUSY.contains(&code)) {
+            Kind::Busy
+        } else {
+            Kind::Passing
+        };
+        Self { message, kind }
     }
 
     /// Whether trying again does not help: what is stored cannot be read, or has no room for
     /// more.
     pub fn is_permanent(&self) -> bool {
-        self.permanent
+        self.kind == Kind::Permanent
+    }
+
+    /// Whether DynamoDB turned the request away without processing it.
+    fn is_busy(&self) -> bool {
+        self.kind == Kind::Busy
     }
 }
 

@@ -3,7 +3,7 @@
 //! A token is changed in one way only, [`Tokens::change`], as an order is: a pure function
 //! on what was read, written on the condition that nobody wrote in between.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -12,9 +12,9 @@ use aws_sdk_dynamodb::{
 };
 use jiff::Timestamp;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
-use super::StoreError;
+use super::{StoreError, patience::Patience};
 use crate::{
     adyen::shopper::ShopperReference,
     config::{Settings, text},
@@ -28,15 +28,13 @@ type Item = HashMap<String, AttributeValue>;
 /// The index that leads from a token's id to its shopper.
 const SHOPPERS: &str = "shoppers";
 
-/// How long a change is tried while others change the same token: less than Adyen waits for the
-/// answer to a webhook.
-const CONTENTION: Duration = Duration::from_secs(8);
-
 /// The tokens table.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     client: Client,
     table: String,
+    /// Until when changes are tried, where somebody waits for them.
+    deadline: Option<Instant>,
 }
 
 impl Tokens {
@@ -44,7 +42,12 @@ impl Tokens {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let table = settings.or("TOKENS_TABLE", "tokens", text);
         let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
-        Some(Self { client: super::client(&sdk?), table: table? })
+        Some(Self { client: super::client(&sdk?), table: table?, deadline: None })
+    }
+
+    /// The same table, for work that has until `deadline`, as [`super::Orders::within`].
+    pub fn within(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// A token, as of now.
@@ -128,9 +131,8 @@ impl Tokens {
         key: &TokenKey,
         mut act: impl FnMut(&mut Option<Token>) -> Result<T, E>,
     ) -> Result<(Option<Token>, T), E> {
-        let until = Instant::now() + CONTENTION;
-        let mut before = self.get(key).await?;
-        let mut wait = Duration::from_millis(10);
+        let mut patience = Patience::new(self.deadline);
+        let mut before = patience.call(|| self.get(key)).await?;
         loop {
             let mut after = before.clone();
             let value = act(&mut after)?;
@@ -139,19 +141,18 @@ impl Tokens {
             };
             token.version += 1;
             token.updated_at = Timestamp::now();
-            let written = self.write(before.as_ref(), token).await?;
+            let written = patience.call(|| self.write(before.as_ref(), token)).await?;
             if let Written::Conflict(_) = written {
                 observe::count(Metric::WriteConflict);
             }
             match written {
                 Written::Done => return Ok((after, value)),
-                Written::Conflict(_) if Instant::now() >= until => {
+                Written::Conflict(_) if patience.is_over() => {
                     return Err(StoreError::passing("too many changes of one token at once").into());
                 }
                 Written::Conflict(found) => {
                     before = found;
-                    sleep(wait.mul_f64(fastrand::f64())).await;
-                    wait = Duration::from_millis(500).min(wait * 2);
+                    patience.pause().await;
                 }
             }
         }

@@ -14,4 +14,5 @@ mod rejections;
 mod shop;
 mod shopper;
 mod stored;
+mod throttled;
 mod unknown;

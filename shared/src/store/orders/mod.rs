@@ -31,18 +31,17 @@ mod write;
 use std::{
     collections::{BTreeSet, HashMap},
     pin::Pin,
-    time::Duration,
 };
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::Timestamp;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use self::{
     pointers::Pointer,
     write::{Change, Conflict},
 };
-use super::StoreError;
+use super::{StoreError, patience::Patience};
 use crate::{
     config::{Settings, text},
     observe::{self, Metric},
@@ -52,15 +51,13 @@ use crate::{
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How long a change is tried while others change the same order: less than Adyen waits for
-/// the answer to a webhook.
-const CONTENTION: Duration = Duration::from_secs(8);
-
 /// The orders table.
 #[derive(Debug, Clone)]
 pub struct Orders {
     client: Client,
     table: String,
+    /// Until when changes are tried, where somebody waits for them.
+    deadline: Option<Instant>,
 }
 
 /// Where a change starts.
@@ -77,7 +74,13 @@ impl Orders {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let table = settings.or("ORDERS_TABLE", "orders", text);
         let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
-        Some(Self { client: super::client(&sdk?), table: table? })
+        Some(Self { client: super::client(&sdk?), table: table?, deadline: None })
+    }
+
+    /// The same table, for work that has until `deadline`: so long changes are tried while
+    /// DynamoDB turns them away or others change the same order. Without one that is 8 seconds.
+    pub fn within(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// The order of a reference, as of now.
@@ -144,11 +147,12 @@ impl Orders {
         start: Start,
         act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
     ) -> Result<(Option<Order>, T), E> {
+        let mut patience = Patience::new(self.deadline);
         let before = match start {
-            Start::Read => self.get(reference).await?,
+            Start::Read => patience.call(|| self.get(reference)).await?,
             Start::New => None,
         };
-        self.change_from(reference, before, act).await
+        self.change_from(reference, before, patience, act).await
     }
 
     /// Changes an order that was read or written just now, as [`Orders::change`] does.
@@ -162,7 +166,7 @@ impl Orders {
     ) -> Result<(Order, T), E> {
         let reference = order.reference.clone();
         let (order, value) = self
-            .change_from(&reference, Some(order), |order| match order {
+            .change_from(&reference, Some(order), Patience::new(self.deadline), |order| match order {
                 Some(order) => act(order),
                 None => Err(StoreError::gone().into()),
             })
@@ -174,13 +178,12 @@ impl Orders {
         &self,
         reference: &Reference,
         mut before: Option<Order>,
+        mut patience: Patience,
         mut act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
     ) -> Result<(Option<Order>, T), E> {
-        let until = Instant::now() + CONTENTION;
         // What pointers had to say when they were written.
         let mut pointers: HashMap<String, Pointer> = HashMap::new();
         let mut contended = false;
-        let mut wait = Duration::from_millis(10);
         loop {
             let mut after = before.clone();
             let value = act(&mut after)?;
@@ -203,7 +206,7 @@ impl Orders {
             order.version += 1;
             order.updated_at = Timestamp::now();
             let change = Change::new(before.as_ref(), order);
-            let conflict = self.write(&change, &pointers).await?;
+            let conflict = patience.call(|| self.write(&change, &pointers)).await?;
             if conflict.is_some() {
                 observe::count(Metric::WriteConflict);
             }
@@ -218,7 +221,7 @@ impl Orders {
                     }
                     return Ok((after, value));
                 }
-                Some(_) if Instant::now() >= until => {
+                Some(_) if patience.is_over() => {
                     return Err(StoreError::passing("too many changes of one order at once").into());
                 }
                 // Somebody was first, but what they wrote is in hand.
@@ -240,10 +243,9 @@ impl Orders {
                     pointers.insert(payment, pointer);
                 }
                 // Several are at it. After a pause what was in hand is out of date.
-                Some(_) => {
-                    sleep(wait.mul_f64(fastrand::f64())).await;
-                    wait = Duration::from_millis(250).min(wait * 2);
-                    before = self.get(reference).await?;
+                Some(Conflict::Order(_)) => {
+                    patience.pause().await;
+                    before = patience.call(|| self.get(reference)).await?;
                 }
             }
         }

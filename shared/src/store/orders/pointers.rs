@@ -10,7 +10,7 @@ use super::{Item, Orders, text_value};
 use crate::{
     order::{Event, test_reference},
     reference::Reference,
-    store::StoreError,
+    store::{StoreError, patience::Patience},
 };
 
 /// How long an event waits for an order that claims its payment, in seconds.
@@ -30,15 +30,12 @@ impl Orders {
     /// # Errors
     /// [`StoreError`] when DynamoDB cannot be read.
     pub async fn of_payment(&self, psp_reference: &str) -> Result<Option<Reference>, StoreError> {
-        let output = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .key("reference", text_value(&pointer_key(psp_reference)))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::sdk)?;
+        let read = async || {
+            let read = self.client.get_item().table_name(&self.table);
+            let read = read.key("reference", text_value(&pointer_key(psp_reference)));
+            read.consistent_read(true).send().await.map_err(StoreError::sdk)
+        };
+        let output = Patience::new(self.deadline).call(read).await?;
         match output.item.as_ref().map(pointer).transpose() {
             Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
             Ok(_) => Ok(None),
@@ -51,6 +48,10 @@ impl Orders {
 
     /// Keeps an event with its payment's pointer, unless that leads to an order.
     pub(super) async fn park(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
+        Patience::new(self.deadline).call(|| self.park_once(event)).await
+    }
+
+    async fn park_once(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
         // Named by all that identifies it and its date: what comes twice is kept once, as it
         // came first.
         let (code, psp_reference, success) = event.key();
@@ -102,16 +103,14 @@ impl Orders {
     ) -> Result<(), StoreError> {
         let (code, psp_reference, success) = event.key();
         let key = format!("parked#{psp_reference}#{code}#{success}");
-        self.client
-            .put_item()
-            .table_name(&self.table)
-            .item("reference", text_value(&key))
-            .item("named", text_value(reference.map_or("", Reference::as_str)))
-            .item("event", serde_dynamo::to_attribute_value(event)?)
-            .send()
-            .await
-            .map_err(StoreError::sdk)?;
-        Ok(())
+        let event = serde_dynamo::to_attribute_value::<_, AttributeValue>(event)?;
+        let put = async || {
+            let put = self.client.put_item().table_name(&self.table);
+            let put = put.item("reference", text_value(&key)).item("event", event.clone());
+            let put = put.item("named", text_value(reference.map_or("", Reference::as_str)));
+            put.send().await.map_err(StoreError::sdk)
+        };
+        Patience::new(self.deadline).call(put).await.map(drop)
     }
 
     /// Leads a payment to its order, on the condition that nothing was parked with it but

@@ -45,8 +45,6 @@ pub(super) enum Conflict {
     Order(Option<Order>),
     /// The payment's pointer keeps events, or leads to another order.
     Pointer(String, Pointer),
-    /// Not told what.
-    Unseen,
 }
 
 impl Orders {
@@ -95,7 +93,6 @@ impl Orders {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                     Ok(Some(Conflict::Order(failed.item.clone().map(order).transpose()?)))
                 }
-                Some(PutItemError::TransactionConflictException(_)) => Ok(Some(Conflict::Unseen)),
                 _ => Err(StoreError::sdk(error)),
             },
         }
@@ -140,13 +137,11 @@ impl Orders {
                 return Ok(Some(Conflict::Pointer(payment, pointer(item)?)));
             }
         }
-        if reasons.iter().any(|reason| reason.code() == Some("TransactionConflict")) {
-            return Ok(Some(Conflict::Unseen));
-        }
         // The transaction as a whole says no more than that it was cancelled.
+        let codes = reasons.iter().filter_map(CancellationReason::code);
         let told = reasons.iter().filter_map(CancellationReason::message);
         let told = told.collect::<Vec<_>>().join("; ");
-        Err(StoreError::told(format!("{}: {told}", aws_error(&error))))
+        Err(StoreError::told(codes, format!("{}: {told}", aws_error(&error))))
     }
 
     /// The order as a write on the condition that nobody wrote since `before`.
