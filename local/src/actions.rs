@@ -171,10 +171,10 @@ mod tests {
 
     #[test]
     fn an_index_is_a_resource_of_its_own() {
-        let request = json!({"TableName": "orders", "IndexName": "unsettled"});
+        let request = json!({"TableName": "orders", "IndexName": "open"});
 
         let actions = performed("Query", &request);
 
-        assert_eq!(actions, [("Query".to_owned(), "orders/index/unsettled".to_owned())]);
+        assert_eq!(actions, [("Query".to_owned(), "orders/index/open".to_owned())]);
     }
 }

@@ -19,7 +19,7 @@ use crate::functions::{self, FunctionsError};
 use crate::gateway::{Function, Gateway, WEBHOOKS};
 use crate::listen::{self, Port, listen};
 use crate::template::{Template, TemplateError};
-use crate::{keys, storefront};
+use crate::{invoke, keys, storefront};
 
 /// How long a run of the schedule may take.
 const SCHEDULED: Duration = Duration::from_secs(299);
@@ -170,6 +170,7 @@ impl Bundle {
         }
         .router()
         .merge(storefront::router(amazon.as_ref().map(amazon::Simulator::url)))
+        .merge(invoke::router(functions.settle.clone(), SCHEDULED))
         .into_make_service_with_connect_info::<SocketAddr>();
 
         let (stop, stopped) = oneshot::channel::<()>();
@@ -233,6 +234,14 @@ impl Bundle {
     /// As the function.
     pub async fn settle(&self) -> Result<settle::Report, shared::store::StoreError> {
         settle::settle(&self.settle, tokio::time::Instant::now() + SCHEDULED).await
+    }
+
+    /// Takes over foreign events, as an invocation with `{"takeOver": "foreign"}` does.
+    ///
+    /// # Errors
+    /// As the function.
+    pub async fn take_over(&self) -> Result<settle::TakenOver, shared::store::StoreError> {
+        settle::take_over(&self.settle, tokio::time::Instant::now() + SCHEDULED).await
     }
 
     /// Stops taking calls, lets the running ones finish for a moment, and ends.

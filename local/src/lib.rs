@@ -13,6 +13,7 @@ pub mod event;
 pub mod events;
 mod functions;
 pub mod gateway;
+mod invoke;
 pub mod keys;
 pub mod listen;
 mod storefront;

@@ -230,20 +230,46 @@ async fn lists_grow_and_capacity_is_counted() {
 }
 
 #[tokio::test]
-async fn the_sparse_index_holds_what_has_its_attribute() {
+async fn the_sparse_index_holds_what_has_its_attributes_sorted_and_page_by_page() {
     let (_dynamodb, client) = dynamodb(None).await;
-    let mut unsettled = order("A", 1);
-    unsettled.insert("unsettledSince".into(), text("2026-01-01T00:00:00Z"));
-    put_new(&client, unsettled).await.unwrap();
-    put_new(&client, order("B", 1)).await.unwrap();
+    for (reference, shard, recover_at) in [
+        ("LATE", "order-0", "2026-01-03T00:00:00Z"),
+        ("SOON", "order-0", "2026-01-01T00:00:00Z"),
+        ("THEN", "order-0", "2026-01-02T00:00:00Z"),
+        ("ELSE", "order-1", "2026-01-01T00:00:00Z"),
+    ] {
+        let mut open = order(reference, 1);
+        open.insert("openShard".into(), text(shard));
+        open.insert("openSince".into(), text("2025-12-31T00:00:00Z"));
+        open.insert("recoverAt".into(), text(recover_at));
+        put_new(&client, open).await.unwrap();
+    }
+    put_new(&client, order("SETTLED", 1)).await.unwrap();
 
-    let scan = || client.scan().table_name("orders").index_name("unsettled").limit(10).send();
-    let found = scan().await.unwrap();
-    assert_eq!(found.count, 1);
-    assert_eq!(found.items.unwrap()[0]["reference"], text("A"));
+    let query = |after: Option<Item>| {
+        client
+            .query()
+            .table_name("orders")
+            .index_name("open")
+            .key_condition_expression("openShard = :shard AND recoverAt <= :now")
+            .expression_attribute_values(":shard", text("order-0"))
+            .expression_attribute_values(":now", text("2026-01-02T00:00:00Z"))
+            .limit(1)
+            .set_exclusive_start_key(after)
+            .send()
+    };
+    let first = query(None).await.unwrap();
+    let [soon] = first.items() else { panic!("{first:?}") };
+    assert_eq!((&soon["reference"], soon.len()), (&text("SOON"), 4));
+    assert_eq!(soon["openSince"], text("2025-12-31T00:00:00Z"));
+    let second = query(first.last_evaluated_key).await.unwrap();
+    assert_eq!(second.items()[0]["reference"], text("THEN"));
 
-    client.put_item().table_name("orders").set_item(Some(order("A", 2))).send().await.unwrap();
-    assert_eq!(scan().await.unwrap().count, 0);
+    for reference in ["SOON", "THEN"] {
+        let put = client.put_item().table_name("orders");
+        put.set_item(Some(order(reference, 2))).send().await.unwrap();
+    }
+    assert_eq!(query(None).await.unwrap().count, 0);
 }
 
 #[tokio::test]

@@ -161,6 +161,20 @@ impl<'e> Settings<'e> {
         self.parsed(name, text, parse)
     }
 
+    /// The base of Adyen's Checkout API.
+    pub fn adyen_checkout_url(&mut self) -> Option<Url> {
+        self.or("ADYEN_CHECKOUT_URL", "https://checkout-test.adyen.com/v72", service_url)
+    }
+
+    /// The base of Adyen's Recurring API; where none is given, the one beside the Checkout API.
+    pub fn adyen_recurring_url(&mut self) -> Option<Url> {
+        let checkout_url = self.adyen_checkout_url()?;
+        let host = checkout_url.host_str().filter(|host| Environment::of_host(host).is_some());
+        let host = host.unwrap_or("checkout-test.adyen.com").replacen("checkout-", "pal-", 1);
+        let beside = format!("https://{host}/pal/servlet/Recurring/v68");
+        self.or("ADYEN_RECURRING_URL", &beside, service_url)
+    }
+
     /// A secret that must be there, as `name` or by the id in `name_SECRET`.
     pub fn secret<T>(
         &mut self,
@@ -298,6 +312,60 @@ pub enum Environment {
     Test,
     /// Real money.
     Live,
+}
+
+impl Environment {
+    /// Reads which environment it is, and whether Adyen's URLs are of the same one. A deployment
+    /// where they disagree would take real money and apply no webhook, or the other way round.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let environment = settings.or("ADYEN_ENVIRONMENT", "test", environment)?;
+        let checkout_url = settings.adyen_checkout_url();
+        // Where none is given, it is beside the other.
+        let recurring_url = settings.is_set("ADYEN_RECURRING_URL");
+        let recurring_url = recurring_url.then(|| settings.adyen_recurring_url()).flatten();
+        let mut agreed = true;
+        for (name, url) in
+            [("ADYEN_CHECKOUT_URL", checkout_url), ("ADYEN_RECURRING_URL", recurring_url)]
+        {
+            let host = url.as_ref().and_then(Url::host_str);
+            let Some(other) = host.and_then(Self::of_host).filter(|it| *it != environment) else {
+                continue;
+            };
+            let (other, own) = (other.as_str(), environment.as_str());
+            settings.problems.push(format!(
+                "{name}: the host is of Adyen's {other} environment, but ADYEN_ENVIRONMENT is {own}"
+            ));
+            agreed = false;
+        }
+        agreed.then_some(environment)
+    }
+
+    /// The environment that a webhook's `live` flag stands for.
+    pub fn of(live: bool) -> Self {
+        if live { Self::Live } else { Self::Test }
+    }
+
+    /// `test` or `live`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+
+    /// The environment of one of Adyen's hosts. Any other host, such as this machine, fits both.
+    fn of_host(host: &str) -> Option<Self> {
+        let host = host.trim_end_matches('.');
+        if host == "adyenpayments.com" || host.ends_with(".adyenpayments.com") {
+            return Some(Self::Live);
+        }
+        let mut words = host.strip_suffix(".adyen.com")?.split(['-', '.']);
+        words.find_map(|word| match word {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        })
+    }
 }
 
 /// How long opening a connection before the first request may take.

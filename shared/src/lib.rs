@@ -10,6 +10,7 @@ pub mod config;
 pub mod edge;
 pub mod http_client;
 mod http_event;
+pub mod inbox;
 pub mod modify;
 pub mod observe;
 pub mod order;

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use http::HeaderMap;
 use lambda_http::{Adapter, Body, Request, Response, Service, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
-use serde::{Serialize, de::IgnoredAny};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Subscriber, level_filters::LevelFilter};
@@ -50,11 +50,11 @@ where
     })
 }
 
-/// Starts a function and runs it whenever its schedule says so, with the time by which it
-/// must be done. A run that fails is one failed invocation.
+/// Starts a function and runs it whenever its schedule says so, with the event that invoked it
+/// and the time by which it must be done. A run that fails is one failed invocation.
 pub fn tick<S, F, R, E>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
-    run: impl Fn(&'static S, Instant) -> F + Send + Sync,
+    run: impl Fn(&'static S, Value, Instant) -> F + Send + Sync,
 ) -> ExitCode
 where
     S: Sync + 'static,
@@ -63,10 +63,11 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     live(start, async |state| {
-        lambda_runtime::run(service_fn(|event: LambdaEvent<IgnoredAny>| {
-            let done = run(state, deadline(&event.context, LONGEST_RUN));
+        lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+            let (event, context) = event.into_parts();
+            let done = run(state, event, deadline(&context, LONGEST_RUN));
             async move {
-                let (headers, context) = (HeaderMap::new(), Some(&event.context));
+                let (headers, context) = (HeaderMap::new(), Some(&context));
                 let done = async { caught(done).await?.map_err(lambda_runtime::Error::from) };
                 let said = |done: &Result<_, _>| Said::Run(done.is_ok());
                 observe::invocation("schedule", &headers, context, done, said).await

@@ -46,7 +46,7 @@ def table(logical_id):
 
 
 def resource(value):
-    """What a statement is about: orders, orders/index/unsettled, a parameter that names a secret."""
+    """What a statement is about: orders, orders/index/open, a parameter that names a secret."""
     match value:
         case {"Fn::GetAtt": [str(logical_id), "Arn"]}:
             return table(logical_id)

@@ -1,8 +1,8 @@
 //! The Lambda function.
 
-use settle::{State, settle};
+use settle::{State, run};
 use shared::runtime;
 
 fn main() -> std::process::ExitCode {
-    runtime::tick(State::start, settle)
+    runtime::tick(State::start, run)
 }

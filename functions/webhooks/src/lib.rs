@@ -4,39 +4,43 @@
 //! goes wrong before is an error, and Adyen delivers again. All items of a delivery are
 //! verified before any is stored.
 //!
-//! A webhook that is not accepted holds up all that Adyen sends after it. So what is signed
-//! and can never be applied is accepted too, and logged: what is of another environment or
-//! merchant account, of a kind not known here, or without what identifies it.
+//! A webhook that is not accepted holds up all that Adyen sends after it. So what is signed is
+//! accepted whatever it is, and stored: [`Inbox`] says where.
 
-mod standard;
-mod token;
+use std::time::Duration;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
+use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use ring::hmac as digest;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use shared::{
-    adyen::hmac,
-    config::{Env, Environment, Settings, StartError, environment, text},
+    adyen::{
+        hmac,
+        notification::Notification,
+        webhook::{self, Webhook},
+    },
+    config::{Env, Settings, StartError},
     edge,
+    inbox::{Delivery, Inbox},
     observe::{self, Metric},
     problem::{Code, Problem},
     secrets::Secret,
-    store::{Orders, Tokens},
 };
+use tokio::time::Instant;
 
 /// The largest delivery that is read, in bytes; Adyen's are a few kilobytes.
 const BODY_LIMIT: usize = 256 * 1024;
+
+/// How long storing a delivery may take: Adyen waits ten seconds for the answer.
+const LONGEST: Duration = Duration::from_secs(8);
 
 /// What the function holds between requests.
 pub struct State {
     keys: Secret<hmac::Keys>,
     basic_auth: Option<Secret<BasicAuth>>,
-    merchant_account: String,
-    live: bool,
-    orders: Orders,
-    tokens: Tokens,
+    inbox: Inbox,
 }
 
 impl State {
@@ -50,22 +54,13 @@ impl State {
             keys.parse().map_err(|error: hmac::InvalidKey| error.to_string())
         });
         let basic_auth = settings.optional_secret("WEBHOOK_BASIC_AUTH", BasicAuth::parse);
-        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
-        let environment = settings.or("ADYEN_ENVIRONMENT", "test", environment);
-        let orders = Orders::read(&mut settings);
-        let tokens = Tokens::read(&mut settings);
-        settings.finish((|| {
-            Some(Self {
-                keys: keys?,
-                basic_auth: basic_auth?,
-                merchant_account: merchant_account?,
-                live: environment? == Environment::Live,
-                orders: orders?,
-                tokens: tokens?,
-            })
-        })())
+        let inbox = Inbox::read(&mut settings);
+        settings.finish((|| Some(Self { keys: keys?, basic_auth: basic_auth?, inbox: inbox? }))())
     }
 }
+
+/// The header with the signature of a token notification's body.
+const SIGNATURE: &str = "hmacsignature";
 
 /// Answers one delivery.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
@@ -89,7 +84,7 @@ fn is_signed(request: &Request) -> bool {
     const IN_BODY: &[u8] = b"\"hmacSignature\"";
     let headers = request.headers();
     headers.contains_key(header::AUTHORIZATION)
-        || headers.contains_key(token::SIGNATURE)
+        || headers.contains_key(SIGNATURE)
         || request.body().windows(IN_BODY.len()).any(|it| it == IN_BODY)
 }
 
@@ -106,19 +101,62 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     if body.len() > BODY_LIMIT {
         return Err(unreadable(format!("A notification may have {BODY_LIMIT} bytes.")));
     }
-    let notification: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|error| unreadable(format!("The body is no JSON object: {error}.")))?;
-    if notification.contains_key("notificationItems") {
-        standard::receive(state, body).await?;
-    } else {
-        token::receive(state, request.headers(), body, notification).await?;
-    }
+    let until = edge::deadline(request).min(Instant::now() + LONGEST);
+    let webhook = webhook::read(body).map_err(unreadable)?;
+    let signature = match &webhook {
+        Webhook::Standard(notification) => {
+            verify_items(state, notification).await?;
+            // It may well be ours: what is sent again is not lost.
+            if notification.live.is_none() {
+                return Err(unreadable("live: expected true or false.".to_owned()));
+            }
+            None
+        }
+        Webhook::Token(_) => Some(verify_body(state, request.headers(), body).await?),
+    };
+    state
+        .inbox
+        .within(until)
+        .store(&webhook, Delivery { body, signature, received_at: Timestamp::now() })
+        .await?;
     let mut accepted = Response::new(Body::Text("[accepted]".to_owned()));
     *accepted.status_mut() = StatusCode::OK;
     accepted
         .headers_mut()
         .insert(header::CONTENT_TYPE, http::HeaderValue::from_static("text/plain"));
     Ok(accepted)
+}
+
+/// Verifies every item of a standard notification.
+async fn verify_items(state: &State, notification: &Notification) -> Result<(), Problem> {
+    let items = || notification.notification_items.iter().map(|it| &it.notification_request_item);
+    let signers = |keys: &hmac::Keys| items().map(|item| item.verify(keys)).collect();
+    let signers: Option<Vec<usize>> = state.keys.accepted(signers).await;
+    signers.ok_or_else(invalid_signature)?.into_iter().for_each(matched);
+    Ok(())
+}
+
+/// Verifies the whole of a token notification, and gives its signature.
+async fn verify_body<'r>(
+    state: &State,
+    headers: &'r HeaderMap,
+    body: &[u8],
+) -> Result<&'r str, Problem> {
+    let signature = headers.get(SIGNATURE).and_then(|signature| signature.to_str().ok());
+    let Some(signature) = signature else {
+        // Nobody signed it, so that nothing obliges us to read what a strict reader refuses.
+        return Err(match serde_json::from_slice::<Value>(body) {
+            Ok(_) => invalid_signature(),
+            Err(error) => unreadable(format!("The body is not JSON: {error}.")),
+        });
+    };
+    let signer = state.keys.accepted(|keys| keys.verify(body, signature));
+    matched(signer.await.ok_or_else(invalid_signature)?);
+    Ok(signature)
+}
+
+fn matched(position: usize) {
+    observe::count(Metric::HmacKeyMatched(position + 1));
 }
 
 fn invalid_signature() -> Problem {

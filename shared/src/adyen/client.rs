@@ -17,7 +17,7 @@ use url::Url;
 pub use super::service_error::ServiceError;
 use super::service_error::rejects_content;
 use crate::{
-    config::{Settings, service_url},
+    config::{Environment, Settings},
     http_client::unreadable,
     observe::{self, Called},
     secrets::Secret,
@@ -68,14 +68,11 @@ impl Client {
 
     /// Reads what a client needs.
     pub fn read(settings: &mut Settings) -> Option<Self> {
-        let checkout_url =
-            settings.or("ADYEN_CHECKOUT_URL", "https://checkout-test.adyen.com/v72", service_url);
-        let recurring_url = settings.or(
-            "ADYEN_RECURRING_URL",
-            "https://pal-test.adyen.com/pal/servlet/Recurring/v68",
-            service_url,
-        );
+        let environment = Environment::read(settings);
+        let checkout_url = settings.adyen_checkout_url();
+        let recurring_url = settings.adyen_recurring_url();
         let api_key = settings.secret("ADYEN_API_KEY", api_key);
+        environment?;
         Some(Self {
             http: settings.http(),
             checkout_url: checkout_url?,

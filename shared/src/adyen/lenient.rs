@@ -1,7 +1,9 @@
-//! Reading Adyen's answers: what is not understood must not hide what is.
+//! Lenient reading of Adyen's JSON: a part that is not understood must not hide the rest.
 
-use serde::{Deserialize, Deserializer, de};
-use serde_json::Value;
+use std::{collections::BTreeMap, fmt::Write, str::Chars};
+
+use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
+use serde_json::{Value, value::RawValue};
 
 /// Text, or a number as text.
 pub(super) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -18,4 +20,137 @@ pub(super) fn lenient_word<'de, D: Deserializer<'de>>(
         _ => String::new(),
     };
     Ok(Some(written).filter(|text| !text.is_empty()))
+}
+
+/// A value that counts as absent where it is of another type.
+pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    let written = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(written.get()).ok())
+}
+
+/// The members of an object, each as it was written, because one that cannot be read must not
+/// spoil the others. If several have one name, the last counts.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Members(BTreeMap<String, Box<RawValue>>);
+
+impl Members {
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A member, unless it is absent or of another type.
+    pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.0.get(name)?.get()).ok()
+    }
+
+    /// A member as the text that is signed: the content of a string, anything else as it was written.
+    pub(super) fn written(&self, name: &str) -> Option<String> {
+        let written = self.0.get(name)?.get();
+        match serde_json::from_str::<Option<String>>(written) {
+            Ok(text) => text,
+            Err(_) => Some(written.to_owned()),
+        }
+    }
+
+    /// Every member that can be read.
+    pub(super) fn values(&self) -> impl Iterator<Item = (String, Value)> {
+        self.0.iter().filter_map(|(name, written)| {
+            Some((name.clone(), serde_json::from_str(written.get()).ok()?))
+        })
+    }
+}
+
+/// Makes a JSON body readable whatever is wrong with its characters. Bytes that are not UTF-8,
+/// halves of surrogate pairs and escapes that JSON does not have become `replacement`; control
+/// characters are escaped in strings and dropped elsewhere, like a byte order mark. A body
+/// without any of these stays as it is.
+pub fn readable(body: &[u8], replacement: char) -> String {
+    let mut text = String::with_capacity(body.len());
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(replacement);
+        }
+    }
+    let mut json = String::with_capacity(text.len());
+    let mut rest = text.trim_start_matches('\u{feff}').chars();
+    let mut in_string = false;
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' if in_string => json.push_str(&escape(&mut rest, replacement)),
+            '\0'..' ' if in_string => {
+                // Writing to a String does not fail.
+                let _ = write!(json, "\\u{:04x}", u32::from(c));
+            }
+            '\0'..' ' if !c.is_ascii_whitespace() || c == '\x0c' => {}
+            _ => {
+                in_string ^= c == '"';
+                json.push(c);
+            }
+        }
+    }
+    json
+}
+
+/// The escape whose backslash was just read, as JSON takes it.
+fn escape(rest: &mut Chars, replacement: char) -> String {
+    let text = rest.as_str();
+    let (is_readable, length) = match (code_unit(text), text.chars().next()) {
+        (Some(0xd800..=0xdbff), _) => match text[5..].strip_prefix('\\').and_then(code_unit) {
+            Some(0xdc00..=0xdfff) => (true, 11),
+            _ => (false, 5),
+        },
+        (Some(0xdc00..=0xdfff), _) => (false, 5),
+        (Some(_), _) => (true, 5),
+        (None, Some('"' | '\\' | '/' | 'b' | 'f' | 'n' | 'r' | 't')) => (true, 1),
+        (None, _) => (false, 0),
+    };
+    let (escape, after) = text.split_at(length);
+    *rest = after.chars();
+    if is_readable { format!("\\{escape}") } else { replacement.to_string() }
+}
+
+/// The number of a `uXXXX`.
+fn code_unit(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix('u')?.get(..4)?;
+    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u16::from_str_radix(digits, 16).ok().filter(|_| is_hex)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::readable;
+
+    #[test]
+    fn a_text_of_json_stays_as_it_is() {
+        for text in [
+            "{\"a\": [1, true, null, \"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\ud83d\\uDE00\"]}\r\n",
+            "\"\u{fffd}\u{1F4B6}\\\\ud800\"",
+            "\t [ ] \n",
+        ] {
+            assert_eq!(readable(text.as_bytes(), '?'), text);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_replaced_and_all_else_is_kept() {
+        for (body, readable_as) in [
+            (&b"\"\\ud800\""[..], "\"?\""),
+            (b"\"\\udc00\\ud800\"", "\"??\""),
+            (b"\"\\ud800\\ud83d\\ude00\"", "\"?\\ud83d\\ude00\""),
+            (b"\"\\ud800\\n\\ud800x\\ud8\"", "\"?\\n?x?ud8\""),
+            (b"\"a\xffb\xe2\x82c\"", "\"a?b?c\""),
+            (b"\xef\xbb\xbf{}\0\x07", "{}"),
+            (b"\"a\0b\nc\"", "\"a\\u0000b\\u000ac\""),
+            (b"\"\\x41 \\u+123 \\\"", "\"?x41 ?u+123 \\\""),
+            (b"\"\\", "\"?"),
+        ] {
+            assert_eq!(readable(body, '?'), readable_as);
+        }
+    }
 }

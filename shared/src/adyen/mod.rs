@@ -13,3 +13,4 @@ pub mod recurring;
 pub mod service_error;
 pub mod shopper;
 pub mod token_notification;
+pub mod webhook;

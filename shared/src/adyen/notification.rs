@@ -1,12 +1,12 @@
 //! Standard webhooks: what became of payments. Source: Adyen's webhook specifications.
 //!
-//! Lenient by design: fields may be absent, null or new, and one that is not signed counts as
-//! absent where it is of another type than Adyen documents.
+//! Lenient by design: fields may be absent, null, new or twice there, and one that is not signed
+//! counts as absent where it cannot be read: the signed part decides.
 
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
-use serde_json::{Map, Value, value::RawValue};
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
-use super::hmac;
+use super::{hmac, lenient::Members};
 use crate::text::open_enum;
 
 open_enum! {
@@ -57,11 +57,10 @@ open_enum! {
 
 /// One delivery.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Members")]
 pub struct Notification {
     /// Whether from Adyen's live environment: `"true"` or `"false"`. None where that cannot
     /// be read.
-    #[serde(default, deserialize_with = "flag")]
     pub live: Option<bool>,
     /// In JSON one item, but any number is taken.
     pub notification_items: Vec<NotificationItem>,
@@ -69,7 +68,7 @@ pub struct Notification {
 
 /// The wrapper of an item.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[serde(try_from = "Members")]
 pub struct NotificationItem {
     /// The item.
     pub notification_request_item: NotificationRequestItem,
@@ -77,7 +76,7 @@ pub struct NotificationItem {
 
 /// One event.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(from = "Members")]
 pub struct NotificationRequestItem {
     /// The event's own reference; for AUTHORISATION and EXPIRE the payment's.
     pub psp_reference: Option<String>,
@@ -88,29 +87,26 @@ pub struct NotificationRequestItem {
     /// The order's reference, or the modification's own.
     pub merchant_reference: Option<String>,
     /// What it is about.
-    #[serde(deserialize_with = "amount")]
     pub amount: Option<NotificationAmount>,
     /// What happened.
     pub event_code: Option<EventCode>,
     /// Whether it worked: `"true"` or `"false"`.
     pub success: Option<Success>,
     /// ISO 8601 with an offset.
-    #[serde(deserialize_with = "lenient")]
     pub event_date: Option<String>,
     /// Why, or for an authorised card its last digits. May be the text `null`.
-    #[serde(deserialize_with = "lenient")]
     pub reason: Option<String>,
     /// The signature, `modification.action` and much that is not signed.
-    #[serde(deserialize_with = "lenient")]
     pub additional_data: Option<Map<String, Value>>,
+    /// The item with another replacement for unreadable characters, if signed fields have some.
+    otherwise: Option<Box<NotificationRequestItem>>,
 }
 
 /// An amount as webhooks carry it: zero and any currency are possible.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[serde(from = "Members")]
 pub struct NotificationAmount {
     /// Currency code.
-    #[serde(deserialize_with = "lenient")]
     pub currency: Option<String>,
     /// Minor units, as a number or as text.
     pub value: Option<MinorUnits>,
@@ -127,23 +123,6 @@ impl MinorUnits {
     }
 }
 
-impl<'de> Deserialize<'de> for MinorUnits {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = Box::<RawValue>::deserialize(deserializer)?;
-        let text = serde_json::from_str(written.get());
-        Ok(Self(text.unwrap_or_else(|_| written.get().to_owned())))
-    }
-}
-
-/// An amount of any form: an item that is signed is never refused for it. Read from its text,
-/// as a [`Value`] would not keep a number as it was written.
-pub(super) fn amount<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<NotificationAmount>, D::Error> {
-    let written: Option<Box<RawValue>> = Deserialize::deserialize(deserializer)?;
-    Ok(written.map(|amount| serde_json::from_str(amount.get()).unwrap_or_default()))
-}
-
 /// `success`, with the text as it was written, because that is signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Success(String);
@@ -155,38 +134,82 @@ impl Success {
     }
 }
 
-impl<'de> Deserialize<'de> for Success {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Text(String),
-            Flag(bool),
-        }
-        match Written::deserialize(deserializer)? {
-            Written::Text(text) => Ok(Self(text)),
-            Written::Flag(flag) => Ok(Self(flag.to_string())),
+impl TryFrom<Members> for Notification {
+    type Error = &'static str;
+
+    fn try_from(members: Members) -> Result<Self, Self::Error> {
+        let live = members.written("live");
+        Ok(Self {
+            live: live.and_then(|live| live.to_ascii_lowercase().parse().ok()),
+            notification_items: members
+                .read("notificationItems")
+                .ok_or("notificationItems: expected a list of items")?,
+        })
+    }
+}
+
+impl TryFrom<Members> for NotificationItem {
+    type Error = &'static str;
+
+    fn try_from(members: Members) -> Result<Self, Self::Error> {
+        let item = members.read("NotificationRequestItem");
+        let item = item.ok_or("NotificationRequestItem: expected an object")?;
+        Ok(Self { notification_request_item: item })
+    }
+}
+
+impl From<Members> for NotificationRequestItem {
+    fn from(members: Members) -> Self {
+        let additional_data: Option<Members> = members.read("additionalData");
+        Self {
+            psp_reference: members.written("pspReference"),
+            original_reference: members.written("originalReference"),
+            merchant_account_code: members.written("merchantAccountCode"),
+            merchant_reference: members.written("merchantReference"),
+            amount: members.read("amount"),
+            event_code: members
+                .written("eventCode")
+                .filter(|code| !code.is_empty())
+                .map(EventCode::from),
+            success: members.written("success").map(Success),
+            event_date: members.read("eventDate"),
+            reason: members.read("reason"),
+            additional_data: additional_data.map(|data| data.values().collect()),
+            otherwise: None,
         }
     }
 }
 
-fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    let written: Option<Success> = lenient(deserializer)?;
-    Ok(written.and_then(|written| written.0.to_ascii_lowercase().parse().ok()))
+impl From<Members> for NotificationAmount {
+    fn from(members: Members) -> Self {
+        Self {
+            currency: members.written("currency"),
+            value: members.written("value").map(MinorUnits),
+        }
+    }
 }
 
-/// A value that counts as absent where it is of another type.
-pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).ok())
+impl Notification {
+    /// Reads a delivery from its members, and from the same members with another replacement for
+    /// unreadable characters.
+    pub(super) fn read(members: Members, otherwise: Option<Members>) -> Result<Self, &'static str> {
+        let mut notification = Self::try_from(members)?;
+        let others = otherwise.map(Self::try_from).transpose()?;
+        let others = others.into_iter().flat_map(|it| it.notification_items);
+        for (item, other) in notification.notification_items.iter_mut().zip(others) {
+            let item = &mut item.notification_request_item;
+            let other = other.notification_request_item;
+            if item.signed_content() != other.signed_content() {
+                item.otherwise = Some(Box::new(other));
+            }
+        }
+        Ok(notification)
+    }
 }
 
 impl NotificationRequestItem {
-    /// What the signature covers: eight fields joined by colons, nothing escaped, absent
-    /// ones empty.
-    pub fn signed_content(&self) -> String {
+    /// The signed fields in sequence, absent ones empty.
+    fn signed_fields(&self) -> [&str; 8] {
         fn text(field: &Option<String>) -> &str {
             field.as_deref().unwrap_or_default()
         }
@@ -201,13 +224,30 @@ impl NotificationRequestItem {
             self.event_code.as_ref().map_or("", EventCode::as_str),
             self.success.as_ref().map_or("", |success| &success.0),
         ]
-        .join(":")
     }
 
-    /// The position of the key that signed this item, if one did.
+    /// The content that the signature covers: eight fields joined by colons, nothing escaped.
+    pub fn signed_content(&self) -> String {
+        self.signed_fields().join(":")
+    }
+
+    /// The position of the key that signed this item, if one did. If a signed field is
+    /// unreadable, each replacement that the signer may have used is tried.
     pub fn verify(&self, keys: &hmac::Keys) -> Option<usize> {
         let signature = self.additional("hmacSignature")?;
-        keys.verify(self.signed_content().as_bytes(), signature)
+        let mut readings = [Some(self), self.otherwise.as_deref()].into_iter().flatten();
+        readings.find_map(|item| keys.verify(item.signed_content().as_bytes(), signature))
+    }
+
+    /// Returns whether a signed field is unreadable. The merchant's own reference does not count,
+    /// because the payment identifies an event's order too.
+    pub fn is_garbled(&self) -> bool {
+        const MERCHANT_REFERENCE: usize = 3;
+        self.otherwise.as_ref().is_some_and(|other| {
+            let fields = self.signed_fields().into_iter().zip(other.signed_fields());
+            let mut fields = fields.enumerate().filter(|(at, _)| *at != MERCHANT_REFERENCE);
+            fields.any(|(_, (one, other))| one != other)
+        })
     }
 
     /// Whether what is signed can be split into fields in more than one way. Not with what

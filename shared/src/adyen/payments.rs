@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use url::Url;
 
 use super::lenient::lenient_word;
-use super::notification::{NotificationAmount, amount};
+use super::notification::NotificationAmount;
 use super::shopper::{
     Address, AuthenticationData, BrowserInfo, CountryCode, ShopperEmail, ShopperIp, ShopperLocale,
     ShopperName, ShopperReference,
@@ -373,6 +373,14 @@ pub struct PaymentResponse {
     /// The same as a number.
     #[serde(default, deserialize_with = "lenient_word")]
     pub refusal_reason_code: Option<String>,
+}
+
+/// An amount of any form, because one that cannot be read agrees with none.
+fn amount<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<NotificationAmount>, D::Error> {
+    let written: Option<Box<RawValue>> = Deserialize::deserialize(deserializer)?;
+    Ok(written.map(|amount| serde_json::from_str(amount.get()).unwrap_or_default()))
 }
 
 /// What the shopper must do, with the result that asks for it.

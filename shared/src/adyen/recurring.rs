@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     client::{CallError, Client, ServiceError},
-    notification::lenient,
+    lenient::lenient,
     shopper::ShopperReference,
 };
 use crate::token::TokenKey;

@@ -6,7 +6,7 @@
 
 use serde::Deserialize;
 
-use super::notification::lenient;
+use super::lenient::Members;
 use crate::text::open_enum;
 
 open_enum! {
@@ -25,39 +25,83 @@ open_enum! {
 
 /// One delivery, which is one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(from = "Members")]
 pub struct TokenNotification {
     /// ISO 8601 with an offset.
-    #[serde(deserialize_with = "lenient")]
     pub created_at: Option<String>,
     /// `test` or `live`.
-    #[serde(deserialize_with = "lenient")]
     pub environment: Option<String>,
     /// The pspReference of what caused it, for a new token its payment; not unique.
-    #[serde(deserialize_with = "lenient")]
     pub event_id: Option<String>,
     /// What happened.
-    #[serde(rename = "type", deserialize_with = "lenient")]
     pub kind: Option<TokenEventType>,
     /// To which token.
-    #[serde(deserialize_with = "lenient")]
     pub data: Option<TokenData>,
+    /// True if something that identifies the event is unreadable.
+    pub is_garbled: bool,
 }
 
 /// The token that an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(from = "Members")]
 pub struct TokenData {
     /// The merchant account.
-    #[serde(deserialize_with = "lenient")]
     pub merchant_account: Option<String>,
     /// The merchant's name for the shopper.
-    #[serde(deserialize_with = "lenient")]
     pub shopper_reference: Option<String>,
     /// The token.
-    #[serde(deserialize_with = "lenient")]
     pub stored_payment_method_id: Option<String>,
     /// The payment method's name. Adyen publishes no list of them.
-    #[serde(rename = "type", deserialize_with = "lenient")]
     pub kind: Option<String>,
+}
+
+impl From<Members> for TokenNotification {
+    fn from(members: Members) -> Self {
+        Self {
+            created_at: members.read("createdAt"),
+            environment: members.read("environment"),
+            event_id: members.read("eventId"),
+            kind: members.read("type"),
+            data: members.read("data"),
+            is_garbled: false,
+        }
+    }
+}
+
+impl From<Members> for TokenData {
+    fn from(members: Members) -> Self {
+        Self {
+            merchant_account: members.read("merchantAccount"),
+            shopper_reference: members.read("shopperReference"),
+            stored_payment_method_id: members.read("storedPaymentMethodId"),
+            kind: members.read("type"),
+        }
+    }
+}
+
+impl TokenNotification {
+    /// Reads a delivery from its members, and from the same members with another replacement for
+    /// unreadable characters.
+    pub(super) fn read(members: Members, otherwise: Option<Members>) -> Self {
+        let mut notification = Self::from(members);
+        let others = otherwise.map(Self::from);
+        notification.is_garbled = others.is_some_and(|other| {
+            // A missing kind may be a member whose name is unreadable.
+            notification.kind.is_none() || other.identity() != notification.identity()
+        });
+        notification
+    }
+
+    /// Everything that identifies an event and its token.
+    fn identity(&self) -> [Option<&str>; 6] {
+        let data = self.data.as_ref();
+        [
+            self.environment.as_deref(),
+            self.event_id.as_deref(),
+            self.kind.as_ref().map(TokenEventType::as_str),
+            data.and_then(|data| data.merchant_account.as_deref()),
+            data.and_then(|data| data.shopper_reference.as_deref()),
+            data.and_then(|data| data.stored_payment_method_id.as_deref()),
+        ]
+    }
 }

@@ -57,9 +57,8 @@ pub enum Metric {
     ClaimedEvents(u32),
     /// A signed event of another environment or merchant account.
     ForeignEvent,
-    /// An event that neither an order nor a payment nor a token can take, which a person must
-    /// look at.
-    EventSetAside,
+    /// An event that can never be applied as it is, so that a person must look at it.
+    DeadLetter,
     /// Somebody else changed an item in between.
     WriteConflict,
     /// An order began to need a person, by `Reason`.
@@ -122,7 +121,7 @@ impl Metric {
             Self::ParkedEvent => Parts::count("ParkedEvents"),
             Self::ClaimedEvents(count) => Parts::new("ParkedEvents", "Count", -f64::from(*count)),
             Self::ForeignEvent => Parts::count("ForeignEvents"),
-            Self::EventSetAside => Parts::count("EventsSetAside"),
+            Self::DeadLetter => Parts::count("DeadLetters"),
             Self::WriteConflict => Parts::count("WriteConflicts"),
             Self::NeedsAttention(reason) => Parts::count("NeedsAttention").by("Reason", *reason),
             Self::ServerError(code) => {

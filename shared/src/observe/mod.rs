@@ -157,7 +157,10 @@ fn note(act: impl FnOnce(&mut Observed)) {
 /// Tells which order the invocation is about, by its reference.
 pub fn reference(reference: &Reference) {
     note(|observed| {
-        observed.references.insert(reference.to_string());
+        // It matters which one it is, or that there are several.
+        if observed.references.len() < 2 {
+            observed.references.insert(reference.to_string());
+        }
     });
 }
 
@@ -187,10 +190,16 @@ pub fn heard(news: bool) {
     }
 }
 
-/// Tells that an event fits nothing that is stored, so that a person must look at it.
-pub fn set_aside() {
-    outcome("setAside");
-    count(Metric::EventSetAside);
+/// Tells that an event can never be applied as it is, so that a person must look at it.
+pub fn dead_letter() {
+    outcome("deadLetter");
+    count(Metric::DeadLetter);
+}
+
+/// Tells that an event is of another environment or merchant account.
+pub fn foreign() {
+    outcome("foreign");
+    count(Metric::ForeignEvent);
 }
 
 /// Counts or measures something.

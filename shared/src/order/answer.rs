@@ -191,6 +191,8 @@ struct AttemptAnswer<'a> {
     refusal_reason_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abandoned_at: Option<Timestamp>,
 }
 
 /// A webhook, and when it came.
@@ -305,6 +307,7 @@ impl<'a> AttemptAnswer<'a> {
             refusal_reason: None,
             refusal_reason_code: None,
             error_code: None,
+            abandoned_at: attempt.abandoned_at,
         };
         match attempt.outcome() {
             Some(Outcome::Answered {

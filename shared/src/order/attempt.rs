@@ -48,6 +48,9 @@ pub struct Attempt {
     /// Whether asking for the outcome was given up.
     #[serde(default)]
     pub outcome_unknown: bool,
+    /// When it was given up, after its shopper had not come back for long.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub abandoned_at: Option<Timestamp>,
     /// The offers that had closed before it began: of these none was its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed_before: Vec<String>,
@@ -282,6 +285,7 @@ impl Attempt {
             outcome: None,
             details: Vec::new(),
             outcome_unknown: false,
+            abandoned_at: None,
             closed_before,
             unknown: Unknown::default(),
         }
@@ -306,6 +310,12 @@ impl Attempt {
     pub fn details_in_doubt(&self, then: Timestamp) -> bool {
         let mut unanswered = self.details.iter().filter(|it| it.outcome.is_none());
         unanswered.any(|details| details.sent_at < then)
+    }
+
+    /// Returns whether it was given up because its shopper stayed away, and still does.
+    pub fn is_abandoned(&self) -> bool {
+        let since = |at: Timestamp| at >= self.last_sent_at();
+        self.abandoned_at.is_some_and(since) && !self.details_in_flight()
     }
 
     /// Forgets what the browser brought back and Adyen did not take: the attempt is as it was

@@ -39,6 +39,9 @@
 //! may be about a request whose answer was lost undoes none. One that fits nothing needs
 //! attention ten minutes after it was received.
 //!
+//! An attempt that waited for its shopper until the schedule gave it up counts as expired, until
+//! its shopper comes back or a webhook tells better.
+//!
 //! A CAPTURE whose reason says that it was recaptured, dated after the CAPTURE_FAILED that
 //! names it, stands again. A CANCEL_OR_REFUND without `modification.action` changes no
 //! status, leaves nothing open to further requests, and needs attention.
@@ -62,7 +65,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    AttemptState, Attention, Capture, ModificationState, NextStep, Order, Resolution, Status,
+    AttemptState, Attention, Capture, ModificationState, NextStep, Open, Order, Resolution, Status,
     findings::{Findings, after},
     ledger::{AskedFor, Ledger, SumSaturating, ledgers},
     modification,
@@ -100,8 +103,8 @@ pub struct Derived {
     /// When time alone will raise a further reason for attention, if nothing happens before:
     /// later than the order was last written.
     pub overdue_at: Option<Timestamp>,
-    /// Since when the outcome is open, of the payment or of a modification.
-    pub unsettled_since: Option<Timestamp>,
+    /// When the schedule can next act on the order, if it can.
+    pub open: Option<Open>,
     /// Where each attempt stands.
     pub attempts: Vec<Resolution>,
     /// What became of each modification.
@@ -186,12 +189,6 @@ impl Derived {
                 _ => {}
             }
         }
-        let in_doubt = order.modifications.iter().zip(&modifications);
-        let in_doubt = in_doubt
-            .filter(|(_, state)| state.in_doubt())
-            .map(|(modification, _)| modification.requested_at);
-        let unsettled_since = pending.map(|attempt| attempt.started_at);
-        let unsettled_since = in_doubt.chain(unsettled_since).min();
         if order.events_dropped {
             findings.raise(Attention::TooManyEvents);
         }
@@ -200,6 +197,7 @@ impl Derived {
             findings.raise(Attention::PaymentOfAnotherOrder(contested));
         }
 
+        let open = Open::of(order, status, &attempts, &modifications, findings.overdue_at);
         // Speak of the payment that decided, else of the highest attempt.
         let number = payment.and_then(|payment| payment.attempt).unwrap_or(attempts.len());
         let at = number.checked_sub(1);
@@ -221,7 +219,7 @@ impl Derived {
             next_step: NextStep::after(status, payment.is_some(), decisive),
             needs_attention: findings.attention.into_iter().collect(),
             overdue_at: findings.overdue_at,
-            unsettled_since,
+            open,
             payments: ledgers
                 .iter()
                 .filter(|ledger| ledger.authorised.is_some())

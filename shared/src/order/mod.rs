@@ -16,6 +16,7 @@ mod findings;
 mod ledger;
 mod modification;
 mod next_step;
+mod open;
 mod reports;
 mod resolution;
 mod status;
@@ -34,6 +35,7 @@ pub use modification::{
     Request,
 };
 pub use next_step::NextStep;
+pub use open::{Look, Open};
 pub use resolution::{AttemptState, Resolution};
 pub use status::{Attention, Status};
 pub use take::{IN_FLIGHT, Move};
@@ -95,6 +97,9 @@ pub struct Order {
     /// Payments, by pspReference, of which two orders know, this one and another.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub contested: BTreeSet<String>,
+    /// The schedule's last look that left something open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<Look>,
     /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -125,6 +130,7 @@ impl Order {
             events: Vec::new(),
             events_dropped: false,
             contested: BTreeSet::new(),
+            look: None,
             unknown: Unknown::default(),
         }
     }

@@ -225,10 +225,17 @@ impl Serialize for ModificationState {
 }
 
 impl Modification {
+    /// Returns true if Adyen can be asked about it with its key. A kind of modification that is
+    /// not known here cannot be written as a request.
+    pub(super) fn can_be_asked(&self, now: Timestamp) -> bool {
+        now.duration_since(self.requested_at) < KEY_LIFE
+            && !matches!(self.operation, Operation::Unknown(_))
+    }
+
     /// Returns true if it can be sent again to `target`, because Adyen still knows the key
     /// there. Otherwise it might be processed anew.
     fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
-        now.duration_since(self.requested_at) < KEY_LIFE
+        self.can_be_asked(now)
             && target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 

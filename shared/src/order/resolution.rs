@@ -173,6 +173,9 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
                 Some(_) if answered.unresolved() || answered == AttemptState::Authorised => {
                     AttemptState::Refused
                 }
+                _ if answered == AttemptState::AwaitsShopper && attempt.is_abandoned() => {
+                    AttemptState::Expired
+                }
                 _ => answered,
             };
             Resolution { state, psp_reference }

@@ -4,7 +4,7 @@ mod orders;
 mod patience;
 mod tokens;
 
-pub use orders::{Orders, Start};
+pub use orders::{Class, Due, Letter, Orders, Page, Place, Start};
 pub use tokens::Tokens;
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ enum Kind {
     Busy,
     /// Anything else that trying again may mend.
     Passing,
-    /// What is stored cannot be read, or has no room for more.
+    /// The stored item cannot be read, or has no room for more.
     Permanent,
 }
 
@@ -70,7 +70,7 @@ impl StoreError {
         Self::told(codes, crate::config::aws_error(&error))
     }
 
-    /// What DynamoDB said, in codes and in words.
+    /// An error by the codes and the message that DynamoDB returned.
     fn told<'c>(codes: impl IntoIterator<Item = &'c str>, message: String) -> Self {
         // An item that would have become larger than DynamoDB takes: it has no code for that,
         // only these words.
@@ -85,13 +85,13 @@ impl StoreError {
         Self { message, kind }
     }
 
-    /// Whether trying again does not help: what is stored cannot be read, or has no room for
-    /// more.
+    /// Returns whether trying again does not help, because the stored item cannot be read or has
+    /// no room for more.
     pub fn is_permanent(&self) -> bool {
         self.kind == Kind::Permanent
     }
 
-    /// Whether DynamoDB turned the request away without processing it.
+    /// Returns whether DynamoDB turned the request away without processing it.
     fn is_busy(&self) -> bool {
         self.kind == Kind::Busy
     }

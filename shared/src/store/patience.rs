@@ -18,7 +18,7 @@ const AT_LEAST: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// What is left of the time for one change.
+/// The time that is left for one change.
 #[derive(Debug)]
 pub(super) struct Patience {
     until: Instant,
@@ -36,7 +36,7 @@ impl Patience {
         Instant::now() >= self.until
     }
 
-    /// Pauses, longer each time, so that those who met do not meet again.
+    /// Pauses, longer each time, so that writers who met do not meet again.
     pub(super) async fn pause(&mut self) {
         let left = self.until.saturating_duration_since(Instant::now());
         sleep(self.pause.mul_f64(fastrand::f64()).min(left)).await;

@@ -131,8 +131,8 @@ impl Tokens {
         key: &TokenKey,
         mut act: impl FnMut(&mut Option<Token>) -> Result<T, E>,
     ) -> Result<(Option<Token>, T), E> {
+        let mut before = Patience::new(self.deadline).call(|| self.get(key)).await?;
         let mut patience = Patience::new(self.deadline);
-        let mut before = patience.call(|| self.get(key)).await?;
         loop {
             let mut after = before.clone();
             let value = act(&mut after)?;

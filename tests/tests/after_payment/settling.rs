@@ -2,13 +2,18 @@
 
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
 use local::adyen::{self, Answer as Reply, Fault};
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, passing_time, payment};
 
 async fn an_hour_passes(stack: &Stack, reference: &str) {
-    passing_time::pass(&stack.dynamodb(), reference, SignedDuration::from_hours(1)).await;
+    time_passes(stack, reference, SignedDuration::from_hours(1)).await;
+}
+
+async fn time_passes(stack: &Stack, reference: &str, time: SignedDuration) {
+    passing_time::pass(&stack.dynamodb(), reference, time).await;
 }
 
 #[tokio::test]
@@ -29,25 +34,36 @@ async fn a_shoppers_payment_is_never_sent_again_but_marked() {
 }
 
 #[tokio::test]
-async fn an_order_that_waits_for_its_shopper_is_left_alone() {
+async fn what_the_schedule_cannot_end_is_left_alone() {
     let stack = Stack::start().await;
-    stack.pay("ORDER-1", "x-PENDING").await;
-    an_hour_passes(&stack, "ORDER-1").await;
+    stack.pay("PENDING", "x-PENDING").await;
+    sent_to_the_bank(&stack, "WAITS").await;
+    for reference in ["PENDING", "WAITS"] {
+        an_hour_passes(&stack, reference).await;
+    }
     let report = stack.bundle.settle().await.unwrap();
-    assert_eq!((report.open, report.unknown), (1, 0), "{report:?}");
-    assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
+    assert_eq!(report, settle::Report::default());
+    for reference in ["PENDING", "WAITS"] {
+        assert_eq!(stack.order(reference).await["needsAttention"], json!([]));
+    }
 }
 
 /// An order from an hour ago whose shopper comes back from the bank just now. Gives what the
 /// shopper's browser then posts.
 async fn comes_back_late(stack: &Stack) -> Value {
-    let mut body = payment("ORDER-1", "x-3DS-REDIRECT");
+    let details = sent_to_the_bank(stack, "ORDER-1").await;
+    an_hour_passes(stack, "ORDER-1").await;
+    details
+}
+
+/// Pays, and the bank wants to see the shopper. Gives what the shopper's browser posts then.
+async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
+    let mut body = payment(reference, &format!("{reference}-3DS-REDIRECT"));
     body["browserInfo"] = json!({
         "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
         "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
     });
-    let asked = stack.post("/payments", &browser("ORDER-1"), &body).await;
-    an_hour_passes(stack, "ORDER-1").await;
+    let asked = stack.post("/payments", &browser(reference), &body).await;
     let result = adyen::redirect_result(&asked.body["action"], "approved");
     json!({"details": {"redirectResult": result}})
 }
@@ -67,7 +83,7 @@ async fn what_a_browser_brought_back_just_now_is_left_alone() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let report = stack.bundle.settle().await.unwrap();
-        assert_eq!((report.open, report.unknown), (1, 0), "{report:?}");
+        assert_eq!((report.open, report.unknown), (0, 0), "{report:?}");
         assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
     };
     tokio::join!(posted, schedule);
@@ -103,10 +119,116 @@ async fn an_age_is_measured_until_a_person_is_told() {
     assert!(hour.contains(&age().await));
     assert_eq!(age().await, 0);
 
-    stack.pay("PENDING", "x-PENDING").await;
-    an_hour_passes(&stack, "PENDING").await;
-    assert!(hour.contains(&age().await));
-    assert!(hour.contains(&age().await));
+    // A shopper who left is nobody's fault.
+    sent_to_the_bank(&stack, "WAITS").await;
+    time_passes(&stack, "WAITS", SignedDuration::from_hours(30)).await;
+    assert_eq!(age().await, 0);
+}
+
+/// An order in the index that no version wrote.
+async fn unreadable(stack: &Stack, reference: &str, since: Timestamp) {
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let put = stack.dynamodb().put_item().table_name("orders");
+    put.item("reference", text(reference))
+        .item("version", AttributeValue::N("1".to_owned()))
+        .item("amount", text("no amount"))
+        .item("openShard", text("order-7"))
+        .item("openSince", text(&since.to_string()))
+        .item("recoverAt", text("2026-01-01T00:00:00Z"))
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_read_is_aged_and_looked_at_again_later() {
+    let stack = Stack::start().await;
+    let since = Timestamp::now() - SignedDuration::from_hours(1);
+    unreadable(&stack, "ODD", since).await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.failed), (1, 1), "{report:?}");
+    assert!((3600..3700).contains(&report.unsettled_age), "{report:?}");
+    // Nothing waits behind it for long.
+    assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
+    time_passes(&stack, "ODD", SignedDuration::from_mins(61)).await;
+    assert_eq!(stack.bundle.settle().await.unwrap().failed, 1);
+}
+
+#[tokio::test]
+async fn an_attempt_whose_shopper_stays_away_for_25_hours_is_abandoned() {
+    let stack = Stack::start().await;
+    let details = sent_to_the_bank(&stack, "AWAY").await;
+    time_passes(&stack, "AWAY", SignedDuration::from_hours(24)).await;
+    assert_eq!(stack.bundle.settle().await.unwrap(), settle::Report::default());
+    assert_eq!(stack.order("AWAY").await["status"], "pending");
+
+    an_hour_passes(&stack, "AWAY").await;
+    let report = stack.bundle.settle().await.unwrap();
+    assert_eq!((report.open, report.abandoned, report.unknown), (1, 1, 0), "{report:?}");
+    let order = stack.order("AWAY").await;
+    assert_eq!((&order["status"], &order["nextStep"]), (&json!("expired"), &json!("startOver")));
+    assert_eq!(order["needsAttention"], json!([]));
+    assert!(order["attempts"][0]["abandonedAt"].is_string(), "{order}");
+    // A browser is not told.
+    let seen = stack.get("/orders/AWAY", &browser("AWAY")).await;
+    assert!(!seen.body.to_string().contains("abandoned"), "{seen:?}");
+    assert_eq!(stack.bundle.settle().await.unwrap(), settle::Report::default());
+
+    // Details that the shopper brings back after all are passed on.
+    let answer = stack.post("/payments/details", &browser("AWAY"), &details).await;
+    assert_eq!(answer.body["status"], "authorised", "{answer:?}");
+    stack.order_once("AWAY", |order| order["confirmed"] == true).await;
+}
+
+#[tokio::test]
+async fn an_abandoned_attempt_makes_room_for_the_next_and_its_late_payment_counts() {
+    let stack = Stack::start().await;
+    sent_to_the_bank(&stack, "BACK").await;
+    time_passes(&stack, "BACK", SignedDuration::from_hours(26)).await;
+    assert_eq!(stack.bundle.settle().await.unwrap().abandoned, 1);
+    let answer = stack.pay("BACK", "ANOTHER-TOKEN").await;
+    assert_eq!(answer.body["attempt"], 2, "{answer:?}");
+    assert_eq!(answer.body["status"], "authorised", "{answer:?}");
+
+    sent_to_the_bank(&stack, "LATE").await;
+    time_passes(&stack, "LATE", SignedDuration::from_hours(26)).await;
+    assert_eq!(stack.bundle.settle().await.unwrap().abandoned, 1);
+    let psp_reference = stack.adyen().with_books(|books| {
+        let payments = books.payments_of("LATE");
+        payments.last().unwrap().psp_reference.clone()
+    });
+    let account = local::keys::MERCHANT_ACCOUNT;
+    let mut event = adyen::webhook::Event::new("AUTHORISATION", account, &psp_reference, "LATE");
+    event.amount = Some(adyen::Amount { currency: "EUR".to_owned(), value: 1000 });
+    stack.adyen().notify(&event).unwrap();
+    let order = stack.order_once("LATE", |order| order["confirmed"] == true).await;
+    assert_eq!(order["status"], "authorised");
+}
+
+#[tokio::test]
+async fn what_does_not_move_is_looked_at_less_and_less_often() {
+    let stack = Stack::start().await;
+    let token = store(&stack, "160583287597AMZN").await;
+    charge_in_doubt(&stack, "STUCK", &token).await;
+    an_hour_passes(&stack, "STUCK").await;
+    let look = async || {
+        let nothing = local::adyen::Answer::text(500, "text/plain", "oops");
+        stack.adyen().inject(local::adyen::Fault::instead(nothing).on("/payments"));
+        stack.bundle.settle().await.unwrap().open
+    };
+    assert_eq!(look().await, 1);
+    for minutes in [5, 10, 20, 40, 80, 160, 320, 360, 360] {
+        assert_eq!(look().await, 0, "{minutes}");
+        time_passes(&stack, "STUCK", SignedDuration::from_mins(minutes)).await;
+        time_passes(&stack, "STUCK", SignedDuration::from_secs(2)).await;
+        assert_eq!(look().await, 1, "{minutes}");
+    }
+    // Adyen keeps the key for some days. Then a person is told, and nothing is left to do.
+    time_passes(&stack, "STUCK", SignedDuration::from_hours(6 * 24)).await;
+    assert_eq!(look().await, 1);
+    time_passes(&stack, "STUCK", SignedDuration::from_hours(100)).await;
+    assert_eq!(look().await, 0);
+    assert_eq!(stack.order("STUCK").await["needsAttention"], json!(["outcome_unknown"]));
 }
 
 /// A payment with that token stores a payment method: gives its id.
@@ -219,7 +341,8 @@ async fn a_refund_that_stays_in_doubt_needs_a_person() {
     assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!(["modification_unknown"]));
-    // The next run gets an answer.
+    // A later run gets an answer.
+    an_hour_passes(&stack, "ORDER-1").await;
     let report = stack.bundle.settle().await.unwrap();
     assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
     assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));

@@ -182,8 +182,17 @@ async fn webhooks(stack: &Stack) {
             stack.adyen().notify(&event).unwrap();
         }
     }
+    // One is of a mistyped account, one of the live environment.
+    let mut foreign = Event::new("AUTHORISATION", "ANOTHER_ACCOUNT", "PSP-6", "A");
+    foreign.reason = Some(format!("{MAIL} {GARBAGE}"));
+    stack.adyen().notify(&foreign).unwrap();
+    let mut token = Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, "PSP-7", "");
+    token.live = true;
+    token.shopper_reference = SHOPPER.to_owned();
+    stack.adyen().notify(&token).unwrap();
     let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
     assert!(settled.await);
+    assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 0);
 }
 
 /// An order that no version wrote, found by the schedule if it is open since then.
@@ -192,7 +201,10 @@ async fn unreadable(stack: &Stack, reference: &str, since: Option<&str>) {
     let put = stack.dynamodb().put_item().table_name("orders");
     let put = put.item("reference", text(reference)).item("amount", text(GARBAGE));
     let put = match since {
-        Some(since) => put.item("unsettledSince", text(since)),
+        Some(since) => put
+            .item("openShard", text("order-0"))
+            .item("openSince", text(since))
+            .item("recoverAt", text(since)),
         None => put,
     };
     put.send().await.unwrap();

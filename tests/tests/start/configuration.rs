@@ -199,3 +199,103 @@ async fn a_file_of_roots_that_cannot_be_read_is_told() {
     let error = payments_refuse(&[("SSL_CERT_FILE", "/nowhere.pem")]).await;
     assert!(error.contains("SSL_CERT_FILE"), "{error}");
 }
+
+const CHECKOUT: &str = "ADYEN_CHECKOUT_URL";
+const RECURRING: &str = "ADYEN_RECURRING_URL";
+const LIVE: [&str; 5] = [
+    "https://1797a841fbb37ca7-AdyenDemo-checkout-live.adyenpayments.com/checkout/v72",
+    "https://1797a841fbb37ca7-adyendemo-pal-live.adyenpayments.com/pal/servlet/Recurring/v68",
+    "https://checkout-live.adyen.com/v72",
+    "https://checkout-live-us.adyen.com./v72",
+    "https://ADYENPAYMENTS.COM/v72",
+];
+const TEST: [&str; 3] = [
+    "https://checkout-test.adyen.com/v72",
+    "https://pal-test.adyen.com/pal/servlet/Recurring/v68",
+    "https://CHECKOUT-TEST.adyen.com:443/v72",
+];
+const EITHER: [&str; 5] = [
+    "http://127.0.0.1:3001/v72",
+    "http://localhost:3001/v72",
+    "http://host.docker.internal:3001/v72",
+    "https://proxy.merchant.example/v72",
+    // Only looks like Adyen's.
+    "https://checkout-test.adyen.com.evil.example/v72",
+];
+
+#[tokio::test]
+async fn the_environment_must_be_that_of_adyen_s_hosts() {
+    for url in EITHER {
+        for environment in ["test", "live"] {
+            // Each alone, with a URL of the environment for the other.
+            let own = if environment == "test" { (TEST[0], TEST[1]) } else { (LIVE[0], LIVE[1]) };
+            let environment = ("ADYEN_ENVIRONMENT", environment);
+            payments_start(&[environment, (CHECKOUT, url), (RECURRING, own.1)]).await;
+            payments_start(&[environment, (CHECKOUT, own.0), (RECURRING, url)]).await;
+        }
+    }
+    for (environment, own, others) in [("test", &TEST[..], &LIVE[..]), ("live", &LIVE, &TEST)] {
+        let set = ("ADYEN_ENVIRONMENT", environment);
+        for url in own {
+            // The Recurring API's is beside it, unless it is given.
+            payments_start(&[set, (CHECKOUT, url)]).await;
+        }
+        for url in others {
+            let error = payments_refuse(&[set, (CHECKOUT, url)]).await;
+            assert!(error.contains("ADYEN_CHECKOUT_URL: the host"), "{url}: {error}");
+            assert!(error.contains(&format!("ADYEN_ENVIRONMENT is {environment}")), "{error}");
+            let error = payments_refuse(&[set, (CHECKOUT, own[0]), (RECURRING, url)]).await;
+            assert!(error.contains("ADYEN_RECURRING_URL: the host"), "{url}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_at_its_default_must_agree_too() {
+    // Live URLs and the default environment, or the other way round.
+    let error = payments_refuse(&[(CHECKOUT, LIVE[0]), (RECURRING, LIVE[1])]).await;
+    assert!(error.contains(CHECKOUT) && error.contains(RECURRING), "{error}");
+    let error = payments_refuse(&[("ADYEN_ENVIRONMENT", "live")]).await;
+    assert!(error.contains(CHECKOUT), "{error}");
+    let error = payments_refuse(&[("ADYEN_ENVIRONMENT", "LIVE")]).await;
+    assert!(error.contains("ADYEN_ENVIRONMENT: expected test or live"), "{error}");
+}
+
+/// Starts a function with what functions need, and gives its error.
+macro_rules! start {
+    ($function:ident, $change:expr) => {{
+        let hmac =
+            ("ADYEN_HMAC_KEYS", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+        let variables: Vec<_> = PAYMENTS.into_iter().chain([hmac]).chain($change).collect();
+        $function::State::start(&env(&variables)).await.err().map(|error| error.to_string())
+    }};
+}
+
+#[tokio::test]
+async fn every_function_that_knows_adyen_s_url_refuses_another_environment_s() {
+    let disagree = || [("ADYEN_ENVIRONMENT", "test"), (CHECKOUT, LIVE[0])];
+    let agree = || [("ADYEN_ENVIRONMENT", "live"), (CHECKOUT, LIVE[0])];
+    for (function, wrong, right) in [
+        ("webhooks", start!(webhooks, disagree()), start!(webhooks, agree())),
+        ("payments", start!(payments, disagree()), start!(payments, agree())),
+        ("settle", start!(settle, disagree()), start!(settle, agree())),
+        ("orders", start!(orders, disagree()), start!(orders, agree())),
+        ("tokens", start!(tokens, disagree()), start!(tokens, agree())),
+        ("payment-methods", start!(payment_methods, disagree()), start!(payment_methods, agree())),
+    ] {
+        assert!(wrong.is_some_and(|error| error.contains(CHECKOUT)), "{function}");
+        assert_eq!(right, None, "{function}");
+    }
+}
+
+#[test]
+fn every_function_that_knows_adyen_s_url_is_told_the_environment() {
+    let template = local::template::Template::read().unwrap();
+    let knows = |name: &str, variable: &str| {
+        template.functions[name].variables.iter().any(|it| it == variable)
+    };
+    for name in template.functions.keys() {
+        assert_eq!(knows(name, CHECKOUT), knows(name, "ADYEN_ENVIRONMENT"), "{name}");
+    }
+    assert!(knows("webhooks", CHECKOUT) && knows("payments", CHECKOUT));
+}

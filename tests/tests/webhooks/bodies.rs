@@ -51,10 +51,7 @@ async fn what_is_no_json_object_is_unreadable() {
         "live=false&eventCode=AUTHORISATION",
         "<notification/>",
         "{\"live\":NaN}",
-        "\u{feff}{}",
         "{'live':'false'}",
-        "{\"a\":\"\\ud800\"}",
-        "{\"a\":1e999999}",
     ];
     let texts = texts.map(|text| text.as_bytes().to_vec());
     let structures = [deep("[", "]"), deep("{\"a\":", "}")].map(String::into_bytes);

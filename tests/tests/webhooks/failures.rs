@@ -200,7 +200,7 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
     }
     assert!((5..40).contains(&stored), "{stored}");
     // The one for which there was none is not lost.
-    let aside = format!("parked#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
+    let aside = format!("dead#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
     let aside = world.item(&aside).await.unwrap();
     assert_eq!(aside["named"].as_s().unwrap(), "full");
     assert!(!aside.contains_key("expiresAt"));
@@ -258,7 +258,7 @@ async fn a_pointer_without_room_for_more_holds_up_nothing() {
     world.tell(&with(told, json!({"reason": "r".repeat(500)}))).await;
     let pointer = world.item("psp#LONELY0000000001").await.unwrap();
     assert_eq!(pointer["parked"].as_n().unwrap(), "1");
-    let aside = world.item("parked#REFUND0000000001#REFUND#true").await;
+    let aside = world.item("dead#REFUND0000000001#REFUND#true").await;
     assert!(aside.unwrap().contains_key("event"));
 }
 
@@ -270,7 +270,7 @@ async fn a_pointer_without_room_for_its_order_holds_up_nothing() {
     stuff(&world, "FULL000000000001", 409_556, "0").await;
     let told = item("AUTHORISATION", "FULL000000000001", "order");
     world.tell(&told).await;
-    let aside = world.item("parked#FULL000000000001#AUTHORISATION#true").await;
+    let aside = world.item("dead#FULL000000000001#AUTHORISATION#true").await;
     assert!(aside.unwrap().contains_key("event"));
 }
 
@@ -297,7 +297,7 @@ async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
         for _ in 0..2 {
             world.tell(&told).await;
         }
-        let aside = format!("parked#{psp_reference}#{event_code}#true");
+        let aside = format!("dead#{psp_reference}#{event_code}#true");
         let aside = world.item(&aside).await.unwrap();
         let event: Event = serde_dynamo::from_attribute_value(aside["event"].clone()).unwrap();
         assert_eq!(event.key(), (&event_code.to_owned().into(), psp_reference, true));

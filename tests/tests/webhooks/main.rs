@@ -4,10 +4,12 @@
 mod bodies;
 mod contested;
 mod dates;
+mod dead_letters;
 mod disputes;
 mod failures;
 mod finding;
 mod flood;
+mod foreign;
 mod histories;
 mod money;
 mod parsers;
@@ -17,4 +19,5 @@ mod signatures;
 mod standard;
 mod token;
 mod token_senders;
+mod unreadable;
 mod world;

@@ -47,11 +47,12 @@ async fn the_bytes_are_signed_however_the_gateway_hands_them_on() {
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
     assert_eq!((token.version, token.events.len()), (1, 1));
 
+    // The bad byte is in the name of the date, without which the event is the same.
     let mut bytes = body.into_bytes();
     bytes[3] = 0xff;
     let signature = key(keys::TOKEN_HMAC_KEY).sign(&bytes);
-    let answer = Answer::of(world.post(bytes).header("hmacsignature", signature)).await;
-    assert_eq!((answer.status, answer.code()), (400, "invalid_notification"));
+    accepted(&Answer::of(world.post(bytes).header("hmacsignature", signature)).await);
+    assert_eq!(world.token(SHOPPER, TOKEN).await.unwrap(), token);
 }
 
 #[tokio::test]
@@ -93,51 +94,6 @@ async fn a_signed_body_of_a_kind_that_is_not_known_is_accepted() {
         world.tell_of_token(&unknown).await;
     }
     assert!(world.dynamodb.calls().is_empty());
-}
-
-#[tokio::test]
-async fn tokens_of_another_account_or_environment_are_not_kept() {
-    let world = World::new().await;
-    world.dynamodb.begin(|_| None);
-    for environment in [json!("live"), json!("LIVE"), json!(""), json!(null), json!(false)] {
-        world.tell_of_token(&with(created(), json!({"environment": environment}))).await;
-    }
-    for account in [json!("SOMEBODY_ELSE"), json!(""), json!(null), json!([])] {
-        world.tell_of_token(&with_data(created(), json!({"merchantAccount": account}))).await;
-    }
-    assert!(world.dynamodb.calls().is_empty());
-    assert_eq!(world.count("tokens").await, 0);
-
-    let live = World::with([("ADYEN_ENVIRONMENT", "live")]).await;
-    live.tell_of_token(&created()).await;
-    assert_eq!(live.count("tokens").await, 0);
-    live.tell_of_token(&with(created(), json!({"environment": "Live"}))).await;
-    assert_eq!(live.count("tokens").await, 1);
-}
-
-#[tokio::test]
-async fn what_names_no_token_holds_up_nothing() {
-    let world = World::new().await;
-    world.dynamodb.begin(|_| None);
-    let long = |characters: usize| json!("ü".repeat(characters));
-    for data in [
-        json!({"shopperReference": ""}),
-        json!({"shopperReference": null}),
-        json!({"shopperReference": long(257)}),
-        json!({"storedPaymentMethodId": ""}),
-        json!({"storedPaymentMethodId": 7}),
-        json!({"storedPaymentMethodId": long(65)}),
-    ] {
-        world.tell_of_token(&with_data(created(), data)).await;
-    }
-    for event_id in [json!(""), json!(null), long(3000)] {
-        world.tell_of_token(&with(created(), json!({"eventId": event_id}))).await;
-    }
-    for data in [json!(null), json!("text"), json!([]), json!({})] {
-        world.tell_of_token(&with(created(), json!({"data": data}))).await;
-    }
-    assert!(world.dynamodb.calls().is_empty());
-    assert_eq!(world.count("tokens").await, 0);
 }
 
 #[tokio::test]

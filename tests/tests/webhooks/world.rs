@@ -105,15 +105,26 @@ impl World {
     }
 
     /// Delivers a body, signed as a whole.
-    pub async fn deliver_signed(&self, body: &str) -> Answer {
-        let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
-        Answer::of(self.post(body.to_owned()).header("hmacsignature", signature)).await
+    pub async fn deliver_signed(&self, body: impl AsRef<[u8]>) -> Answer {
+        let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_ref());
+        Answer::of(self.post(body.as_ref().to_vec()).header("hmacsignature", signature)).await
     }
 
     /// The order as it is stored.
     pub async fn order(&self, reference: &str) -> Order {
         let reference = reference.parse().unwrap();
         self.orders.get(&reference).await.unwrap().unwrap()
+    }
+
+    /// The keys of the orders table that begin so, sorted.
+    pub async fn keys(&self, start: &str) -> Vec<String> {
+        let scan = self.stack.dynamodb().scan().table_name("orders");
+        let items = scan.into_paginator().items().send();
+        let items = items.collect::<Result<Vec<_>, _>>().await.unwrap();
+        let keys = items.into_iter().map(|item| item["reference"].as_s().unwrap().clone());
+        let mut keys: Vec<String> = keys.filter(|key| key.starts_with(start)).collect();
+        keys.sort();
+        keys
     }
 
     /// The order's status.

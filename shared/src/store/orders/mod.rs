@@ -2,7 +2,8 @@
 //!
 //! An order is changed in one way only, [`Orders::change`], or [`Orders::update`] where it is
 //! in hand: a pure function on what was read, written on the condition that nobody wrote in between, again with what somebody
-//! did write where it fails.
+//! did write where it fails. [`Orders::postpone`] alone writes otherwise, and only the order's
+//! place in the index.
 //!
 //! A pointer item, key `psp#<pspReference>`, leads from a payment, or from a dispute about
 //! one, to its order. It is written in one transaction with the order that learns of it, so
@@ -10,7 +11,10 @@
 //! of the payment or the dispute, for 90 days. A pointer never changes its order: if a
 //! second order learns of the payment, both orders keep it as contested and need attention.
 //!
-//! What neither of them can take is set aside, key `parked#<pspReference>#<eventCode>#<success>`.
+//! A notification that cannot be applied is kept as it came: a dead letter for good, key
+//! `dead#<pspReference>#<eventCode>#<success>`; one of another environment or merchant account for
+//! 90 days, key `foreign#<environment>#<merchantAccount>#` and the same. Those of stored payment
+//! methods have `<type>#<eventId>` instead.
 //!
 //! What that costs, where nobody else writes the same order at the same moment:
 //!
@@ -25,13 +29,18 @@
 //! | one whose pspReference is new to the order | get; transaction of two writes |
 //! | a question about an order | get |
 
+mod letters;
+mod open;
 mod pointers;
 mod write;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    pin::Pin,
+pub use self::{
+    letters::{Class, Letter},
+    open::{Due, Page, Place},
 };
+
+use std::collections::{BTreeSet, HashMap};
+use std::pin::Pin;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::Timestamp;
@@ -102,39 +111,6 @@ impl Orders {
         Ok(order)
     }
 
-    /// The orders whose outcome has been open since before `then`, the longest first. Read from an index that
-    /// may be a moment behind.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
-    pub async fn unsettled(
-        &self,
-        then: Timestamp,
-    ) -> Result<Vec<(Timestamp, Reference)>, StoreError> {
-        let items = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .index_name("unsettled")
-            .filter_expression("#unsettledSince < :then")
-            .expression_attribute_names("#unsettledSince", "unsettledSince")
-            .expression_attribute_values(":then", text_value(&then.to_string()))
-            .into_paginator()
-            .items()
-            .send()
-            .collect::<Result<Vec<Item>, _>>()
-            .await
-            .map_err(StoreError::sdk)?;
-        let text = |item: &Item, name: &str| item.get(name)?.as_s().ok().cloned();
-        let read = |item: &Item| {
-            let since = text(item, "unsettledSince")?.parse().ok()?;
-            Some((since, text(item, "reference")?.parse().ok()?))
-        };
-        let mut open: Vec<_> = items.iter().filter_map(read).collect();
-        open.sort();
-        Ok(open)
-    }
-
     /// Changes an order. `act` sees the order as it is, changes it in place (or puts one
     /// where there was none) and may be called again with what others wrote since; it must
     /// not count on being called once. An order that it leaves as it was is not written.
@@ -147,12 +123,11 @@ impl Orders {
         start: Start,
         act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
     ) -> Result<(Option<Order>, T), E> {
-        let mut patience = Patience::new(self.deadline);
         let before = match start {
-            Start::Read => patience.call(|| self.get(reference)).await?,
+            Start::Read => Patience::new(self.deadline).call(|| self.get(reference)).await?,
             Start::New => None,
         };
-        self.change_from(reference, before, patience, act).await
+        self.change_from(reference, before, act).await
     }
 
     /// Changes an order that was read or written just now, as [`Orders::change`] does.
@@ -166,7 +141,7 @@ impl Orders {
     ) -> Result<(Order, T), E> {
         let reference = order.reference.clone();
         let (order, value) = self
-            .change_from(&reference, Some(order), Patience::new(self.deadline), |order| match order {
+            .change_from(&reference, Some(order), |order| match order {
                 Some(order) => act(order),
                 None => Err(StoreError::gone().into()),
             })
@@ -178,9 +153,9 @@ impl Orders {
         &self,
         reference: &Reference,
         mut before: Option<Order>,
-        mut patience: Patience,
         mut act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
     ) -> Result<(Option<Order>, T), E> {
+        let mut patience = Patience::new(self.deadline);
         // What pointers had to say when they were written.
         let mut pointers: HashMap<String, Pointer> = HashMap::new();
         let mut contended = false;
@@ -300,12 +275,13 @@ impl Orders {
             return Ok(None);
         };
         let (order, news) = self
-            .change(&owner, Start::Read, |order| {
-                let order = order.as_mut();
-                Ok::<_, StoreError>(order.map(|order| order.record(event.clone())))
+            .change(&owner, Start::Read, |order| match order {
+                Some(order) => Ok(order.record(event.clone())),
+                // None is ever deleted, so it does not come back by itself.
+                None => Err(StoreError::unreadable("the order that a payment leads to")),
             })
             .await?;
-        observe::heard(news.unwrap_or(true));
+        observe::heard(news);
         Ok(order)
     }
 }

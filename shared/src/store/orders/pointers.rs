@@ -91,28 +91,6 @@ impl Orders {
         }
     }
 
-    /// Sets an event aside, in an item of its own, that the item where it belongs cannot take.
-    /// A person must look at it: it may have moved money, and is kept for good.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is not stored.
-    pub async fn set_aside(
-        &self,
-        event: &Event,
-        reference: Option<&Reference>,
-    ) -> Result<(), StoreError> {
-        let (code, psp_reference, success) = event.key();
-        let key = format!("parked#{psp_reference}#{code}#{success}");
-        let event = serde_dynamo::to_attribute_value::<_, AttributeValue>(event)?;
-        let put = async || {
-            let put = self.client.put_item().table_name(&self.table);
-            let put = put.item("reference", text_value(&key)).item("event", event.clone());
-            let put = put.item("named", text_value(reference.map_or("", Reference::as_str)));
-            put.send().await.map_err(StoreError::sdk)
-        };
-        Patience::new(self.deadline).call(put).await.map(drop)
-    }
-
     /// Leads a payment to its order, on the condition that nothing was parked with it but
     /// what the order has just taken over.
     pub(super) fn point(

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Item, Orders, order,
+    Item, Orders, open, order,
     pointers::{Pointer, pointer},
 };
 use crate::{
@@ -176,8 +176,6 @@ fn projected(change: &Change) -> Result<Item, StoreError> {
         status: Status,
         #[serde(skip_serializing_if = "Option::is_none")]
         status_change: Option<StatusChange>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        unsettled_since: Option<Timestamp>,
     }
 
     #[derive(Serialize)]
@@ -199,7 +197,11 @@ fn projected(change: &Change) -> Result<Item, StoreError> {
             at: after.updated_at,
             seq: after.version,
         }),
-        unsettled_since: is.unsettled_since,
     };
-    Ok(serde_dynamo::to_item(projected)?)
+    let mut item: Item = serde_dynamo::to_item(projected)?;
+    if let Some(open) = is.open {
+        let shard = open::shard_of(&after.reference);
+        item.extend(open::attributes(shard, open.since, open.due_at));
+    }
+    Ok(item)
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use shared::order::{
-    Attempt, Capture, Event, EventAmount, Modification, Operation, Order, Outcome, Rejection,
+    Attempt, Capture, Event, EventAmount, Look, Modification, Operation, Order, Outcome, Rejection,
 };
 
 use crate::facts::{self, Facts, Returned, at};
@@ -183,10 +183,13 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     ];
     let details = vec(option::of(select(vec!["ChallengeShopper", "Refused", "Pending"])), 0..2);
     let claimed = option::of(select(&PAYMENTS[..]));
-    (answered, details, claimed, prop::bool::weighted(0.1)).prop_map(
-        |(attempt, details, claimed, given_up)| {
+    // Everything was sent in second 0: before that, the shopper came back after all.
+    let abandoned_at = select(vec![None, None, None, None, Some(90_000), Some(-1)]);
+    (answered, details, claimed, prop::bool::weighted(0.1), abandoned_at).prop_map(
+        |(attempt, details, claimed, given_up, abandoned_at)| {
             let attempt = details.into_iter().fold(attempt, Returned::returned);
-            let mut attempt = Attempt { outcome_unknown: given_up, ..attempt };
+            let abandoned_at = abandoned_at.map(at);
+            let mut attempt = Attempt { outcome_unknown: given_up, abandoned_at, ..attempt };
             if let Some(unanswered) = attempt.details.iter_mut().find(|it| it.outcome.is_none()) {
                 unanswered.claimed = claimed.map(str::to_owned);
             }
@@ -200,8 +203,9 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
     let attempts = vec((absurd_attempt(), moment()), 0..3);
     let modifications = vec(absurd_modification(), 0..3);
     let events = vec(absurd_event(), 0..10);
-    (untold_order(), attempts, modifications, events, amount(), any::<bool>()).prop_map(
-        |(order, attempts, modifications, events, price, dropped)| {
+    let look = option::of((moment(), any::<u32>()).prop_map(|(at, times)| Look { at, times }));
+    (untold_order(), attempts, modifications, events, amount(), any::<bool>(), look).prop_map(
+        |(order, attempts, modifications, events, price, dropped, look)| {
             let mut order = order.told_all(events);
             for (attempt, started_at) in attempts {
                 order.attempts.push(Attempt { started_at, ..attempt });
@@ -209,6 +213,7 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
             order.modifications = modifications;
             order.amount.value = price.max(1);
             order.events_dropped |= dropped;
+            order.look = look;
             order
         },
     )
@@ -250,14 +255,15 @@ fn absurd_attempt() -> impl Strategy<Value = Attempt> {
         ]
     };
     let details = vec(option::of(outcome()), 0..3);
-    (option::of(text()), option::of(outcome()), details, any::<bool>()).prop_map(
-        |(psp_reference, outcome, details, outcome_unknown)| {
+    let abandoned_at = option::of(moment());
+    (option::of(text()), option::of(outcome()), details, any::<bool>(), abandoned_at).prop_map(
+        |(psp_reference, outcome, details, outcome_unknown, abandoned_at)| {
             let mut attempt = facts::unknown();
             for outcome in details {
                 attempt = attempt.returned(None);
                 attempt.details.last_mut().unwrap().outcome = outcome;
             }
-            Attempt { psp_reference, outcome, outcome_unknown, ..attempt }
+            Attempt { psp_reference, outcome, outcome_unknown, abandoned_at, ..attempt }
         },
     )
 }

@@ -145,6 +145,20 @@ proptest! {
     }
 
     #[test]
+    fn each_look_at_what_stays_open_puts_the_next_one_off(
+        order in order(), seconds in 1000..1_000_000i64,
+    ) {
+        let mut order = order;
+        for _ in 0..10 {
+            let Some(open) = Derived::of(&order).open else { return Ok(()) };
+            let now = open.due_at.max(facts::at(seconds));
+            order.looked(now);
+            let after = Derived::of(&order).open.map(|open| open.due_at);
+            prop_assert!(after > Some(now), "{open:?} {after:?}");
+        }
+    }
+
+    #[test]
     fn an_order_is_the_same_after_dynamodb_kept_it(order in absurd_order()) {
         let item: HashMap<String, AttributeValue> =
             serde_dynamo::to_item(&order).unwrap();

@@ -233,6 +233,7 @@ fn open(order: &Order) -> Vec<&'static str> {
             match (verdict.map(|event| event.success), answer(attempt)) {
                 (Some(true), _) => "authorised",
                 (Some(false), "pending" | "authorised") => "refused",
+                (_, "pending") if abandoned(attempt) => "expired",
                 (_, answer) => answer,
             }
         })
@@ -302,6 +303,25 @@ fn names<'a>(order: &'a Order, reports: &[&'a Event]) -> Vec<Option<&'a str>> {
         _ => {}
     }
     named
+}
+
+/// Returns whether the shopper was asked to act, did nothing, and was given up after the last
+/// request.
+fn abandoned(attempt: &Attempt) -> bool {
+    let answers = attempt.details.iter().map(|details| details.outcome.as_ref());
+    let asks = |outcome: &Outcome| match outcome {
+        Outcome::Answered { result_code, .. } => {
+            ["RedirectShopper", "IdentifyShopper", "ChallengeShopper"]
+                .contains(&result_code.as_str())
+        }
+        Outcome::Rejected(_) => false,
+    };
+    let last = answers.clone().next_back().unwrap_or(attempt.outcome.as_ref());
+    let sent = attempt.details.iter().map(|it| it.sent_at);
+    let sent = sent.chain(attempt.tries.iter().map(|it| it.sent_at)).max();
+    answers.clone().all(|answer| answer.is_some())
+        && last.is_some_and(asks)
+        && attempt.abandoned_at >= sent
 }
 
 /// As what the attempt ended, by Adyen's answers alone.

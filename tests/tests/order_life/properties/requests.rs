@@ -51,6 +51,8 @@ enum Step {
     Tell {
         attempt: usize,
     },
+    /// The schedule gives an attempt up whose shopper stays away.
+    GiveUp,
 }
 
 /// What Adyen made of a request.
@@ -154,6 +156,9 @@ impl World {
                 }
             }
             Step::Tell { attempt } => self.tell(attempt),
+            Step::GiveUp => {
+                self.order.abandon(at(self.now));
+            }
         }
     }
 
@@ -262,6 +267,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..4usize, select(vec![Authorised, Refused]))
             .prop_map(|(attempt, becomes)| Step::Decide { attempt, becomes }),
         2 => (0..4usize).prop_map(|attempt| Step::Tell { attempt }),
+        1 => Just(Step::GiveUp),
     ];
     vec(step, 1..40)
 }

@@ -4,6 +4,7 @@ mod attempts;
 mod confirmed;
 mod money;
 mod offers;
+mod open;
 mod time;
 mod too_many_events;
 mod two_payments;

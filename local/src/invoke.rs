@@ -1,0 +1,45 @@
+//! Lambda's Invoke API for the function that a schedule runs, so that `aws lambda invoke` with
+//! `--endpoint-url` does on this machine what it does on AWS.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+/// A function that runs for up to `longest` at a time.
+#[derive(Clone)]
+struct Settle {
+    state: Arc<settle::State>,
+    longest: Duration,
+}
+
+/// The path of an invocation.
+pub fn router(state: Arc<settle::State>, longest: Duration) -> axum::Router {
+    axum::Router::new()
+        .route("/2015-03-31/functions/settle/invocations", post(invoke))
+        .with_state(Settle { state, longest })
+}
+
+async fn invoke(State(settle): State<Settle>, event: Bytes) -> Response {
+    let event = match event.as_ref() {
+        b"" => Value::Null,
+        text => match serde_json::from_slice(text) {
+            Ok(event) => event,
+            Err(_) => return (StatusCode::BAD_REQUEST, "the payload is not JSON").into_response(),
+        },
+    };
+    match settle::run(&settle.state, event, Instant::now() + settle.longest).await {
+        Ok(done) => Json(json!(done)).into_response(),
+        Err(error) => {
+            let message = json!({ "errorMessage": error.to_string() });
+            ([("x-amz-function-error", "Unhandled")], Json(message)).into_response()
+        }
+    }
+}

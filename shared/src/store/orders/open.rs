@@ -1,0 +1,158 @@
+//! The index `open`: the items that the schedule can act on, by when it can.
+//!
+//! Only such items carry its three attributes: `openShard`, one of sixteen so that no partition
+//! is hot; `recoverAt`, when something can be done; and `openSince`.
+
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
+use jiff::Timestamp;
+
+use super::{Item, Orders, text_value};
+use crate::{
+    order::sha256,
+    reference::Reference,
+    store::{StoreError, patience::Patience},
+};
+
+const INDEX: &str = "open";
+
+/// The prefixes of the shards: of orders, and of foreign notifications.
+const ORDERS: &str = "order";
+pub(super) const FOREIGN: &str = "foreign";
+
+/// So many items are read at once, and held.
+const PAGE: i32 = 25;
+
+/// Something in the index that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// The key of the item: an order's reference, or that of a notification.
+    pub key: String,
+    /// Since when it is open.
+    pub since: Timestamp,
+    recover_at: String,
+}
+
+/// Some of what is due in a shard, the longest due first.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The items.
+    pub due: Vec<Due>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<Place>,
+}
+
+/// Where to read on.
+#[derive(Debug, Clone)]
+pub struct Place {
+    shard: String,
+    after: Option<Item>,
+}
+
+impl Orders {
+    /// Where to begin reading, for each shard of the orders.
+    pub fn open_orders() -> Vec<Place> {
+        places(ORDERS)
+    }
+
+    /// Where to begin reading, for each shard of the foreign notifications.
+    pub fn foreign() -> Vec<Place> {
+        places(FOREIGN)
+    }
+
+    /// Some of what is due by `now`. The index may be a moment behind.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB cannot be read.
+    pub async fn due(&self, place: Place, now: Timestamp) -> Result<Page, StoreError> {
+        let Place { shard, after } = place;
+        let now = second(now);
+        let query = async || {
+            self.client
+                .query()
+                .table_name(&self.table)
+                .index_name(INDEX)
+                .key_condition_expression("#shard = :shard AND #recoverAt <= :now")
+                .expression_attribute_names("#shard", "openShard")
+                .expression_attribute_names("#recoverAt", "recoverAt")
+                .expression_attribute_values(":shard", text_value(&shard))
+                .expression_attribute_values(":now", text_value(&now))
+                .limit(PAGE)
+                .set_exclusive_start_key(after.clone())
+                .send()
+                .await
+                .map_err(StoreError::sdk)
+        };
+        let page = Patience::new(self.deadline).call(query).await?;
+        let next =
+            page.last_evaluated_key.map(|after| Place { shard: shard.clone(), after: Some(after) });
+        Ok(Page { due: page.items.into_iter().flatten().filter_map(due).collect(), next })
+    }
+
+    /// Makes an order that cannot be read or written due later. Nothing else of the item changes,
+    /// and nothing at all if somebody wrote it meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`] when DynamoDB fails.
+    pub async fn postpone(&self, due: &Due, until: Timestamp) -> Result<(), StoreError> {
+        let update = async || {
+            let update = self.client.update_item().table_name(&self.table);
+            let updated = update
+                .key("reference", text_value(&due.key))
+                .update_expression("SET #recoverAt = :until")
+                .condition_expression("#recoverAt = :seen")
+                .expression_attribute_names("#recoverAt", "recoverAt")
+                .expression_attribute_values(":until", text_value(&second(until)))
+                .expression_attribute_values(":seen", text_value(&due.recover_at))
+                .send();
+            match updated.await {
+                Ok(_) => Ok(()),
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                    _ => Err(StoreError::sdk(error)),
+                },
+            }
+        };
+        Patience::new(self.deadline).call(update).await
+    }
+}
+
+/// The attributes that bring an item into the index.
+pub(super) fn attributes(
+    shard: String,
+    since: Timestamp,
+    due_at: Timestamp,
+) -> [(String, AttributeValue); 3] {
+    [("openShard", shard), ("openSince", since.to_string()), ("recoverAt", second(due_at))]
+        .map(|(name, text)| (name.to_owned(), AttributeValue::S(text)))
+}
+
+/// The shard of an order.
+pub(super) fn shard_of(reference: &Reference) -> String {
+    shard(ORDERS, reference.as_str())
+}
+
+/// The shard of an item.
+pub(super) fn shard(prefix: &str, key: &str) -> String {
+    let digest = sha256(&[key.as_bytes()]);
+    format!("{prefix}-{}", &digest[..1])
+}
+
+fn places(prefix: &str) -> Vec<Place> {
+    let shards = "0123456789abcdef".chars().map(|digit| format!("{prefix}-{digit}"));
+    shards.map(|shard| Place { shard, after: None }).collect()
+}
+
+fn due(item: Item) -> Option<Due> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    Some(Due {
+        key: text("reference")?,
+        since: text("openSince")?.parse().ok()?,
+        recover_at: text("recoverAt")?,
+    })
+}
+
+/// The last full second, as text that sorts by time: a fraction would sort after the `Z` of a
+/// full one. So an item may be found up to a second too early.
+fn second(at: Timestamp) -> String {
+    Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
+}

@@ -1,0 +1,206 @@
+//! When the schedule can act on an order, and how it gives up a shopper who stays away.
+
+use serde_json::json;
+use shared::order::{
+    AttemptState, Capture, Derived, Details, Look, Modification, Move, Operation, Order,
+    PaymentInstrument, Try,
+};
+
+use crate::facts::{
+    self, Facts, Returned, Says, answered, at, authorisation, automatic, comes_to, manual,
+    offer_closed, rejected, request, unknown,
+};
+
+const MINUTE: i64 = 60;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// Since when an order is open and when it is due, in seconds. Attempts begin in second 100 n,
+/// and their requests are sent in second 0.
+fn open(order: &Order) -> Option<(i64, i64)> {
+    let seconds = |then: jiff::Timestamp| then.duration_since(at(0)).as_secs();
+    Derived::of(order).open.map(|open| (seconds(open.since), seconds(open.due_at)))
+}
+
+fn written(mut order: Order, second: i64) -> Order {
+    order.updated_at = at(second);
+    order
+}
+
+/// A charge of a stored payment method without an answer.
+fn charge() -> Order {
+    let method = json!({"type": "amazonpay", "storedPaymentMethodId": "TOKEN"});
+    let sent = Try::new(&serde_json::from_value(method).unwrap(), b"{}", None, at(0));
+    let mut order = automatic();
+    order.take(PaymentInstrument::StoredPaymentMethod, &sent, at(0));
+    order
+}
+
+fn refund_in_doubt() -> Order {
+    let mut order = automatic().tried(answered("Authorised", "P")).told(authorisation("P"));
+    order.modifications.push(Modification {
+        operation: Operation::Refund,
+        payment: "P".to_owned(),
+        value: 300,
+        merchant_refund_reason: None,
+        key: String::new(),
+        idempotency_key: None,
+        content: String::new(),
+        requested_at: at(2000),
+        sent_at: at(2010),
+        psp_reference: None,
+        rejection: None,
+        outcome_unknown: false,
+    });
+    order
+}
+
+#[test]
+fn what_the_schedule_can_end_is_open() {
+    let returned = |second| {
+        let mut attempt = answered("RedirectShopper", "P");
+        attempt.details.push(Details::new("result".to_owned(), at(second)));
+        manual().tried(attempt)
+    };
+    for (what, order, expected) in [
+        ("an answer is missing", manual().tried(unknown()), (100, 30)),
+        ("a charge in doubt", charge(), (0, 30)),
+        (
+            "waits for its shopper",
+            manual().tried(answered("RedirectShopper", "P")),
+            (100, 25 * HOUR),
+        ),
+        ("details in doubt", returned(5000), (100, 5030)),
+        ("a modification in doubt", refund_in_doubt(), (2000, 2040)),
+    ] {
+        assert_eq!(open(&order), Some(expected), "{what}");
+    }
+}
+
+#[test]
+fn what_only_adyen_or_a_person_can_end_is_not_open() {
+    let given_up = |mut order: Order| {
+        for attempt in &mut order.attempts {
+            attempt.outcome_unknown = true;
+        }
+        for modification in &mut order.modifications {
+            modification.outcome_unknown = true;
+        }
+        order
+    };
+    let mut returned = answered("RedirectShopper", "P").returned(None);
+    returned.outcome_unknown = true;
+    for (what, order) in [
+        ("nothing was tried", manual()),
+        ("pending at Adyen", manual().tried(answered("Pending", "P"))),
+        ("received by Adyen", manual().tried(answered("Received", "P"))),
+        ("paid", manual().tried(answered("Authorised", "P"))),
+        ("paid by another attempt", manual().tried(answered("Authorised", "P")).tried(unknown())),
+        ("refused", manual().tried(answered("Refused", "P"))),
+        ("rejected", manual().tried(rejected("702", None))),
+        ("expired", manual().tried(answered("RedirectShopper", "P")).told(offer_closed())),
+        ("a shopper's payment given up", given_up(manual().tried(unknown()))),
+        ("details given up", manual().tried(returned)),
+        ("a charge whose key is too old", given_up(written(charge(), 6 * DAY))),
+        ("a refund whose key is too old", given_up(written(refund_in_doubt(), 7 * DAY))),
+    ] {
+        assert_eq!(open(&order), None, "{what}");
+    }
+    // As long as Adyen knows the key it can be asked.
+    assert_eq!(open(&given_up(written(charge(), 6 * DAY - 1))), Some((0, 30)));
+    assert_eq!(open(&given_up(written(refund_in_doubt(), 6 * DAY))), Some((2000, 2040)));
+}
+
+#[test]
+fn a_look_that_ends_nothing_puts_the_next_one_off_further_and_further() {
+    let mut order = charge();
+    let mut now = 20 * MINUTE;
+    for wait in [5, 10, 20, 40, 80, 160, 320, 360, 360, 360] {
+        order.looked(at(now));
+        assert_eq!(open(&order), Some((0, now + wait * MINUTE)));
+        now += wait * MINUTE;
+    }
+    // A new thing is due by itself, and the count begins anew.
+    order.modifications = refund_in_doubt().modifications;
+    order.modifications[0].requested_at = at(now - 1000);
+    order.modifications[0].sent_at = at(now - 1000);
+    assert_eq!(open(&order), Some((0, now - 970)));
+    order.looked(at(now + 100));
+    assert_eq!(order.look, Some(Look { at: at(now + 100), times: 1 }));
+}
+
+#[test]
+fn an_attempt_is_abandoned_after_25_hours_without_its_shopper() {
+    let waits = || manual().tried(answered("RedirectShopper", "P"));
+    let mut order = waits();
+    assert!(!order.abandon(at(25 * HOUR - 1)));
+    assert_eq!(order, waits());
+    assert!(order.abandon(at(25 * HOUR)));
+    assert_eq!(order.attempts[0].abandoned_at, Some(at(25 * HOUR)));
+    comes_to(&order, "expired unconfirmed 0/0/0 startOver");
+    assert_eq!(open(&order), None);
+    // Once is enough.
+    assert!(!order.abandon(at(50 * HOUR)));
+
+    // A webhook tells better, however late.
+    comes_to(&order.clone().told(authorisation("P")), "authorised confirmed 1000/0/0 success");
+    let refused = order.clone().told(authorisation("P").failed());
+    comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    comes_to(&order.told(offer_closed().at(20 * HOUR)), "expired unconfirmed 0/0/0 startOver");
+}
+
+#[test]
+fn only_what_waits_for_its_shopper_is_abandoned() {
+    let sent = answered("RedirectShopper", "P").returned(None);
+    for mut order in [
+        manual(),
+        manual().tried(unknown()),
+        manual().tried(answered("Pending", "P")),
+        manual().tried(answered("Authorised", "P")),
+        manual().tried(answered("Refused", "P")),
+        manual().tried(answered("RedirectShopper", "P")).tried(answered("Authorised", "Q")),
+        manual().tried(answered("RedirectShopper", "P")).told(authorisation("P")),
+        // The shopper came back, and nobody knows with what.
+        manual().tried(sent),
+    ] {
+        let before = order.clone();
+        assert!(!order.abandon(at(100 * DAY)), "{order:?}");
+        assert_eq!(order, before);
+    }
+}
+
+#[test]
+fn a_shopper_who_comes_back_to_an_abandoned_attempt_goes_on_with_it() {
+    let mut order = facts::order(Capture::Manual).tried(answered("RedirectShopper", "P"));
+    order.abandon(at(30 * HOUR));
+    let attempt = &mut order.attempts[0];
+    attempt.details.push(Details::new("result".to_owned(), at(31 * HOUR)));
+    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+    // The bank asks once more.
+    let asked = answered("ChallengeShopper", None).outcome.unwrap();
+    order.attempts[0].answer_details("result", asked, None);
+    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+    assert_eq!(open(&order), Some((100, (31 + 25) * HOUR)));
+    assert!(!order.abandon(at(55 * HOUR)));
+    assert!(order.abandon(at(56 * HOUR)));
+    comes_to(&order, "expired unconfirmed 0/0/0 startOver");
+}
+
+#[test]
+fn after_an_abandoned_attempt_the_next_one_begins() {
+    let mut order = manual().tried(answered("RedirectShopper", "P"));
+    order.abandon(at(30 * HOUR));
+    let again = order.clone().take(
+        PaymentInstrument::AmazonPay,
+        &request("T", None, 30 * HOUR),
+        at(30 * HOUR),
+    );
+    assert_eq!(again, Move::Ended { attempt: 1 });
+    let next =
+        order.take(PaymentInstrument::AmazonPay, &request("NEW", None, 30 * HOUR), at(30 * HOUR));
+    assert_eq!(next, Move::Send { attempt: 2 });
+    // The payment of the first may yet be made, and then is the order's.
+    let order = order.told(authorisation("P").at(31 * HOUR));
+    assert_eq!(Derived::of(&order).attempts[0].state, AttemptState::Authorised);
+    comes_to(&order, "authorised confirmed 1000/0/0 success");
+}

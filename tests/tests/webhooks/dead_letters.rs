@@ -1,0 +1,187 @@
+//! A signed event that can never be applied is acknowledged, so that it holds up nothing, and kept
+//! whole, so that nothing is lost.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::keys;
+use serde_json::{Value, json};
+
+use crate::world::{
+    World, accepted, item, modification, signed, standard, token_notification, with,
+};
+
+/// The body that is kept under a key, and nothing else than a dead letter has.
+async fn kept(world: &World, key: &str) -> String {
+    let item = world.item(key).await.unwrap_or_else(|| panic!("no {key}"));
+    for attribute in ["expiresAt", "openShard"] {
+        assert!(!item.contains_key(attribute), "{key} has {attribute}");
+    }
+    item["body"].as_s().unwrap().clone()
+}
+
+#[tokio::test]
+async fn an_event_that_can_never_be_applied_is_kept_whole() {
+    let world = World::new().await;
+    let payment = world.paid("never", "AMZN").await;
+    let before = world.order("never").await;
+    let event = with(
+        item("AUTHORISATION", &payment, "never"),
+        json!({"additionalData": {"cardSummary": "1111"}}),
+    );
+    let without = |field: &str| {
+        let mut event = event.clone();
+        event.as_object_mut().unwrap().remove(field);
+        event
+    };
+    for (told, key) in [
+        (without("pspReference"), "dead##AUTHORISATION#true".to_owned()),
+        (without("eventCode"), format!("dead#{payment}##true")),
+        (without("success"), format!("dead#{payment}#AUTHORISATION#false")),
+        (with(event.clone(), json!({"eventCode": ""})), format!("dead#{payment}##true")),
+        (
+            with(event.clone(), json!({"originalReference": "P".repeat(3000)})),
+            format!("dead#{payment}#AUTHORISATION#true"),
+        ),
+        (
+            with(event.clone(), json!({"amount": {"currency": "C".repeat(3000), "value": 1}})),
+            format!("dead#{payment}#AUTHORISATION#true"),
+        ),
+        // The same signature would fit with the colons elsewhere.
+        (
+            with(event.clone(), json!({"pspReference": "A:B"})),
+            "dead#A:B#AUTHORISATION#true".to_owned(),
+        ),
+        (
+            with(event.clone(), json!({"eventCode": "AUTHORISATION:true", "success": "x"})),
+            format!("dead#{payment}#AUTHORISATION:true#false"),
+        ),
+    ] {
+        let body = standard(&[signed(&told)]).to_string();
+        for _ in 0..2 {
+            accepted(&world.deliver(body.clone()).await);
+        }
+        // One that was kept before under the same key is still there.
+        let mut found = Vec::new();
+        for key in world.keys(&key).await {
+            found.push(kept(&world, &key).await);
+        }
+        assert_eq!(found.iter().filter(|it| **it == body).count(), 1, "{key}");
+    }
+    // Texts that are too long for a key.
+    for long in [json!({"pspReference": "P".repeat(3000)}), json!({"eventCode": "E".repeat(3000)})]
+    {
+        let before = world.keys("dead#").await.len();
+        world.tell(&with(event.clone(), long)).await;
+        assert_eq!(world.keys("dead#").await.len(), before + 1);
+    }
+    assert_eq!(world.order("never").await, before);
+    assert!(world.keys("psp#").await.len() == 1, "nothing is parked");
+    world.tell(&event).await;
+    assert_eq!(world.stack.order("never").await["confirmed"], true);
+}
+
+#[tokio::test]
+async fn an_event_of_a_payment_whose_order_is_missing_is_kept() {
+    let world = World::new().await;
+    let pointer = world.stack.dynamodb().put_item().table_name("orders");
+    let pointer = pointer
+        .item("reference", AttributeValue::S("psp#ORPHAN0000000001".to_owned()))
+        .item("order", AttributeValue::S("gone".to_owned()));
+    pointer.send().await.unwrap();
+    let refund = signed(&modification("REFUND", "REFUND0000000001", "ORPHAN0000000001", "gone"));
+    let authorisation = signed(&item("AUTHORISATION", "ORPHAN0000000001", "gone"));
+    for (told, key) in [
+        (refund, "dead#REFUND0000000001#REFUND#true"),
+        (authorisation, "dead#ORPHAN0000000001#AUTHORISATION#true"),
+    ] {
+        let body = standard(&[told]).to_string();
+        accepted(&world.deliver(body.clone()).await);
+        assert_eq!(kept(&world, key).await, body);
+        let item = world.item(key).await.unwrap();
+        assert!(item["event"].is_m());
+        assert_eq!(item["named"].as_s().unwrap(), "gone");
+    }
+}
+
+#[tokio::test]
+async fn a_token_event_without_what_identifies_it_is_kept_whole() {
+    let world = World::new().await;
+    let created = || token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "TOKEN");
+    let with_data = |data: Value| {
+        let mut told = created();
+        told["data"] = with(told["data"].clone(), data);
+        told
+    };
+    let long = |characters: usize| json!("ü".repeat(characters));
+    let told = [
+        with_data(json!({"shopperReference": ""})),
+        with_data(json!({"shopperReference": null})),
+        with_data(json!({"shopperReference": long(257)})),
+        with_data(json!({"storedPaymentMethodId": ""})),
+        with_data(json!({"storedPaymentMethodId": 7})),
+        with_data(json!({"storedPaymentMethodId": long(65)})),
+        with(created(), json!({"eventId": ""})),
+        with(created(), json!({"eventId": null})),
+        with(created(), json!({"eventId": long(3000)})),
+    ];
+    for (number, told) in told.iter().enumerate() {
+        for _ in 0..2 {
+            world.tell_of_token(told).await;
+        }
+        assert_eq!(world.keys("dead#").await.len(), number + 1, "{told}");
+    }
+    let first = kept(&world, "dead#recurring.token.created#QBQQ9DLNRHHKGK38").await;
+    assert_eq!(first, told[0].to_string());
+    assert_eq!(world.count("tokens").await, 0);
+}
+
+#[tokio::test]
+async fn a_token_event_that_its_token_cannot_take_is_kept_whole() {
+    let world = World::new().await;
+    let text = |text: &str| AttributeValue::S(text.to_owned());
+    let broken = world.stack.dynamodb().put_item().table_name("tokens");
+    let broken = broken
+        .item("shopperReference", text("shopper-1"))
+        .item("storedPaymentMethodId", text("TOKEN"))
+        .item("events", text("no such thing"));
+    broken.send().await.unwrap();
+    let told = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
+    world.tell_of_token(&told).await;
+    let body = kept(&world, "dead#recurring.token.disabled#DISABLE000000001").await;
+    assert_eq!(body, told.to_string());
+}
+
+#[tokio::test]
+async fn each_of_several_events_is_kept_for_itself() {
+    let world = World::new().await;
+    let payment = world.paid("several", "AMZN").await;
+    let items = [
+        signed(&item("AUTHORISATION", &payment, "several")),
+        signed(&with(item("CAPTURE", "", "several"), json!({"originalReference": payment}))),
+        signed(&modification("REFUND", "REFUND:000000001", &payment, "several")),
+    ];
+    let body = standard(&items).to_string();
+    accepted(&world.deliver(body.clone()).await);
+    assert_eq!(world.order("several").await.events.len(), 1);
+    for (key, at) in [("dead##CAPTURE#true", "1"), ("dead#REFUND:000000001#REFUND#true", "2")] {
+        assert_eq!(kept(&world, key).await, body);
+        assert_eq!(world.item(key).await.unwrap()["item"].as_n().unwrap(), at);
+    }
+}
+
+#[tokio::test]
+async fn while_dynamodb_fails_nothing_is_acknowledged_that_is_not_kept() {
+    let world = World::new().await;
+    let told = signed(&item("AUTHORISATION", "A:B", "order"));
+    let body = standard(&[told]).to_string();
+    world.dynamodb.begin(|_| Some(tests::faulty_dynamodb::server_error()));
+    let answer = world.deliver(body.clone()).await;
+    assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"));
+    world.dynamodb.calm();
+    assert!(world.keys("dead#").await.is_empty());
+    accepted(&world.deliver(body).await);
+    assert_eq!(world.keys("dead#").await.len(), 1);
+    assert_eq!(
+        keys::MERCHANT_ACCOUNT,
+        world.item("dead#A:B#AUTHORISATION#true").await.unwrap()["merchantAccount"].as_s().unwrap()
+    );
+}
