@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 use shared::config::{Env, Settings};
 use shared::http_client::{SdkHttpClient, build};
 use shared::observe::{self, Said};
-use shared::order::{Capture, Order, PaymentInstrument, Try, sha256};
+use shared::order::{Capture, Order, PaymentInstrument, Target, Try, sha256};
 use shared::runtime;
 use shared::store::{Orders, Start, StoreError};
 use tracing::level_filters::LevelFilter;
@@ -142,9 +142,20 @@ impl World {
         let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
         let reference: shared::reference::Reference = "PATTERN".parse().unwrap();
         let mut order = Order::new(reference.clone(), amount, Capture::Automatic, None, then);
-        let method = json!({"type": "amazonpay", "amazonPayToken": "T"});
-        let sent = Try::new(&serde_json::from_value(method).unwrap(), b"{}", None, then);
-        order.take(PaymentInstrument::AmazonPay, &sent, then);
+        let asked = json!({
+            "merchantAccount": "ACCOUNT",
+            "amount": {"currency": "EUR", "value": 1000},
+            "paymentMethod": {"type": "amazonpay", "amazonPayToken": "T"},
+            "reference": "PATTERN",
+            "returnUrl": "https://shop.example.com/",
+        });
+        let payment = serde_json::from_value(asked).unwrap();
+        let sent = Try::new(&payment, &Default::default(), None, then);
+        let target = Target {
+            merchant_account: "ACCOUNT".to_owned(),
+            endpoint: "adyen.example.com".to_owned(),
+        };
+        order.take(&target, PaymentInstrument::AmazonPay, &sent, then);
         let asked = json!({"answered": {"resultCode": "RedirectShopper"}});
         order.attempts[0].answer(serde_json::from_value(asked).unwrap(), None);
         let written = self.orders.change(&reference, Start::New, |slot| {

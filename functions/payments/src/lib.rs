@@ -20,8 +20,8 @@ use shared::{
     config::{Env, Settings, StartError, origins, service_url, text},
     edge,
     order::{
-        AttemptState, Capture, Derived, Order, OrderAnswer, PaymentAnswer, Rejection, Status,
-        Target, Viewer,
+        AttemptState, Capture, Derived, NextStep, Order, OrderAnswer, PaymentAnswer, Rejection,
+        Status, Target, Viewer,
     },
     problem::{Code, Problem},
     store::{Orders, Tokens},
@@ -148,9 +148,15 @@ fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: V
         .with("order", OrderAnswer::new(order, viewer))
 }
 
-/// Nobody knows yet; the order will tell.
+/// The answer where Adyen's is missing: 202 as long as nobody knows. A webhook may have told
+/// in between.
 fn accepted(order: &Order, attempt: usize, viewer: Viewer) -> Response<Body> {
-    edge::json(StatusCode::ACCEPTED, &PaymentAnswer::new(order, attempt, None, viewer))
+    let answer = PaymentAnswer::new(order, attempt, None, viewer);
+    let status = match answer.next_step() {
+        NextStep::Wait => StatusCode::ACCEPTED,
+        _ => StatusCode::OK,
+    };
+    edge::json(status, &answer)
 }
 
 fn already_paid(order: &Order, viewer: Viewer) -> Problem {

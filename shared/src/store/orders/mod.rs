@@ -201,7 +201,7 @@ impl Orders {
                 }
                 // Somebody was first, but what they wrote is in hand.
                 Some(Conflict::Order(order)) if !contended => {
-                    before = order;
+                    before = *order;
                     contended = true;
                 }
                 Some(Conflict::Pointer(payment, pointer)) => {

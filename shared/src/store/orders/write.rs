@@ -42,7 +42,7 @@ impl<'a> Change<'a> {
 /// What changed an item of ours in between.
 pub(super) enum Conflict {
     /// The order as it is now.
-    Order(Option<Order>),
+    Order(Box<Option<Order>>),
     /// The payment's pointer keeps events, or leads to another order.
     Pointer(String, Pointer),
 }
@@ -91,7 +91,7 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(error) => match error.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(Some(Conflict::Order(failed.item.clone().map(order).transpose()?)))
+                    Ok(Some(Conflict::Order(Box::new(failed.item.clone().map(order).transpose()?))))
                 }
                 _ => Err(StoreError::sdk(error)),
             },
@@ -130,7 +130,9 @@ impl Orders {
         let reasons = cancelled.cancellation_reasons();
         let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
         if let Some(reason) = reasons.first().filter(|reason| failed(reason)) {
-            return Ok(Some(Conflict::Order(reason.item.clone().map(order).transpose()?)));
+            return Ok(Some(Conflict::Order(Box::new(
+                reason.item.clone().map(order).transpose()?,
+            ))));
         }
         for (payment, reason) in keys.into_iter().zip(reasons.iter().skip(1)) {
             if let (Some(payment), true, Some(item)) = (payment, failed(reason), &reason.item) {

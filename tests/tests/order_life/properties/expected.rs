@@ -314,7 +314,7 @@ fn abandoned(attempt: &Attempt) -> bool {
             ["RedirectShopper", "IdentifyShopper", "ChallengeShopper"]
                 .contains(&result_code.as_str())
         }
-        Outcome::Rejected(_) => false,
+        Outcome::Rejected(_) | Outcome::Unknown(_) => false,
     };
     let last = answers.clone().next_back().unwrap_or(attempt.outcome.as_ref());
     let sent = attempt.details.iter().map(|it| it.sent_at);

@@ -3,12 +3,12 @@
 use serde_json::json;
 use shared::order::{
     AttemptState, Capture, Derived, Details, Look, Modification, Move, Operation, Order,
-    PaymentInstrument, Try,
+    PaymentInstrument,
 };
 
 use crate::facts::{
-    self, Facts, Returned, Says, answered, at, authorisation, automatic, comes_to, manual,
-    offer_closed, rejected, request, unknown,
+    self, Facts, Returned, Says, answered, asking, at, authorisation, automatic, comes_to, manual,
+    offer_closed, rejected, request, target, unknown,
 };
 
 const MINUTE: i64 = 60;
@@ -30,9 +30,9 @@ fn written(mut order: Order, second: i64) -> Order {
 /// A charge of a stored payment method without an answer.
 fn charge() -> Order {
     let method = json!({"type": "amazonpay", "storedPaymentMethodId": "TOKEN"});
-    let sent = Try::new(&serde_json::from_value(method).unwrap(), b"{}", None, at(0));
+    let sent = asking(method, None, 0);
     let mut order = automatic();
-    order.take(PaymentInstrument::StoredPaymentMethod, &sent, at(0));
+    order.take(&target(), PaymentInstrument::StoredPaymentMethod, &sent, at(0));
     order
 }
 
@@ -51,6 +51,10 @@ fn refund_in_doubt() -> Order {
         psp_reference: None,
         rejection: None,
         outcome_unknown: false,
+        merchant_account: Some(target().merchant_account),
+        endpoint: Some(target().endpoint),
+        decide_by: None,
+        unknown: Default::default(),
     });
     order
 }
@@ -191,13 +195,18 @@ fn after_an_abandoned_attempt_the_next_one_begins() {
     let mut order = manual().tried(answered("RedirectShopper", "P"));
     order.abandon(at(30 * HOUR));
     let again = order.clone().take(
+        &target(),
         PaymentInstrument::AmazonPay,
         &request("T", None, 30 * HOUR),
         at(30 * HOUR),
     );
     assert_eq!(again, Move::Ended { attempt: 1 });
-    let next =
-        order.take(PaymentInstrument::AmazonPay, &request("NEW", None, 30 * HOUR), at(30 * HOUR));
+    let next = order.take(
+        &target(),
+        PaymentInstrument::AmazonPay,
+        &request("NEW", None, 30 * HOUR),
+        at(30 * HOUR),
+    );
     assert_eq!(next, Move::Send { attempt: 2 });
     // The payment of the first may yet be made, and then is the order's.
     let order = order.told(authorisation("P").at(31 * HOUR));
