@@ -19,7 +19,7 @@ use crate::{
     },
     reference::Reference,
     text::Text,
-    unknown::Unknown,
+    unknown::{SCHEMA, Unknown},
 };
 
 /// What names a token: whose it is, and Adyen's name for it.
@@ -51,6 +51,9 @@ pub struct Token {
     pub key: TokenKey,
     /// Counts the writes; each is conditional on the one before.
     pub version: u64,
+    /// The [`SCHEMA`] of the version that wrote it last.
+    #[serde(default)]
+    pub schema: u32,
     /// When it was last written.
     pub updated_at: Timestamp,
     /// Since when Adyen's list lacks it, which is a hint: see [`Token::unlisted_since`].
@@ -177,6 +180,7 @@ impl Token {
         Self {
             key,
             version: 0,
+            schema: SCHEMA,
             updated_at: now,
             unlisted_since: None,
             events: Vec::new(),

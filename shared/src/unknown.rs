@@ -2,11 +2,17 @@
 //!
 //! Items are written whole. A version that is rolled back, or that answers beside a newer one
 //! during a deployment, would erase what the newer one wrote if it kept only what it knows.
+//! Therefore unknown members are written back. Where that is not enough, because a newer version
+//! gave something a new meaning, it counts [`SCHEMA`] up: older versions read such items as far as
+//! they can, and do not write them.
 
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+/// The schema of what this version writes. An item of a higher one is not written.
+pub const SCHEMA: u32 = 1;
 
 /// Unknown members by name, written back as they were read. Flatten it into every stored struct.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -51,7 +51,7 @@ use crate::{
     amount::Amount,
     reference::Reference,
     text::open_enum,
-    unknown::{Kept, Unknown},
+    unknown::{Kept, SCHEMA, Unknown},
 };
 
 open_enum! {
@@ -72,6 +72,9 @@ pub struct Order {
     pub reference: Reference,
     /// Counts the writes; each is conditional on the one before.
     pub version: u64,
+    /// The [`SCHEMA`] of the version that wrote it last.
+    #[serde(default)]
+    pub schema: u32,
     /// What it costs, fixed by the first attempt.
     pub amount: Kept<Amount>,
     /// Fixed by the first attempt.
@@ -120,6 +123,7 @@ impl Order {
         Self {
             reference,
             version: 0,
+            schema: SCHEMA,
             amount: amount.into(),
             capture,
             shopper_reference,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Attempt, AttemptState, Derived, ModificationState, Order, Resolution, Status, take::IN_FLIGHT,
 };
+use crate::unknown::Unknown;
 
 /// So long an attempt waits for its shopper: Adyen's offers and Amazon Pay's sessions are open for
 /// 24 hours at most.
@@ -42,12 +43,15 @@ pub struct Open {
 }
 
 /// The schedule's last look that found the order open and left it so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
     /// When.
     pub at: Timestamp,
     /// How many there were since something new was open, this one included.
     pub times: u32,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
 }
 
 /// One thing that is open.
@@ -63,7 +67,7 @@ impl Task {
 }
 
 impl Look {
-    fn next_at(self) -> Timestamp {
+    fn next_at(&self) -> Timestamp {
         let doubled = 2_i32.saturating_pow(self.times.saturating_sub(1));
         later(self.at, LONGEST_BREAK.min(FIRST_BREAK.saturating_mul(doubled)))
     }
@@ -85,7 +89,7 @@ impl Open {
         let overdue = overdue_at.map(|at| Task { since: at, due_at: at });
         let modifications = of_modifications(order, modifications);
         let tasks: Vec<Task> = modifications.chain(attempt).chain(overdue).collect();
-        let due_at = |task: &Task| match order.look {
+        let due_at = |task: &Task| match &order.look {
             Some(look) if look.at >= task.since => task.due_at.max(look.next_at()),
             _ => task.due_at,
         };
@@ -148,9 +152,10 @@ impl Order {
     /// Notes that the schedule has looked, and left something open.
     pub fn looked(&mut self, now: Timestamp) {
         let newest = Derived::of(self).open.map(|open| open.newest);
-        let again = self.look.filter(|look| newest.is_none_or(|newest| look.at >= newest));
-        let times = again.map_or(1, |look| look.times.saturating_add(1));
-        self.look = Some(Look { at: now, times });
+        let last = self.look.take();
+        let again = last.filter(|look| newest.is_none_or(|newest| look.at >= newest));
+        let look = again.unwrap_or_else(|| Look { at: now, times: 0, unknown: Unknown::default() });
+        self.look = Some(Look { at: now, times: look.times.saturating_add(1), ..look });
     }
 }
 

@@ -7,15 +7,22 @@ mod tokens;
 pub use orders::{Class, Due, Letter, Orders, Page, Place, Start};
 pub use tokens::Tokens;
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
+    types::AttributeValue,
+};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    config::{AWS_ATTEMPT_TIMEOUT, Sdk},
+    unknown::SCHEMA,
 };
 
-use crate::config::{AWS_ATTEMPT_TIMEOUT, Sdk};
+type Item = HashMap<String, AttributeValue>;
 
 /// A table could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -59,6 +66,15 @@ impl StoreError {
         Self { message: format!("{what} cannot be read"), kind: Kind::Permanent }
     }
 
+    /// Returns an error that trying again mends, once this version is replaced, if an item was
+    /// written by a version whose schema is newer.
+    fn unless_known(schema: u32) -> Result<(), Self> {
+        match schema > SCHEMA {
+            true => Err(Self::passing("the item has the schema of a newer version")),
+            false => Ok(()),
+        }
+    }
+
     fn passing(message: impl Into<String>) -> Self {
         Self { message: message.into(), kind: Kind::Passing }
     }
@@ -95,6 +111,18 @@ impl StoreError {
     fn is_busy(&self) -> bool {
         self.kind == Kind::Busy
     }
+}
+
+/// Reads an item, without the attributes that were derived from it. One that cannot be read
+/// because a newer version wrote it will be readable again.
+fn read<T: DeserializeOwned>(mut item: Item, derived: &[&str]) -> Result<T, StoreError> {
+    let schema = item.get("schema").and_then(|schema| schema.as_n().ok()?.parse().ok());
+    item.retain(|name, _| !derived.contains(&name.as_str()));
+    let read = serde_dynamo::from_item(item);
+    read.or_else(|error| {
+        StoreError::unless_known(schema.unwrap_or_default())?;
+        Err(error.into())
+    })
 }
 
 impl From<serde_dynamo::Error> for StoreError {

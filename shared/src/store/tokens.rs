@@ -3,8 +3,6 @@
 //! A token is changed in one way only, [`Tokens::change`], as an order is: a pure function
 //! on what was read, written on the condition that nobody wrote in between.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::PutItemError,
@@ -14,16 +12,15 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{StoreError, patience::Patience};
+use super::{Item, StoreError, patience::Patience, read};
 use crate::{
     adyen::shopper::ShopperReference,
     config::{Settings, text},
     observe::{self, Metric},
     reference::Reference,
     token::{Token, TokenKey, TokenStatus},
+    unknown::SCHEMA,
 };
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The index that leads from a token's id to its shopper.
 const SHOPPERS: &str = "shoppers";
@@ -139,6 +136,8 @@ impl Tokens {
             let Some(token) = after.as_mut().filter(|token| before.as_ref() != Some(token)) else {
                 return Ok((after, value));
             };
+            StoreError::unless_known(token.schema)?;
+            token.schema = SCHEMA;
             token.version += 1;
             token.updated_at = Timestamp::now();
             let written = patience.call(|| self.write(before.as_ref(), token)).await?;
@@ -197,6 +196,9 @@ enum Written {
     Conflict(Option<Token>),
 }
 
+/// The attributes of a token's item that are derived from the others.
+const DERIVED: [&str; 4] = ["status", "paymentMethod", "pspReference", "reference"];
+
 /// A token's facts with what they add up to, for others to read.
 fn projected(token: &Token) -> Result<Item, StoreError> {
     #[derive(Serialize)]
@@ -223,5 +225,5 @@ fn projected(token: &Token) -> Result<Item, StoreError> {
 }
 
 fn token(item: Item) -> Result<Token, StoreError> {
-    Ok(serde_dynamo::from_item(item)?)
+    read(item, &DERIVED)
 }

@@ -50,15 +50,14 @@ use self::{
     pointers::Pointer,
     write::{Change, Conflict},
 };
-use super::{StoreError, patience::Patience};
+use super::{Item, StoreError, patience::Patience, read};
 use crate::{
     config::{Settings, text},
     observe::{self, Metric},
     order::{Event, Order},
     reference::Reference,
+    unknown::SCHEMA,
 };
-
-type Item = HashMap<String, AttributeValue>;
 
 /// The orders table.
 #[derive(Debug, Clone)]
@@ -178,6 +177,8 @@ impl Orders {
             if before.as_ref() == Some(&*order) {
                 return Ok((after, value));
             }
+            StoreError::unless_known(order.schema)?;
+            order.schema = SCHEMA;
             order.version += 1;
             order.updated_at = Timestamp::now();
             let change = Change::new(before.as_ref(), order);
@@ -299,7 +300,7 @@ fn contest(order: &mut Order, pointers: &HashMap<String, Pointer>) {
 }
 
 fn order(item: Item) -> Result<Order, StoreError> {
-    Ok(serde_dynamo::from_item(item)?)
+    read(item, &write::DERIVED)
 }
 
 fn text_value(text: &str) -> AttributeValue {

@@ -168,6 +168,10 @@ impl Orders {
     }
 }
 
+/// The attributes of an order's item that are derived from the others.
+pub(super) const DERIVED: [&str; 5] =
+    ["status", "statusChange", "openShard", "openSince", "recoverAt"];
+
 /// An order's facts with what they add up to, for others to read.
 fn projected(change: &Change) -> Result<Item, StoreError> {
     #[derive(Serialize)]

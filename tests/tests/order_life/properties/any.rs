@@ -5,6 +5,7 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 use shared::order::{
     Attempt, Capture, Event, EventAmount, Look, Modification, Operation, Order, Outcome, Rejection,
 };
+use shared::unknown::Unknown;
 
 use crate::facts::{self, Facts, Returned, at};
 
@@ -203,7 +204,11 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
     let attempts = vec((absurd_attempt(), moment()), 0..3);
     let modifications = vec(absurd_modification(), 0..3);
     let events = vec(absurd_event(), 0..10);
-    let look = option::of((moment(), any::<u32>()).prop_map(|(at, times)| Look { at, times }));
+    let look = option::of((moment(), any::<u32>()).prop_map(|(at, times)| Look {
+        at,
+        times,
+        unknown: Unknown::default(),
+    }));
     (untold_order(), attempts, modifications, events, amount(), any::<bool>(), look).prop_map(
         |(order, attempts, modifications, events, price, dropped, look)| {
             let mut order = order.told_all(events);

@@ -5,6 +5,7 @@ use shared::order::{
     AttemptState, Capture, Derived, Details, Look, Modification, Move, Operation, Order,
     PaymentInstrument,
 };
+use shared::unknown::Unknown;
 
 use crate::facts::{
     self, Facts, Returned, Says, answered, asking, at, authorisation, automatic, comes_to, manual,
@@ -130,7 +131,7 @@ fn a_look_that_ends_nothing_puts_the_next_one_off_further_and_further() {
     order.modifications[0].sent_at = at(now - 1000);
     assert_eq!(open(&order), Some((0, now - 970)));
     order.looked(at(now + 100));
-    assert_eq!(order.look, Some(Look { at: at(now + 100), times: 1 }));
+    assert_eq!(order.look, Some(Look { at: at(now + 100), times: 1, unknown: Unknown::default() }));
 }
 
 #[test]
