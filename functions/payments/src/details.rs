@@ -23,7 +23,7 @@ use shared::{
     store::{Start, StoreError},
 };
 
-use crate::{State, accepted, already_paid, answer, in_progress, not_processed};
+use crate::{State, accepted, already_paid, answer, in_progress, not_processed, too_many};
 
 /// What to do with what the browser brought back.
 enum Next {
@@ -202,6 +202,9 @@ fn begin(
     let first = known.is_none().then_some(now);
     if let (Some(_), Some(left)) = (first, in_flight(facts, now)) {
         return Err(in_progress(left.unsigned_abs()));
+    }
+    if first.is_some() && order.is_full_of_details(number) {
+        return Err(too_many());
     }
     if let Some(facts) = order.attempt_mut(number) {
         match facts.details.iter_mut().find(|it| it.content == content) {

@@ -164,6 +164,10 @@ fn already_paid(order: &Order, viewer: Viewer) -> Problem {
         .with("order", OrderAnswer::new(order, viewer))
 }
 
+fn too_many() -> Problem {
+    Problem::new(Code::TooManyAttempts, "The order was tried too often.")
+}
+
 fn in_progress(retry_after: Duration) -> Problem {
     Problem::new(
         Code::PaymentInProgress,

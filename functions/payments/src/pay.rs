@@ -17,6 +17,7 @@ use shared::{
 
 use crate::{
     State, accepted, already_paid, answer, in_progress, not_processed, request, session, stored,
+    too_many,
 };
 
 /// Takes a payment, once: writes the attempt, asks Adyen, writes the answer.
@@ -66,7 +67,7 @@ pub async fn pay(
             .with("order", OrderAnswer::new(&order, viewer)));
         }
         Move::TooMany => {
-            return Err(Problem::new(Code::TooManyAttempts, "The order was tried too often."));
+            return Err(too_many());
         }
         Move::KeyReused => {
             return Err(Problem::new(

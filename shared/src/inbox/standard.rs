@@ -7,17 +7,14 @@ use crate::{
     adyen::notification::{EventCode, Notification, NotificationRequestItem},
     config::Environment,
     observe::{self, Metric},
-    order::{Event, Order, sha256},
+    order::{Event, Order, sha256, shortened},
     reconcile,
     reference::Reference,
     store::{Class, Letter, StoreError},
 };
 
-/// The longest text that identifies an event; Adyen's have 16 characters, and none comes near.
-const LONGEST: usize = 256;
-
-/// The most characters that are kept of a reason. It is not signed.
-const REASON: usize = 500;
+/// The most bytes of a text that identifies an event. Adyen's have 16 characters.
+const LONGEST: usize = 80;
 
 impl Inbox {
     /// Stores an event, by its position in the delivery.
@@ -187,11 +184,7 @@ fn is_short(event: &Event) -> bool {
 
 /// Cuts the texts that are not signed, because they may have any size.
 fn trim(event: &mut Event) {
-    if let Some(reason) = &mut event.reason
-        && let Some((end, _)) = reason.char_indices().nth(REASON)
-    {
-        reason.truncate(end);
-    }
+    event.reason = event.reason.take().map(shortened);
     let action = event.modification_action.take();
     event.modification_action = action.filter(|action| action.len() <= LONGEST);
 }

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{AttemptState, NextStep, Target, content_digest, take::KEY_LIFE};
+use super::{AttemptState, NextStep, Target, content_digest, room::shortened, take::KEY_LIFE};
 use crate::{
     adyen::{
         payments::{PaymentRequest, PaymentResponse, ResultCode},
@@ -196,8 +196,8 @@ impl Rejection {
     pub fn new(status: u16, error: &ServiceError) -> Self {
         Self {
             status,
-            error_code: error.error_code.clone(),
-            error_type: error.error_type.clone(),
+            error_code: shortened(error.error_code.clone()),
+            error_type: error.error_type.clone().map(shortened),
             unknown: Unknown::default(),
         }
     }
@@ -219,8 +219,8 @@ impl From<&PaymentResponse> for Outcome {
     fn from(response: &PaymentResponse) -> Self {
         Self::Answered {
             result_code: response.result_code.clone(),
-            refusal_reason: response.refusal_reason.clone(),
-            refusal_reason_code: response.refusal_reason_code.clone(),
+            refusal_reason: response.refusal_reason.clone().map(shortened),
+            refusal_reason_code: response.refusal_reason_code.clone().map(shortened),
             unknown: Unknown::default(),
         }
     }

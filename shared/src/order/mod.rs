@@ -19,6 +19,7 @@ mod next_step;
 mod open;
 mod reports;
 mod resolution;
+mod room;
 mod status;
 mod take;
 mod target;
@@ -37,6 +38,7 @@ pub use modification::{
 pub use next_step::NextStep;
 pub use open::{Look, Open};
 pub use resolution::{AttemptState, Resolution};
+pub use room::shortened;
 pub use status::{Attention, Status};
 pub use take::{IN_FLIGHT, Move};
 pub use target::Target;
@@ -46,6 +48,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use self::room::INERT_EVENTS;
 use crate::{
     adyen::notification::EventCode,
     amount::Amount,
@@ -109,9 +112,6 @@ pub struct Order {
 }
 
 impl Order {
-    /// Events that change nothing are kept up to this number.
-    const INERT_EVENTS: usize = 200;
-
     /// An order to which nothing has happened.
     pub fn new(
         reference: Reference,
@@ -209,7 +209,7 @@ impl Order {
         // An event that changes nothing may say which payment a dispute is about.
         let is_needed = |event: &Event| event.dispute().is_some_and(|it| disputes.contains(it));
         let inert = |event: &&Event| !event.moves_order() && !is_needed(event);
-        if self.events.iter().filter(inert).count() > Self::INERT_EVENTS {
+        if self.events.iter().filter(inert).count() > INERT_EVENTS {
             let latest = self.events.iter().filter(inert).max().map(Event::key);
             if let Some(at) =
                 latest.and_then(|key| self.events.iter().position(|event| event.key() == key))

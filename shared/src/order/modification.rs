@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Derived, Event, Order, Payment, Rejection, Target, findings::after, reports::Reports, sha256,
-    take::KEY_LIFE,
+    Derived, Event, Order, Payment, Rejection, Target, findings::after, reports::Reports,
+    room::MODIFICATIONS, sha256, take::KEY_LIFE,
 };
 use crate::{adyen::notification::EventCode, amount::Amount, text::open_enum, unknown::Unknown};
 
@@ -365,9 +365,6 @@ pub enum Refusal {
     TooMany,
 }
 
-/// So many modifications an order may have: it is one item, of limited size.
-const MODIFICATIONS: usize = 200;
-
 impl Order {
     /// Records a request to modify a payment, or finds the one that it repeats. It is sent to
     /// `target`.
@@ -389,7 +386,7 @@ impl Order {
         {
             return Err(Refusal::Currency);
         }
-        if self.modifications.len() == MODIFICATIONS {
+        if self.modifications.len() == MODIFICATIONS || self.is_full() {
             return Err(Refusal::TooMany);
         }
         let (payment, open) = subject(request, &derived)?;

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Attempt, AttemptState, Derived, NextStep, Order, PaymentInstrument, Status, Target, Try,
     idempotency_key,
+    room::{ATTEMPTS, TRIES},
 };
 
 /// What to do with a request to pay. Attempts count from 1.
@@ -53,11 +54,6 @@ pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(30);
 
 /// Adyen keeps keys for seven days; one that old might be processed anew.
 pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(6 * 24);
-
-/// So many attempts an order may have, and requests an attempt: an order is one item, which
-/// DynamoDB limits to 400 KB, and must always have room for what Adyen says.
-const ATTEMPTS: usize = 100;
-const TRIES: usize = 20;
 
 /// When to look again at a payment that is pending at Adyen.
 const PENDING_RETRY: Duration = Duration::from_secs(60);
@@ -134,7 +130,7 @@ impl Order {
                             IN_FLIGHT.saturating_sub(waited).max(SignedDuration::from_secs(1));
                         return Move::InProgress { retry_after: left.unsigned_abs() };
                     }
-                    if attempt.tries.len() == TRIES {
+                    if attempt.tries.len() == TRIES || self.is_full() {
                         return Move::TooMany;
                     }
                     // Under the same key Adyen returns what became of the first request, or
@@ -154,7 +150,7 @@ impl Order {
             }
             _ => {}
         }
-        if highest == ATTEMPTS {
+        if highest == ATTEMPTS || self.is_full() {
             return Move::TooMany;
         }
         // What AUTHORISATIONs said of attempts without a reference is settled before the next.

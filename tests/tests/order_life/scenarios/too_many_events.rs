@@ -8,7 +8,7 @@ use crate::facts::{
 };
 
 /// So many are kept.
-const KEPT: usize = 200;
+const KEPT: usize = 100;
 
 fn notice(number: usize) -> Event {
     let code = ["NOTIFICATION_OF_CHARGEBACK", "REQUEST_FOR_INFORMATION", "NEW"][number % 3];

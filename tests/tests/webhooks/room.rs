@@ -1,0 +1,126 @@
+//! The largest order that the limits allow fits into an item, and leaves room for webhooks.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use shared::adyen::payments::{PaymentRequest, PaymentResponse};
+use shared::order::{Capture, Event, Move, Order, Outcome, PaymentInstrument, Target, Try};
+use shared::store::{Start, StoreError};
+
+use crate::world::{World, item};
+
+/// DynamoDB's limit. Source: Amazon DynamoDB Developer Guide, "Quotas".
+const ITEM: usize = 400 * 1024;
+
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::L(items) => 3 + items.iter().map(|it| 1 + size(it)).sum::<usize>(),
+        AttributeValue::M(members) => {
+            3 + members.iter().map(|(name, it)| 1 + name.len() + size(it)).sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
+/// A request to charge a stored payment method, with the longest texts that are taken.
+fn longest(number: usize, now: Timestamp) -> Try {
+    let fill = |length: usize| format!("{number:0>length$}");
+    let payment: PaymentRequest = serde_json::from_value(json!({
+        "merchantAccount": "M",
+        "amount": {"currency": "EUR", "value": 1000},
+        "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": fill(64)},
+        "reference": "largest",
+        "returnUrl": "https://shop.example.com/",
+        "shopperReference": fill(256),
+    }))
+    .unwrap();
+    let mut request = Try::new(&payment, &Default::default(), Some(fill(255)), now);
+    // As large as the API takes it.
+    request.request = Some("r".repeat(16 * 1024));
+    request
+}
+
+/// An order of a caller who tried for as long as the order took it, at an Adyen who says much.
+fn largest() -> Order {
+    let mut now = Timestamp::now() - SignedDuration::from_hours(1);
+    let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
+    let shopper = Some("s".repeat(256));
+    let mut order =
+        Order::new("largest".parse().unwrap(), amount, Capture::Automatic, shopper, now);
+    let target = Target { merchant_account: "M".repeat(80), endpoint: "e".repeat(253) };
+    for number in 0.. {
+        now += SignedDuration::from_secs(1);
+        let request = longest(number, now);
+        match order.take(&target, PaymentInstrument::StoredPaymentMethod, &request, now) {
+            Move::Send { attempt } => {
+                order.drop_requests(now);
+                let said = json!({
+                    "resultCode": "Refused",
+                    "pspReference": format!("{number:0>80}"),
+                    "refusalReason": "because ".repeat(1000),
+                    "refusalReasonCode": "2".repeat(1000),
+                });
+                let said: PaymentResponse = serde_json::from_value(said).unwrap();
+                order.attempts[attempt - 1].answer(Outcome::from(&said), said.psp_reference);
+            }
+            Move::TooMany => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    // The last one stays without an answer, so that its request is kept.
+    if let Some(last) = order.attempts.last_mut() {
+        last.outcome = None;
+        last.psp_reference = None;
+        last.tries[0].request = Some("r".repeat(16 * 1024));
+    }
+    order
+}
+
+#[tokio::test]
+async fn the_largest_order_fits_with_room_for_what_adyen_says() {
+    let world = World::new().await;
+    let order = largest();
+    assert!(order.attempts.len() > 30, "{}", order.attempts.len());
+    let written = world.orders.change(&order.reference, Start::New, |slot| {
+        *slot = Some(order.clone());
+        Ok::<_, StoreError>(())
+    });
+    written.await.unwrap();
+    // More events that change nothing than are kept, and many that move money.
+    let payment = format!("{:0>80}", 0);
+    let events = (0..110).map(|it| event("NEWS", it, &payment));
+    let refunds = (0..100).map(|it| event("REFUND", it, &payment));
+    let events: Vec<Event> = events.chain(refunds).collect();
+    let told = world.orders.change(&order.reference, Start::Read, |slot| {
+        for event in &events {
+            slot.as_mut().unwrap().record(event.clone());
+        }
+        Ok::<_, StoreError>(())
+    });
+    told.await.unwrap();
+    assert_eq!(world.order("largest").await.events.len(), 200);
+    let stored = AttributeValue::M(world.item("largest").await.unwrap());
+    assert!(size(&stored) > 300 * 1024, "not the largest: {}", size(&stored));
+    assert!(size(&stored) < ITEM, "{}", size(&stored));
+    // A webhook gets there too.
+    world.tell(&item("AUTHORISATION", &payment, "largest")).await;
+    assert_eq!(world.order("largest").await.events.len(), 201);
+    assert_eq!(world.keys("dead#").await, [""; 0]);
+}
+
+/// An event with the longest texts that are kept.
+fn event(code: &str, number: usize, payment: &str) -> Event {
+    let event = json!({
+        "eventDate": "2026-11-23T09:00:00Z",
+        "eventCode": code,
+        "pspReference": format!("{number:0>80}"),
+        "success": true,
+        "originalReference": payment,
+        "amount": {"currency": "EUR", "value": 1},
+        "reason": "\u{20ac}".repeat(85),
+        "modificationAction": "m".repeat(80),
+        "receivedAt": "2026-11-23T09:00:00.123456789Z",
+    });
+    serde_json::from_value(event).unwrap()
+}
