@@ -53,7 +53,10 @@ pub async fn look_at(
     match Derived::of(&order).open {
         // The index was behind.
         None => return Ok(Finding::Settled),
-        Some(open) if open.due_at > now || open.since >= then => return Ok(Finding::Early),
+        Some(open) if open.due_at > now => return Ok(Finding::Early),
+        Some(open) if open.since >= then && open.overdue_at.is_none_or(|at| at > now) => {
+            return Ok(Finding::Early);
+        }
         Some(_) => {}
     }
     if let Some((sent, payment)) = charge_in_doubt(&order)
@@ -149,14 +152,14 @@ fn conclude(order: &mut Order, then: Timestamp) -> Finding {
     let unknown = mark_unknown(order, then);
     let news = *order != before;
     let derived = Derived::of(order);
-    let open = derived.open.is_some();
+    let unsettled = derived.open.is_some_and(|open| open.unsettled);
     // If DynamoDB's answer to this very write was lost, it is abandoned already.
     let abandoned = derived.status == Status::Expired
         && order.attempts.last().is_some_and(Attempt::is_abandoned);
-    if open {
+    if derived.open.is_some_and(|open| open.due_at <= now) {
         order.looked(now);
     }
-    match (unknown, abandoned, open) {
+    match (unknown, abandoned, unsettled) {
         (true, ..) if news => Finding::Unknown,
         (true, ..) => Finding::Told,
         (_, true, _) => Finding::Abandoned,

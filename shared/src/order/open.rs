@@ -38,6 +38,11 @@ pub struct Open {
     pub since: Timestamp,
     /// When to look.
     pub due_at: Timestamp,
+    /// When time alone will raise a reason for attention.
+    pub overdue_at: Option<Timestamp>,
+    /// True if something has no outcome yet. Otherwise the order is only open so that it is
+    /// written at `overdue_at`.
+    pub unsettled: bool,
     /// Since when the newest thing is open.
     newest: Timestamp,
 }
@@ -86,9 +91,9 @@ impl Open {
         let last = order.attempts.last().zip(attempts.last());
         let attempt = last.filter(|_| status == Status::Pending);
         let attempt = attempt.and_then(|(it, resolution)| of_attempt(order, it, resolution.state));
-        let overdue = overdue_at.map(|at| Task { since: at, due_at: at });
-        let modifications = of_modifications(order, modifications);
-        let tasks: Vec<Task> = modifications.chain(attempt).chain(overdue).collect();
+        let mut tasks: Vec<Task> = of_modifications(order, modifications).chain(attempt).collect();
+        let unsettled = !tasks.is_empty();
+        tasks.extend(overdue_at.map(|at| Task { since: at, due_at: at }));
         let due_at = |task: &Task| match &order.look {
             Some(look) if look.at >= task.since => task.due_at.max(look.next_at()),
             _ => task.due_at,
@@ -96,6 +101,8 @@ impl Open {
         Some(Self {
             since: tasks.iter().map(|task| task.since).min()?,
             due_at: tasks.iter().map(due_at).min()?,
+            overdue_at,
+            unsettled,
             newest: tasks.iter().map(|task| task.since).max()?,
         })
     }

@@ -260,7 +260,9 @@ fn a_payment_that_was_given_back_does_not_stand_in_the_way_of_another() {
 
 #[test]
 fn what_is_in_doubt_is_open_since_it_was_asked_for() {
-    let since = |order: &Order| -> Option<Timestamp> { Some(Derived::of(order).open?.since) };
+    let since = |order: &Order| -> Option<Timestamp> {
+        Some(Derived::of(order).open.filter(|open| open.unsettled)?.since)
+    };
     let mut order = paid();
     assert_eq!(since(&order), None);
     refund(&mut order, json!({"amount": 300}), 2000).unwrap();

@@ -137,6 +137,7 @@ async fn a_charge_that_the_schedule_settled_leaves_no_personal_data() {
     shop.adyen().inject(Fault::error("903"));
     shop.run_schedule().await;
     assert!(shop.keeps("A", PERSONAL[0]).await, "it is asked about once more");
+    shop.pass("A", SignedDuration::from_mins(6)).await;
     shop.run_schedule().await;
     assert_eq!(shop.stack.order("A").await["status"], "authorised");
     shop.assert_keeps_nothing("A").await;

@@ -189,7 +189,7 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
     let before = world.order("full").await;
     let reason = json!({"reason": "\u{1F4B6}".repeat(500)});
     let mut stored = 0;
-    for number in 1000..1050 {
+    for number in 1000..1200 {
         let refund =
             modification("REFUND_FAILED", &format!("FAILED{number:010}"), &payment, "full");
         world.tell(&with(refund, reason.clone())).await;
@@ -198,16 +198,13 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
         }
         stored += 1;
     }
-    assert!((5..40).contains(&stored), "{stored}");
+    assert!((5..150).contains(&stored), "{stored}");
     // The one for which there was none is not lost.
     let aside = format!("dead#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
     let aside = world.item(&aside).await.unwrap();
     assert_eq!(aside["named"].as_s().unwrap(), "full");
     assert!(!aside.contains_key("expiresAt"));
-    // What is smaller still finds room.
-    world.tell(&item("AUTHORISATION", &payment, "full")).await;
-    let order = world.order("full").await;
-    assert_eq!(order.events.len(), before.events.len() + stored + 1);
+    assert_eq!(world.order("full").await.events.len(), before.events.len() + stored);
 }
 
 #[tokio::test]
@@ -253,7 +250,7 @@ async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
 async fn a_pointer_without_room_for_more_holds_up_nothing() {
     let world = World::new().await;
     // Somebody who has one signed item can send it with any date, which is not signed.
-    stuff(&world, "LONELY0000000001", 409_000, "1").await;
+    stuff(&world, "LONELY0000000001", 409_400, "1").await;
     let told: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
     world.tell(&with(told, json!({"reason": "r".repeat(500)}))).await;
     let pointer = world.item("psp#LONELY0000000001").await.unwrap();

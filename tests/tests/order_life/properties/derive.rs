@@ -87,7 +87,11 @@ proptest! {
     fn time_alone_raises_reasons_for_attention_when_it_was_told_and_changes_nothing_else(
         order in prop_oneof![order(), absurd_order()], written in moment(),
     ) {
-        let at = |updated_at: Timestamp| Derived::of(&Order { updated_at, ..order.clone() });
+        // When the schedule can act depends on the clock too.
+        let at = |updated_at: Timestamp| Derived {
+            open: None,
+            ..Derived::of(&Order { updated_at, ..order.clone() })
+        };
         let now = at(written);
         let later = Derived { needs_attention: Vec::new(), overdue_at: None, ..at(Timestamp::MAX) };
         let unmoved = Derived { needs_attention: Vec::new(), overdue_at: None, ..now.clone() };
