@@ -182,7 +182,10 @@ async fn an_api_key_that_adyen_does_not_take_is_no_caller_s_business() {
             };
             let answer = stack.post(path, &token, &body).await;
             assert_eq!((answer.status, answer.code()), (502, "adyen_configuration"));
-            let text = answer.body.to_string();
+            let mut body = answer.body.clone();
+            // Its times may contain any digits.
+            body.as_object_mut().unwrap().remove("order");
+            let text = body.to_string();
             for inside in ["another-api-key", keys::ADYEN_API_KEY, "127.0.0.1", "401", "v72"] {
                 assert!(!text.contains(inside), "{inside}: {text}");
             }
