@@ -8,8 +8,11 @@ use shared::adyen::hmac::{Key, Keys};
 use shared::adyen::notification::NotificationRequestItem;
 use shared::adyen::token_notification::TokenNotification;
 use shared::adyen::webhook::{self, Webhook};
-use shared::order::{Capture, Derived, Event, Order, OrderAnswer, Viewer};
-use shared::token::{Token, TokenEvent};
+use shared::domain::token::Token;
+use shared::{
+    domain::order::{Capture, Derived, Order},
+    http::answer::{OrderAnswer, Viewer},
+};
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
@@ -40,7 +43,7 @@ fn standard(mut item: NotificationRequestItem) {
     let fields = item.signed_content().matches(':').count() - colons;
     assert_eq!(item.is_ambiguous(), fields != 7);
 
-    let Some(event) = Event::from_item(&item, Timestamp::UNIX_EPOCH) else {
+    let Some(event) = item.event(Timestamp::UNIX_EPOCH) else {
         return;
     };
     assert_eq!(again(&event), event);
@@ -56,7 +59,7 @@ fn standard(mut item: NotificationRequestItem) {
 }
 
 fn token(notification: &TokenNotification) {
-    let event = TokenEvent::from_notification(notification, Timestamp::UNIX_EPOCH);
+    let event = notification.event(Timestamp::UNIX_EPOCH);
     let Some((key, event)) = event else {
         return;
     };

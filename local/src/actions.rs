@@ -44,7 +44,7 @@ pub fn wanted() -> Option<PathBuf> {
 pub fn record(listener: TcpListener, dynamodb: String, file: PathBuf) -> io::Result<JoinSet<()>> {
     let recorder = Arc::new(Recorder {
         dynamodb,
-        http: shared::http_client::build(None).map_err(io::Error::other)?,
+        http: shared::platform::http_client::build(None).map_err(io::Error::other)?,
         seen: Mutex::default(),
         file: OpenOptions::new().create(true).append(true).open(file)?,
     });

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared::config::{Env, StartError};
+use shared::platform::config::{Env, StartError};
 
 use crate::gateway::{Function, Handler, Route};
 use crate::template::{self, Template};

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Html;
 use axum::routing::{get, post};
 use serde_json::{Value, json};
-use shared::auth::Checkout;
+use shared::http::jwt::Checkout;
 
 use crate::token::{self, CHECKOUT_LIFE};
 

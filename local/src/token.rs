@@ -4,8 +4,8 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::amount::Amount;
-use shared::auth::{self, CHECKOUT_TOKEN_LIFE, Caller, Checkout, MERCHANT_TOKEN_LIFE, Terms};
+use shared::domain::amount::Amount;
+use shared::http::jwt::{self, CHECKOUT_TOKEN_LIFE, Caller, Checkout, MERCHANT_TOKEN_LIFE, Terms};
 
 use crate::keys;
 
@@ -41,7 +41,7 @@ pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String
         Caller::Merchant => MERCHANT_TOKEN_LIFE,
     };
     match i64::try_from(life.as_secs()) {
-        Ok(life) if (1..=longest).contains(&life) => auth::mint(caller, key, life),
+        Ok(life) if (1..=longest).contains(&life) => jwt::mint(caller, key, life),
         _ => Err(format!("a life of 1 to {longest} seconds is what the API takes")),
     }
 }
@@ -54,8 +54,9 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     const EXPECTED: &str = "expected a currency and minor units, such as EUR:1000 for EUR 10.00";
     let (currency, value) = text.split_once(':').ok_or(EXPECTED)?;
     let value = i64::from_str(value).ok().filter(|value| *value > 0).ok_or(EXPECTED)?;
-    let currency =
-        currency.parse().map_err(|error: shared::amount::UnknownCurrency| error.to_string())?;
+    let currency = currency
+        .parse()
+        .map_err(|error: shared::domain::amount::UnknownCurrency| error.to_string())?;
     Ok(Amount { currency, value })
 }
 

@@ -101,7 +101,7 @@ impl Running {
         token: &str,
         body: Option<Value>,
     ) -> (u16, Value) {
-        let mut request = shared::http_client::build(None)
+        let mut request = shared::platform::http_client::build(None)
             .unwrap()
             .request(method.parse().unwrap(), format!("{}{path}", self.url))
             .bearer_auth(token);
@@ -213,7 +213,7 @@ async fn it_ends_soon_even_with_a_call_that_hangs() {
     let hanging = tokio::spawn(async move {
         let mut payment = payment();
         payment["paymentMethod"]["amazonPayToken"] = json!("1-TIMEOUT");
-        let http = shared::http_client::build(None).unwrap();
+        let http = shared::platform::http_client::build(None).unwrap();
         drop(http.post(url).bearer_auth(token).json(&payment).send().await);
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -305,7 +305,7 @@ async fn an_answered_order_survives_kill_9_with_its_data_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_storefront_gets_its_tokens_and_the_way_to_amazon_pay() {
     let running = Running::start(&["--port", "0"]);
-    let http = shared::http_client::build(None).unwrap();
+    let http = shared::platform::http_client::build(None).unwrap();
     let page = http.get(&running.url).send().await.unwrap();
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     assert!(page.text().await.unwrap().contains("Storefront"));

@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::{
 use local::dynamodb::DynamoDb;
 use local::listen::{Port, listen};
 use local::template::Template;
-use shared::http_client::{SdkHttpClient, build};
+use shared::platform::http_client::{SdkHttpClient, build};
 
 type Item = HashMap<String, AttributeValue>;
 

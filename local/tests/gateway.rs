@@ -264,7 +264,7 @@ async fn targets_and_hosts_that_are_no_url_are_refused() {
 async fn a_body_beyond_aws_limits_is_refused() {
     let served = serve(echo(), &[]).await;
     let send = async |path: &str, size: usize| {
-        let answer = shared::http_client::build(None)
+        let answer = shared::platform::http_client::build(None)
             .unwrap()
             .post(format!("http://{}{path}", served.address))
             .header("content-type", "application/json")

@@ -25,11 +25,12 @@ use local::listen::{Port, listen};
 use local::template::Template;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
-use shared::config::{Env, Settings};
-use shared::http_client::{SdkHttpClient, build};
-use shared::observe::{self, Said};
-use shared::order::{Capture, Order, PaymentInstrument, Target, Try, sha256};
-use shared::runtime;
+use shared::adyen::payments::PaymentRequest;
+use shared::domain::order::{Capture, Order, PaymentInstrument, Target, sha256};
+use shared::platform::config::{Env, Settings};
+use shared::platform::http_client::{SdkHttpClient, build};
+use shared::platform::observe::{self, Said};
+use shared::platform::runtime;
 use shared::store::{Orders, Start, StoreError};
 use tracing::level_filters::LevelFilter;
 
@@ -140,7 +141,7 @@ impl World {
     async fn waiting(&self, waited: SignedDuration) -> Item {
         let then = Timestamp::now() - waited;
         let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
-        let reference: shared::reference::Reference = "PATTERN".parse().unwrap();
+        let reference: shared::domain::reference::Reference = "PATTERN".parse().unwrap();
         let mut order = Order::new(reference.clone(), amount, Capture::Automatic, None, then);
         let asked = json!({
             "merchantAccount": "ACCOUNT",
@@ -149,8 +150,8 @@ impl World {
             "reference": "PATTERN",
             "returnUrl": "https://shop.example.com/",
         });
-        let payment = serde_json::from_value(asked).unwrap();
-        let sent = Try::new(&payment, &Default::default(), None, then);
+        let payment: PaymentRequest = serde_json::from_value(asked).unwrap();
+        let sent = payment.submission(&Default::default(), None, then);
         let target = Target {
             merchant_account: "ACCOUNT".to_owned(),
             endpoint: "adyen.example.com".to_owned(),

@@ -1,27 +1,16 @@
-//! What the functions share: Adyen's models and client, the order's life, the stores,
-//! configuration, callers and HTTP errors.
+//! What the functions share, in layers: each knows only those below it.
+//!
+//! | layer | knows |
+//! |---|---|
+//! | `http` | callers, routes and problems of the API |
+//! | `adyen` | Adyen's API and webhooks |
+//! | `amazon_pay`, `store` | Amazon Pay's API; the tables in DynamoDB |
+//! | `platform` | the process: configuration, secrets, connections, logs |
+//! | `domain` | the order's life, in Adyen's words |
 
 pub mod adyen;
 pub mod amazon_pay;
-pub mod amount;
-pub mod auth;
-pub mod charge;
-pub mod config;
-pub mod edge;
-pub mod http_client;
-mod http_event;
-pub mod inbox;
-pub mod modify;
-pub mod observe;
-pub mod order;
-pub mod ownership;
-pub mod problem;
-pub mod reconcile;
-pub mod reference;
-pub mod runtime;
-pub mod secrets;
+pub mod domain;
+pub mod http;
+pub mod platform;
 pub mod store;
-mod strict_json;
-pub mod text;
-pub mod token;
-pub mod unknown;

@@ -118,7 +118,7 @@ impl Faulty {
         let url = local::listen::url(&listener).expect("an address");
         let inner = Arc::new(Inner {
             target: watch::channel(None).0,
-            http: shared::http_client::build(None).expect("a client"),
+            http: shared::platform::http_client::build(None).expect("a client"),
             rewrite,
             tape: Mutex::new(Tape { script: Box::new(|_| None), calls: Vec::new(), run: 0 }),
             on_their_way: watch::channel(0).0,

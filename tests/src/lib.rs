@@ -17,9 +17,11 @@ use local::{
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::{
-    auth::Checkout,
-    config::{Env, Settings},
-    http_client::SdkHttpClient,
+    http::jwt::Checkout,
+    platform::{
+        config::{Env, Settings},
+        http_client::SdkHttpClient,
+    },
     store::{Orders, Tokens},
 };
 
@@ -70,7 +72,7 @@ impl Stack {
 
     /// The bundle with other options.
     pub async fn with(options: Options) -> Self {
-        let http = shared::http_client::build(None).unwrap();
+        let http = shared::platform::http_client::build(None).unwrap();
         Self { bundle: Bundle::start(options).await.expect("the bundle starts"), http }
     }
 

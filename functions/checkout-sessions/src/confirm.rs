@@ -5,13 +5,10 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::{
-    adyen::shopper::{CountryCode, ShopperReference},
-    amazon_pay::{self, CheckoutSessionId, SessionProblem},
-    amount::Amount,
-    auth::Caller,
-    edge,
-    problem::Problem,
-    reference::Reference,
+    adyen::shopper::CountryCode,
+    amazon_pay::{CheckoutSessionId, SessionError},
+    domain::{amount::Amount, reference::Reference, shopper_reference::ShopperReference},
+    http::{edge, jwt::Caller, problem::Problem},
 };
 
 use crate::{State, in_ledger_currency};
@@ -43,13 +40,13 @@ pub async fn confirm(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    let amazon_pay = amazon_pay::configured(state.amazon_pay.as_ref())?;
+    let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
     let order = read(caller, edge::json_object_or_nothing(request)?)?;
     in_ledger_currency(amazon_pay, &order.amount)?;
     let parameters = request.path_parameters();
     let named = parameters.first("id").unwrap_or_default();
     // What cannot be an id names no session.
-    let id: CheckoutSessionId = named.parse().map_err(|_| SessionProblem::Unknown)?;
+    let id: CheckoutSessionId = named.parse().map_err(|_| SessionError::Unknown)?;
     let amazon_pay_redirect_url =
         amazon_pay.client.confirm(&id, &order.amount, &order.reference, until).await?;
     Ok(edge::json(

@@ -5,16 +5,21 @@ use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::{
-    adyen::shopper::{CountryCode, ShopperReference},
+    adyen::shopper::CountryCode,
     amazon_pay::{
-        self, AmazonPay, CheckoutUrl, Frequency, Price, RecurringMetadata, Region, Scope,
-        SignedButton, WebCheckoutDetails,
+        AmazonPay, CheckoutUrl, Frequency, Price, RecurringMetadata, Region, Scope, SignedButton,
+        WebCheckoutDetails,
     },
-    amount::{Amount, Currency},
-    auth::Caller,
-    edge,
-    problem::{Code, Problem},
-    reference::Reference,
+    domain::{
+        amount::{Amount, Currency},
+        reference::Reference,
+        shopper_reference::ShopperReference,
+    },
+    http::{
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
 };
 
 use crate::{State, in_ledger_currency};
@@ -66,7 +71,7 @@ pub async fn create(
     caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
-    let amazon_pay = amazon_pay::configured(state.amazon_pay.as_ref())?;
+    let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
     let wish = read(caller, edge::json_object(request)?)?;
     if let Some(amount) = &wish.amount {
         in_ledger_currency(amazon_pay, amount)?;

@@ -7,11 +7,13 @@ mod create;
 use lambda_http::{Body, Request, Response};
 use shared::{
     amazon_pay::AmazonPay,
-    amount::Amount,
-    auth::TokenKeys,
-    config::{Env, Settings, StartError, origins},
-    edge,
-    problem::{Code, Problem},
+    domain::amount::Amount,
+    http::{
+        edge,
+        jwt::TokenKeys,
+        problem::{Code, Problem},
+    },
+    platform::config::{Env, Settings, StartError, origins},
 };
 
 /// What the function holds between requests.

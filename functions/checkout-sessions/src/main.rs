@@ -1,7 +1,7 @@
 //! The Lambda function.
 
 use checkout_sessions::{State, handle};
-use shared::runtime;
+use shared::platform::runtime;
 
 fn main() -> std::process::ExitCode {
     runtime::serve(State::start, handle)

@@ -7,12 +7,17 @@ use http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
     adyen::client::Client,
-    auth::{Caller, TokenKeys},
-    config::{Env, Settings, StartError, days, text},
-    edge,
-    order::{DecidedWithin, Operation, OrderAnswer, Target},
-    problem::{Code, Problem},
-    reference::Reference,
+    domain::{
+        order::{DecidedWithin, Operation, Target},
+        reference::Reference,
+    },
+    http::{
+        answer::OrderAnswer,
+        edge,
+        jwt::{Caller, TokenKeys},
+        problem::{Code, Problem},
+    },
+    platform::config::{Env, Settings, StartError, days, text},
     store::Orders,
 };
 

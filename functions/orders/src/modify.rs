@@ -6,14 +6,20 @@ use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::json;
 use shared::{
-    amount::Amount,
-    auth::Caller,
-    edge,
-    modify::{Desk, Said},
-    observe,
-    order::{self, Derived, ModificationState, Operation, Order, RefundReason, Refusal, Status},
-    problem::{Code, Problem},
-    reference::Reference,
+    adyen::modify::{Desk, Said},
+    domain::{
+        amount::Amount,
+        order::{
+            self, Derived, ModificationState, Operation, Order, RefundReason, Refusal, Status,
+        },
+        reference::Reference,
+    },
+    http::{
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
+    platform::observe,
     store::Start,
 };
 

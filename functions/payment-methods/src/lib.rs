@@ -9,14 +9,15 @@ use shared::{
         client::Client,
         payment_methods::{PaymentMethodsRequest, PaymentMethodsResponse},
         payments::Channel,
-        shopper::{CountryCode, ShopperLocale, ShopperReference},
+        shopper::{CountryCode, ShopperLocale},
     },
-    amount::Amount,
-    auth::{Caller, TokenKeys},
-    config::{Env, Settings, StartError, list, text},
-    edge,
-    problem::Problem,
-    reference::Reference,
+    domain::{amount::Amount, reference::Reference, shopper_reference::ShopperReference},
+    http::{
+        edge,
+        jwt::{Caller, TokenKeys},
+        problem::Problem,
+    },
+    platform::config::{Env, Settings, StartError, list, text},
 };
 
 /// What the function holds between requests.

@@ -6,20 +6,27 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use shared::{
     adyen::{
+        charge,
         client::CallError,
         payments::{PaymentDetailsRequest, PaymentResponse},
-        service_error::rejects_content,
-        shopper::{CountryCode, ShopperReference},
+        shopper::CountryCode,
     },
-    amount::Amount,
-    auth::Caller,
-    charge, edge,
-    order::{
-        Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Target,
-        Viewer, sha256,
+    domain::{
+        amount::Amount,
+        error_code::rejects_content,
+        order::{
+            Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Target,
+            sha256,
+        },
+        reference::Reference,
+        shopper_reference::ShopperReference,
     },
-    problem::{Code, Problem},
-    reference::Reference,
+    http::{
+        answer::Viewer,
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
     store::{Start, StoreError},
 };
 
@@ -101,7 +108,7 @@ pub async fn submit(
             let decides = |it: &Details| Some(it.sent_at) == first || of_field;
             let not_taken = |it: &Details| it.content == content && decides(it);
             let order = forget(state, order, attempt, not_taken).await?;
-            rejected(&order, attempt, &Rejection::new(status, &error), viewer)
+            rejected(&order, attempt, &error.rejection(status), viewer)
         }
         Err(CallError::Unknown(reason)) => {
             tracing::warn!(%reference, attempt, reason, "outcome of details unknown");
@@ -258,7 +265,7 @@ fn conclude(
     response: &PaymentResponse,
 ) -> Option<usize> {
     let outcome = Outcome::from(response);
-    if let Some(bound) = order.bound_attempt(response, posted_for) {
+    if let Some(bound) = order.bound_attempt(&response.named(), posted_for) {
         if bound != posted_for
             && let Some(attempt) = order.attempt_mut(posted_for)
         {

@@ -11,19 +11,19 @@ use std::time::Duration;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use shared::{
-    adyen::{
-        self,
-        payments::{Asked, ReturnUrl},
-    },
+    adyen::{self, payments::Asked},
     amazon_pay::AmazonPay,
-    auth::TokenKeys,
-    config::{Env, Settings, StartError, origins, service_url, text},
-    edge,
-    order::{
-        AttemptState, Capture, Derived, NextStep, Order, OrderAnswer, PaymentAnswer, Rejection,
-        Status, Target, Viewer,
+    domain::{
+        order::{AttemptState, Capture, Derived, NextStep, Order, Rejection, Status, Target},
+        return_url::ReturnUrl,
     },
-    problem::{Code, Problem},
+    http::{
+        answer::{OrderAnswer, PaymentAnswer, Viewer},
+        edge,
+        jwt::TokenKeys,
+        problem::{Code, Problem},
+    },
+    platform::config::{Env, Settings, StartError, origins, service_url, text},
     store::{Orders, Tokens},
 };
 

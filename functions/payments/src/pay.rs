@@ -3,16 +3,19 @@
 use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use shared::{
-    adyen::{payments::PaymentRequest, shopper::ShopperIp},
-    auth::Caller,
-    charge::{Charge, Till},
-    edge,
-    order::{
-        IN_FLIGHT, Move, NextStep, Order, OrderAnswer, PaymentInstrument, Rejection, Try, Viewer,
+    adyen::{
+        charge::{Charge, Till},
+        payments::PaymentRequest,
+        shopper::ShopperIp,
     },
-    problem::{Code, Problem},
+    domain::order::{IN_FLIGHT, Move, NextStep, Order, PaymentInstrument, Rejection, Try},
+    http::{
+        answer::{OrderAnswer, Viewer},
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
     store::{Start, StoreError},
-    token::TokenKey,
 };
 
 use crate::{
@@ -30,9 +33,9 @@ pub async fn pay(
     let viewer = caller.into();
     let caller_key = edge::idempotency_key(request)?;
     let (mut payment, asked) = request::payment(&state.rules, caller, edge::json_object(request)?)?;
-    let asked_for = Try::new(&payment, &asked, caller_key, Timestamp::now());
+    let asked_for = payment.submission(&asked, caller_key, Timestamp::now());
 
-    let refusal = match &TokenKey::charged_by(&payment) {
+    let refusal = match &payment.stored_payment_method() {
         Some(key) => stored::refusal(state, key, until).await?,
         None => session::redeem(state.amazon_pay.as_ref(), caller, &mut payment, until).await?,
     };

@@ -5,9 +5,11 @@ use shared::{
     adyen::payments::{
         PaymentMethodType, PaymentRequest, RecurringProcessingModel, ShopperInteraction,
     },
-    auth::Caller,
-    edge,
-    problem::{Code, Problem},
+    http::{
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
 };
 
 use crate::Rules;

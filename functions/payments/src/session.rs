@@ -2,9 +2,8 @@
 
 use shared::{
     adyen::payments::PaymentRequest,
-    amazon_pay::{self, AmazonPay, Payable},
-    auth::Caller,
-    problem::Problem,
+    amazon_pay::{AmazonPay, Payable},
+    http::{jwt::Caller, problem::Problem},
 };
 use tokio::time::Instant;
 
@@ -27,7 +26,10 @@ pub async fn redeem(
         amount: &payment.amount,
         unnamed: *caller == Caller::Merchant,
     };
-    let token = amazon_pay::configured(amazon_pay)?.client.chargeable_token(id, order, until).await;
+    let token = shared::http::amazon_pay::configured(amazon_pay)?
+        .client
+        .chargeable_token(id, order, until)
+        .await;
     Ok(match token {
         Ok(token) => {
             payment.payment_method.amazon_pay_token = Some(token);

@@ -4,9 +4,9 @@
 //! Adyen's list is asked for only where the table does not have the token.
 
 use shared::{
-    problem::{Code, Problem},
-    reconcile::reconcile,
-    token::{TokenKey, TokenStatus},
+    adyen::sync::reconcile,
+    domain::token::{TokenKey, TokenStatus},
+    http::problem::{Code, Problem},
 };
 use tokio::time::Instant;
 

@@ -21,11 +21,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
-    adyen::client::Client,
-    config::{Env, Settings, StartError, text},
-    inbox::Inbox,
-    observe::{self, Metric},
-    order::Target,
+    adyen::{client::Client, inbox::Inbox},
+    domain::order::Target,
+    platform::{
+        config::{Env, Settings, StartError, text},
+        observe::{self, Metric},
+    },
     store::{Due, Orders, StoreError},
 };
 use tokio::time::Instant;

@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::{
-    adyen::payments::PaymentRequest,
-    charge::Till,
-    modify::Desk,
-    order::{Attempt, AttemptState, Derived, Move, Order, PaymentInstrument, Status, Try},
+    adyen::{charge::Till, modify::Desk, payments::PaymentRequest},
+    domain::order::{Attempt, AttemptState, Derived, Move, Order, PaymentInstrument, Status, Try},
     store::{Due, StoreError},
 };
 use tokio::time::Instant;

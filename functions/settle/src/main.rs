@@ -1,7 +1,7 @@
 //! The Lambda function.
 
 use settle::{State, run};
-use shared::runtime;
+use shared::platform::runtime;
 
 fn main() -> std::process::ExitCode {
     runtime::tick(State::start, run)

@@ -10,11 +10,14 @@ mod remove;
 
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
-    adyen::{client::Client, shopper::ShopperReference},
-    auth::TokenKeys,
-    config::{Env, Settings, StartError, text},
-    edge,
-    problem::{Code, Problem},
+    adyen::client::Client,
+    domain::shopper_reference::ShopperReference,
+    http::{
+        edge,
+        jwt::TokenKeys,
+        problem::{Code, Problem},
+    },
+    platform::config::{Env, Settings, StartError, text},
     store::{Orders, Tokens},
 };
 

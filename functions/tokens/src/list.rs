@@ -6,15 +6,19 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::{
-    adyen::shopper::ShopperReference,
-    auth::Caller,
-    edge,
-    order::Viewer,
-    problem::{Code, Problem},
-    reconcile::reconcile,
-    reference::Reference,
+    adyen::sync::reconcile,
+    domain::{
+        reference::Reference,
+        shopper_reference::ShopperReference,
+        token::{Token, TokenStatus},
+    },
+    http::{
+        answer::Viewer,
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
     store::StoreError,
-    token::{Token, TokenStatus},
 };
 
 use crate::{State, shopper};

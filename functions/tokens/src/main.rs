@@ -1,6 +1,6 @@
 //! The Lambda function.
 
-use shared::runtime;
+use shared::platform::runtime;
 use tokens::{State, handle};
 
 fn main() -> std::process::ExitCode {

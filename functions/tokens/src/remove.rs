@@ -5,11 +5,15 @@ use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use shared::{
     adyen::recurring::Removal,
-    auth::Caller,
-    edge,
-    problem::{Code, Problem},
-    text::Text,
-    token::{Token, TokenEvent, TokenKey, TokenStatus},
+    domain::{
+        text::Text,
+        token::{Token, TokenEvent, TokenKey, TokenStatus},
+    },
+    http::{
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
 };
 
 use crate::{State, in_path, shopper};

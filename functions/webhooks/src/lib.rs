@@ -18,15 +18,19 @@ use serde_json::Value;
 use shared::{
     adyen::{
         hmac,
+        inbox::{Delivery, Inbox},
         notification::Notification,
         webhook::{self, Webhook},
     },
-    config::{Env, Settings, StartError},
-    edge,
-    inbox::{Delivery, Inbox},
-    observe::{self, Metric},
-    problem::{Code, Problem},
-    secrets::Secret,
+    http::{
+        edge,
+        problem::{Code, Problem},
+    },
+    platform::{
+        config::{Env, Settings, StartError},
+        observe::{self, Metric},
+        secrets::Secret,
+    },
 };
 use tokio::time::Instant;
 

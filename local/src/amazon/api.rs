@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use shared::amount::Currency;
+use shared::domain::amount::Currency;
 
 use super::books::{Books, Call};
 use super::options::Options;

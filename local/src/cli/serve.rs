@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use shared::amazon_pay;
-use shared::auth::{Checkout, Terms};
-use shared::config::{self, Env};
-use shared::reference::{InvalidReference, Reference};
+use shared::domain::reference::{InvalidReference, Reference};
+use shared::http::jwt::{Checkout, Terms};
+use shared::platform::config::{self, Env};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use shared::adyen::shopper::{CountryCode, ShopperReference};
-use shared::amount::Amount;
-use shared::auth::{Caller, Checkout, Terms};
-use shared::reference::Reference;
+use shared::domain::amount::Amount;
+use shared::domain::reference::Reference;
+use shared::http::jwt::{Caller, Checkout, Terms};
+use shared::{adyen::shopper::CountryCode, domain::shopper_reference::ShopperReference};
 
 use super::{Failure, say};
 use crate::keys;

@@ -1,6 +1,6 @@
 //! `cargo dev webhook`.
 
-use shared::amount::Amount;
+use shared::domain::amount::Amount;
 
 use super::{Failure, say};
 use crate::adyen;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::Request;
 use serde_json::{Value, json};
-use shared::auth::{self, Checkout, Terms};
+use shared::http::jwt::{self, Checkout, Terms};
 
 use super::{EventsError, GENERATED_AT, Sample, event_for};
 use crate::event::Door;
@@ -149,7 +149,7 @@ impl Caller {
     fn token(self) -> Result<Option<String>, EventsError> {
         let minted = match self {
             Self::Nobody => return Ok(None),
-            Self::Merchant => mint(&auth::Caller::Merchant, keys::MERCHANT_TOKEN_KEY),
+            Self::Merchant => mint(&jwt::Caller::Merchant, keys::MERCHANT_TOKEN_KEY),
             Self::Checkout(reference) => browser(reference, None),
             Self::Shopper(reference, shopper) => browser(reference, Some(shopper)),
         };
@@ -157,8 +157,8 @@ impl Caller {
     }
 }
 
-fn mint(caller: &auth::Caller, key: &str) -> Result<String, String> {
-    auth::mint_at(caller, key, GENERATED_AT, TOKEN_LIFE)
+fn mint(caller: &jwt::Caller, key: &str) -> Result<String, String> {
+    jwt::mint_at(caller, key, GENERATED_AT, TOKEN_LIFE)
 }
 
 fn browser(reference: &str, shopper: Option<&str>) -> Result<String, String> {
@@ -166,11 +166,11 @@ fn browser(reference: &str, shopper: Option<&str>) -> Result<String, String> {
     let order = Checkout {
         reference: reference
             .parse()
-            .map_err(|error: shared::reference::InvalidReference| error.to_string())?,
+            .map_err(|error: shared::domain::reference::InvalidReference| error.to_string())?,
         amount: token::amount("EUR:1000")?,
         country_code: Some("NL".to_owned().try_into()?),
         shopper_reference: shopper.transpose()?,
         terms: Terms::default(),
     };
-    mint(&auth::Caller::Checkout(order), keys::CHECKOUT_TOKEN_KEY)
+    mint(&jwt::Caller::Checkout(order), keys::CHECKOUT_TOKEN_KEY)
 }

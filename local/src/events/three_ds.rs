@@ -1,8 +1,8 @@
 //! Events of 3-D Secure: the shopper's bank asks, and the shopper answers.
 
 use serde_json::{Value, json};
-use shared::order::idempotency_key;
-use shared::reference::InvalidReference;
+use shared::domain::order::idempotency_key;
+use shared::domain::reference::InvalidReference;
 
 use super::api::amazon_pay;
 use super::call::Call;

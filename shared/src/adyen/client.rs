@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 pub use super::service_error::ServiceError;
-use super::service_error::rejects_content;
-use crate::{
+use crate::domain::error_code::rejects_content;
+use crate::platform::{
     config::{Environment, Settings},
     http_client::unreadable,
     observe::{self, Called},

@@ -2,15 +2,19 @@
 //!
 //! What Adyen sends may carry fields that are not in these models; they are ignored.
 
+pub mod charge;
 pub mod client;
-pub mod date;
+mod facts;
 pub mod hmac;
+pub mod inbox;
 mod lenient;
+pub mod modify;
 pub mod notification;
 pub mod payment_methods;
 pub mod payments;
 pub mod recurring;
 pub mod service_error;
 pub mod shopper;
+pub mod sync;
 pub mod token_notification;
 pub mod webhook;

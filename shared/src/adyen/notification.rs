@@ -3,57 +3,17 @@
 //! Lenient by design: fields may be absent, null, new or twice there, and one that is not signed
 //! counts as absent where it cannot be read: the signed part decides.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{hmac, lenient::Members};
-use crate::text::open_enum;
-
-open_enum! {
-    /// What an event is about. Only those that an order's life knows are named.
-    EventCode {
-        /// A payment was authorised, or not.
-        Authorisation = "AUTHORISATION",
-        /// The shopper did not complete a payment in time.
-        OfferClosed = "OFFER_CLOSED",
-        /// A capture was accepted, or not.
-        Capture = "CAPTURE",
-        /// A capture that had been accepted failed.
-        CaptureFailed = "CAPTURE_FAILED",
-        /// A payment was cancelled, or not.
-        Cancellation = "CANCELLATION",
-        /// As CANCELLATION, for a cancel without the payment's pspReference.
-        TechnicalCancel = "TECHNICAL_CANCEL",
-        /// A reversal: cancelled or refunded, as `modification.action` says.
-        CancelOrRefund = "CANCEL_OR_REFUND",
-        /// A refund was accepted, or not.
-        Refund = "REFUND",
-        /// A refund that had been accepted failed.
-        RefundFailed = "REFUND_FAILED",
-        /// Refunded money came back.
-        RefundedReversed = "REFUNDED_REVERSED",
-        /// What was not captured in time cannot be any more.
-        Expire = "EXPIRE",
-        /// The shopper's bank took the money back.
-        Chargeback = "CHARGEBACK",
-        /// A chargeback was won.
-        ChargebackReversed = "CHARGEBACK_REVERSED",
-        /// A chargeback was lost for good.
-        SecondChargeback = "SECOND_CHARGEBACK",
-        /// A chargeback may come.
-        NotificationOfChargeback = "NOTIFICATION_OF_CHARGEBACK",
-        /// The shopper's bank asks questions.
-        RequestForInformation = "REQUEST_FOR_INFORMATION",
-        /// The shopper's bank accepted the merchant's defence after a chargeback was reversed.
-        PrearbitrationWon = "PREARBITRATION_WON",
-        /// It did not accept it.
-        PrearbitrationLost = "PREARBITRATION_LOST",
-        /// The card scheme decided for the merchant.
-        SchemeArbitrationWon = "SCHEME_ARBITRATION_WON",
-        /// The card scheme decided for the shopper's bank.
-        SchemeArbitrationLost = "SCHEME_ARBITRATION_LOST",
-    }
-}
+use crate::domain::{
+    date,
+    event_code::EventCode,
+    order::{Event, EventAmount},
+    unknown::Unknown,
+};
 
 /// One delivery.
 #[derive(Debug, Clone, Deserialize)]
@@ -261,5 +221,29 @@ impl NotificationRequestItem {
     /// A text of `additionalData`.
     pub fn additional(&self, name: &str) -> Option<&str> {
         self.additional_data.as_ref()?.get(name)?.as_str()
+    }
+
+    /// The event, unless the item lacks what identifies it. An amount that cannot be read counts
+    /// as none.
+    pub fn event(&self, received_at: Timestamp) -> Option<Event> {
+        let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
+        Some(Event {
+            event_date: self.event_date.as_deref().and_then(date::read),
+            event_code: self.event_code.clone()?,
+            psp_reference: text(&self.psp_reference)?,
+            success: self.success.as_ref()?.is_true(),
+            original_reference: text(&self.original_reference),
+            amount: self.amount.as_ref().and_then(|amount| {
+                Some(EventAmount {
+                    currency: amount.currency.clone()?,
+                    value: amount.value.as_ref()?.value()?,
+                    unknown: Unknown::default(),
+                })
+            }),
+            reason: text(&self.reason).filter(|reason| reason != "null"),
+            modification_action: self.additional("modification.action").map(str::to_owned),
+            received_at: Some(received_at),
+            unknown: Unknown::default(),
+        })
     }
 }

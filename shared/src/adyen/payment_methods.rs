@@ -9,7 +9,7 @@ use super::{
     payments::Channel,
     shopper::{CountryCode, ShopperLocale},
 };
-use crate::amount::Amount;
+use crate::domain::amount::Amount;
 
 /// Which payment methods a shopper may use. Source: Checkout API, `PaymentMethodsRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

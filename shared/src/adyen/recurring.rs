@@ -9,9 +9,8 @@ use tokio::time::Instant;
 use super::{
     client::{CallError, Client, ServiceError},
     lenient::lenient,
-    shopper::ShopperReference,
 };
-use crate::token::TokenKey;
+use crate::domain::{shopper_reference::ShopperReference, token::TokenKey};
 
 /// Whose payment methods are asked for. Source: Recurring API v68, `RecurringDetailsRequest`.
 ///

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use crate::text::{Text, checked};
+use crate::domain::text::{Text, checked};
 
 /// The shopper's browser. Needed for 3-D Secure. Source: Checkout API, `BrowserInfo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -198,9 +198,4 @@ checked! {
                 (2..=8).contains(&part.len()) && part.bytes().all(|c| c.is_ascii_alphanumeric())
             })
     }
-}
-
-checked! {
-    /// The merchant's name for a shopper: 3 to 256 characters, case-sensitive, no personal data.
-    ShopperReference, 256, "expected 3 to 256 characters", |text| text.chars().count() >= 3
 }

@@ -4,24 +4,15 @@
 //! The signature covers the whole body and comes in the header `hmacsignature`. Lenient as
 //! standard webhooks are.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::lenient::Members;
-use crate::text::open_enum;
-
-open_enum! {
-    /// What became of a token.
-    TokenEventType {
-        /// A token was created.
-        Created = "recurring.token.created",
-        /// A token's details changed.
-        Updated = "recurring.token.updated",
-        /// The details were stored already.
-        AlreadyExisting = "recurring.token.alreadyExisting",
-        /// A token cannot be charged any more.
-        Disabled = "recurring.token.disabled",
-    }
-}
+use crate::domain::{
+    date,
+    token::{TokenEvent, TokenEventType, TokenKey},
+    unknown::Unknown,
+};
 
 /// One delivery, which is one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -103,5 +94,30 @@ impl TokenNotification {
             data.and_then(|data| data.shopper_reference.as_deref()),
             data.and_then(|data| data.stored_payment_method_id.as_deref()),
         ]
+    }
+}
+
+/// The longest texts that are kept; Adyen's have 16 characters and a few more.
+const LONGEST: usize = 256;
+
+impl TokenNotification {
+    /// The event and the token that it is about, unless it lacks what identifies them.
+    pub fn event(&self, received_at: Timestamp) -> Option<(TokenKey, TokenEvent)> {
+        let data = self.data.as_ref()?;
+        let key = TokenKey {
+            shopper_reference: data.shopper_reference.clone()?.try_into().ok()?,
+            stored_payment_method_id: data.stored_payment_method_id.clone()?.try_into().ok()?,
+        };
+        let kept = |text: &Option<String>| text.clone().filter(|text| text.len() <= LONGEST);
+        let event = TokenEvent {
+            created_at: self.created_at.as_deref().and_then(date::read),
+            kind: self.kind.clone().filter(|kind| !matches!(kind, TokenEventType::Unknown(_)))?,
+            event_id: kept(&self.event_id).filter(|id| !id.is_empty())?,
+            payment_method: kept(&data.kind),
+            reference: None,
+            received_at: Some(received_at),
+            unknown: Unknown::default(),
+        };
+        Some((key, event))
     }
 }

@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{config::AmazonPay, price::Price, signing};
-use crate::{adyen::payments::ReturnUrl, config::is_loopback, text::checked};
+use crate::{
+    domain::{return_url::ReturnUrl, text::checked},
+    platform::config::is_loopback,
+};
 
 /// Where Amazon Pay sends the browser.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

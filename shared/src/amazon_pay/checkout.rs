@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::{
     client::{CallError, Client},
     price::Price,
-    problem::SessionProblem,
     session::{AmazonPayToken, CheckoutSession, CheckoutSessionId},
+    session_error::SessionError,
 };
-use crate::{amount::Amount, reference::Reference};
+use crate::domain::{amount::Amount, reference::Reference};
 
 /// Source: Amazon Pay, Update Checkout Session.
 #[derive(Serialize)]
@@ -50,12 +50,12 @@ impl Client {
     /// Get Checkout Session.
     ///
     /// # Errors
-    /// [`SessionProblem`]; a session that is not open is none.
+    /// [`SessionError`]; a session that is not open is none.
     pub async fn checkout_session(
         &self,
         id: &CheckoutSessionId,
         until: Instant,
-    ) -> Result<CheckoutSession, SessionProblem> {
+    ) -> Result<CheckoutSession, SessionError> {
         self.call(Method::GET, id, "", None, until).await.map_err(|error| noted(error, id))
     }
 
@@ -63,14 +63,14 @@ impl Client {
     /// order. Returns the `amazonPayRedirectUrl` where the shopper confirms.
     ///
     /// # Errors
-    /// [`SessionProblem`].
+    /// [`SessionError`].
     pub async fn confirm(
         &self,
         id: &CheckoutSessionId,
         amount: &Amount,
         reference: &Reference,
         until: Instant,
-    ) -> Result<String, SessionProblem> {
+    ) -> Result<String, SessionError> {
         let before = self.checkout_session(id, until).await?;
         usable_for(&before, reference, true)?;
         let after = self.update(id, amount, reference, until).await?;
@@ -91,7 +91,7 @@ impl Client {
         amount: &Amount,
         reference: &Reference,
         until: Instant,
-    ) -> Result<CheckoutSession, SessionProblem> {
+    ) -> Result<CheckoutSession, SessionError> {
         let update = Update {
             payment_details: PaymentDetails {
                 payment_intent: "Confirm",
@@ -100,7 +100,7 @@ impl Client {
             merchant_metadata: MerchantMetadata { merchant_reference_id: reference },
         };
         let payload = serde_json::to_string(&update)
-            .map_err(|error| SessionProblem::Unavailable(error.to_string()))?;
+            .map_err(|error| SessionError::Unavailable(error.to_string()))?;
         // A key of this call's own: sent again it is the same update, but the same amount
         // set once more, after another one, is a new update. 32 characters, Amazon Pay's limit.
         let key = format!("{:032x}", fastrand::u128(..));
@@ -114,8 +114,8 @@ impl Client {
             {
                 // The refusal does not say how the session ended.
                 let session = self.checkout_session(id, until).await?;
-                Err(SessionProblem::ended(&session.status_details)
-                    .unwrap_or(SessionProblem::Rejected(refusal.reason_code)))
+                Err(SessionError::ended(&session.status_details)
+                    .unwrap_or(SessionError::Rejected(refusal.reason_code)))
             }
             Err(error) => Err(noted(error, id)),
         }
@@ -125,22 +125,22 @@ impl Client {
     /// order. Asks by Get Checkout Session alone; the session stays open.
     ///
     /// # Errors
-    /// [`SessionProblem`].
+    /// [`SessionError`].
     pub async fn chargeable_token(
         &self,
         id: &CheckoutSessionId,
         order: Payable<'_>,
         until: Instant,
-    ) -> Result<AmazonPayToken, SessionProblem> {
+    ) -> Result<AmazonPayToken, SessionError> {
         let session = self.checkout_session(id, until).await?;
         usable_for(&session, order.reference, true)?;
         let details = session.payment_details.as_ref();
         let charge_amount = details.and_then(|details| details.charge_amount.as_ref());
         if !charge_amount.is_some_and(|price| price.is(order.amount)) {
-            return Err(SessionProblem::AmountMismatch);
+            return Err(SessionError::AmountMismatch);
         }
         usable_for(&session, order.reference, order.unnamed)?;
-        session.amazon_pay_token.ok_or(SessionProblem::NoToken)
+        session.amazon_pay_token.ok_or(SessionError::NoToken)
     }
 }
 
@@ -149,29 +149,29 @@ fn usable_for(
     session: &CheckoutSession,
     reference: &Reference,
     unnamed: bool,
-) -> Result<(), SessionProblem> {
-    if let Some(problem) = SessionProblem::ended(&session.status_details) {
+) -> Result<(), SessionError> {
+    if let Some(problem) = SessionError::ended(&session.status_details) {
         return Err(problem);
     }
     match session.order() {
         Some(order) if order == reference.as_str() => Ok(()),
         None if unnamed => Ok(()),
-        _ => Err(SessionProblem::WrongOrder),
+        _ => Err(SessionError::WrongOrder),
     }
 }
 
 /// Where the shopper confirms.
-fn redirect_url(session: CheckoutSession) -> Result<String, SessionProblem> {
+fn redirect_url(session: CheckoutSession) -> Result<String, SessionError> {
     let details = session.web_checkout_details;
     details.and_then(|details| details.amazon_pay_redirect_url).ok_or_else(|| {
         let constraints = session.constraints.into_iter().flatten();
         let missing: Vec<_> = constraints.map(|constraint| constraint.constraint_id).collect();
-        SessionProblem::Rejected(missing.join(", "))
+        SessionError::Rejected(missing.join(", "))
     })
 }
 
 /// What the caller is not told belongs in the log.
-fn noted(error: CallError, id: &CheckoutSessionId) -> SessionProblem {
+fn noted(error: CallError, id: &CheckoutSessionId) -> SessionError {
     match &error {
         CallError::Refused { status, refusal } => tracing::warn!(
             checkout_session = %id,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
 use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
-use crate::{
+use crate::platform::{
     http_client::unreadable,
     observe::{self, Called},
     secrets::Secret,

@@ -5,9 +5,8 @@ use url::Url;
 
 use super::{client::Client, key::PrivateKey};
 use crate::{
-    amount::Currency,
-    config::{Settings, service_url},
-    problem::{Code, Problem},
+    domain::amount::Currency,
+    platform::config::{Settings, service_url},
 };
 
 /// Amazon Pay, as a deployment is registered there.
@@ -70,16 +69,6 @@ pub const VARIABLES: [&str; 9] = [
     "AMAZON_PAY_STORE_ID",
     "AMAZON_PAY_URL",
 ];
-
-/// Amazon Pay, where this deployment is registered there.
-///
-/// # Errors
-/// `amazon_pay_not_configured`.
-pub fn configured(amazon_pay: Option<&AmazonPay>) -> Result<&AmazonPay, Problem> {
-    amazon_pay.ok_or_else(|| {
-        Problem::new(Code::AmazonPayNotConfigured, "None of the AMAZON_PAY_ variables is set.")
-    })
-}
 
 impl AmazonPay {
     /// The secrets that Amazon Pay needs.

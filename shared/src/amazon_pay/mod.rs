@@ -11,8 +11,8 @@ pub mod client;
 mod config;
 mod key;
 mod price;
-mod problem;
 mod session;
+mod session_error;
 pub mod signing;
 
 pub use button::{
@@ -21,8 +21,8 @@ pub use button::{
 };
 pub use checkout::Payable;
 pub use client::Client;
-pub use config::{AmazonPay, Region, VARIABLES, configured};
+pub use config::{AmazonPay, Region, VARIABLES};
 pub use key::PrivateKey;
 pub use price::Price;
-pub use problem::SessionProblem;
 pub use session::{AmazonPayToken, CheckoutSession, CheckoutSessionId};
+pub use session_error::SessionError;

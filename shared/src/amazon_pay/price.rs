@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::amount::Amount;
+use crate::domain::amount::Amount;
 
 /// What Amazon Pay calls `Price`: `{"amount": "10.00", "currencyCode": "EUR"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::{fmt, ops::Deref, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::price::Price;
-use crate::text::{Text, open_enum};
+use crate::domain::text::{Text, open_enum};
 
 /// Amazon Pay's name of a checkout session: 1 to 64 letters, digits, `-` and `_`, so that
 /// it can stand in a path.

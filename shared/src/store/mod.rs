@@ -18,8 +18,8 @@ use aws_sdk_dynamodb::{
 use serde::de::DeserializeOwned;
 
 use crate::{
-    config::{AWS_ATTEMPT_TIMEOUT, Sdk},
-    unknown::SCHEMA,
+    domain::unknown::SCHEMA,
+    platform::config::{AWS_ATTEMPT_TIMEOUT, Sdk},
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -83,7 +83,7 @@ impl StoreError {
         error: SdkError<E, R>,
     ) -> Self {
         let codes = error.code();
-        Self::told(codes, crate::config::aws_error(&error))
+        Self::told(codes, crate::platform::config::aws_error(&error))
     }
 
     /// An error by the codes and the message that DynamoDB returned.

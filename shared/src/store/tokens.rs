@@ -14,12 +14,16 @@ use tokio::time::Instant;
 
 use super::{Item, StoreError, patience::Patience, read};
 use crate::{
-    adyen::shopper::ShopperReference,
-    config::{Settings, text},
-    observe::{self, Metric},
-    reference::Reference,
-    token::{Token, TokenKey, TokenStatus},
-    unknown::SCHEMA,
+    domain::{
+        reference::Reference,
+        shopper_reference::ShopperReference,
+        token::{Token, TokenKey, TokenStatus},
+        unknown::SCHEMA,
+    },
+    platform::{
+        config::{Settings, text},
+        observe::{self, Metric},
+    },
 };
 
 /// The index that leads from a token's id to its shopper.

@@ -121,7 +121,7 @@ impl World {
         let inbox = Inbox::default();
         let adyen = Simulator::start(options).await.unwrap();
         adyen.set_webhook_url(&inbox.open().await);
-        let client = shared::http_client::build(None).unwrap();
+        let client = shared::platform::http_client::build(None).unwrap();
         Self { adyen, inbox, client }
     }
 

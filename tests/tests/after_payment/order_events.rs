@@ -75,7 +75,7 @@ async fn records(stack: &Stack) -> Vec<Value> {
 
 async fn streams(stack: &Stack, operation: &str, body: Value) -> Value {
     let credential = "Credential=local/20260101/eu-west-1/dynamodb/aws4_request";
-    let response = shared::http_client::build(None)
+    let response = shared::platform::http_client::build(None)
         .unwrap()
         .post(stack.bundle.dynamodb_url())
         .header("content-type", "application/x-amz-json-1.0")

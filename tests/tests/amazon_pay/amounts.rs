@@ -1,5 +1,5 @@
 use shared::amazon_pay::Price;
-use shared::amount::Amount;
+use shared::domain::amount::Amount;
 
 fn amount(currency: &str, value: i64) -> Amount {
     Amount { currency: currency.parse().unwrap(), value }

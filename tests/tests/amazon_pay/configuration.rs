@@ -1,5 +1,5 @@
 use local::amazon::{Options, PUBLIC_KEY, Simulator};
-use shared::amazon_pay::SessionProblem;
+use shared::amazon_pay::SessionError;
 use tokio::time::{Duration, Instant};
 
 use crate::world::{read, variables};
@@ -97,7 +97,7 @@ async fn the_path_says_what_the_key_does_not() {
 
         let problem = client.checkout_session(&"S".parse().unwrap(), until).await.unwrap_err();
 
-        assert_eq!(problem, SessionProblem::Unknown);
+        assert_eq!(problem, SessionError::Unknown);
         let books = amazon.books();
         assert_eq!(books.calls[0].path, path);
         assert!(books.calls[0].verified);

@@ -26,7 +26,7 @@ struct Signed {
 
 impl Signed {
     fn request(&self) -> RequestBuilder {
-        let client = shared::http_client::build(None).unwrap();
+        let client = shared::platform::http_client::build(None).unwrap();
         let mut request = client.request(self.method.clone(), self.url.clone());
         for (name, value) in &self.headers {
             request = request.header(name, value);
@@ -211,7 +211,7 @@ async fn an_update_that_is_sent_again_changes_nothing_and_is_answered_the_same()
 #[tokio::test]
 async fn the_script_draws_the_button() {
     let amazon = amazon().await;
-    let client = shared::http_client::build(None).unwrap();
+    let client = shared::platform::http_client::build(None).unwrap();
     let script = client.get(format!("{}/checkout.js", amazon.url()));
     let answer = script.timeout(Duration::from_secs(5)).send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "text/javascript");

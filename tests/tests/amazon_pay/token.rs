@@ -3,10 +3,10 @@ use std::time::Duration;
 use local::adyen::Answer;
 use local::amazon::{Fault, Options, Simulator, State};
 use serde_json::json;
-use shared::amazon_pay::{AmazonPayToken, Client, Payable, SessionProblem};
-use shared::amount::Amount;
-use shared::order::NextStep;
-use shared::problem::{Code, Problem};
+use shared::amazon_pay::{AmazonPayToken, Client, Payable, SessionError};
+use shared::domain::amount::Amount;
+use shared::domain::order::NextStep;
+use shared::http::problem::{Code, Problem};
 use tokio::time::Instant;
 
 use crate::world::{read, variables};
@@ -18,7 +18,7 @@ async fn amazon_pay() -> (Simulator, Client) {
     (amazon, read(&env).await.unwrap().unwrap().client)
 }
 
-async fn token(client: &Client, id: &str) -> Result<AmazonPayToken, SessionProblem> {
+async fn token(client: &Client, id: &str) -> Result<AmazonPayToken, SessionError> {
     let until = Instant::now() + Duration::from_secs(5);
     token_until(client, id, until).await
 }
@@ -27,7 +27,7 @@ async fn token_until(
     client: &Client,
     id: &str,
     until: Instant,
-) -> Result<AmazonPayToken, SessionProblem> {
+) -> Result<AmazonPayToken, SessionError> {
     let amount = Amount { currency: "EUR".parse().unwrap(), value: 1000 };
     let reference = "ORDER-1".parse().unwrap();
     let order = Payable { reference: &reference, amount: &amount, unnamed: true };
@@ -75,7 +75,7 @@ async fn a_session_for_another_amount_gives_none() {
     amazon.open("UNSET");
     for id in ["CHEAP", "DOLLARS", "WHOLE", "UNSET"] {
         let problem = token(&client, id).await.unwrap_err();
-        assert_eq!(problem, SessionProblem::AmountMismatch, "{id}");
+        assert_eq!(problem, SessionError::AmountMismatch, "{id}");
     }
     for (id, text) in [("SHORT", "10"), ("LONG", "10.000")] {
         amazon.confirmed(id, text, "EUR");
@@ -103,7 +103,7 @@ async fn each_reason_not_to_pay_has_its_code_and_next_step() {
         ("S1-NO-TOKEN", Code::AmazonPayTokenMissing, 409, NextStep::ShowError),
     ] {
         let problem = token(&client, id).await.unwrap_err();
-        assert_eq!(problem.code(), code, "{id}");
+        assert_eq!(Problem::from(problem.clone()).code(), code, "{id}");
         assert_eq!(problem.next_step(), next_step, "{id}");
         let answer = Problem::from(problem).into_response();
         assert_eq!(answer.status(), status, "{id}");
@@ -118,12 +118,12 @@ async fn an_amazon_pay_that_is_down_or_does_not_know_us_gives_none() {
         amazon.inject(Fault::status(500));
     }
     let problem = token(&client, "S1").await.unwrap_err();
-    assert_eq!(problem.code(), Code::AmazonPayUnavailable);
+    assert_eq!(Problem::from(problem.clone()).code(), Code::AmazonPayUnavailable);
     assert_eq!(amazon.books().calls.len(), 3);
 
     amazon.inject(Fault::refusal(403, "InvalidRequestSignature"));
     let problem = token(&client, "S1").await.unwrap_err();
-    assert_eq!(problem.code(), Code::AmazonPayConfiguration);
+    assert_eq!(Problem::from(problem.clone()).code(), Code::AmazonPayConfiguration);
     assert_eq!(problem.next_step(), NextStep::ShowError);
 
     amazon.inject(Fault::DropAfter);
@@ -138,6 +138,6 @@ async fn the_callers_time_is_kept() {
     let begun = Instant::now();
     let until = begun + Duration::from_millis(300);
     let problem = token_until(&client, "S1", until).await.unwrap_err();
-    assert_eq!(problem.code(), Code::AmazonPayUnavailable);
+    assert_eq!(Problem::from(problem.clone()).code(), Code::AmazonPayUnavailable);
     assert!(begun.elapsed() < Duration::from_secs(2));
 }

@@ -7,7 +7,7 @@ use local::bundle;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use shared::amazon_pay::AmazonPay;
-use shared::config::{Env, Settings, StartError};
+use shared::platform::config::{Env, Settings, StartError};
 use tests::{Answer, Stack, browser};
 
 pub const REVIEW: &str = "https://shop.example/review?basket=1";
@@ -44,7 +44,7 @@ impl Shop {
     }
 
     fn of(stack: Stack) -> Self {
-        Self { stack, browser: shared::http_client::build(None).unwrap() }
+        Self { stack, browser: shared::platform::http_client::build(None).unwrap() }
     }
 
     pub fn amazon(&self) -> &Simulator {

@@ -6,7 +6,7 @@ use local::adyen::{Answer as Said, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::problem::{Code, Problem};
+use shared::http::problem::{Code, Problem};
 use tests::{Answer, Stack, backend, browser, payment};
 
 use crate::shop::from_browser;

@@ -6,7 +6,7 @@ use lambda_runtime::Context;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
-use shared::observe::{self, Said};
+use shared::platform::observe::{self, Said};
 use tests::{Answer, Stack, backend, browser, payment};
 
 const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -1,6 +1,6 @@
 //! docs/errors.md: every problem code.
 
-use shared::problem::Code;
+use shared::http::problem::Code;
 
 use tests::files::text;
 

@@ -4,6 +4,7 @@
 
 mod alarms;
 mod errors;
+mod layers;
 mod links;
 mod openapi;
 mod ownership;

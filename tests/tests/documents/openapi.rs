@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use local::template::Template;
 use serde_json::Value;
 use shared::{
-    amount::Currency,
-    order::{Attention, ModificationState, NextStep, Operation, Status},
-    problem::Code,
+    domain::{
+        amount::Currency,
+        order::{Attention, ModificationState, NextStep, Operation, Status},
+    },
+    http::problem::Code,
 };
 use tests::files::yaml;
 

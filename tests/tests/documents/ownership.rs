@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use shared::ownership::{FIELDS, Owner};
+use shared::http::ownership::{FIELDS, Owner};
 use tests::files::{text, yaml};
 use tests::{Stack, backend, browser, payment};
 

@@ -8,8 +8,8 @@ use local::bundle::{Adyen, Options};
 use local::{amazon, keys};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
-use shared::auth::{self, Caller};
-use shared::observe::{self, Said};
+use shared::http::jwt::{self, Caller};
+use shared::platform::observe::{self, Said};
 use tests::{Answer, Stack, backend, browser_with};
 
 pub const MAIL: &str = "planted-mail@shopper.example";
@@ -141,7 +141,7 @@ async fn impossible(stack: &Stack) {
     let strange = json!({"shopperEmail": 1, GARBAGE: MAIL});
     stack.post("/payments", &checkout("A"), &strange).await;
     stack.post("/payments", GARBAGE, &strange).await;
-    let minted = |key: &str| auth::mint(&Caller::Merchant, key, 24 * 60 * 60).unwrap();
+    let minted = |key: &str| jwt::mint(&Caller::Merchant, key, 24 * 60 * 60).unwrap();
     for key in [keys::MERCHANT_TOKEN_KEY, keys::CHECKOUT_TOKEN_KEY, GARBAGE] {
         let token = minted(key);
         stack.post("/payments", &token, &strange).await;

@@ -17,9 +17,9 @@ use local::keys;
 use local::template::Template;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
-use shared::edge;
-use shared::observe::{self, Said};
-use shared::order::{Capture, Derived, Order};
+use shared::domain::order::{Capture, Derived, Order};
+use shared::http::edge;
+use shared::platform::observe::{self, Said};
 
 use output::Output;
 use tests::{Answer, Stack};

@@ -27,7 +27,7 @@ impl Output {
     /// Prints to it what is at least as severe.
     pub fn subscriber(&self, level: LevelFilter) -> impl Subscriber + Send + Sync {
         let writer = self.clone();
-        shared::runtime::log(level, move || writer.clone())
+        shared::platform::runtime::log(level, move || writer.clone())
     }
 
     /// All of it.

@@ -18,7 +18,7 @@ impl Shop {
 
     /// The shopper finishes at Adyen, and never comes back here.
     async fn finish_at_adyen(&self, result: &str) -> Value {
-        let request = shared::http_client::build(None)
+        let request = shared::platform::http_client::build(None)
             .unwrap()
             .post(format!("{}/payments/details", self.simulator().checkout_url()))
             .header("x-api-key", local::keys::ADYEN_API_KEY)

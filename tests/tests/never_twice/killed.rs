@@ -71,7 +71,10 @@ impl Process {
     }
 
     fn door(&self) -> Door {
-        Door { http: shared::http_client::build(None).unwrap(), url: self.url.subscribe() }
+        Door {
+            http: shared::platform::http_client::build(None).unwrap(),
+            url: self.url.subscribe(),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release, redirect_re
 use local::bundle::{Adyen::Simulator as Simulated, Options};
 use local::keys::MERCHANT_ACCOUNT;
 use serde_json::{Value, json};
-use shared::order::Order;
+use shared::domain::order::Order;
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::{Answer, Stack, browser, payment};

@@ -3,8 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
-use shared::amount::Amount;
-use shared::order::{
+use shared::domain::amount::Amount;
+use shared::domain::order::{
     Attempt, Attention, Capture, Derived, Details, Event, EventAmount, Order, Outcome,
     PaymentInstrument, Rejection, Target, Try,
 };
@@ -83,7 +83,7 @@ pub fn asking<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -
     let mut completed = asked.clone();
     completed.insert("merchantAccount".to_owned(), json!(target().merchant_account));
     let payment: PaymentRequest = serde_json::from_value(Value::Object(completed)).unwrap();
-    Try::new(&payment, &asked, key.into().map(str::to_owned), at(second))
+    payment.submission(&asked, key.into().map(str::to_owned), at(second))
 }
 
 /// Where every request here goes.

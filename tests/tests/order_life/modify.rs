@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::amount::Amount;
-use shared::order::{
+use shared::domain::amount::Amount;
+use shared::domain::order::{
     DecidedWithin, Derived, ModificationState, Operation, Order, Recorded, Refusal, Rejection,
     Request, sha256,
 };

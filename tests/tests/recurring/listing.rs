@@ -9,8 +9,8 @@ use local::adyen::{Answer, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::json;
+use shared::domain::token::Token;
 use shared::store::StoreError;
-use shared::token::Token;
 use tests::{backend, browser};
 
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, key, path};

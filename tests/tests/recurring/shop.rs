@@ -6,8 +6,8 @@ use local::adyen::{self, Simulator, WebhookFault};
 use local::bundle::{Adyen, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::domain::token::{Token, TokenKey};
 use shared::store::Tokens;
-use shared::token::{Token, TokenKey};
 use tests::{Answer, Stack, backend, browser_with, payment};
 
 pub const SHOPPER: &str = "YOUR_UNIQUE_SHOPPER_ID_IOfW3k9G2PvXFu2j";

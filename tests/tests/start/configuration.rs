@@ -1,6 +1,6 @@
 //! Everything that is missing or malformed is told at once, and no secret with it.
 
-use shared::config::Env;
+use shared::platform::config::Env;
 
 fn env(variables: &[(&str, &str)]) -> Env {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());

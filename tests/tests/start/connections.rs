@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::{Json, Router};
 use serde_json::json;
-use shared::config::{Env, Settings};
+use shared::platform::config::{Env, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use local::{adyen, bundle::Adyen, bundle::Options, keys};
 use shared::{
-    auth::{Caller, Checkout, MERCHANT_TOKEN_LIFE, mint},
-    config::{Settings, text},
-    secrets::Secret,
+    http::jwt::{Caller, Checkout, MERCHANT_TOKEN_LIFE, mint},
+    platform::{
+        config::{Settings, text},
+        secrets::Secret,
+    },
 };
 use tests::{Answer, Stack, payment};
 

@@ -17,7 +17,7 @@ use axum::{
     routing::post,
 };
 use serde_json::{Value, json};
-use shared::config::Env;
+use shared::platform::config::Env;
 
 const HMAC_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 

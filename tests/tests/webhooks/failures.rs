@@ -7,9 +7,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use local::keys;
 use serde_json::{Value, json};
-use shared::adyen::notification::EventCode;
 use shared::adyen::payments::PaymentRequest;
-use shared::order::{Event, EventAmount, Order, PaymentInstrument, Target, Try};
+use shared::domain::event_code::EventCode;
+use shared::domain::order::{Event, EventAmount, Order, PaymentInstrument, Target};
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -94,8 +94,13 @@ async fn a_fault_at_any_call_leaves_the_same_order() {
 async fn new_order(world: &World, reference: &str) {
     let reference = reference.parse().unwrap();
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
-    let order =
-        Order::new(reference, amount, shared::order::Capture::Automatic, None, Timestamp::now());
+    let order = Order::new(
+        reference,
+        amount,
+        shared::domain::order::Capture::Automatic,
+        None,
+        Timestamp::now(),
+    );
     store(world, order).await;
 }
 
@@ -333,7 +338,7 @@ async fn a_token_that_cannot_be_read_holds_up_nothing() {
     });
     let payment: PaymentRequest = serde_json::from_value(request.clone()).unwrap();
     new_order(&world, "charge").await;
-    let sent = Try::new(&payment, request.as_object().unwrap(), None, Timestamp::now());
+    let sent = payment.submission(request.as_object().unwrap(), None, Timestamp::now());
     let target = Target {
         merchant_account: keys::MERCHANT_ACCOUNT.to_owned(),
         endpoint: "127.0.0.1".to_owned(),

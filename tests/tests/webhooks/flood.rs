@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::StreamSpecification;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::order::{Capture, Order};
+use shared::domain::order::{Capture, Order};
 use shared::store::{Start, StoreError};
 use tests::faulty::{Fault, Faulty};
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};

@@ -7,7 +7,7 @@ use local::bundle::Options;
 use local::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::order::sha256;
+use shared::domain::order::sha256;
 use tests::faulty_dynamodb::{self, server_error};
 use tests::{Answer, Stack};
 

@@ -2,8 +2,8 @@
 //! writes nothing where the schema says that it must not.
 
 use serde_json::{Value, json};
-use shared::order::Order;
-use shared::unknown::SCHEMA;
+use shared::domain::order::Order;
+use shared::domain::unknown::SCHEMA;
 
 use crate::world::{World, accepted, item, modification, signed, standard, token_notification};
 

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use shared::adyen::payments::{PaymentRequest, PaymentResponse};
-use shared::order::{Capture, Event, Move, Order, Outcome, PaymentInstrument, Target, Try};
+use shared::domain::order::{Capture, Event, Move, Order, Outcome, PaymentInstrument, Target, Try};
 use shared::store::{Start, StoreError};
 
 use crate::world::{World, item};
@@ -35,7 +35,7 @@ fn longest(number: usize, now: Timestamp) -> Try {
         "shopperReference": fill(256),
     }))
     .unwrap();
-    let mut request = Try::new(&payment, &Default::default(), Some(fill(255)), now);
+    let mut request = payment.submission(&Default::default(), Some(fill(255)), now);
     // As large as the API takes it.
     request.request = Some("r".repeat(16 * 1024));
     request

@@ -2,7 +2,7 @@
 
 use local::keys;
 use serde_json::{Value, json};
-use shared::order::Event;
+use shared::domain::order::Event;
 
 use crate::world::{World, accepted, item, key, modification, signed, standard, with};
 

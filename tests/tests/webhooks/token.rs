@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use serde_json::{Value, json};
-use shared::adyen::token_notification::TokenEventType;
-use shared::token::{Token, TokenEvent, TokenStatus};
+use shared::domain::token::TokenEventType;
+use shared::domain::token::{Token, TokenEvent, TokenStatus};
 use tests::browser_with;
 
 use crate::world::{World, item, token_key, token_notification, with};

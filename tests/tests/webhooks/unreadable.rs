@@ -4,7 +4,6 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use shared::adyen::webhook::{self, Webhook, readable};
-use shared::order::Event;
 
 use crate::world::{
     World, accepted, item, modification, signed, standard, token_notification, with,
@@ -270,10 +269,7 @@ fn reason(body: &[u8]) -> Option<String> {
         panic!("{}", String::from_utf8_lossy(body));
     };
     let item = &notification.notification_items[0].notification_request_item;
-    assert_eq!(
-        Event::from_item(item, jiff::Timestamp::now()).unwrap().psp_reference,
-        "KHQC5N7G84BLNK43"
-    );
+    assert_eq!(item.event(jiff::Timestamp::now()).unwrap().psp_reference, "KHQC5N7G84BLNK43");
     item.reason.clone()
 }
 

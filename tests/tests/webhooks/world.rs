@@ -11,9 +11,9 @@ use local::keys;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
-use shared::order::{Derived, Order};
+use shared::domain::order::{Derived, Order};
+use shared::domain::token::{Token, TokenKey};
 use shared::store::{Orders, Tokens};
-use shared::token::{Token, TokenKey};
 use tests::faulty::Faulty;
 use tests::{Answer, Stack, faulty_dynamodb};
 

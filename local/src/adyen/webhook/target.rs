@@ -31,8 +31,8 @@ impl Target {
     /// # Errors
     /// When there is no TLS to be had.
     pub fn new(url: &str, basic_auth: Option<&str>) -> io::Result<Self> {
-        let client =
-            shared::http_client::build(None).map_err(|error| invalid(&error.to_string()))?;
+        let client = shared::platform::http_client::build(None)
+            .map_err(|error| invalid(&error.to_string()))?;
         Ok(Self { url: url.into(), basic_auth: basic_auth.map(Into::into), client })
     }
 

@@ -14,7 +14,7 @@ use super::{
     text_value,
 };
 use crate::{
-    order::{Event, sha256},
+    domain::order::{Event, sha256},
     store::{StoreError, patience::Patience},
 };
 

@@ -52,11 +52,15 @@ use self::{
 };
 use super::{Item, StoreError, patience::Patience, read};
 use crate::{
-    config::{Settings, text},
-    observe::{self, Metric},
-    order::{Event, Order},
-    reference::Reference,
-    unknown::SCHEMA,
+    domain::{
+        order::{Event, Order},
+        reference::Reference,
+        unknown::SCHEMA,
+    },
+    platform::{
+        config::{Settings, text},
+        observe::{self, Metric},
+    },
 };
 
 /// The orders table.

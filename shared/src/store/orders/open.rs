@@ -8,8 +8,7 @@ use jiff::Timestamp;
 
 use super::{Item, Orders, text_value};
 use crate::{
-    order::sha256,
-    reference::Reference,
+    domain::{order::sha256, reference::Reference},
     store::{StoreError, patience::Patience},
 };
 

@@ -8,8 +8,10 @@ use jiff::Timestamp;
 
 use super::{Item, Orders, text_value};
 use crate::{
-    order::{Event, test_reference},
-    reference::Reference,
+    domain::{
+        order::{Event, test_reference},
+        reference::Reference,
+    },
     store::{StoreError, patience::Patience},
 };
 

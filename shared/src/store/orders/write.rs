@@ -17,8 +17,8 @@ use super::{
     pointers::{Pointer, pointer},
 };
 use crate::{
-    config::aws_error,
-    order::{Derived, Order, Status},
+    domain::order::{Derived, Order, Status},
+    platform::config::aws_error,
     store::StoreError,
 };
 

@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
-use shared::order::{
+use shared::domain::order::{
     Attempt, Capture, Event, EventAmount, Look, Modification, Operation, Order, Outcome, Rejection,
 };
-use shared::unknown::Unknown;
+use shared::domain::unknown::Unknown;
 
 use crate::facts::{self, Facts, Returned, at};
 

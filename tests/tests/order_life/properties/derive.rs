@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use proptest::{prelude::*, sample::select};
-use shared::order::{Derived, Event, Order, OrderAnswer, Payment, PaymentAnswer, Viewer};
+use shared::{
+    domain::order::{Derived, Event, Order, Payment},
+    http::answer::{OrderAnswer, PaymentAnswer, Viewer},
+};
 
 use super::{
     any::{PAYMENTS, absurd_order, events, moment, order, untold_order},

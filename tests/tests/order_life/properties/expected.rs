@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use shared::order::{Attempt, Capture, Event, Operation, Order, Outcome};
+use shared::domain::order::{Attempt, Capture, Event, Operation, Order, Outcome};
 
 use super::any::DISPUTES;
 use crate::facts::PRICE;

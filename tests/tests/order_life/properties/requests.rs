@@ -2,7 +2,7 @@
 //! one can be paid, unless its shopper had been sent away and did not come back.
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use shared::order::{Details, Move, Order, PaymentInstrument};
+use shared::domain::order::{Details, Move, Order, PaymentInstrument};
 
 use super::cases;
 use crate::facts::{

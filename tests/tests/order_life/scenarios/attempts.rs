@@ -1,6 +1,6 @@
 //! Several attempts, and webhooks that name none of them.
 
-use shared::order::{AttemptState, Derived};
+use shared::domain::order::{AttemptState, Derived};
 
 use crate::facts::{
     Facts, Returned, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,

@@ -1,6 +1,6 @@
 //! When an order counts as paid: what AUTHORISATIONs of payments that stand add up to.
 
-use shared::order::{Event, Order};
+use shared::domain::order::{Event, Order};
 
 use crate::facts::{
     Facts, Says, answered, authorisation, automatic, comes_to, expire, manual, modification,

@@ -4,7 +4,7 @@ use crate::facts::{
     Facts, Says, answered, attention, authorisation, automatic, comes_to, manual, modification,
     reversal,
 };
-use shared::order::Order;
+use shared::domain::order::Order;
 
 const CAPTURED: &str = "captured confirmed 1000/1000/0 success";
 const NOT_CAPTURED: &str = "authorised confirmed 1000/0/0 success";
@@ -13,11 +13,11 @@ fn authorised() -> Order {
     manual().tried(answered("Authorised", "P")).told(authorisation("P"))
 }
 
-fn capture(second: i64) -> shared::order::Event {
+fn capture(second: i64) -> shared::domain::order::Event {
     modification("CAPTURE", "C").at(second)
 }
 
-fn capture_failed(second: i64) -> shared::order::Event {
+fn capture_failed(second: i64) -> shared::domain::order::Event {
     modification("CAPTURE_FAILED", "C").at(second)
 }
 

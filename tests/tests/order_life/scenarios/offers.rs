@@ -1,6 +1,6 @@
 //! OFFER_CLOSED: the shopper let the time pass, or so it seems.
 
-use shared::order::{AttemptState, Derived, Order};
+use shared::domain::order::{AttemptState, Derived, Order};
 
 use crate::facts::{
     Facts, Says, answered, at, authorisation, comes_to, manual, offer_closed, offer_closed_of,

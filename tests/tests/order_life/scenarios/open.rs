@@ -1,11 +1,11 @@
 //! When the schedule can act on an order, and how it gives up a shopper who stays away.
 
 use serde_json::json;
-use shared::order::{
+use shared::domain::order::{
     AttemptState, Capture, Derived, Details, Look, Modification, Move, Operation, Order,
     PaymentInstrument,
 };
-use shared::unknown::Unknown;
+use shared::domain::unknown::Unknown;
 
 use crate::facts::{
     self, Facts, Returned, Says, answered, asking, at, authorisation, automatic, comes_to, manual,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use shared::order::{DecidedWithin, Derived, Operation, Order, Request};
+use shared::domain::order::{DecidedWithin, Derived, Operation, Order, Request};
 
 use crate::facts::{
     Facts, Returned, Says, answered, at, attention, authorisation, automatic, expire, manual,

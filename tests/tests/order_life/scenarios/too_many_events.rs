@@ -1,6 +1,6 @@
 //! A flood of webhooks that change nothing.
 
-use shared::order::{Event, Order};
+use shared::domain::order::{Event, Order};
 
 use crate::facts::{
     Facts, Says, answered, attention, authorisation, expire, manual, modification, offer_closed,

@@ -1,6 +1,6 @@
 //! An order that was paid twice, and what is left of it when one payment is given back.
 
-use shared::order::{Derived, Order};
+use shared::domain::order::{Derived, Order};
 
 use crate::facts::{
     Facts, Says, answered, authorisation, automatic, comes_to, expire, manual, modification,

@@ -1,6 +1,6 @@
 //! Webhooks against answers, against each other and against the order's amount.
 
-use shared::order::{Derived, Event};
+use shared::domain::order::{Derived, Event};
 
 use crate::facts::{
     Facts, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,

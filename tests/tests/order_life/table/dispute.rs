@@ -1,7 +1,7 @@
 //! Disputes: CHARGEBACK, CHARGEBACK_REVERSED, SECOND_CHARGEBACK, PREARBITRATION_WON and _LOST,
 //! SCHEME_ARBITRATION_WON and _LOST.
 
-use shared::order::Event;
+use shared::domain::order::Event;
 
 use super::{SAME, UNCHANGED, check};
 use crate::facts::{Says, modification};

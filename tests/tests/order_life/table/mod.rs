@@ -9,7 +9,7 @@ mod end;
 mod money;
 mod nothing;
 
-use shared::order::{Capture, Event, Order};
+use shared::domain::order::{Capture, Event, Order};
 
 use crate::facts::{
     Facts, Says, answered, authorisation, comes_to, expire, modification, offer_closed, order,

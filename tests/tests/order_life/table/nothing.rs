@@ -59,7 +59,7 @@ fn what_is_known_already_changes_nothing() {
             ),
     );
     for from in STATES {
-        let order = super::state(shared::order::Capture::Manual, from);
+        let order = super::state(shared::domain::order::Capture::Manual, from);
         let events = order.events.clone();
         assert_eq!(crate::facts::Facts::told_all(order.clone(), events), order, "{from}");
     }

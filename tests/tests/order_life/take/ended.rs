@@ -1,6 +1,6 @@
 //! Orders that are paid, attempts that ended, and whose result is whose.
 
-use shared::order::{Derived, Move, Outcome, Rejection};
+use shared::domain::order::{Derived, Move, Outcome, Rejection};
 
 use super::{answered_with, begun, pay, pay_with_key};
 use crate::facts::{

@@ -1,6 +1,6 @@
 //! Callers' keys, Adyen's keys, and how often an order may be tried.
 
-use shared::order::{Move, Try, idempotency_key};
+use shared::domain::order::{Move, Try, idempotency_key};
 
 use super::{DAY, answered_with, begun, in_progress, pay, pay_with_key, take};
 use crate::facts::{attention, manual, outcome, request};

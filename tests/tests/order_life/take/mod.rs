@@ -4,7 +4,7 @@ mod ended;
 mod keys;
 mod open;
 
-use shared::order::{Move, Order, PaymentInstrument, Try};
+use shared::domain::order::{Move, Order, PaymentInstrument, Try};
 
 use crate::facts::{manual, outcome, request, target};
 

@@ -1,7 +1,7 @@
 //! Attempts without a result: the same try again, and another one.
 
 use serde_json::json;
-use shared::order::{AttemptState, Derived, Move, Order};
+use shared::domain::order::{AttemptState, Derived, Move, Order};
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{

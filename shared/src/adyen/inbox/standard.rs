@@ -1,0 +1,258 @@
+//! The standard notification: what became of payments.
+
+use jiff::Timestamp;
+
+use super::{Delivery, Inbox, Unapplied};
+use crate::{
+    adyen::{
+        notification::{Notification, NotificationRequestItem},
+        sync,
+    },
+    domain::{
+        event_code::EventCode,
+        order::{Event, Order, sha256, shortened},
+        reference::Reference,
+    },
+    platform::{
+        config::Environment,
+        observe::{self, Metric},
+    },
+    store::{Class, Letter, StoreError},
+};
+
+/// The most bytes of a text that identifies an event. Adyen's have 16 characters.
+const LONGEST: usize = 80;
+
+impl Inbox {
+    /// Stores an event, by its position in the delivery.
+    pub(super) async fn store_item(
+        &self,
+        notification: &Notification,
+        at: usize,
+        delivery: Delivery<'_>,
+    ) -> Result<(), StoreError> {
+        let Some(item) = notification.notification_items.get(at) else {
+            return Err(StoreError::unreadable("an event of a delivery"));
+        };
+        let item = &item.notification_request_item;
+        let letter = letter(notification.live, item, at, delivery);
+        let event = match self.judge(notification.live, item, delivery.received_at) {
+            Ok(event) => event,
+            Err(unapplied) => return self.leave(item, unapplied, &letter).await,
+        };
+        observe::count(Metric::WebhookEvent(event.event_code.to_string()));
+        let named = item.merchant_reference.as_deref().and_then(|named| named.parse().ok());
+        let applied = self.apply(&event, named.as_ref()).await;
+        observe::payment(event.payment());
+        let order = match applied {
+            Ok(order) => order,
+            Err(error) if error.is_permanent() => {
+                let why = error.to_string();
+                let letter = Letter { why: why.clone(), event: Some(event), ..letter };
+                self.keep(Class::Dead, &letter).await?;
+                said(item).dead(&why);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        said(item).stored(order.as_ref());
+        Ok(())
+    }
+
+    /// Stores an event with its order, and with the stored payment method that it is about.
+    async fn apply(
+        &self,
+        event: &Event,
+        named: Option<&Reference>,
+    ) -> Result<Option<Order>, StoreError> {
+        let order = self.orders.deliver(event, named).await?;
+        if let Some(order) = &order {
+            sync::learn_from_event(&self.tokens, order, event).await?;
+        }
+        Ok(order)
+    }
+
+    /// The event to apply, or what becomes of it instead.
+    fn judge(
+        &self,
+        live: Option<bool>,
+        item: &NotificationRequestItem,
+        received_at: Timestamp,
+    ) -> Result<Event, Unapplied> {
+        if item.is_garbled() {
+            return Err(Unapplied::Dead("a signed field cannot be read"));
+        }
+        if is_about_no_payment(item) {
+            return Err(Unapplied::Ignored("about no payment"));
+        }
+        let Some(live) = live else {
+            return Err(Unapplied::Dead("its environment cannot be read"));
+        };
+        let account = item.merchant_account_code.as_deref().unwrap_or_default();
+        if !self.is_ours(Environment::of(live).as_str(), account) {
+            return Err(Unapplied::Foreign);
+        }
+        if item.is_ambiguous() {
+            return Err(Unapplied::Dead("its signature fits other events too"));
+        }
+        let mut event =
+            item.event(received_at).ok_or(Unapplied::Dead("without what identifies it"))?;
+        if !is_short(&event) {
+            return Err(Unapplied::Dead("longer than Adyen's are"));
+        }
+        if item.amount.is_some() && event.amount.is_none() {
+            said(item).without_amount();
+        }
+        trim(&mut event);
+        Ok(event)
+    }
+
+    async fn leave(
+        &self,
+        item: &NotificationRequestItem,
+        unapplied: Unapplied,
+        letter: &Letter,
+    ) -> Result<(), StoreError> {
+        let said = said(item);
+        if !matches!(unapplied, Unapplied::Foreign) {
+            observe::count(Metric::WebhookEvent(said.event_code.to_owned()));
+        }
+        match unapplied {
+            Unapplied::Ignored(why) => {
+                observe::outcome("ignored");
+                said.ignored(why);
+            }
+            Unapplied::Dead(why) => {
+                let letter = Letter { why: why.to_owned(), ..letter.clone() };
+                self.keep(Class::Dead, &letter).await?;
+                said.dead(why);
+            }
+            Unapplied::Foreign => {
+                self.keep(Class::Foreign, letter).await?;
+                said.foreign(letter);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event as it would be kept.
+fn letter(
+    live: Option<bool>,
+    item: &NotificationRequestItem,
+    at: usize,
+    delivery: Delivery<'_>,
+) -> Letter {
+    let text = |field: &Option<String>| field.clone().unwrap_or_default();
+    let environment = live.map_or("", |live| Environment::of(live).as_str());
+    Letter {
+        name: vec![
+            text(&item.psp_reference),
+            item.event_code.as_ref().map_or("", EventCode::as_str).to_owned(),
+            item.success.as_ref().is_some_and(|success| success.is_true()).to_string(),
+        ],
+        environment: environment.to_owned(),
+        merchant_account: text(&item.merchant_account_code),
+        named: text(&item.merchant_reference),
+        body: delivery.body.to_vec(),
+        item: at,
+        signature: None,
+        signed: sha256(&[item.signed_content().as_bytes()]),
+        received_at: delivery.received_at,
+        why: String::new(),
+        event: None,
+    }
+}
+
+/// Returns whether no order can be waiting for an event: it is a report, or its kind is not known
+/// here and it names neither an order nor a payment.
+fn is_about_no_payment(item: &NotificationRequestItem) -> bool {
+    let names = |field: &Option<String>| field.as_deref().is_some_and(|text| !text.is_empty());
+    match &item.event_code {
+        Some(EventCode::Unknown(code)) if code == "REPORT_AVAILABLE" => true,
+        Some(EventCode::Unknown(_)) => {
+            !names(&item.merchant_reference) && !names(&item.original_reference)
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether an event identifies itself in a size that always fits into an item.
+fn is_short(event: &Event) -> bool {
+    let currency = event.amount.as_ref().map(|amount| amount.currency.as_str());
+    let texts = [
+        Some(event.event_code.as_str()),
+        Some(&event.psp_reference),
+        event.original_reference.as_deref(),
+        currency,
+    ];
+    texts.iter().flatten().all(|text| text.len() <= LONGEST)
+}
+
+/// Cuts the texts that are not signed, because they may have any size.
+fn trim(event: &mut Event) {
+    event.reason = event.reason.take().map(shortened);
+    let action = event.modification_action.take();
+    event.modification_action = action.filter(|action| action.len() <= LONGEST);
+}
+
+/// The fields of an event that are logged. All of them are signed.
+struct Said<'a> {
+    event_code: &'a str,
+    psp_reference: &'a str,
+    merchant_reference: &'a str,
+    success: bool,
+}
+
+fn said(item: &NotificationRequestItem) -> Said<'_> {
+    Said {
+        event_code: item.event_code.as_ref().map_or("", EventCode::as_str),
+        psp_reference: item.psp_reference.as_deref().unwrap_or_default(),
+        merchant_reference: item.merchant_reference.as_deref().unwrap_or_default(),
+        success: item.success.as_ref().is_some_and(|success| success.is_true()),
+    }
+}
+
+/// One line with the fields of [`Said`].
+macro_rules! line {
+    ($level:ident, $said:expr, $($rest:tt)+) => {
+        tracing::$level!(
+            eventCode = $said.event_code,
+            pspReference = $said.psp_reference,
+            merchantReference = $said.merchant_reference,
+            success = $said.success,
+            $($rest)+
+        )
+    };
+}
+
+impl Said<'_> {
+    fn stored(&self, order: Option<&Order>) {
+        match order.map(|order| order.reference.as_str()) {
+            Some(reference) => line!(info, self, reference, "event stored"),
+            None => line!(info, self, "event parked until an order claims its payment"),
+        }
+    }
+
+    fn without_amount(&self) {
+        line!(warn, self, "an amount that cannot be read");
+    }
+
+    fn ignored(&self, why: &str) {
+        line!(warn, self, "event ignored: {why}");
+    }
+
+    fn dead(&self, why: &str) {
+        line!(error, self, why, "event kept as a dead letter");
+    }
+
+    fn foreign(&self, letter: &Letter) {
+        line!(
+            error,
+            self,
+            environment = letter.environment,
+            merchantAccount = letter.merchant_account,
+            "event of another environment or merchant account kept for 90 days"
+        );
+    }
+}

@@ -1,0 +1,14 @@
+//! The order's life. It knows neither HTTP nor AWS nor Adyen's client.
+
+pub mod amount;
+pub mod date;
+pub mod error_code;
+pub mod event_code;
+pub mod order;
+pub mod reference;
+pub mod result_code;
+pub mod return_url;
+pub mod shopper_reference;
+pub mod text;
+pub mod token;
+pub mod unknown;

@@ -1,0 +1,91 @@
+//! Captures and refunds that failed after they were accepted.
+//!
+//! REFUND_FAILED, REFUNDED_REVERSED and CAPTURE_FAILED undo the refund or capture whose
+//! pspReference they have, also where they come first. A failure with an unknown pspReference
+//! undoes the newest of its amount. One that fits nothing may be early, so it is held for a
+//! while before it needs attention.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Event, Modification, ModificationState, Order,
+    findings::after,
+    reports::{Reports, failing},
+};
+use crate::domain::event_code::EventCode;
+
+/// How long a failure that fits nothing waits for what it undoes.
+const HELD: SignedDuration = SignedDuration::from_mins(10);
+
+/// The failed captures, or the failed refunds, of one payment, and the requests that they may
+/// be about.
+pub(super) struct Failures<'a> {
+    failures: Vec<&'a Event>,
+    /// The pspReferences that events report, and those of requests that Adyen received from here.
+    names: BTreeSet<&'a str>,
+    /// The requests made here whose pspReference is not known.
+    nameless: Vec<&'a Modification>,
+}
+
+impl<'a> Failures<'a> {
+    /// Failures of captures or refunds that are reported with these codes.
+    pub(super) fn of(
+        codes: &'static [EventCode],
+        payment: &str,
+        order: &'a Order,
+        states: &[ModificationState],
+        reports: &Reports<'a>,
+    ) -> Self {
+        let about = |code: &EventCode| reports.about(payment, code);
+        let reported = codes.iter().flat_map(about).map(|event| event.psp_reference.as_str());
+        let failing: BTreeSet<&EventCode> = codes.iter().flat_map(failing).collect();
+        let requested =
+            order.modifications.iter().zip(states).filter(|(it, _)| {
+                it.payment == payment && codes.contains(&it.operation.event_code())
+            });
+        let named = requested.clone().filter_map(|(it, _)| it.psp_reference.as_deref());
+        let nameless = requested.filter(|(_, state)| state.in_doubt()).map(|(it, _)| it);
+        Self {
+            names: reported.chain(named).collect(),
+            nameless: nameless.collect(),
+            failures: failing.into_iter().flat_map(about).collect(),
+        }
+    }
+
+    /// Removes failed events from the accepted ones. Returns, for each failure that fits nothing,
+    /// when it needs attention.
+    pub(super) fn undo(
+        self,
+        accepted: &mut Vec<&'a Event>,
+        reports: &Reports<'a>,
+    ) -> Vec<Timestamp> {
+        let Self { failures, names, mut nameless } = self;
+        accepted.retain(|event| !reports.undone(event));
+        let mut unmatched = Vec::new();
+        for failure in failures {
+            if names.contains(failure.psp_reference.as_str()) {
+                continue;
+            }
+            // It may be about a request whose answer was lost, so it must not undo another one.
+            let lost = nameless.iter().position(|it| it.is_about(failure));
+            if let Some(at) = lost {
+                nameless.remove(at);
+            } else if let Some(at) = newest(accepted, failure) {
+                accepted.remove(at);
+                continue;
+            }
+            unmatched.push(after(failure.received_at.unwrap_or(failure.date()), HELD));
+        }
+        unmatched
+    }
+}
+
+/// The position of the newest accepted event of the failure's amount. Those dated before the
+/// failure go first.
+fn newest(accepted: &[&Event], failure: &Event) -> Option<usize> {
+    let candidates = accepted.iter().enumerate().filter(|(_, it)| it.amount == failure.amount);
+    let newest = candidates.max_by_key(|(_, it)| (it.date() <= failure.date(), it.date(), **it));
+    newest.map(|(at, _)| at)
+}

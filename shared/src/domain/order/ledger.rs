@@ -1,0 +1,261 @@
+//! The money of an order: what was authorised, captured and refunded of each payment.
+
+use jiff::Timestamp;
+
+use super::{
+    Capture, Event, ModificationState, Operation, Order,
+    dispute::{DisputeState, disputes},
+    failures::Failures,
+    findings::Findings,
+    reports::Reports,
+    resolution::{AttemptState, Resolution},
+    status::{Attention, Status},
+};
+use crate::domain::event_code::EventCode;
+
+/// The money of one pspReference.
+pub(super) struct Ledger {
+    pub(super) psp_reference: String,
+    /// The attempt that made the payment, from 1.
+    pub(super) attempt: Option<usize>,
+    /// When it was made.
+    pub(super) at: Timestamp,
+    /// What was authorised, where it was.
+    pub(super) authorised: Option<i64>,
+    /// True once its AUTHORISATION came.
+    pub(super) confirmed: bool,
+    /// True if its AUTHORISATION is about another amount than the order's.
+    pub(super) amount_differs: bool,
+    pub(super) has_capture: bool,
+    pub(super) captured: i64,
+    /// What captures took, automatic ones aside.
+    pub(super) taken_by_capture: i64,
+    /// What refunds are measured against.
+    pub(super) taken: i64,
+    pub(super) refunded: i64,
+    pub(super) charged_back: bool,
+    /// When and how it ended, if it did.
+    pub(super) ended: Option<(Timestamp, Status)>,
+    /// Whether the whole may have been cancelled or refunded, nobody knows which.
+    pub(super) unclear: bool,
+    /// What the merchant asked for and Adyen has not decided.
+    pub(super) asked_for: AskedFor,
+}
+
+/// Minor units that were asked for and are not decided.
+#[derive(Default)]
+pub(super) struct AskedFor {
+    pub(super) captures: i64,
+    pub(super) refunds: i64,
+    /// Whether the whole payment may be gone.
+    pub(super) end: bool,
+}
+
+impl Ledger {
+    pub(super) fn stands(&self) -> bool {
+        self.has_capture || self.ended.is_none()
+    }
+
+    pub(super) fn refunded_in_full(&self) -> bool {
+        self.refunded > 0 && self.refunded >= self.taken
+    }
+
+    /// Returns true if the whole payment was given back and no dispute about it stands. It does
+    /// not count then where another payment stands.
+    pub(super) fn is_over(&self) -> bool {
+        !self.charged_back && (self.refunded_in_full() || !self.stands())
+    }
+
+    /// Payments by when they were made.
+    pub(super) fn age(&self) -> (Timestamp, &str) {
+        (self.at, &self.psp_reference)
+    }
+}
+
+/// The money of every pspReference that was authorised or modified.
+pub(super) fn ledgers(
+    order: &Order,
+    attempts: &[Resolution],
+    modifications: &[ModificationState],
+    reports: &Reports,
+    findings: &mut Findings,
+) -> Vec<Ledger> {
+    let authorised = |attempt: &&Resolution| attempt.state == AttemptState::Authorised;
+    let mut payments = reports.payments();
+    // An authorisation without a reference still counts.
+    let named = |attempt: &'_ Resolution| attempt.psp_reference.clone().unwrap_or_default();
+    let made: Vec<String> = attempts.iter().filter(authorised).map(named).collect();
+    payments.extend(made.iter().map(String::as_str));
+
+    let mut ledgers: Vec<Ledger> = payments
+        .into_iter()
+        .map(|payment| Ledger {
+            asked_for: asked_for(payment, order, modifications),
+            ..ledger(payment, order, modifications, reports, findings)
+        })
+        .collect();
+    for ledger in &mut ledgers {
+        let attempt = attempts
+            .iter()
+            .position(|attempt| authorised(&attempt) && named(attempt) == ledger.psp_reference);
+        if let Some(at) = attempt {
+            ledger.attempt = Some(at + 1);
+            ledger.at = order.attempts[at].started_at;
+            // Until the webhook, the answer says that the order's amount was authorised.
+            ledger.authorised = ledger.authorised.or(Some(order.amount.value));
+        }
+        settle_up(ledger, &order.capture, findings);
+    }
+    ledgers
+}
+
+/// Adds up the events of one pspReference.
+fn ledger(
+    psp_reference: &str,
+    order: &Order,
+    modifications: &[ModificationState],
+    reports: &Reports,
+    findings: &mut Findings,
+) -> Ledger {
+    let of = |code: EventCode| reports.about(psp_reference, &code);
+    let succeeded = |code: EventCode| of(code).into_iter().filter(|event| event.success);
+
+    let report = reports.authorisation(psp_reference);
+    let authorised = report.filter(|event| event.success);
+    let authorised = authorised.map(|event| value(event, order, findings));
+
+    let mut captures: Vec<&Event> = succeeded(EventCode::Capture).collect();
+    let mut refunds: Vec<&Event> = succeeded(EventCode::Refund).collect();
+    let mut cancellations: Vec<&Event> =
+        succeeded(EventCode::Cancellation).chain(succeeded(EventCode::TechnicalCancel)).collect();
+    let mut unclear = false;
+    for reversal in succeeded(EventCode::CancelOrRefund) {
+        match reversal.modification_action.as_deref() {
+            Some("cancel") => cancellations.push(reversal),
+            Some("refund") => refunds.push(reversal),
+            _ => unclear = true,
+        }
+    }
+    let failures = |codes: &'static [EventCode]| {
+        Failures::of(codes, psp_reference, order, modifications, reports)
+    };
+    let failed_captures = failures(&[EventCode::Capture]);
+    for deadline in failed_captures.undo(&mut captures, reports) {
+        findings.raise_from(deadline, Attention::CaptureFailedUnmatched);
+    }
+    let failed_refunds = failures(&[EventCode::Refund, EventCode::CancelOrRefund]);
+    for deadline in failed_refunds.undo(&mut refunds, reports) {
+        findings.raise_from(deadline, Attention::RefundFailedUnmatched);
+    }
+
+    let mut sum =
+        |events: &[&Event]| events.iter().map(|it| value(it, order, findings)).sum_saturating();
+    let (captured, refunded) = (sum(&captures), sum(&refunds));
+    let cancelled = cancellations.iter().map(|event| event.date()).max();
+    let expired = succeeded(EventCode::Expire).map(Event::date).max();
+    let ended = match (cancelled, expired) {
+        (Some(cancelled), Some(expired)) if expired > cancelled => Some((expired, Status::Expired)),
+        (Some(cancelled), _) => Some((cancelled, Status::Cancelled)),
+        (None, Some(expired)) => Some((expired, Status::Expired)),
+        (None, None) => None,
+    };
+
+    let wanted = (order.amount.currency.code(), order.amount.value);
+    let differs = |event: &Event| match &event.amount {
+        Some(amount) => (amount.currency.as_str(), amount.value) != wanted,
+        // Of what was refused it does not matter.
+        None => event.success,
+    };
+    if unclear {
+        findings.raise(Attention::CancelOrRefundUnclear);
+    }
+    if cancelled.is_some() && !captures.is_empty() {
+        findings.raise(Attention::CancelledAfterCapture);
+    }
+    let disputes = disputes(psp_reference, reports);
+    if disputes.contains(&DisputeState::Lost) {
+        findings.raise(Attention::PrearbitrationLost);
+    }
+    Ledger {
+        psp_reference: psp_reference.to_owned(),
+        attempt: None,
+        at: report.map_or(Timestamp::UNIX_EPOCH, Event::date),
+        authorised,
+        confirmed: authorised.is_some(),
+        amount_differs: report.is_some_and(differs),
+        has_capture: !captures.is_empty(),
+        captured,
+        taken_by_capture: captured,
+        taken: 0,
+        refunded,
+        charged_back: disputes.iter().any(|dispute| *dispute != DisputeState::Open),
+        ended,
+        unclear,
+        asked_for: AskedFor::default(),
+    }
+}
+
+/// The amount of an event in minor units of the order's currency; zero if it is in another one
+/// or cannot be read.
+fn value(event: &Event, order: &Order, findings: &mut Findings) -> i64 {
+    match &event.amount {
+        Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
+        Some(_) => {
+            findings.raise(Attention::CurrencyDiffers);
+            0
+        }
+        None => {
+            findings.raise(Attention::AmountUnreadable);
+            0
+        }
+    }
+}
+
+/// What the merchant asked for of a payment, and Adyen may yet carry out.
+fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -> AskedFor {
+    let modifications = order.modifications.iter().zip(states);
+    let open = modifications.filter(|(it, state)| it.payment == psp_reference && state.open());
+    let mut asked_for = AskedFor::default();
+    for (modification, _) in open {
+        match &modification.operation {
+            Operation::Capture => {
+                asked_for.captures = asked_for.captures.saturating_add(modification.value)
+            }
+            Operation::Refund => {
+                asked_for.refunds = asked_for.refunds.saturating_add(modification.value)
+            }
+            // One that a newer version asked for may be anything.
+            Operation::Cancel | Operation::Reversal | Operation::Unknown(_) => {
+                asked_for.end = true;
+            }
+        }
+    }
+    asked_for
+}
+
+/// Weighs what was captured and refunded against what was there.
+fn settle_up(ledger: &mut Ledger, capture: &Capture, findings: &mut Findings) {
+    let authorised = ledger.authorised.unwrap_or(0);
+    if ledger.captured > authorised {
+        findings.raise(Attention::CaptureExceedsAuthorised);
+    }
+    ledger.taken = ledger.captured;
+    if *capture == Capture::Automatic && ledger.ended.is_none() {
+        ledger.taken = ledger.taken.max(authorised);
+        if ledger.confirmed {
+            ledger.captured = ledger.captured.max(authorised);
+        }
+    }
+    if ledger.refunded > ledger.taken {
+        findings.raise(Attention::RefundExceedsCaptured);
+    }
+}
+
+/// A sum that stops at the largest amount instead of overflowing: webhooks carry any number.
+pub(super) trait SumSaturating: Iterator<Item = i64> + Sized {
+    fn sum_saturating(self) -> i64 {
+        self.fold(0, i64::saturating_add)
+    }
+}
+
+impl<I: Iterator<Item = i64>> SumSaturating for I {}

@@ -1,0 +1,172 @@
+//! When the schedule can act on an order.
+//!
+//! | open | since | due |
+//! |---|---|---|
+//! | an attempt without an answer | it began | 30 seconds after it was last sent |
+//! | what the browser brought back, without an answer | the attempt began | 30 seconds after it was sent |
+//! | an attempt that waits for its shopper | it began | 25 hours after anything was last sent for it |
+//! | a modification that Adyen may not have received | it was asked for | 30 seconds after it was last sent |
+//! | a reason for attention that time alone raises | then | then |
+//!
+//! An order is open only as long as the schedule can act. An outcome that is marked as unknown is
+//! left to a person, unless Adyen can still be asked with its key; a payment that is pending at
+//! Adyen is left to Adyen. After a look that ended nothing the next one is due later and later,
+//! from five minutes to six hours, so that no order starves behind those that do not move.
+//!
+//! The order's last write is its clock, because derived values depend on the order alone.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Attempt, AttemptState, Derived, ModificationState, Order, Resolution, Status, take::IN_FLIGHT,
+};
+use crate::domain::unknown::Unknown;
+
+/// So long an attempt waits for its shopper: Adyen's offers and Amazon Pay's sessions are open for
+/// 24 hours at most.
+const WAITS: SignedDuration = SignedDuration::from_hours(25);
+
+/// How long after a look the next one is due, doubled each time.
+const FIRST_BREAK: SignedDuration = SignedDuration::from_mins(5);
+const LONGEST_BREAK: SignedDuration = SignedDuration::from_hours(6);
+
+/// Since when an order is open, and when the schedule can next do something about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// Since when.
+    pub since: Timestamp,
+    /// When to look.
+    pub due_at: Timestamp,
+    /// When time alone will raise a reason for attention.
+    pub overdue_at: Option<Timestamp>,
+    /// True if something has no outcome yet. Otherwise the order is only open so that it is
+    /// written at `overdue_at`.
+    pub unsettled: bool,
+    /// Since when the newest thing is open.
+    newest: Timestamp,
+}
+
+/// The schedule's last look that found the order open and left it so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// When.
+    pub at: Timestamp,
+    /// How many there were since something new was open, this one included.
+    pub times: u32,
+    /// Members that a newer version wrote.
+    #[serde(flatten)]
+    pub unknown: Unknown,
+}
+
+/// One thing that is open.
+struct Task {
+    since: Timestamp,
+    due_at: Timestamp,
+}
+
+impl Task {
+    fn after(since: Timestamp, last: Timestamp, wait: SignedDuration) -> Self {
+        Self { since, due_at: later(last, wait) }
+    }
+}
+
+impl Look {
+    fn next_at(&self) -> Timestamp {
+        let doubled = 2_i32.saturating_pow(self.times.saturating_sub(1));
+        later(self.at, LONGEST_BREAK.min(FIRST_BREAK.saturating_mul(doubled)))
+    }
+}
+
+impl Open {
+    /// Derives it from where attempts and modifications stand. `overdue_at` is when time alone will
+    /// next raise a reason for attention.
+    pub(super) fn of(
+        order: &Order,
+        status: Status,
+        attempts: &[Resolution],
+        modifications: &[ModificationState],
+        overdue_at: Option<Timestamp>,
+    ) -> Option<Self> {
+        let last = order.attempts.last().zip(attempts.last());
+        let attempt = last.filter(|_| status == Status::Pending);
+        let attempt = attempt.and_then(|(it, resolution)| of_attempt(order, it, resolution.state));
+        let mut tasks: Vec<Task> = of_modifications(order, modifications).chain(attempt).collect();
+        let unsettled = !tasks.is_empty();
+        tasks.extend(overdue_at.map(|at| Task { since: at, due_at: at }));
+        let due_at = |task: &Task| match &order.look {
+            Some(look) if look.at >= task.since => task.due_at.max(look.next_at()),
+            _ => task.due_at,
+        };
+        Some(Self {
+            since: tasks.iter().map(|task| task.since).min()?,
+            due_at: tasks.iter().map(due_at).min()?,
+            overdue_at,
+            unsettled,
+            newest: tasks.iter().map(|task| task.since).max()?,
+        })
+    }
+}
+
+fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptState) -> Option<Task> {
+    let since = attempt.started_at;
+    match state {
+        AttemptState::Unknown => {
+            let can_ask = attempt.tries.last().is_some_and(|sent| sent.request.is_some())
+                && !attempt.key_expired(order.updated_at);
+            (can_ask || !attempt.outcome_unknown)
+                .then(|| Task::after(since, attempt.last_sent_at(), IN_FLIGHT))
+        }
+        _ if attempt.details_in_flight() => {
+            let sent = attempt.details.iter().filter(|details| details.outcome.is_none());
+            let first =
+                sent.map(|details| details.sent_at).min().filter(|_| !attempt.outcome_unknown);
+            first.map(|first| Task::after(since, first, IN_FLIGHT))
+        }
+        AttemptState::AwaitsShopper => Some(Task::after(since, attempt.last_sent_at(), WAITS)),
+        _ => None,
+    }
+}
+
+fn of_modifications(order: &Order, states: &[ModificationState]) -> impl Iterator<Item = Task> {
+    let in_doubt = order.modifications.iter().zip(states).filter(|(_, state)| state.in_doubt());
+    in_doubt
+        .filter(|(it, _)| !it.outcome_unknown || it.can_be_asked(order.updated_at))
+        .map(|(it, _)| Task::after(it.requested_at, it.sent_at, IN_FLIGHT))
+}
+
+impl Order {
+    /// Marks the last attempt as abandoned, if it has waited for its shopper for too long.
+    /// Returns whether it has.
+    pub fn abandon(&mut self, now: Timestamp) -> bool {
+        let derived = Derived::of(self);
+        let state = derived.attempts.last().map(|attempt| attempt.state);
+        let pending = derived.status == Status::Pending;
+        match self.attempts.last_mut() {
+            Some(attempt)
+                if pending
+                    && state == Some(AttemptState::AwaitsShopper)
+                    && !attempt.details_in_flight()
+                    && later(attempt.last_sent_at(), WAITS) <= now =>
+            {
+                attempt.abandoned_at = Some(now);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Notes that the schedule has looked, and left something open.
+    pub fn looked(&mut self, now: Timestamp) {
+        let newest = Derived::of(self).open.map(|open| open.newest);
+        let last = self.look.take();
+        let again = last.filter(|look| newest.is_none_or(|newest| look.at >= newest));
+        let look = again.unwrap_or_else(|| Look { at: now, times: 0, unknown: Unknown::default() });
+        self.look = Some(Look { at: now, times: look.times.saturating_add(1), ..look });
+    }
+}
+
+/// A moment later, or the last that there is.
+fn later(at: Timestamp, wait: SignedDuration) -> Timestamp {
+    at.saturating_add(wait).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,104 @@
+//! Which of several reports about one reference counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Event, dispute::Disputes};
+use crate::domain::event_code::EventCode;
+
+/// The events with one report left for each code and reference: the one that counts.
+pub(super) struct Reports<'a> {
+    counting: BTreeMap<(&'a EventCode, &'a str), &'a Event>,
+    disputes: Disputes<'a>,
+}
+
+impl<'a> Reports<'a> {
+    pub(super) fn of(events: &'a [Event]) -> Self {
+        let mut counting: BTreeMap<_, &Event> = BTreeMap::new();
+        for event in events {
+            let report =
+                counting.entry((&event.event_code, event.psp_reference.as_str())).or_insert(event);
+            if (event.date(), event.success) > (report.date(), report.success) {
+                *report = event;
+            }
+        }
+        Self { counting, disputes: Disputes::of(events) }
+    }
+
+    /// What counts as Adyen's verdict on a payment.
+    pub(super) fn authorisation(&self, psp_reference: &str) -> Option<&'a Event> {
+        self.get(&EventCode::Authorisation, psp_reference)
+    }
+
+    /// What counts of a code and a reference.
+    pub(super) fn get(&self, code: &EventCode, psp_reference: &str) -> Option<&'a Event> {
+        self.counting.get(&(code, psp_reference)).copied()
+    }
+
+    /// The payment that an event is about.
+    pub(super) fn payment_of(&self, event: &'a Event) -> &'a str {
+        self.disputes.payment_of(event)
+    }
+
+    /// The reports of a code, by date.
+    pub(super) fn with_code(&self, code: &EventCode) -> Vec<&'a Event> {
+        let mut events: Vec<_> =
+            self.counting.values().copied().filter(|event| event.event_code == *code).collect();
+        events.sort_by_key(|event| (event.date(), *event));
+        events
+    }
+
+    /// The reports of a code about a payment, by date.
+    pub(super) fn about(&self, payment: &str, code: &EventCode) -> Vec<&'a Event> {
+        let mut events = self.with_code(code);
+        events.retain(|event| self.payment_of(event) == payment);
+        events
+    }
+
+    /// The payments that events speak of.
+    pub(super) fn payments(&self) -> BTreeSet<&'a str> {
+        self.counting.values().map(|event| self.payment_of(event)).collect()
+    }
+
+    /// The disputes of a payment.
+    pub(super) fn names_of_disputes(&self, payment: &str) -> BTreeSet<&'a str> {
+        let about = self.counting.values().filter(|event| self.payment_of(event) == payment);
+        about.filter_map(|event| event.dispute()).collect()
+    }
+
+    /// Returns true if an event says that a capture or refund with this pspReference failed. The
+    /// event that says it was accepted may come later.
+    pub(super) fn failed(&self, code: &EventCode, payment: &str, psp_reference: &str) -> bool {
+        self.failures(code, payment, psp_reference).next().is_some()
+    }
+
+    /// Returns true if an accepted capture or refund failed later. Adyen can make a failed capture
+    /// again.
+    pub(super) fn undone(&self, accepted: &'a Event) -> bool {
+        let recaptured =
+            accepted.reason.as_deref().is_some_and(|it| it.to_lowercase().contains("recaptured"));
+        let payment = self.payment_of(accepted);
+        let mut failures = self.failures(&accepted.event_code, payment, &accepted.psp_reference);
+        failures.any(|failure| !recaptured || accepted.date() <= failure.date())
+    }
+
+    fn failures(
+        &self,
+        code: &EventCode,
+        payment: &str,
+        psp_reference: &str,
+    ) -> impl Iterator<Item = &'a Event> {
+        let failures = failing(code).iter().filter_map(|code| self.get(code, psp_reference));
+        failures.filter(move |failure| self.payment_of(failure) == payment)
+    }
+}
+
+/// The events that undo what was accepted with a code.
+pub(super) fn failing(code: &EventCode) -> &'static [EventCode] {
+    match code {
+        EventCode::Capture => &[EventCode::CaptureFailed],
+        EventCode::Refund | EventCode::CancelOrRefund => {
+            &[EventCode::RefundFailed, EventCode::RefundedReversed]
+        }
+        _ => &[],
+    }
+}

@@ -1,0 +1,206 @@
+//! Where each attempt stands: Adyen's answers, corrected by its webhooks.
+
+use std::collections::BTreeSet;
+
+use super::{Attempt, Event, Order, Outcome, reports::Reports};
+use crate::domain::{event_code::EventCode, result_code::ResultCode};
+
+/// Where one attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptState {
+    /// Adyen's answer is not known.
+    Unknown,
+    /// The shopper must act.
+    AwaitsShopper,
+    /// Adyen has no final result.
+    Processing,
+    /// Paid.
+    Authorised,
+    /// Refused.
+    Refused,
+    /// The shopper cancelled.
+    Cancelled,
+    /// It went wrong.
+    Error,
+    /// The shopper let the time pass.
+    Expired,
+}
+
+impl AttemptState {
+    /// Whether the outcome is open.
+    pub fn unresolved(self) -> bool {
+        matches!(self, Self::Unknown | Self::AwaitsShopper | Self::Processing)
+    }
+}
+
+/// The state that an answer alone leads to.
+impl From<&ResultCode> for AttemptState {
+    fn from(result_code: &ResultCode) -> Self {
+        match result_code {
+            ResultCode::Authorised => AttemptState::Authorised,
+            ResultCode::Refused => AttemptState::Refused,
+            ResultCode::Cancelled => AttemptState::Cancelled,
+            ResultCode::Error => AttemptState::Error,
+            ResultCode::RedirectShopper
+            | ResultCode::IdentifyShopper
+            | ResultCode::ChallengeShopper => AttemptState::AwaitsShopper,
+            ResultCode::AuthenticationFinished
+            | ResultCode::AuthenticationNotRequired
+            | ResultCode::PartiallyAuthorised
+            | ResultCode::Pending
+            | ResultCode::PresentToShopper
+            | ResultCode::Received
+            | ResultCode::Success
+            | ResultCode::Unknown(_) => AttemptState::Processing,
+        }
+    }
+}
+
+impl Attempt {
+    /// Where the attempt stands by Adyen's answers alone.
+    pub fn state(&self) -> AttemptState {
+        match self.outcome() {
+            None => AttemptState::Unknown,
+            Some(Outcome::Answered { result_code, .. }) => result_code.into(),
+            Some(Outcome::Rejected(_)) => AttemptState::Error,
+            Some(Outcome::Unknown(_)) => AttemptState::Processing,
+        }
+    }
+
+    /// Returns true if Adyen processed it and took no money. A rejection has no AUTHORISATION.
+    fn was_answered_without_money(&self) -> bool {
+        let state = self.state();
+        let answered = matches!(self.outcome(), Some(Outcome::Answered { .. }));
+        answered && !state.unresolved() && state != AttemptState::Authorised
+    }
+
+    /// What Adyen answered, unless it is not what the attempt came to.
+    pub fn result_code_if(&self, state: AttemptState) -> Option<ResultCode> {
+        let Some(Outcome::Answered { result_code, .. }) = self.outcome() else {
+            return None;
+        };
+        (AttemptState::from(result_code) == state).then(|| result_code.clone())
+    }
+}
+
+/// Where an attempt stands, and the payment that it made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolution {
+    /// Where it stands.
+    pub state: AttemptState,
+    /// Adyen's name of the payment, as answered or as an AUTHORISATION brought it.
+    pub psp_reference: Option<String>,
+}
+
+/// Which AUTHORISATION belongs to which attempt that knows no payment.
+struct TakeOver<'a> {
+    /// The payment of each attempt, once it has one.
+    payments: Vec<Option<String>>,
+    /// The AUTHORISATIONs that no attempt has, the best last: a success after a failure, then
+    /// by date.
+    unclaimed: Vec<&'a Event>,
+}
+
+impl TakeOver<'_> {
+    /// Gives an attempt without a payment the best AUTHORISATION that fits.
+    fn take(&mut self, at: usize, fits: impl Fn(&Event) -> bool) {
+        if self.payments[at].is_none()
+            && let Some(best) = self.unclaimed.iter().rposition(|event| fits(event))
+        {
+            self.payments[at] = Some(self.unclaimed.remove(best).psp_reference.clone());
+        }
+    }
+}
+
+/// The payment of each attempt: the one that it knows, else the one of an AUTHORISATION that it
+/// takes over.
+///
+/// Adyen may answer without a pspReference, so an AUTHORISATION that no attempt names belongs to
+/// one of the attempts that know none. In this sequence:
+///
+/// 1. One whose details Adyen answered with that payment, although the answer was not bound.
+/// 2. One that was answered: a success to `Authorised`, a failure where it ended without money.
+/// 3. The only unresolved one. With several, nobody knows whose it is.
+/// 4. Where none is unresolved, a failure is that of one whose `Authorised` was wrong.
+fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
+    let payments: Vec<Option<String>> =
+        order.attempts.iter().map(|attempt| attempt.psp_reference.clone()).collect();
+    let known: BTreeSet<&str> = payments.iter().flatten().map(String::as_str).collect();
+    let mut unclaimed = reports.with_code(&EventCode::Authorisation);
+    unclaimed.retain(|event| !known.contains(event.psp_reference.as_str()));
+    unclaimed.sort_by_key(|event| (event.success, event.date(), &event.psp_reference));
+    let mut found = TakeOver { payments, unclaimed };
+
+    let attempts = || order.attempts.iter().enumerate().rev();
+    for (at, attempt) in attempts() {
+        found.take(at, |event| attempt.claims(&event.psp_reference));
+    }
+    for (at, attempt) in attempts() {
+        match attempt.state() {
+            AttemptState::Authorised => found.take(at, |event| event.success),
+            _ if attempt.was_answered_without_money() => found.take(at, |event| !event.success),
+            _ => {}
+        }
+    }
+    let nameless = attempts().filter(|(at, _)| found.payments[*at].is_none());
+    let mut unresolved = nameless.filter(|(_, attempt)| attempt.state().unresolved());
+    match (unresolved.next(), unresolved.next()) {
+        (Some((only, _)), None) => found.take(only, |_| true),
+        (None, _) => {
+            for (at, attempt) in attempts() {
+                if attempt.state() == AttemptState::Authorised {
+                    found.take(at, |event| !event.success);
+                }
+            }
+        }
+        _ => {}
+    }
+    found.payments
+}
+
+/// Where each attempt stands.
+pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
+    let mut resolutions: Vec<Resolution> = order
+        .attempts
+        .iter()
+        .zip(payments(order, reports))
+        .map(|(attempt, psp_reference)| {
+            let verdict = psp_reference.as_deref().and_then(|named| reports.authorisation(named));
+            let answered = attempt.state();
+            let state = match verdict {
+                Some(event) if event.success => AttemptState::Authorised,
+                // How an attempt ended without money, the answer knows better.
+                Some(_) if answered.unresolved() || answered == AttemptState::Authorised => {
+                    AttemptState::Refused
+                }
+                _ if answered == AttemptState::AwaitsShopper && attempt.is_abandoned() => {
+                    AttemptState::Expired
+                }
+                _ => answered,
+            };
+            Resolution { state, psp_reference }
+        })
+        .collect();
+
+    let offers = reports.with_code(&EventCode::OfferClosed);
+    for offer in offers.into_iter().filter(|event| event.success) {
+        let named =
+            |attempt: &Resolution| attempt.psp_reference.as_deref() == Some(offer.payment());
+        // Adyen dates events to the second, so an attempt of the same second began before,
+        // unless the offer had closed by then as we know.
+        let open = |at: &usize| {
+            let attempt = &order.attempts[*at];
+            resolutions[*at].state.unresolved()
+                && attempt.started_at.as_second() <= offer.date().as_second()
+                && !attempt.closed_before.contains(&offer.psp_reference)
+        };
+        let ended =
+            resolutions.iter().position(named).or_else(|| (0..resolutions.len()).rev().find(open));
+        if let Some(attempt) = ended.map(|at| &mut resolutions[at])
+            && attempt.state.unresolved()
+        {
+            attempt.state = AttemptState::Expired;
+        }
+    }
+    resolutions
+}

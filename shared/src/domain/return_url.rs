@@ -1,0 +1,91 @@
+//! Where the shopper comes back to.
+
+use url::Url;
+
+use super::text::checked;
+
+checked! {
+    /// Where the shopper comes back to: an absolute URL as RFC 2396 writes it, at most 1024
+    /// characters. An app may have a scheme of its own, with a host or without.
+    ReturnUrl, 1024, "expected an absolute URL of at most 1024 characters, percent-encoded",
+    |text| has_url_characters(text) && Url::parse(text).is_ok_and(|url| leads_back(text, &url))
+}
+
+/// Schemes that run code, read this device, or begin something other than a return to the shop.
+const NOT_A_SHOP: [&str; 20] = [
+    "about",
+    "blob",
+    "chrome",
+    "content",
+    "data",
+    "file",
+    "filesystem",
+    "ftp",
+    "intent",
+    "jar",
+    "javascript",
+    "livescript",
+    "mailto",
+    "resource",
+    "sms",
+    "tel",
+    "vbscript",
+    "view-source",
+    "ws",
+    "wss",
+];
+
+/// Whether a URL leads to a page on the web, or into an app as `my-app://` and
+/// `com.example.app:/redirect` do.
+fn leads_back(text: &str, url: &Url) -> bool {
+    // Brackets stand around an IPv6 address alone.
+    let of_host = url.host_str().unwrap_or_default().matches(['[', ']']).count();
+    let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
+    let has_path = match url.scheme() {
+        // Browsers take any number of slashes, and Adyen two.
+        "http" | "https" => after_scheme.starts_with("://") && !after_scheme.starts_with(":///"),
+        _ => after_scheme.starts_with(":/"),
+    };
+    has_path && text.matches(['[', ']']).count() == of_host && !NOT_A_SHOP.contains(&url.scheme())
+}
+
+/// Whether it has only characters that a URL may have. Parsers for browsers put up with more.
+fn has_url_characters(text: &str) -> bool {
+    let allowed = |c: u8| c.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&c);
+    let hex = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    text.bytes().all(allowed) && text.split('%').skip(1).all(hex)
+}
+
+impl ReturnUrl {
+    /// Whether it names no more than an origin.
+    pub fn is_origin(&self) -> bool {
+        Url::parse(&self.0).is_ok_and(|url| {
+            matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none()
+        })
+    }
+
+    /// Scheme, host and port, as browsers write an origin; of an app's URL without a host the
+    /// scheme and a colon.
+    pub fn origin(&self) -> String {
+        let origin = |url: &Url| match url.has_host() {
+            true => origin_of(url),
+            false => format!("{}:", url.scheme()),
+        };
+        Url::parse(&self.0).as_ref().map(origin).unwrap_or_default()
+    }
+
+    /// Whether it has one of these origins, or an app's scheme among them; any where there are none.
+    pub fn is_within(&self, origins: &[String]) -> bool {
+        let origin = self.origin();
+        let scheme = origin.split_inclusive(':').next().unwrap_or_default();
+        origins.is_empty() || origins.iter().any(|allowed| *allowed == origin || allowed == scheme)
+    }
+}
+
+pub(crate) fn origin_of(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}

@@ -1,0 +1,8 @@
+//! The merchant's name for a shopper.
+
+use super::text::checked;
+
+checked! {
+    /// The merchant's name for a shopper: 3 to 256 characters, case-sensitive, no personal data.
+    ShopperReference, 256, "expected 3 to 256 characters", |text| text.chars().count() >= 3
+}

@@ -1,0 +1,323 @@
+//! An order as its caller may see it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::domain::order::{
+    Attempt, AttemptState, Attention, Derived, Event, EventAmount, ModificationState, NextStep,
+    Operation, Order, Outcome, PaymentInstrument, Rejection, Status,
+};
+use crate::{
+    adyen::payments::Asked,
+    domain::{
+        amount::Amount, event_code::EventCode, reference::Reference, result_code::ResultCode,
+    },
+};
+
+/// For whom an answer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Viewer {
+    /// A browser: nothing that only the merchant may know.
+    Shopper,
+    /// The merchant's backend.
+    Merchant,
+}
+
+/// The answer to a payment.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentAnswer<'a> {
+    reference: &'a Reference,
+    status: Status,
+    attempt: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    psp_reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_code: Option<ResultCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'a RawValue>,
+    next_step: NextStep,
+    message: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_reason_code: Option<&'a str>,
+    #[serde(skip)]
+    rejection: Option<&'a Rejection>,
+}
+
+impl<'a> PaymentAnswer<'a> {
+    /// What became of an attempt, from 1. `asked` is what Adyen asked for just now.
+    pub fn new(order: &'a Order, attempt: usize, asked: Option<&'a Asked>, viewer: Viewer) -> Self {
+        let derived = Derived::of(order);
+        let facts = attempt
+            .checked_sub(1)
+            .and_then(|at| Some((order.attempts.get(at)?, derived.attempts.get(at)?)));
+        let (refusal_reason, refusal_reason_code) =
+            match facts.and_then(|(attempt, _)| attempt.outcome()) {
+                Some(Outcome::Answered { refusal_reason, refusal_reason_code, .. })
+                    if viewer == Viewer::Merchant =>
+                {
+                    (refusal_reason.as_deref(), refusal_reason_code.as_deref())
+                }
+                _ => (None, None),
+            };
+        let waits_for_shopper =
+            facts.is_some_and(|(_, resolution)| resolution.state == AttemptState::AwaitsShopper);
+        // Asked again, Adyen repeats its first answer, which may be out of date.
+        let asked = asked.filter(|_| waits_for_shopper);
+        let next_step = match derived.next_step {
+            // Without the action there is nothing to handle.
+            NextStep::HandleAction if asked.is_none() => NextStep::Wait,
+            // Of what the browser brought back before, no answer came: Adyen asks once more.
+            NextStep::Wait if asked.is_some() => NextStep::HandleAction,
+            next_step => next_step,
+        };
+        let result_code = asked.map(|asked| asked.result_code.clone()).or_else(|| {
+            facts.and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state))
+        });
+        let rejection = match facts {
+            Some((attempt, resolution)) if resolution.state == AttemptState::Error => {
+                match attempt.outcome() {
+                    Some(Outcome::Rejected(rejection)) => Some(rejection),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        Self {
+            reference: &order.reference,
+            status: derived.status,
+            attempt,
+            psp_reference: facts.and_then(|(_, resolution)| resolution.psp_reference.clone()),
+            result_code,
+            action: asked.map(|asked| &*asked.action),
+            next_step,
+            message: next_step.message(derived.status),
+            refusal_reason,
+            refusal_reason_code,
+            rejection,
+        }
+    }
+
+    /// Why Adyen did not process the attempt, where it did not.
+    pub fn rejection(&self) -> Option<&'a Rejection> {
+        self.rejection
+    }
+
+    /// What the storefront shows next.
+    pub fn next_step(&self) -> NextStep {
+        self.next_step
+    }
+
+    /// Fit for a shopper.
+    pub fn message(&self) -> &'static str {
+        self.message
+    }
+}
+
+/// The answer to a question about an order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderAnswer<'a> {
+    reference: &'a Reference,
+    status: Status,
+    confirmed: bool,
+    amount: Amount,
+    authorised_amount: MinorUnits<'a>,
+    captured_amount: MinorUnits<'a>,
+    refunded_amount: MinorUnits<'a>,
+    attempt: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    psp_reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_code: Option<ResultCode>,
+    next_step: NextStep,
+    message: &'static str,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    needs_attention: Vec<Attention>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shopper_reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capturable_amount: Option<MinorUnits<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refundable_amount: Option<MinorUnits<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempts: Option<Vec<AttemptAnswer<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modifications: Option<Vec<ModificationAnswer<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<Vec<EventAnswer<'a>>>,
+}
+
+/// A sum, which may be zero.
+#[derive(Debug, Serialize)]
+struct MinorUnits<'a> {
+    currency: &'a str,
+    value: i64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ModificationAnswer<'a> {
+    operation: Operation,
+    payment_psp_reference: &'a str,
+    amount: MinorUnits<'a>,
+    requested_at: Timestamp,
+    state: ModificationState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    psp_reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AttemptAnswer<'a> {
+    attempt: usize,
+    started_at: Timestamp,
+    payment_method: PaymentInstrument,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    psp_reference: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_code: Option<&'a ResultCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal_reason_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abandoned_at: Option<Timestamp>,
+}
+
+/// A webhook, and when it came.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventAnswer<'a> {
+    event_date: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_at: Option<Timestamp>,
+    event_code: &'a EventCode,
+    psp_reference: &'a str,
+    success: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original_reference: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<&'a EventAmount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modification_action: Option<&'a str>,
+}
+
+impl<'a> OrderAnswer<'a> {
+    /// The order as `viewer` may see it.
+    pub fn new(order: &'a Order, viewer: Viewer) -> Self {
+        let derived = Derived::of(order);
+        let merchant = viewer == Viewer::Merchant;
+        let open = (derived.open_to_capture(), derived.open_to_refund());
+        let money = |value| MinorUnits { currency: order.amount.currency.code(), value };
+        let modifications =
+            order.modifications.iter().zip(derived.modifications).map(|(modification, state)| {
+                ModificationAnswer {
+                    operation: modification.operation.clone(),
+                    payment_psp_reference: &modification.payment,
+                    amount: money(modification.value),
+                    requested_at: modification.requested_at,
+                    state,
+                    psp_reference: modification.psp_reference.as_deref(),
+                    error_code: modification
+                        .rejection
+                        .as_ref()
+                        .map(|rejection| rejection.error_code.as_str()),
+                }
+            });
+        let attempts = order
+            .attempts
+            .iter()
+            .zip(derived.attempts)
+            .enumerate()
+            .map(|(at, (attempt, resolution))| {
+                AttemptAnswer::new(at + 1, attempt, resolution.psp_reference)
+            })
+            .collect();
+        Self {
+            reference: &order.reference,
+            status: derived.status,
+            confirmed: derived.confirmed,
+            amount: *order.amount,
+            authorised_amount: money(derived.authorised),
+            captured_amount: money(derived.captured),
+            refunded_amount: money(derived.refunded),
+            attempt: derived.attempt,
+            psp_reference: derived.psp_reference,
+            result_code: derived.result_code,
+            next_step: derived.next_step,
+            message: derived.next_step.message(derived.status),
+            created_at: order.created_at,
+            updated_at: order.updated_at,
+            needs_attention: derived.needs_attention,
+            shopper_reference: order.shopper_reference.as_deref().filter(|_| merchant),
+            capturable_amount: merchant.then(|| money(open.0)),
+            refundable_amount: merchant.then(|| money(open.1)),
+            attempts: merchant.then_some(attempts),
+            modifications: merchant.then(|| modifications.collect()),
+            events: merchant.then(|| EventAnswer::all(&order.events)),
+        }
+    }
+}
+
+impl<'a> EventAnswer<'a> {
+    /// All of an order's, by when they happened, then by when they came.
+    fn all(events: &'a [Event]) -> Vec<Self> {
+        let mut events: Vec<Self> = events.iter().map(Self::new).collect();
+        // Events that came at once keep the sequence of the facts.
+        events.sort_by_key(|event| (event.event_date, event.received_at));
+        events
+    }
+
+    fn new(event: &'a Event) -> Self {
+        Self {
+            event_date: event.date(),
+            received_at: event.received_at,
+            event_code: &event.event_code,
+            psp_reference: &event.psp_reference,
+            success: event.success,
+            original_reference: event.original_reference.as_deref(),
+            amount: event.amount.as_ref(),
+            reason: event.reason.as_deref(),
+            modification_action: event.modification_action.as_deref(),
+        }
+    }
+}
+
+impl<'a> AttemptAnswer<'a> {
+    fn new(number: usize, attempt: &'a Attempt, psp_reference: Option<String>) -> Self {
+        let mut answer = Self {
+            attempt: number,
+            started_at: attempt.started_at,
+            payment_method: attempt.payment_method.clone(),
+            psp_reference,
+            result_code: None,
+            refusal_reason: None,
+            refusal_reason_code: None,
+            error_code: None,
+            abandoned_at: attempt.abandoned_at,
+        };
+        match attempt.outcome() {
+            Some(Outcome::Answered {
+                result_code, refusal_reason, refusal_reason_code, ..
+            }) => {
+                answer.result_code = Some(result_code);
+                answer.refusal_reason = refusal_reason.as_deref();
+                answer.refusal_reason_code = refusal_reason_code.as_deref();
+            }
+            Some(Outcome::Rejected(rejection)) => answer.error_code = Some(&rejection.error_code),
+            Some(Outcome::Unknown(_)) | None => {}
+        }
+        answer
+    }
+}

@@ -1,0 +1,483 @@
+//! Configuration: read once at start from the environment.
+//!
+//! A function names the secrets that it needs, loads [`Settings`] and reads typed values
+//! from it. Every missing or malformed variable is noted, and [`Settings::finish`] reports
+//! all of them in one error, so that a deployment is mended in one go. An empty variable
+//! counts as absent.
+
+use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+
+use aws_credential_types::Credentials;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use futures_util::future::join_all;
+use jiff::SignedDuration;
+use tracing::level_filters::LevelFilter;
+use url::{Host, Url};
+
+use crate::{
+    domain::return_url::ReturnUrl,
+    platform::{
+        http_client::{self, SdkHttpClient},
+        secrets::{Secret, Vault},
+    },
+};
+
+/// A set of environment variables.
+#[derive(Clone, Default)]
+pub struct Env(BTreeMap<String, String>);
+
+impl Env {
+    /// The variables of this process.
+    pub fn process() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value of a variable, unless absent or blank.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+}
+
+impl FromIterator<(String, String)> for Env {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
+/// Why a function refuses to start: one line for each variable that is missing or malformed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct StartError(Vec<String>);
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "configuration: {}", self.0.join("; "))
+    }
+}
+
+/// The environment being read, with the problems found so far.
+pub struct Settings<'e> {
+    env: &'e Env,
+    problems: Vec<String>,
+    http: reqwest::Client,
+    vault: Vault,
+}
+
+impl<'e> Settings<'e> {
+    /// Prepares to read `env`, fetching those of the named secrets that are given by
+    /// their Secrets Manager id, all at once.
+    ///
+    /// # Errors
+    /// [`StartError`] where `SSL_CERT_FILE` cannot be used: nothing can be fetched then.
+    pub async fn load(env: &'e Env, secrets: &[&'static str]) -> Result<Self, StartError> {
+        let http = http_client::build(env.get("SSL_CERT_FILE"))
+            .map_err(|problem| StartError(vec![format!("SSL_CERT_FILE: {problem}")]))?;
+        let mut settings = Self { env, problems: Vec::new(), http, vault: Vault::default() };
+        settings.or("LOG_LEVEL", LOG_LEVEL, log_level);
+        let managed: Vec<_> = secrets
+            .iter()
+            .filter(|name| env.get(name).is_none())
+            .filter_map(|name| Some((*name, env.get(&format!("{name}_SECRET"))?.to_owned())))
+            .collect();
+        let sdk = match managed.is_empty() {
+            true => None,
+            false => settings.sdk("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        };
+        let fetched = async {
+            match &sdk {
+                Some(sdk) => Vault::open(sdk, managed).await,
+                None => Default::default(),
+            }
+        };
+        let hosts = settings.hosts(secrets);
+        let ((vault, problems), ()) = tokio::join!(fetched, settings.connect(&hosts));
+        settings.vault = vault;
+        settings.problems.extend(problems);
+        Ok(settings)
+    }
+
+    /// Whom the first request will call, as far as its connection can be opened before.
+    fn hosts(&self, secrets: &[&str]) -> Vec<String> {
+        // Lambda does not count the time before the first request; elsewhere somebody waits.
+        if !self.is_set("AWS_LAMBDA_RUNTIME_API") {
+            return Vec::new();
+        }
+        let mut hosts = Vec::new();
+        if secrets.contains(&"ADYEN_API_KEY") {
+            hosts.extend(self.env.get("ADYEN_CHECKOUT_URL").map(str::to_owned));
+        }
+        let tables = ["ORDERS_TABLE", "TOKENS_TABLE"];
+        if tables.iter().any(|table| self.is_set(table)) {
+            let region = self.env.get("AWS_REGION").unwrap_or_default();
+            let usual = format!("https://dynamodb.{region}.amazonaws.com/");
+            let given = self.env.get("AWS_ENDPOINT_URL_DYNAMODB");
+            hosts.push(given.map_or(usual, str::to_owned));
+        }
+        hosts
+    }
+
+    /// Opens connections, which the first request then finds in the pool. One that cannot be
+    /// opened now is opened then.
+    async fn connect(&self, hosts: &[String]) {
+        join_all(hosts.iter().map(async |host| {
+            let request = self.http.get(host).timeout(CONNECTING);
+            let answer = async { request.send().await?.bytes().await };
+            if let Err(error) = answer.await {
+                tracing::debug!(error = %error.without_url(), "no connection before the first request");
+            }
+        }))
+        .await;
+    }
+
+    /// The one HTTP client of this process.
+    pub fn http(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
+    /// Whether a variable is there.
+    pub fn is_set(&self, name: &str) -> bool {
+        self.env.get(name).is_some()
+    }
+
+    /// A variable that must be there.
+    pub fn required<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match self.env.get(name) {
+            Some(text) => self.parsed(name, text, parse),
+            None => self.missing(name),
+        }
+    }
+
+    /// A variable that has a default.
+    pub fn or<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        default: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.env.get(name).unwrap_or(default);
+        self.parsed(name, text, parse)
+    }
+
+    /// The base of Adyen's Checkout API.
+    pub fn adyen_checkout_url(&mut self) -> Option<Url> {
+        self.or("ADYEN_CHECKOUT_URL", "https://checkout-test.adyen.com/v72", service_url)
+    }
+
+    /// The base of Adyen's Recurring API; where none is given, the one beside the Checkout API.
+    pub fn adyen_recurring_url(&mut self) -> Option<Url> {
+        let checkout_url = self.adyen_checkout_url()?;
+        let host = checkout_url.host_str().filter(|host| Environment::of_host(host).is_some());
+        let host = host.unwrap_or("checkout-test.adyen.com").replacen("checkout-", "pal-", 1);
+        let beside = format!("https://{host}/pal/servlet/Recurring/v68");
+        self.or("ADYEN_RECURRING_URL", &beside, service_url)
+    }
+
+    /// A secret that must be there, as `name` or by the id in `name_SECRET`.
+    pub fn secret<T>(
+        &mut self,
+        name: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<Secret<T>> {
+        match self.optional_secret(name, parse) {
+            Some(None) => self.missing(&format!("{name} or {name}_SECRET")),
+            read => read.flatten(),
+        }
+    }
+
+    /// A secret that may be absent: `Some(None)` then.
+    pub fn optional_secret<T>(
+        &mut self,
+        name: &'static str,
+        parse: fn(&str) -> Result<T, String>,
+    ) -> Option<Option<Secret<T>>> {
+        if let Some(text) = self.env.get(name) {
+            return self.parsed(name, text, parse).map(|value| Some(Secret::given(value)));
+        }
+        if !self.is_set(&format!("{name}_SECRET")) {
+            return Some(None);
+        }
+        // One that could not be fetched is among the problems already.
+        match self.vault.secret(name, parse)? {
+            Ok(secret) => Some(Some(secret)),
+            Err(problem) => self.problem(format!("{name}_SECRET: {problem}")),
+        }
+    }
+
+    /// What an AWS SDK client needs: region, credentials, our HTTP client and, where the
+    /// named variable gives one, another endpoint.
+    pub fn sdk(&mut self, endpoint: &str) -> Option<Sdk> {
+        let region = self.required("AWS_REGION", text);
+        let access_key_id = self.required("AWS_ACCESS_KEY_ID", text);
+        let secret_access_key = self.required("AWS_SECRET_ACCESS_KEY", text);
+        let endpoint = match self.env.get(endpoint) {
+            Some(url) => Some(self.parsed(endpoint, url, service_url)?),
+            None => None,
+        };
+        let session_token = self.env.get("AWS_SESSION_TOKEN").map(str::to_owned);
+        Some(Sdk {
+            region: region?,
+            credentials: Credentials::new(
+                access_key_id?,
+                secret_access_key?,
+                session_token,
+                None,
+                "environment",
+            ),
+            endpoint,
+            http: SdkHttpClient::new(self.http.clone()),
+        })
+    }
+
+    /// What was read, or everything that is wrong.
+    ///
+    /// # Errors
+    /// [`StartError`] naming each missing or malformed variable.
+    pub fn finish<T>(mut self, read: Option<T>) -> Result<T, StartError> {
+        match read {
+            Some(value) if self.problems.is_empty() => Ok(value),
+            _ => {
+                self.problems.sort();
+                self.problems.dedup();
+                Err(StartError(self.problems))
+            }
+        }
+    }
+
+    fn parsed<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        text: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match parse(text) {
+            Ok(value) => Some(value),
+            Err(problem) => self.problem(format!("{name}: {problem}")),
+        }
+    }
+
+    fn missing<T>(&mut self, name: &str) -> Option<T> {
+        self.problem(format!("{name} is missing"))
+    }
+
+    fn problem<T>(&mut self, problem: String) -> Option<T> {
+        self.problems.push(problem);
+        None
+    }
+}
+
+/// What an AWS SDK client is built from.
+#[derive(Debug, Clone)]
+pub struct Sdk {
+    /// The AWS region.
+    pub region: String,
+    /// As Lambda sets them; Lambda replaces the environment before they expire.
+    pub credentials: Credentials,
+    /// Instead of the region's own endpoint.
+    pub endpoint: Option<Url>,
+    /// The process's one HTTP client, as the SDK wants it.
+    pub http: SdkHttpClient,
+}
+
+/// How long one attempt of an AWS call may take before the SDK tries again. DynamoDB
+/// answers in milliseconds; what takes longer is a dead connection.
+pub const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// What went wrong with an AWS call, for the log. The SDK's own account of it may quote the
+/// response, and with that an item.
+pub fn aws_error<E, R>(error: &SdkError<E, R>) -> String
+where
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug,
+{
+    if let Some(refusal) = error.as_service_error() {
+        let code = refusal.code().unwrap_or("an error without a code");
+        return format!("{code}: {}", refusal.message().unwrap_or_default());
+    }
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Which of Adyen's environments this deployment talks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Test payments.
+    Test,
+    /// Real money.
+    Live,
+}
+
+impl Environment {
+    /// Reads which environment it is, and whether Adyen's URLs are of the same one. A deployment
+    /// where they disagree would take real money and apply no webhook, or the other way round.
+    pub fn read(settings: &mut Settings) -> Option<Self> {
+        let environment = settings.or("ADYEN_ENVIRONMENT", "test", environment)?;
+        let checkout_url = settings.adyen_checkout_url();
+        // Where none is given, it is beside the other.
+        let recurring_url = settings.is_set("ADYEN_RECURRING_URL");
+        let recurring_url = recurring_url.then(|| settings.adyen_recurring_url()).flatten();
+        let mut agreed = true;
+        for (name, url) in
+            [("ADYEN_CHECKOUT_URL", checkout_url), ("ADYEN_RECURRING_URL", recurring_url)]
+        {
+            let host = url.as_ref().and_then(Url::host_str);
+            let Some(other) = host.and_then(Self::of_host).filter(|it| *it != environment) else {
+                continue;
+            };
+            let (other, own) = (other.as_str(), environment.as_str());
+            settings.problems.push(format!(
+                "{name}: the host is of Adyen's {other} environment, but ADYEN_ENVIRONMENT is {own}"
+            ));
+            agreed = false;
+        }
+        agreed.then_some(environment)
+    }
+
+    /// The environment that a webhook's `live` flag stands for.
+    pub fn of(live: bool) -> Self {
+        if live { Self::Live } else { Self::Test }
+    }
+
+    /// `test` or `live`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Live => "live",
+        }
+    }
+
+    /// The environment of one of Adyen's hosts. Any other host, such as this machine, fits both.
+    fn of_host(host: &str) -> Option<Self> {
+        let host = host.trim_end_matches('.');
+        if host == "adyenpayments.com" || host.ends_with(".adyenpayments.com") {
+            return Some(Self::Live);
+        }
+        let mut words = host.strip_suffix(".adyen.com")?.split(['-', '.']);
+        words.find_map(|word| match word {
+            "live" => Some(Self::Live),
+            "test" => Some(Self::Test),
+            _ => None,
+        })
+    }
+}
+
+/// How long opening a connection before the first request may take.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+/// The default of `LOG_LEVEL`.
+const LOG_LEVEL: &str = "info";
+
+impl Env {
+    /// The least severe line that is logged; the default where the variable is malformed,
+    /// which [`Settings`] reports.
+    pub fn log_level(&self) -> LevelFilter {
+        self.get("LOG_LEVEL").and_then(|text| log_level(text).ok()).unwrap_or(LevelFilter::INFO)
+    }
+}
+
+/// The least severe line that is logged.
+///
+/// # Errors
+/// Says what it may be.
+pub fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
+    match text.parse() {
+        // What stops a function must be said.
+        Ok(LevelFilter::OFF) | Err(_) => Err("expected error, warn, info, debug or trace"),
+        Ok(level) => Ok(level),
+    }
+}
+
+/// Any text.
+///
+/// # Errors
+/// None.
+pub fn text(text: &str) -> Result<String, &'static str> {
+    Ok(text.to_owned())
+}
+
+/// A number of whole days, up to a year.
+///
+/// # Errors
+/// Where it is not one.
+pub fn days(text: &str) -> Result<SignedDuration, &'static str> {
+    match text.parse::<u16>() {
+        Ok(days @ 1..=365) => Ok(SignedDuration::from_hours(24 * i64::from(days))),
+        _ => Err("expected a number of days from 1 to 365"),
+    }
+}
+
+/// Texts separated by commas.
+///
+/// # Errors
+/// None.
+pub fn list(text: &str) -> Result<Vec<String>, &'static str> {
+    Ok(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
+}
+
+/// Origins and apps' schemes separated by commas, each as [`ReturnUrl::origin`] writes them. A
+/// deployment writes a semicolon between the origins and the schemes, because its template can
+/// only cut at a known character.
+///
+/// # Errors
+/// Says what one may be.
+pub fn origins(text: &str) -> Result<Vec<String>, &'static str> {
+    let origin = |item: &String| {
+        let url = if item.ends_with(':') { format!("{item}//") } else { item.clone() };
+        match ReturnUrl::try_from(url) {
+            Ok(url) if url.is_origin() => Ok(url.origin()),
+            _ => Err("expected scheme and host of each origin, without a path, or an app's scheme"),
+        }
+    };
+    list(&text.replace(';', ","))?.iter().map(origin).collect()
+}
+
+/// `test` or `live`.
+///
+/// # Errors
+/// Says what it may be.
+pub fn environment(text: &str) -> Result<Environment, &'static str> {
+    match text {
+        "test" => Ok(Environment::Test),
+        "live" => Ok(Environment::Live),
+        _ => Err("expected test or live"),
+    }
+}
+
+/// The URL of a service: https, or http on this machine.
+///
+/// # Errors
+/// Says what it may be.
+pub fn service_url(text: &str) -> Result<Url, &'static str> {
+    const EXPECTED: &str =
+        "expected an https URL, or http on a loopback host or host.docker.internal";
+    let url = Url::from_str(text).map_err(|_| EXPECTED)?;
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_this_machine(&url) => Ok(url),
+        _ => Err(EXPECTED),
+    }
+}
+
+/// Whether a URL leads to this machine, or from a container to the one that it runs on.
+pub(crate) fn is_this_machine(url: &Url) -> bool {
+    is_loopback(url) || url.host_str() == Some("host.docker.internal")
+}
+
+/// Whether a URL leads nowhere beyond this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,8 @@
+//! The process that a function runs in.
+
+pub mod config;
+pub mod http_client;
+mod http_event;
+pub mod observe;
+pub mod runtime;
+pub mod secrets;

@@ -1,0 +1,217 @@
+//! The Lambda runtime of a function: logs, one thread, start, serve.
+
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, PanicHookInfo},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
+
+use futures_util::FutureExt;
+use http::HeaderMap;
+use lambda_http::{Adapter, Body, Request, Response, Service, service_fn};
+use lambda_runtime::{Context, LambdaEvent};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{Subscriber, level_filters::LevelFilter};
+use tracing_subscriber::{
+    Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+use crate::platform::{
+    config::{Env, StartError},
+    http_event,
+    observe::{self, Said},
+};
+
+/// Starts a function and serves its HTTP requests. What is wrong with its configuration goes
+/// to the log, and the process ends.
+pub fn serve<S, F>(
+    start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
+    handle: impl Fn(&'static S, Request) -> F + Send + Sync,
+) -> ExitCode
+where
+    S: Sync + 'static,
+    F: Future<Output = Response<Body>> + Send,
+{
+    live(start, async |state| {
+        lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+            let answer = http_event::read(event.payload).map(|request| {
+                let handle = service_fn(|request| {
+                    let response = handle(state, request);
+                    async { Ok::<_, Infallible>(response.await) }
+                });
+                Adapter::from(handle).call(LambdaEvent::new(request, event.context))
+            });
+            async { Ok::<_, lambda_runtime::Error>(answer?.await?) }
+        }))
+        .await
+    })
+}
+
+/// Starts a function and runs it whenever its schedule says so, with the event that invoked it
+/// and the time by which it must be done. A run that fails is one failed invocation.
+pub fn tick<S, F, R, E>(
+    start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
+    run: impl Fn(&'static S, Value, Instant) -> F + Send + Sync,
+) -> ExitCode
+where
+    S: Sync + 'static,
+    F: Future<Output = Result<R, E>> + Send,
+    R: Serialize + Send,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    live(start, async |state| {
+        lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
+            let (event, context) = event.into_parts();
+            let done = run(state, event, deadline(&context, LONGEST_RUN));
+            async move {
+                let (headers, context) = (HeaderMap::new(), Some(&context));
+                let done = async { caught(done).await?.map_err(lambda_runtime::Error::from) };
+                let said = |done: &Result<_, _>| Said::Run(done.is_ok());
+                observe::invocation("schedule", &headers, context, done, said).await
+            }
+        }))
+        .await
+    })
+}
+
+/// A fault in the code.
+#[derive(Debug, thiserror::Error)]
+#[error("panic")]
+pub struct Panic;
+
+/// What the work comes to, also where it panics: the invocation is still written down, and its
+/// caller answered. Nothing is left halfway that another invocation could meet, as all that
+/// lasts is in the tables.
+///
+/// # Errors
+/// [`Panic`].
+pub async fn caught<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
+    // Boxed, as the compiler gives up on the layout of futures that are nested this deeply.
+    let work = AssertUnwindSafe(Box::pin(work));
+    work.catch_unwind().await.map_err(|_| {
+        observe::outcome("panic");
+        Panic
+    })
+}
+
+/// Writes a panic to the log: where it was, but not its message, which may quote anything.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    tracing::error!(place, "panic");
+}
+
+/// What an invocation keeps back for its last words.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The longest that a scheduled run may take.
+const LONGEST_RUN: Duration = Duration::from_secs(299);
+
+/// Until when an invocation may work, `longest` at most. Tools that stand in for Lambda may
+/// name a time that is over: that is none.
+pub fn deadline(context: &Context, longest: Duration) -> Instant {
+    let left = context.deadline().duration_since(SystemTime::now());
+    let left = left.map_or(longest, |left| left.saturating_sub(LAST_WORDS));
+    Instant::now() + left.min(longest)
+}
+
+/// Where this process's metrics come from: Lambda says which function and version it is.
+fn source(env: &Env) -> observe::Source {
+    let or = |name, default| env.get(name).unwrap_or(default);
+    let function = or("AWS_LAMBDA_FUNCTION_NAME", "local");
+    let version = or("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST");
+    observe::Source {
+        namespace: or("METRICS_NAMESPACE", "amazon-pay").to_owned(),
+        version: format!("{function}:{version}"),
+    }
+}
+
+/// The life of a function's process.
+fn live<S: 'static>(
+    start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
+    serve: impl AsyncFnOnce(&'static S) -> Result<(), lambda_runtime::Error>,
+) -> ExitCode {
+    let env = Env::process();
+    observe::name(source(&env));
+    log(env.log_level(), std::io::stdout).init();
+    std::panic::set_hook(Box::new(log_panic));
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error),
+    };
+    runtime.block_on(async {
+        let state: &'static S = match start(&env).await {
+            // One for the life of the process.
+            Ok(state) => Box::leak(Box::new(state)),
+            Err(error) => return failed(&error),
+        };
+        match serve(state).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&*error),
+        }
+    })
+}
+
+/// Logs JSON, one line an event, and prints metrics. Libraries are heard from `warn` only: at
+/// lower levels they log what they send.
+pub fn log<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
+{
+    let ours = [
+        "shared",
+        "payment_methods",
+        "payments",
+        "checkout_sessions",
+        "orders",
+        "settle",
+        "tokens",
+        "webhooks",
+    ];
+    let levels = Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target(observe::METRICS, LevelFilter::OFF)
+        .with_targets(ours.map(|name| (name, level)));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(writer.clone());
+    // Each is a document of its own, and printed as it is.
+    let metrics = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_level(false)
+        .with_target(false)
+        .with_ansi(false)
+        .with_writer(writer);
+    let only_metrics = Targets::new().with_target(observe::METRICS, LevelFilter::INFO);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(levels))
+        .with(metrics.with_filter(only_metrics))
+}
+
+fn failed(error: &dyn std::error::Error) -> ExitCode {
+    tracing::error!(%error, "the function ends");
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_name_the_version_as_the_template_s_alarms_do() {
+        let lambda = [
+            ("METRICS_NAMESPACE", "shop"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "shop-PaymentsFunction-1"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "7"),
+        ];
+        let env = lambda.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let source = source(&env.into_iter().collect());
+        assert_eq!(source.namespace, "shop");
+        assert_eq!(source.version, "shop-PaymentsFunction-1:7");
+    }
+}
