@@ -90,7 +90,7 @@ pub struct Bundle {
     simulator: Option<Simulator>,
     amazon: Option<amazon::Simulator>,
     functions: BTreeMap<String, Function>,
-    settle: Arc<settle::State>,
+    recover: Arc<recover::State>,
     schedule: JoinHandle<()>,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<io::Result<()>>,
@@ -170,7 +170,7 @@ impl Bundle {
         }
         .router()
         .merge(storefront::router(amazon.as_ref().map(amazon::Simulator::url)))
-        .merge(invoke::router(functions.settle.clone(), SCHEDULED))
+        .merge(invoke::router(functions.recover.clone(), SCHEDULED))
         .into_make_service_with_connect_info::<SocketAddr>();
 
         let (stop, stopped) = oneshot::channel::<()>();
@@ -185,8 +185,8 @@ impl Bundle {
             simulator,
             amazon,
             functions: functions.by_folder,
-            schedule: tokio::spawn(schedule(functions.settle.clone())),
-            settle: functions.settle,
+            schedule: tokio::spawn(schedule(functions.recover.clone())),
+            recover: functions.recover,
             stop: Some(stop),
             server,
         })
@@ -232,16 +232,16 @@ impl Bundle {
     ///
     /// # Errors
     /// As the function.
-    pub async fn settle(&self) -> Result<settle::Report, shared::store::StoreError> {
-        settle::settle(&self.settle, tokio::time::Instant::now() + SCHEDULED).await
+    pub async fn recover(&self) -> Result<recover::Report, shared::store::StoreError> {
+        recover::recover(&self.recover, tokio::time::Instant::now() + SCHEDULED).await
     }
 
     /// Takes over foreign events, as an invocation with `{"takeOver": "foreign"}` does.
     ///
     /// # Errors
     /// As the function.
-    pub async fn take_over(&self) -> Result<settle::TakenOver, shared::store::StoreError> {
-        settle::take_over(&self.settle, tokio::time::Instant::now() + SCHEDULED).await
+    pub async fn take_over(&self) -> Result<recover::TakenOver, shared::store::StoreError> {
+        recover::take_over(&self.recover, tokio::time::Instant::now() + SCHEDULED).await
     }
 
     /// Stops taking calls, lets the running ones finish for a moment, and ends.
@@ -263,15 +263,15 @@ impl Bundle {
 }
 
 /// The template's schedule.
-async fn schedule(state: Arc<settle::State>) {
+async fn schedule(state: Arc<recover::State>) {
     let mut minutes = tokio::time::interval(Duration::from_secs(5 * 60));
     // The first tick is at once, when there is nothing to look after.
     minutes.tick().await;
     loop {
         minutes.tick().await;
         let until = tokio::time::Instant::now() + SCHEDULED;
-        if let Err(error) = settle::settle(&state, until).await {
-            tracing::error!(%error, "not settled");
+        if let Err(error) = recover::recover(&state, until).await {
+            tracing::error!(%error, "not resolved");
         }
     }
 }

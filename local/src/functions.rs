@@ -31,7 +31,7 @@ pub struct Functions {
     /// Those that take HTTP requests, by folder.
     pub by_folder: BTreeMap<String, Function>,
     /// The function that a schedule runs.
-    pub settle: Arc<settle::State>,
+    pub recover: Arc<recover::State>,
 }
 
 /// Why the functions didn't start.
@@ -59,14 +59,14 @@ pub async fn start(
 ) -> Result<Functions, FunctionsError> {
     let mut routes = Vec::new();
     let mut webhooks = None;
-    let mut settle = None;
+    let mut recover = None;
     let mut by_folder = BTreeMap::new();
     for (folder, described) in &template.functions {
         let env = environment(folder, described, variables);
-        if folder == "settle" {
-            let started = settle::State::start(&env).await;
+        if folder == "recover" {
+            let started = recover::State::start(&env).await;
             let started = started.map_err(|error| FunctionsError::Start(folder.clone(), error))?;
-            settle = Some(Arc::new(started));
+            recover = Some(Arc::new(started));
             continue;
         }
         let function = Function {
@@ -92,7 +92,7 @@ pub async fn start(
         routes,
         webhooks: webhooks.ok_or(FunctionsError::NoUrl)?,
         by_folder,
-        settle: settle.ok_or(FunctionsError::NoSchedule)?,
+        recover: recover.ok_or(FunctionsError::NoSchedule)?,
     })
 }
 

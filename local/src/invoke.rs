@@ -15,19 +15,19 @@ use tokio::time::Instant;
 
 /// A function that runs for up to `longest` at a time.
 #[derive(Clone)]
-struct Settle {
-    state: Arc<settle::State>,
+struct Recover {
+    state: Arc<recover::State>,
     longest: Duration,
 }
 
 /// The path of an invocation.
-pub fn router(state: Arc<settle::State>, longest: Duration) -> axum::Router {
+pub fn router(state: Arc<recover::State>, longest: Duration) -> axum::Router {
     axum::Router::new()
-        .route("/2015-03-31/functions/settle/invocations", post(invoke))
-        .with_state(Settle { state, longest })
+        .route("/2015-03-31/functions/recover/invocations", post(invoke))
+        .with_state(Recover { state, longest })
 }
 
-async fn invoke(State(settle): State<Settle>, event: Bytes) -> Response {
+async fn invoke(State(recover): State<Recover>, event: Bytes) -> Response {
     let event = match event.as_ref() {
         b"" => Value::Null,
         text => match serde_json::from_slice(text) {
@@ -35,7 +35,7 @@ async fn invoke(State(settle): State<Settle>, event: Bytes) -> Response {
             Err(_) => return (StatusCode::BAD_REQUEST, "the payload is not JSON").into_response(),
         },
     };
-    match settle::run(&settle.state, event, Instant::now() + settle.longest).await {
+    match recover::run(&recover.state, event, Instant::now() + recover.longest).await {
         Ok(done) => Json(json!(done)).into_response(),
         Err(error) => {
             let message = json!({ "errorMessage": error.to_string() });

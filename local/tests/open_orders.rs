@@ -89,7 +89,7 @@ struct World {
     _tables: Tables,
     client: Client,
     orders: Orders,
-    settle: settle::State,
+    recover: recover::State,
     log: Log,
 }
 
@@ -99,7 +99,7 @@ impl World {
         let env = [
             ("ADYEN_API_KEY", "key"),
             ("ADYEN_MERCHANT_ACCOUNT", keys::MERCHANT_ACCOUNT),
-            ("AWS_ACCESS_KEY_ID", "settle"),
+            ("AWS_ACCESS_KEY_ID", "recover"),
             ("AWS_ENDPOINT_URL_DYNAMODB", &tables.url),
             ("AWS_REGION", "eu-west-1"),
             ("AWS_SECRET_ACCESS_KEY", "local"),
@@ -121,7 +121,7 @@ impl World {
         let world = Self {
             client: Client::from_conf(config),
             orders: settings.finish(orders).unwrap(),
-            settle: settle::State::start(&env).await.unwrap(),
+            recover: recover::State::start(&env).await.unwrap(),
             _tables: tables,
             log,
         };
@@ -212,7 +212,7 @@ impl World {
             }
         });
         let begun = Instant::now();
-        let run = settle::settle(&self.settle, tokio::time::Instant::now() + LONGEST);
+        let run = recover::recover(&self.recover, tokio::time::Instant::now() + LONGEST);
         let said = |_: &_| Said::Run(true);
         let report = observe::invocation("schedule", &HeaderMap::new(), None, run, said).await;
         let took = begun.elapsed();
@@ -224,7 +224,7 @@ impl World {
 
 #[derive(Debug)]
 struct Run {
-    report: settle::Report,
+    report: recover::Report,
     took: Duration,
     /// Megabytes.
     grown: u64,

@@ -30,7 +30,7 @@ const SCOPES: [Scope; 4] = [Scope::Name, Scope::Email, Scope::PhoneNumber, Scope
 /// What a storefront asks.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wish {
+struct ButtonRequest {
     checkout_review_return_url: CheckoutUrl,
     checkout_result_return_url: CheckoutUrl,
     checkout_cancel_url: Option<CheckoutUrl>,
@@ -72,25 +72,25 @@ pub async fn create(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
-    let wish = read(caller, edge::json_object(request)?)?;
-    if let Some(amount) = &wish.amount {
+    let wanted = read(caller, edge::json_object(request)?)?;
+    if let Some(amount) = &wanted.amount {
         in_ledger_currency(amazon_pay, amount)?;
     }
-    let recurring = recurring(&wish)?;
+    let recurring = recurring(&wanted)?;
     let urls = WebCheckoutDetails {
-        checkout_review_return_url: wish.checkout_review_return_url,
-        checkout_result_return_url: wish.checkout_result_return_url,
-        checkout_cancel_url: wish.checkout_cancel_url,
+        checkout_review_return_url: wanted.checkout_review_return_url,
+        checkout_result_return_url: wanted.checkout_result_return_url,
+        checkout_cancel_url: wanted.checkout_cancel_url,
     };
     if matches!(caller, Caller::Checkout(_)) {
         state.may_return_to(&urls)?;
     }
-    let scopes = wish.scopes.as_deref().unwrap_or(&SCOPES);
+    let scopes = wanted.scopes.as_deref().unwrap_or(&SCOPES);
     let signed = amazon_pay.button(&urls, scopes, recurring.as_ref()).await.map_err(|error| {
         tracing::error!(%error, "a button was not signed");
         Problem::new(Code::Internal, "The button could not be signed.")
     })?;
-    Ok(edge::json(StatusCode::OK, &button(amazon_pay, signed, wish.amount)))
+    Ok(edge::json(StatusCode::OK, &button(amazon_pay, signed, wanted.amount)))
 }
 
 fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) -> Button<'_> {
@@ -105,17 +105,17 @@ fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) 
 }
 
 /// Takes from a browser's token what it fixes.
-fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Wish, Problem> {
+fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<ButtonRequest, Problem> {
     let agreed = edge::complete(&mut body, caller);
-    let wish = edge::typed(body)?;
+    let wanted = edge::typed(body)?;
     agreed?;
-    Ok(wish)
+    Ok(wanted)
 }
 
 /// What the shopper agrees to, where it is more than this payment.
-fn recurring(wish: &Wish) -> Result<Option<RecurringMetadata>, Problem> {
-    if wish.store_payment_method != Some(true) {
-        return match wish.recurring_metadata {
+fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Problem> {
+    if wanted.store_payment_method != Some(true) {
+        return match wanted.recurring_metadata {
             Some(_) => Err(Problem::new(
                 Code::InvalidField,
                 "recurringMetadata: nothing recurs without storePaymentMethod.",
@@ -124,7 +124,7 @@ fn recurring(wish: &Wish) -> Result<Option<RecurringMetadata>, Problem> {
             None => Ok(None),
         };
     }
-    if wish.shopper_reference.is_none() {
+    if wanted.shopper_reference.is_none() {
         return Err(Problem::new(
             Code::MissingField,
             "shopperReference: storing a payment method needs it.",
@@ -132,12 +132,12 @@ fn recurring(wish: &Wish) -> Result<Option<RecurringMetadata>, Problem> {
         .at("shopperReference"));
     }
     Ok(Some(RecurringMetadata {
-        frequency: wish
+        frequency: wanted
             .recurring_metadata
             .as_ref()
             .map(|recurring| recurring.frequency.clone())
             .unwrap_or_default(),
-        amount: wish.amount.as_ref().map(Price::from),
+        amount: wanted.amount.as_ref().map(Price::from),
     }))
 }
 

@@ -10,7 +10,7 @@ use shared::{
     domain::amount::Amount,
     http::{
         edge,
-        jwt::TokenKeys,
+        jwt::JwtKeys,
         problem::{Code, Problem},
     },
     platform::config::{Env, Settings, StartError, origins},
@@ -18,7 +18,7 @@ use shared::{
 
 /// What the function holds between requests.
 pub struct State {
-    tokens: TokenKeys,
+    tokens: JwtKeys,
     /// None where the storefront talks to Amazon Pay itself.
     amazon_pay: Option<AmazonPay>,
     /// Origins that a browser's return URLs may have; empty where any.
@@ -31,9 +31,9 @@ impl State {
     /// # Errors
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let secrets = [AmazonPay::SECRETS, &TokenKeys::SECRETS].concat();
+        let secrets = [AmazonPay::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let tokens = TokenKeys::read(&mut settings);
+        let tokens = JwtKeys::read(&mut settings);
         let amazon_pay = AmazonPay::read(&mut settings);
         let allowed_origins = settings.or("ALLOWED_ORIGINS", "", origins);
         settings.finish((|| {

@@ -14,7 +14,7 @@ use shared::{
     http::{
         answer::OrderAnswer,
         edge,
-        jwt::{Caller, TokenKeys},
+        jwt::{Caller, JwtKeys},
         problem::{Code, Problem},
     },
     platform::config::{Env, Settings, StartError, days, text},
@@ -23,7 +23,7 @@ use shared::{
 
 /// What the function holds between requests.
 pub struct State {
-    tokens: TokenKeys,
+    tokens: JwtKeys,
     orders: Orders,
     adyen: Client,
     decided_within: DecidedWithin,
@@ -37,8 +37,8 @@ impl State {
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let mut settings =
-            Settings::load(env, &[Client::SECRETS, &TokenKeys::SECRETS].concat()).await?;
-        let tokens = TokenKeys::read(&mut settings);
+            Settings::load(env, &[Client::SECRETS, &JwtKeys::SECRETS].concat()).await?;
+        let tokens = JwtKeys::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);

@@ -6,7 +6,7 @@ use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::json;
 use shared::{
-    adyen::modify::{Desk, Said},
+    adyen::modify::{ModificationAnswer, ModificationSender},
     domain::{
         amount::Amount,
         order::{
@@ -28,7 +28,7 @@ use crate::{State, named, not_found};
 /// What the merchant asks for; an absent body asks for all that is open.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Asked {
+struct ModificationBody {
     #[serde(default, deserialize_with = "not_null", skip_serializing_if = "Option::is_none")]
     amount: Option<Amount>,
     #[serde(default, deserialize_with = "known_reason", skip_serializing_if = "Option::is_none")]
@@ -82,7 +82,7 @@ pub async fn modify(
     let until = edge::deadline(request);
     edge::merchant_only(caller, "Only the merchant's backend modifies payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
-    let asked: Asked = edge::typed(edge::json_object_or_nothing(request)?)?;
+    let asked: ModificationBody = edge::typed(edge::json_object_or_nothing(request)?)?;
     if asked
         .merchant_account
         .as_ref()
@@ -100,7 +100,7 @@ pub async fn modify(
         .at("Idempotency-Key"));
     }
     let reference: Reference = named(request).parse().map_err(|_| not_found())?;
-    let wanted = order::Request {
+    let wanted = order::ModificationRequest {
         operation: operation.clone(),
         payment: asked.payment_psp_reference.clone(),
         amount: asked.amount,
@@ -123,16 +123,17 @@ pub async fn modify(
     if recorded.sent_at.is_none() {
         return answer(&order, recorded.at);
     }
-    let desk = Desk { adyen: &state.adyen, orders: &state.orders, target: &state.target };
+    let desk =
+        ModificationSender { adyen: &state.adyen, orders: &state.orders, target: &state.target };
     let (order, said) = desk.ask(order, recorded, until).await?;
     match said {
-        Said::Kept | Said::Nothing => answer(&order, recorded.at),
-        Said::NotThis(rejection) => Err(edge::rejected(&rejection)),
+        ModificationAnswer::Kept | ModificationAnswer::Nothing => answer(&order, recorded.at),
+        ModificationAnswer::NotThis(rejection) => Err(edge::rejected(&rejection)),
     }
 }
 
 /// What an operation does not take.
-fn fits(operation: &Operation, asked: &Asked) -> Result<(), Problem> {
+fn fits(operation: &Operation, asked: &ModificationBody) -> Result<(), Problem> {
     let unknown = |field: &str| {
         let detail = format!("{field}: {} do not take it.", operation.path());
         Err(Problem::new(Code::UnknownField, detail).at(field))

@@ -14,7 +14,7 @@ use shared::{
     domain::{amount::Amount, reference::Reference, shopper_reference::ShopperReference},
     http::{
         edge,
-        jwt::{Caller, TokenKeys},
+        jwt::{Caller, JwtKeys},
         problem::Problem,
     },
     platform::config::{Env, Settings, StartError, list, text},
@@ -22,7 +22,7 @@ use shared::{
 
 /// What the function holds between requests.
 pub struct State {
-    tokens: TokenKeys,
+    tokens: JwtKeys,
     adyen: Client,
     merchant_account: String,
     allowed_payment_methods: Vec<String>,
@@ -34,9 +34,9 @@ impl State {
     /// # Errors
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let secrets = [Client::SECRETS, &TokenKeys::SECRETS].concat();
+        let secrets = [Client::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let tokens = TokenKeys::read(&mut settings);
+        let tokens = JwtKeys::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let allowed = settings.or("ALLOWED_PAYMENT_METHODS", "amazonpay", list);

@@ -92,7 +92,9 @@ pub async fn submit(
                 })
                 .await?;
             match bound {
-                Some(attempt) => answer(&order, attempt, response.asked().as_ref(), viewer),
+                Some(attempt) => {
+                    answer(&order, attempt, response.required_action().as_ref(), viewer)
+                }
                 None => {
                     tracing::warn!(%reference, attempt, "an answer that is bound to no attempt");
                     as_it_stands(&order, attempt, viewer)

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use shared::{
-    adyen::{self, payments::Asked},
+    adyen::{self, payments::RequiredAction},
     amazon_pay::AmazonPay,
     domain::{
         order::{AttemptState, Capture, Derived, NextStep, Order, Rejection, Status, Target},
@@ -20,7 +20,7 @@ use shared::{
     http::{
         answer::{OrderAnswer, PaymentAnswer, Viewer},
         edge,
-        jwt::TokenKeys,
+        jwt::JwtKeys,
         problem::{Code, Problem},
     },
     platform::config::{Env, Settings, StartError, origins, service_url, text},
@@ -29,7 +29,7 @@ use shared::{
 
 /// What the function holds between requests.
 pub struct State {
-    tokens: TokenKeys,
+    tokens: JwtKeys,
     adyen: adyen::client::Client,
     orders: Orders,
     stored: Tokens,
@@ -55,9 +55,9 @@ impl State {
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets =
-            [adyen::client::Client::SECRETS, AmazonPay::SECRETS, &TokenKeys::SECRETS].concat();
+            [adyen::client::Client::SECRETS, AmazonPay::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let tokens = TokenKeys::read(&mut settings);
+        let tokens = JwtKeys::read(&mut settings);
         let adyen = adyen::client::Client::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let stored = Tokens::read(&mut settings);
@@ -119,7 +119,7 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
 fn answer(
     order: &Order,
     attempt: usize,
-    asked: Option<&Asked>,
+    asked: Option<&RequiredAction>,
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     let answer = PaymentAnswer::new(order, attempt, asked, viewer);

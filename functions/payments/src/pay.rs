@@ -4,11 +4,13 @@ use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use shared::{
     adyen::{
-        charge::{Charge, Till},
+        charge::{Charge, PaymentSender},
         payments::PaymentRequest,
         shopper::ShopperIp,
     },
-    domain::order::{IN_FLIGHT, Move, NextStep, Order, PaymentInstrument, Rejection, Try},
+    domain::order::{
+        IN_FLIGHT, NextStep, Order, PayDecision, PaymentInstrument, Rejection, Submission,
+    },
     http::{
         answer::{OrderAnswer, Viewer},
         edge,
@@ -52,27 +54,29 @@ pub async fn pay(
     let order = order.ok_or_else(StoreError::gone)?;
     let attempt = match next {
         // Sent before, and its session does not give the token any more: a webhook will tell.
-        Move::Send { attempt } if payment.payment_method.amazon_checkout_session_id.is_some() => {
+        PayDecision::Send { attempt }
+            if payment.payment_method.amazon_checkout_session_id.is_some() =>
+        {
             return Ok(accepted(&order, attempt, viewer));
         }
-        Move::Send { attempt } => attempt,
-        Move::Ended { attempt } => return answer(&order, attempt, None, viewer),
-        Move::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),
-        Move::InProgress { retry_after } => return Err(in_progress(retry_after)),
-        Move::Paid => {
+        PayDecision::Send { attempt } => attempt,
+        PayDecision::Ended { attempt } => return answer(&order, attempt, None, viewer),
+        PayDecision::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),
+        PayDecision::InProgress { retry_after } => return Err(in_progress(retry_after)),
+        PayDecision::Paid => {
             return Err(already_paid(&order, viewer));
         }
-        Move::Cancelled => {
+        PayDecision::Cancelled => {
             return Err(Problem::new(
                 Code::OrderCancelled,
                 "The order was paid and then cancelled.",
             )
             .with("order", OrderAnswer::new(&order, viewer)));
         }
-        Move::TooMany => {
+        PayDecision::TooMany => {
             return Err(too_many());
         }
-        Move::KeyReused => {
+        PayDecision::KeyReused => {
             return Err(Problem::new(
                 Code::IdempotencyKeyReused,
                 "The Idempotency-Key came with another request before.",
@@ -85,7 +89,7 @@ pub async fn pay(
         payment.shopper_ip =
             edge::source_ip(request).and_then(|ip| ShopperIp::try_from(ip.to_string()).ok());
     }
-    let till = Till { adyen: &state.adyen, orders: &state.orders, tokens: &state.stored };
+    let till = PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.stored };
     let (order, charge) = till.charge(order, attempt, &asked_for, payment, until).await?;
     match charge {
         Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
@@ -101,7 +105,7 @@ fn rejected(
     rejection: &Rejection,
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
-    match order.tries(attempt) {
+    match order.submissions(attempt) {
         // The same request was sent before: the rejection may be the consequence of it.
         [_] if !rejection.is_ours() => Ok(accepted(order, attempt, viewer)),
         // Another token was sent before. This one is unusable, so the shopper must start over
@@ -119,9 +123,9 @@ fn take(
     state: &State,
     order: &mut Option<Order>,
     payment: &PaymentRequest,
-    asked_for: &Try,
+    asked_for: &Submission,
     refusal: Option<&Problem>,
-) -> Result<Move, Problem> {
+) -> Result<PayDecision, Problem> {
     let shopper_reference =
         payment.shopper_reference.as_ref().map(|shopper| shopper.as_str().to_owned());
     let order = order.get_or_insert_with(|| {
@@ -144,7 +148,7 @@ fn take(
     };
     let recorded = |order: &Order| -> usize {
         let attempts = order.attempts.iter();
-        attempts.map(|attempt| attempt.tries.len()).sum()
+        attempts.map(|attempt| attempt.submissions.len()).sum()
     };
     let mut taken = order.clone();
     let next = taken.take(&state.rules.target, instrument, asked_for, Timestamp::now());

@@ -5,7 +5,7 @@
 
 use shared::{
     adyen::sync::reconcile,
-    domain::token::{TokenKey, TokenStatus},
+    domain::token::{TokenId, TokenStatus},
     http::problem::{Code, Problem},
 };
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ use crate::State;
 /// Where that cannot be told.
 pub async fn refusal(
     state: &State,
-    key: &TokenKey,
+    key: &TokenId,
     until: Instant,
 ) -> Result<Option<Problem>, Problem> {
     let token = match state.stored.get(key).await? {

@@ -14,7 +14,7 @@ use shared::{
     domain::shopper_reference::ShopperReference,
     http::{
         edge,
-        jwt::TokenKeys,
+        jwt::JwtKeys,
         problem::{Code, Problem},
     },
     platform::config::{Env, Settings, StartError, text},
@@ -23,7 +23,7 @@ use shared::{
 
 /// What the function holds between requests.
 pub struct State {
-    callers: TokenKeys,
+    callers: JwtKeys,
     adyen: Client,
     tokens: Tokens,
     orders: Orders,
@@ -36,9 +36,9 @@ impl State {
     /// # Errors
     /// [`StartError`] naming everything that is missing or malformed.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let secrets = [Client::SECRETS, &TokenKeys::SECRETS].concat();
+        let secrets = [Client::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let callers = TokenKeys::read(&mut settings);
+        let callers = JwtKeys::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let tokens = Tokens::read(&mut settings);
         let orders = Orders::read(&mut settings);

@@ -26,7 +26,7 @@ use crate::{State, shopper};
 /// What may be asked for.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct Asked {
+struct ListQuery {
     /// Whether to ask Adyen first.
     refresh: Refresh,
     /// Which of them to list; disabled ones are for the merchant alone.
@@ -95,7 +95,7 @@ pub async fn list(
         }
     }
     let shopper = shopper(request)?;
-    let asked = asked(request)?;
+    let asked = list_query(request)?;
     if asked.status == Wanted::All && *caller != Caller::Merchant {
         return Err(Problem::new(
             Code::MerchantTokenRequired,
@@ -150,7 +150,7 @@ async fn link(state: &State, token: &mut Token) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn asked(request: &Request) -> Result<Asked, Problem> {
+fn list_query(request: &Request) -> Result<ListQuery, Problem> {
     let query = request.query_string_parameters();
     let asked: Map<String, Value> =
         query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();

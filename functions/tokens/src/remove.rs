@@ -7,7 +7,7 @@ use shared::{
     adyen::recurring::Removal,
     domain::{
         text::Text,
-        token::{Token, TokenEvent, TokenKey, TokenStatus},
+        token::{Token, TokenEvent, TokenId, TokenStatus},
     },
     http::{
         edge,
@@ -28,7 +28,7 @@ pub async fn remove(
     let until = edge::deadline(request);
     edge::merchant_only(caller, "Only the merchant's backend removes stored payment methods.")?;
     let key =
-        TokenKey { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
+        TokenId { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
     // Adyen's own date of it is no earlier.
     let now = Timestamp::now();
     let removal = state

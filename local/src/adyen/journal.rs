@@ -10,12 +10,12 @@ use std::path::Path;
 use super::books::{Books, Change};
 
 /// The books, and the file that outlives them.
-pub(super) struct Ledger {
+pub(super) struct DeliveredWebhooks {
     pub books: Books,
     file: Option<File>,
 }
 
-impl Ledger {
+impl DeliveredWebhooks {
     /// Opens the books in that directory, or new ones that end with the process.
     pub(super) fn open(directory: Option<&Path>) -> io::Result<Self> {
         let mut books = Books::default();

@@ -77,7 +77,7 @@ impl Default for Options {
     }
 }
 
-/// Three quick tries, then Adyen's queue, as far as anyone waits on one machine.
+/// Three quick submissions, then Adyen's queue, as far as anyone waits on one machine.
 fn redelivery() -> Vec<Duration> {
     let minutes = [2, 5, 10, 15, 30, 60, 120, 240, 480].map(|minutes| minutes * 60);
     [9, 18, 27].into_iter().chain(minutes).map(Duration::from_secs).collect()

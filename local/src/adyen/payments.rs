@@ -164,17 +164,17 @@ pub(super) fn finish(
         Telling::Late => desk.options.late_webhook_delay,
         Telling::Soon | Telling::Never => desk.options.webhook_delay,
     };
-    // A token is there once its payment is settled, some time after it is authorised.
-    let settled = delay.saturating_sub(desk.options.webhook_delay);
-    let settled = settled + desk.options.token_webhook_delay;
+    // A token is there once its payment is resolved, some time after it is authorised.
+    let resolved = delay.saturating_sub(desk.options.webhook_delay);
+    let resolved = resolved + desk.options.token_webhook_delay;
     let stored = match verdict {
-        Verdict::Authorised => recurring::store(desk, &payment, settled),
+        Verdict::Authorised => recurring::store(desk, &payment, resolved),
         Verdict::No(..) => None,
     };
     if !matches!(telling, Telling::Never) {
         tell(desk, &payment, verdict, delay, stored.as_ref());
         if let Some(stored) = stored {
-            desk.notify(&stored.event, settled);
+            desk.notify(&stored.event, resolved);
         }
     }
     answered(desk, answer)

@@ -20,9 +20,9 @@ pub(super) struct Told {
     pub event: Event,
 }
 
-/// Stores the token of an authorised payment that asked for it, once the payment is settled.
+/// Stores the token of an authorised payment that asked for it, once the payment is resolved.
 /// The same shopper with the same Amazon Pay token has it already.
-pub(super) fn store(desk: &mut Desk, payment: &Payment, settled: Duration) -> Option<Told> {
+pub(super) fn store(desk: &mut Desk, payment: &Payment, resolved: Duration) -> Option<Told> {
     let models = payment.store_for.clone()?;
     let shopper = payment.shopper_reference.clone()?;
     let amazon_pay_token = payment.amazon_pay_token.clone()?;
@@ -36,7 +36,7 @@ pub(super) fn store(desk: &mut Desk, payment: &Payment, settled: Duration) -> Op
             (token_id(&shopper, &amazon_pay_token, earlier), "created")
         }
     };
-    let at = later(desk.now, settled);
+    let at = later(desk.now, resolved);
     if operation == "created" {
         desk.save_token(Token {
             id: id.clone(),

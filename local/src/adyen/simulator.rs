@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::books::{Books, TokenState};
 use super::desk::Desk;
 use super::fault::{Fault, WebhookFault};
-use super::journal::Ledger;
+use super::journal::DeliveredWebhooks;
 use super::options::Options;
 use super::webhook::{Event, Signer, Target};
 use super::{outbox, payments, recurring, server};
@@ -35,7 +35,7 @@ pub(super) struct Inner {
 
 /// What changes.
 pub(super) struct Shared {
-    pub ledger: Ledger,
+    pub ledger: DeliveredWebhooks,
     pub faults: VecDeque<Fault>,
     pub webhook_faults: VecDeque<WebhookFault>,
     pub webhook_url: Option<String>,
@@ -125,7 +125,7 @@ impl Simulator {
     /// When a key is not hex or the books can't be read.
     pub fn serve(listener: TcpListener, options: Options) -> io::Result<Self> {
         let base = crate::listen::url(&listener)?;
-        let ledger = Ledger::open(options.data.as_deref())?;
+        let ledger = DeliveredWebhooks::open(options.data.as_deref())?;
         let inner = Arc::new(Inner {
             signer: Signer::new(&options.hmac_key, &options.token_hmac_key)?,
             target: Target::new("", options.basic_auth.as_deref())?,
@@ -232,7 +232,7 @@ impl Simulator {
 
     /// Waits until no webhook is waiting to be sent, or until `patience` is over. Gives
     /// whether none is.
-    pub async fn webhooks_settled(&self, patience: Duration) -> bool {
+    pub async fn webhooks_delivered(&self, patience: Duration) -> bool {
         let end = tokio::time::Instant::now() + patience;
         loop {
             if self.inner.shared().ledger.books.agenda.is_empty() {

@@ -10,7 +10,7 @@ mod call;
 mod checkout_sessions;
 mod environment;
 mod modifications;
-mod settle;
+mod recover;
 mod three_ds;
 mod tokens;
 mod webhooks;
@@ -75,7 +75,7 @@ pub fn samples() -> Result<Vec<Sample>, EventsError> {
         modifications::samples()?,
         tokens::samples()?,
         checkout_sessions::samples()?,
-        vec![settle::sample()],
+        vec![recover::sample()],
     ]
     .into_iter()
     .flatten()
@@ -144,7 +144,7 @@ mod tests {
         open_sessions(bundle.amazon().unwrap());
         for sample in samples().unwrap() {
             let Some(status) = sample.status else {
-                let report = json!(bundle.settle().await.unwrap());
+                let report = json!(bundle.recover().await.unwrap());
                 assert!(contains(&report, &sample.answer), "{report}");
                 continue;
             };

@@ -5,12 +5,12 @@ use tokio::time::Instant;
 use crate::{
     adyen::{
         client::{CallError, Client},
-        payments::{Asked, PaymentRequest, PaymentResponse},
+        payments::{PaymentRequest, PaymentResponse, RequiredAction},
         sync,
     },
     domain::{
         error_code::rejects_content,
-        order::{Capture, Order, Outcome, Rejection, Try},
+        order::{Capture, Order, Outcome, Rejection, Submission},
         result_code::ResultCode,
     },
     platform::observe::{self, Metric},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What charging needs.
-pub struct Till<'a> {
+pub struct PaymentSender<'a> {
     /// Adyen.
     pub adyen: &'a Client,
     /// The orders.
@@ -30,7 +30,7 @@ pub struct Till<'a> {
 /// What became of it.
 pub enum Charge {
     /// Adyen answered, and the answer is kept. What the shopper must do next is not.
-    Answered(Option<Asked>),
+    Answered(Option<RequiredAction>),
     /// Adyen did not take this request, but another one that was sent for the attempt may
     /// have been processed.
     Rejected(Rejection),
@@ -38,7 +38,7 @@ pub enum Charge {
     Unknown,
 }
 
-impl Till<'_> {
+impl PaymentSender<'_> {
     /// Sends a request to pay as an attempt, from 1, that `order` has, and keeps the answer.
     /// Gives the order as far as it is known then.
     ///
@@ -49,7 +49,7 @@ impl Till<'_> {
         &self,
         order: Order,
         attempt: usize,
-        sent: &Try,
+        sent: &Submission,
         mut payment: PaymentRequest,
         until: Instant,
     ) -> Result<(Order, Charge), StoreError> {
@@ -64,14 +64,14 @@ impl Till<'_> {
             self.adyen.post::<PaymentResponse>("payments", &payment, Some(&key), until).await;
         observe(&answered);
         // Under one key Adyen may answer what became of another request.
-        let mut tries = order.tries(attempt).iter();
-        let is_about_this = tries.all(|other| other.instrument == sent.instrument);
+        let mut submissions = order.submissions(attempt).iter();
+        let is_about_this = submissions.all(|other| other.instrument == sent.instrument);
         if let Some(token) = payment.stored_payment_method().filter(|_| is_about_this) {
-            sync::learn(&tokens, &token, &answered, &reference).await?;
+            sync::after_charge(&tokens, &token, &answered, &reference).await?;
         }
         let (outcome, psp_reference, asked) = match answered {
             Ok(response) => {
-                let asked = response.asked();
+                let asked = response.required_action();
                 (Outcome::from(&response), response.psp_reference, asked)
             }
             Err(CallError::Rejected { status, error }) => {
@@ -87,7 +87,7 @@ impl Till<'_> {
         let (order, kept) = orders
             .update(order, |order| {
                 let attempt = order.attempt_mut(attempt).ok_or_else(StoreError::gone)?;
-                if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.tries, sent)) {
+                if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.submissions, sent)) {
                     return Ok(false);
                 }
                 attempt.answer(outcome.clone(), psp_reference.clone());
@@ -125,8 +125,8 @@ pub fn observe(answered: &Result<PaymentResponse, CallError>) {
 /// Returns true if a rejection of `sent` ends its attempt. It does if no other request was sent,
 /// or if all had the same content and Adyen rejects a field of it. Otherwise another request,
 /// sent before or since, may have been processed.
-fn ends(rejection: &Rejection, tries: &[Try], sent: &Try) -> bool {
-    match tries {
+fn ends(rejection: &Rejection, submissions: &[Submission], sent: &Submission) -> bool {
+    match submissions {
         [first] => {
             first == sent
                 || (first.content == sent.content && rejects_content(&rejection.error_code))

@@ -8,8 +8,10 @@ use super::{
     service_error::ServiceError,
 };
 use crate::domain::{
-    order::{AttemptState, Named, Outcome, Rejection, Try, content_digest, sha256, shortened},
-    token::TokenKey,
+    order::{
+        AttemptState, Named, Outcome, Rejection, Submission, content_digest, sha256, shortened,
+    },
+    token::TokenId,
     unknown::Unknown,
 };
 
@@ -20,7 +22,7 @@ impl PaymentRequest {
         asked: &Map<String, Value>,
         idempotency_key: Option<String>,
         now: Timestamp,
-    ) -> Try {
+    ) -> Submission {
         let method = &self.payment_method;
         let content = json!(self).to_string();
         let stored = method.stored_payment_method_id.as_ref();
@@ -35,7 +37,7 @@ impl PaymentRequest {
             (.., Some(id)) => format!("storedPaymentMethodId:{}", &**id),
             (None, None, None) => String::new(),
         };
-        Try {
+        Submission {
             instrument: sha256(&[instrument.as_bytes()]),
             asked: idempotency_key.is_some().then(|| content_digest(asked)),
             idempotency_key,
@@ -49,8 +51,8 @@ impl PaymentRequest {
     }
 
     /// The stored payment method that it charges, if it charges one.
-    pub fn stored_payment_method(&self) -> Option<TokenKey> {
-        Some(TokenKey {
+    pub fn stored_payment_method(&self) -> Option<TokenId> {
+        Some(TokenId {
             stored_payment_method_id: self.payment_method.stored_payment_method_id.clone()?,
             shopper_reference: self.shopper_reference.clone()?,
         })

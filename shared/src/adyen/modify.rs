@@ -35,7 +35,7 @@ struct ModificationResponse {
 }
 
 /// What asking needs.
-pub struct Desk<'a> {
+pub struct ModificationSender<'a> {
     /// Adyen.
     pub adyen: &'a Client,
     /// The orders.
@@ -45,7 +45,7 @@ pub struct Desk<'a> {
 }
 
 /// What Adyen said.
-pub enum Said {
+pub enum ModificationAnswer {
     /// It is kept with the modification.
     Kept,
     /// It does not take this request; one before may have been received.
@@ -54,7 +54,7 @@ pub enum Said {
     Nothing,
 }
 
-impl Desk<'_> {
+impl ModificationSender<'_> {
     /// Sends a modification that `order` has and that is to be sent, and keeps the answer.
     /// Gives the order as far as it is known then.
     ///
@@ -65,7 +65,7 @@ impl Desk<'_> {
         order: Order,
         recorded: Recorded,
         until: Instant,
-    ) -> Result<(Order, Said), StoreError> {
+    ) -> Result<(Order, ModificationAnswer), StoreError> {
         let modification = order.modifications.get(recorded.at).ok_or_else(StoreError::gone)?;
         let operation = &modification.operation;
         let path = format!("payments/{}/{}", modification.payment, operation.path());
@@ -89,7 +89,7 @@ impl Desk<'_> {
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, path, reason, "outcome unknown");
-                return Ok((order, Said::Nothing));
+                return Ok((order, ModificationAnswer::Nothing));
             }
         };
         let (order, kept) = self
@@ -109,8 +109,8 @@ impl Desk<'_> {
             })
             .await?;
         let said = match (answer, kept) {
-            (Err(rejection), false) => Said::NotThis(rejection),
-            _ => Said::Kept,
+            (Err(rejection), false) => ModificationAnswer::NotThis(rejection),
+            _ => ModificationAnswer::Kept,
         };
         Ok((order, said))
     }

@@ -11,7 +11,7 @@ use super::{hmac, lenient::Members};
 use crate::domain::{
     date,
     event_code::EventCode,
-    order::{Event, EventAmount},
+    order::{AdyenEvent, EventAmount},
     unknown::Unknown,
 };
 
@@ -225,9 +225,9 @@ impl NotificationRequestItem {
 
     /// The event, unless the item lacks what identifies it. An amount that cannot be read counts
     /// as none.
-    pub fn event(&self, received_at: Timestamp) -> Option<Event> {
+    pub fn event(&self, received_at: Timestamp) -> Option<AdyenEvent> {
         let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
-        Some(Event {
+        Some(AdyenEvent {
             event_date: self.event_date.as_deref().and_then(date::read),
             event_code: self.event_code.clone()?,
             psp_reference: text(&self.psp_reference)?,

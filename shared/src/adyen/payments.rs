@@ -270,7 +270,7 @@ fn amount<'de, D: Deserializer<'de>>(
 
 /// What the shopper must do, with the result that asks for it.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RequiredAction {
     /// The result.
     pub result_code: ResultCode,
     /// What to do, exactly as Adyen wrote it.
@@ -279,7 +279,7 @@ pub struct Asked {
 
 impl PaymentResponse {
     /// What the shopper must do, if anything.
-    pub fn asked(&self) -> Option<Asked> {
-        Some(Asked { result_code: self.result_code.clone(), action: self.action.clone()? })
+    pub fn required_action(&self) -> Option<RequiredAction> {
+        Some(RequiredAction { result_code: self.result_code.clone(), action: self.action.clone()? })
     }
 }

@@ -10,7 +10,7 @@ use super::{
     client::{CallError, Client, ServiceError},
     lenient::lenient,
 };
-use crate::domain::{shopper_reference::ShopperReference, token::TokenKey};
+use crate::domain::{shopper_reference::ShopperReference, token::TokenId};
 
 /// Whose payment methods are asked for. Source: Recurring API v68, `RecurringDetailsRequest`.
 ///
@@ -109,7 +109,7 @@ impl Client {
     pub async fn remove_stored_payment_method(
         &self,
         merchant_account: &str,
-        key: &TokenKey,
+        key: &TokenId,
         until: Instant,
     ) -> Result<Removal, CallError> {
         let path = ["storedPaymentMethods", &*key.stored_payment_method_id];

@@ -18,11 +18,11 @@ use crate::{
     domain::{
         date,
         event_code::EventCode,
-        order::{Derived, Event, Order},
+        order::{AdyenEvent, Derived, Order},
         reference::Reference,
         shopper_reference::ShopperReference,
         text::Text,
-        token::{Token, TokenEvent, TokenEventType, TokenKey},
+        token::{Token, TokenEvent, TokenEventType, TokenId},
     },
     store::{StoreError, Tokens},
 };
@@ -70,13 +70,13 @@ pub async fn reconcile(
         let is_listed = listed.remove(&*known.key.stored_payment_method_id).is_some();
         // The list was incomplete, so absence says nothing; leave this one unchanged.
         let undecided = !is_listed && !complete;
-        if undecided || agree(&known, is_listed, asked_at) == known {
+        if undecided || with_listing(&known, is_listed, asked_at) == known {
             reconciled.push(known);
             continue;
         }
         let act = |token: &mut Option<Token>| {
             if let Some(token) = token {
-                *token = agree(token, is_listed, asked_at);
+                *token = with_listing(token, is_listed, asked_at);
             }
             Ok::<_, StoreError>(())
         };
@@ -87,7 +87,7 @@ pub async fn reconcile(
             continue;
         };
         let key =
-            TokenKey { shopper_reference: shopper_reference.clone(), stored_payment_method_id };
+            TokenId { shopper_reference: shopper_reference.clone(), stored_payment_method_id };
         // Its webhook may have come in the meantime, and others after it.
         let act = |token: &mut Option<Token>| {
             token.get_or_insert_with(|| appeared(key.clone(), &detail, asked_at));
@@ -100,7 +100,7 @@ pub async fn reconcile(
 
 /// A token with the hint that the list lacks it, or without. A newer list, or news of the token
 /// that the list may not have yet, say otherwise.
-fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
+fn with_listing(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
     let is_young = token.last_seen_at().is_some_and(|at| asked_at.duration_since(at) < LAG);
     let unlisted_since = match token.unlisted_since() {
         // What has ended needs no hint.
@@ -113,7 +113,7 @@ fn agree(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
 }
 
 /// A token that only the list tells of.
-fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Token {
+fn appeared(key: TokenId, detail: &RecurringDetail, asked_at: Timestamp) -> Token {
     let variant = detail.payment_method_variant.as_ref();
     let mut token = Token::new(key, asked_at);
     // As its webhook will tell, should it come after all.
@@ -137,9 +137,9 @@ fn appeared(key: TokenKey, detail: &RecurringDetail, asked_at: Timestamp) -> Tok
 ///
 /// # Errors
 /// [`StoreError`] where it could not be disabled.
-pub async fn learn(
+pub async fn after_charge(
     tokens: &Tokens,
-    key: &TokenKey,
+    key: &TokenId,
     answered: &Result<PaymentResponse, CallError>,
     reference: &Reference,
 ) -> Result<(), StoreError> {
@@ -159,10 +159,10 @@ pub async fn learn(
 ///
 /// # Errors
 /// [`StoreError`] where it could not be disabled.
-pub async fn learn_from_event(
+pub async fn after_event(
     tokens: &Tokens,
     order: &Order,
-    event: &Event,
+    event: &AdyenEvent,
 ) -> Result<(), StoreError> {
     let refused = event.event_code == EventCode::Authorisation && !event.success;
     if refused
@@ -175,14 +175,14 @@ pub async fn learn_from_event(
 }
 
 /// The stored payment method that a payment of an order charged, if it is certain which.
-fn charged(order: &Order, psp_reference: &str) -> Option<TokenKey> {
+fn charged(order: &Order, psp_reference: &str) -> Option<TokenId> {
     let resolutions = Derived::of(order).attempts;
     let at = resolutions
         .iter()
         .position(|attempt| attempt.psp_reference.as_deref() == Some(psp_reference))?;
     // Adyen processed one of the requests; which, it did not say.
-    let mut keys = order.tries(at + 1).iter().map(|sent| {
-        Some(TokenKey {
+    let mut keys = order.submissions(at + 1).iter().map(|sent| {
+        Some(TokenId {
             stored_payment_method_id: sent.stored_payment_method_id.clone()?.try_into().ok()?,
             shopper_reference: sent.shopper_reference.clone()?.try_into().ok()?,
         })
@@ -203,7 +203,7 @@ fn means_revoked(reason: &str) -> bool {
 /// Disables a token for what became of a charge.
 async fn disable(
     tokens: &Tokens,
-    key: &TokenKey,
+    key: &TokenId,
     cause: &str,
     reference: &Reference,
 ) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::lenient::Members;
 use crate::domain::{
     date,
-    token::{TokenEvent, TokenEventType, TokenKey},
+    token::{TokenEvent, TokenEventType, TokenId},
     unknown::Unknown,
 };
 
@@ -102,9 +102,9 @@ const LONGEST: usize = 256;
 
 impl TokenNotification {
     /// The event and the token that it is about, unless it lacks what identifies them.
-    pub fn event(&self, received_at: Timestamp) -> Option<(TokenKey, TokenEvent)> {
+    pub fn event(&self, received_at: Timestamp) -> Option<(TokenId, TokenEvent)> {
         let data = self.data.as_ref()?;
-        let key = TokenKey {
+        let key = TokenId {
             shopper_reference: data.shopper_reference.clone()?.try_into().ok()?,
             stored_payment_method_id: data.stored_payment_method_id.clone()?.try_into().ok()?,
         };

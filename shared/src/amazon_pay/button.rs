@@ -84,9 +84,9 @@ pub struct RecurringMetadata {
     pub amount: Option<Price>,
 }
 
-/// Every so many units.
+/// Interval so many units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Every")]
+#[serde(try_from = "Interval")]
 pub struct Frequency {
     unit: FrequencyUnit,
     value: FrequencyValue,
@@ -94,15 +94,15 @@ pub struct Frequency {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Every {
+struct Interval {
     unit: FrequencyUnit,
     value: FrequencyValue,
 }
 
-impl TryFrom<Every> for Frequency {
+impl TryFrom<Interval> for Frequency {
     type Error = &'static str;
 
-    fn try_from(Every { unit, value }: Every) -> Result<Self, &'static str> {
+    fn try_from(Interval { unit, value }: Interval) -> Result<Self, &'static str> {
         let is_zero = value.as_str().bytes().all(|c| c == b'0');
         match unit {
             FrequencyUnit::Variable if value.as_str() != "0" => Err("Variable has the value \"0\""),

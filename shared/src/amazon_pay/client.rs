@@ -96,7 +96,7 @@ impl Client {
         let url: Url = url.parse().map_err(unavailable)?;
         let mut wait = FIRST_WAIT;
         let mut private_key = self.private_key().await;
-        let mut tries = 0;
+        let mut submissions = 0;
         loop {
             let signer = Signer {
                 key: &private_key,
@@ -113,9 +113,9 @@ impl Client {
                 private_key = newer;
                 continue;
             }
-            tries += 1;
+            submissions += 1;
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if tries == TRIES || !failure.again || Instant::now() + pause >= until {
+            if submissions == TRIES || !failure.again || Instant::now() + pause >= until {
                 return Err(failure.error);
             }
             tracing::info!(%method, error = %failure.error, "asking Amazon Pay again");

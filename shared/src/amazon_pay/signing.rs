@@ -17,7 +17,7 @@ pub const ALGORITHM: &str = "AMZN-PAY-RSASSA-PSS-V2";
 
 /// A request, as far as it is signed.
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct SignableRequest<'a> {
     /// In capitals.
     pub method: &'a str,
     /// Percent-encoded, as it is sent.
@@ -30,7 +30,7 @@ pub struct Request<'a> {
     pub payload: &'a [u8],
 }
 
-impl Request<'_> {
+impl SignableRequest<'_> {
     /// The form in which it is signed.
     pub fn canonical(&self) -> String {
         let headers: String =
@@ -126,7 +126,7 @@ impl Signer<'_> {
         let query: Vec<_> = url.query_pairs().collect();
         let query: Vec<_> = query.iter().map(|(name, value)| (&**name, &**value)).collect();
         let request =
-            Request { method, path: url.path(), query: &query, headers: &headers, payload };
+            SignableRequest { method, path: url.path(), query: &query, headers: &headers, payload };
         let signature = signature(self.key, &request.canonical())?;
         let authorization = format!(
             "{ALGORITHM} PublicKeyId={}, SignedHeaders={}, Signature={signature}",

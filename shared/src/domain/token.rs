@@ -21,7 +21,7 @@ use super::{
 /// What names a token: whose it is, and Adyen's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TokenKey {
+pub struct TokenId {
     /// The merchant's name for the shopper.
     pub shopper_reference: ShopperReference,
     /// Adyen's name for the token.
@@ -48,7 +48,7 @@ open_enum! {
 pub struct Token {
     /// Its name.
     #[serde(flatten)]
-    pub key: TokenKey,
+    pub key: TokenId,
     /// Counts the writes; each is conditional on the one before.
     pub version: u64,
     /// The [`SCHEMA`] of the version that wrote it last.
@@ -147,7 +147,7 @@ impl Token {
     const PASSING_EVENTS: usize = 100;
 
     /// A token to which nothing has happened.
-    pub fn new(key: TokenKey, now: Timestamp) -> Self {
+    pub fn new(key: TokenId, now: Timestamp) -> Self {
         Self {
             key,
             version: 0,

@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::order::{
-    Attempt, AttemptState, Attention, Derived, Event, EventAmount, ModificationState, NextStep,
-    Operation, Order, Outcome, PaymentInstrument, Rejection, Status,
+    AdyenEvent, Attempt, AttemptState, Attention, Derived, EventAmount, ModificationState,
+    NextStep, Operation, Order, Outcome, PaymentInstrument, Rejection, Status,
 };
 use crate::{
-    adyen::payments::Asked,
+    adyen::payments::RequiredAction,
     domain::{
         amount::Amount, event_code::EventCode, reference::Reference, result_code::ResultCode,
     },
@@ -49,7 +49,12 @@ pub struct PaymentAnswer<'a> {
 
 impl<'a> PaymentAnswer<'a> {
     /// What became of an attempt, from 1. `asked` is what Adyen asked for just now.
-    pub fn new(order: &'a Order, attempt: usize, asked: Option<&'a Asked>, viewer: Viewer) -> Self {
+    pub fn new(
+        order: &'a Order,
+        attempt: usize,
+        asked: Option<&'a RequiredAction>,
+        viewer: Viewer,
+    ) -> Self {
         let derived = Derived::of(order);
         let facts = attempt
             .checked_sub(1)
@@ -65,7 +70,7 @@ impl<'a> PaymentAnswer<'a> {
             };
         let waits_for_shopper =
             facts.is_some_and(|(_, resolution)| resolution.state == AttemptState::AwaitsShopper);
-        // Asked again, Adyen repeats its first answer, which may be out of date.
+        // RequiredAction again, Adyen repeats its first answer, which may be out of date.
         let asked = asked.filter(|_| waits_for_shopper);
         let next_step = match derived.next_step {
             // Without the action there is nothing to handle.
@@ -272,14 +277,14 @@ impl<'a> OrderAnswer<'a> {
 
 impl<'a> EventAnswer<'a> {
     /// All of an order's, by when they happened, then by when they came.
-    fn all(events: &'a [Event]) -> Vec<Self> {
+    fn all(events: &'a [AdyenEvent]) -> Vec<Self> {
         let mut events: Vec<Self> = events.iter().map(Self::new).collect();
         // Events that came at once keep the sequence of the facts.
         events.sort_by_key(|event| (event.event_date, event.received_at));
         events
     }
 
-    fn new(event: &'a Event) -> Self {
+    fn new(event: &'a AdyenEvent) -> Self {
         Self {
             event_date: event.date(),
             received_at: event.received_at,

@@ -113,7 +113,7 @@ pub struct Terms {
 
 /// The keys of both audiences.
 #[derive(Debug)]
-pub struct TokenKeys {
+pub struct JwtKeys {
     checkout: Secret<Keys>,
     merchant: Secret<Keys>,
     /// Off only where invocation events with tokens from long ago are tried.
@@ -123,7 +123,7 @@ pub struct TokenKeys {
 /// Keys of which any may have signed a token.
 pub struct Keys(Vec<DecodingKey>);
 
-impl TokenKeys {
+impl JwtKeys {
     /// The secrets that checking tokens needs.
     pub const SECRETS: [&'static str; 2] = ["CHECKOUT_TOKEN_KEYS", "MERCHANT_TOKEN_KEYS"];
 

@@ -18,7 +18,7 @@ use crate::{
     domain::return_url::ReturnUrl,
     platform::{
         http_client::{self, SdkHttpClient},
-        secrets::{Secret, Vault},
+        secrets::{Secret, SecretsClient},
     },
 };
 
@@ -61,7 +61,7 @@ pub struct Settings<'e> {
     env: &'e Env,
     problems: Vec<String>,
     http: reqwest::Client,
-    vault: Vault,
+    vault: SecretsClient,
 }
 
 impl<'e> Settings<'e> {
@@ -73,7 +73,8 @@ impl<'e> Settings<'e> {
     pub async fn load(env: &'e Env, secrets: &[&'static str]) -> Result<Self, StartError> {
         let http = http_client::build(env.get("SSL_CERT_FILE"))
             .map_err(|problem| StartError(vec![format!("SSL_CERT_FILE: {problem}")]))?;
-        let mut settings = Self { env, problems: Vec::new(), http, vault: Vault::default() };
+        let mut settings =
+            Self { env, problems: Vec::new(), http, vault: SecretsClient::default() };
         settings.or("LOG_LEVEL", LOG_LEVEL, log_level);
         let managed: Vec<_> = secrets
             .iter()
@@ -86,7 +87,7 @@ impl<'e> Settings<'e> {
         };
         let fetched = async {
             match &sdk {
-                Some(sdk) => Vault::open(sdk, managed).await,
+                Some(sdk) => SecretsClient::open(sdk, managed).await,
                 None => Default::default(),
             }
         };
@@ -283,7 +284,7 @@ pub struct Sdk {
     pub http: SdkHttpClient,
 }
 
-/// How long one attempt of an AWS call may take before the SDK tries again. DynamoDB
+/// How long one attempt of an AWS call may take before the SDK submissions again. DynamoDB
 /// answers in milliseconds; what takes longer is a dead connection.
 pub const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -166,7 +166,7 @@ where
         "payments",
         "checkout_sessions",
         "orders",
-        "settle",
+        "recover",
         "tokens",
         "webhooks",
     ];

@@ -156,12 +156,12 @@ impl<T> std::fmt::Debug for Secret<T> {
 
 /// The managed secrets that one function needs, fetched at start.
 #[derive(Default)]
-pub struct Vault {
+pub struct SecretsClient {
     client: Option<Client>,
     fetched: BTreeMap<&'static str, (String, String)>,
 }
 
-impl Vault {
+impl SecretsClient {
     /// Fetches the secrets, given as variable and id, all at once. Those that cannot be had
     /// come back as problems.
     pub async fn open(sdk: &Sdk, wanted: Vec<(&'static str, String)>) -> (Self, Vec<String>) {

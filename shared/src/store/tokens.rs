@@ -17,7 +17,7 @@ use crate::{
     domain::{
         reference::Reference,
         shopper_reference::ShopperReference,
-        token::{Token, TokenKey, TokenStatus},
+        token::{Token, TokenId, TokenStatus},
         unknown::SCHEMA,
     },
     platform::{
@@ -55,7 +55,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB cannot be read.
-    pub async fn get(&self, key: &TokenKey) -> Result<Option<Token>, StoreError> {
+    pub async fn get(&self, key: &TokenId) -> Result<Option<Token>, StoreError> {
         let output = self
             .client
             .get_item()
@@ -98,7 +98,7 @@ impl Tokens {
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB cannot be read.
-    pub async fn is_of_another(&self, key: &TokenKey) -> Result<bool, StoreError> {
+    pub async fn is_of_another(&self, key: &TokenId) -> Result<bool, StoreError> {
         let output = self
             .client
             .query()
@@ -129,7 +129,7 @@ impl Tokens {
     /// What `act` returns, or a [`StoreError`].
     pub async fn change<T, E: From<StoreError>>(
         &self,
-        key: &TokenKey,
+        key: &TokenId,
         mut act: impl FnMut(&mut Option<Token>) -> Result<T, E>,
     ) -> Result<(Option<Token>, T), E> {
         let mut before = Patience::new(self.deadline).call(|| self.get(key)).await?;

@@ -110,7 +110,7 @@ async fn the_books_keep_every_call_but_no_secret() {
     };
     let world = World::with(options).await;
     let reply = world.post("/payments", Some("k"), &payment("A")).await;
-    world.settle().await;
+    world.recover().await;
     let call = &world.adyen.books().calls[0];
     assert_eq!((call.method.as_str(), call.path.as_str()), ("POST", "/v72/payments"));
     assert_eq!(call.body, payment("A"));

@@ -16,7 +16,7 @@ async fn the_same_key_brings_the_first_answer_again() {
         assert_eq!(again.headers["idempotency-key"], "k");
     }
     assert_eq!(first.headers["idempotency-key"], "k");
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
     let books = world.adyen.books();
     assert_eq!(books.payments.len(), 1);

@@ -24,7 +24,7 @@ async fn modify(world: &World, psp: &str, kind: &str, value: Option<i64>) -> Rep
 
 /// eventCode, success and reason of the webhook about that modification.
 async fn outcome(world: &World, reply: &Reply) -> (String, String, String) {
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     let item = received
         .iter()
@@ -120,7 +120,7 @@ async fn a_modification_s_own_reference_is_the_webhook_s_merchant_reference() {
     });
     let reply = world.post(&format!("/payments/{psp}/refunds"), None, &body).await;
     assert_eq!(reply.body["reference"], "REFUND-1");
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     let item = received
         .iter()

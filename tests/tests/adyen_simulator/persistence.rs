@@ -15,7 +15,7 @@ async fn what_was_answered_outlives_a_kill() {
     let redirect = world.post("/payments", None, &payment_in_browser("X-3DS-REDIRECT")).await;
     let storing = json!({"storePaymentMethod": true, "shopperReference": "shopper-1"});
     world.post("/payments", None, &with(payment("A"), &storing)).await;
-    world.settle().await;
+    world.recover().await;
     let before = world.adyen.books();
     drop(world);
 
@@ -29,7 +29,7 @@ async fn what_was_answered_outlives_a_kill() {
     assert_eq!(again.body, first.body);
     let result = redirect_result(&redirect.body["action"], "approved");
     assert_eq!(world.details("redirectResult", &result).await.body["resultCode"], "Authorised");
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
 }
 
@@ -51,7 +51,7 @@ async fn webhooks_that_were_not_accepted_are_sent_after_a_restart() {
     drop(world);
 
     let world = World::with(options()).await;
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.received().len(), 2);
     assert!(world.adyen.books().webhooks.values().all(|webhook| webhook.accepted()));
 }
@@ -79,7 +79,7 @@ async fn a_line_that_was_never_finished_is_forgotten() {
     let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     world.adyen.stop().await;
     let path = directory.path().join("adyen.jsonl");
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();

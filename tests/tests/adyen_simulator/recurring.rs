@@ -12,7 +12,7 @@ async fn stored(world: &World, token: &str) -> (Reply, String) {
         "reference": "FIRST",
     });
     let reply = world.post("/payments", None, &with(payment(token), &members)).await;
-    world.settle().await;
+    world.recover().await;
     let id = world.adyen.books().tokens.keys().next().cloned().unwrap_or_default();
     (reply, id)
 }
@@ -121,7 +121,7 @@ async fn a_revoked_token_is_refused_and_a_disabled_one_is_gone() {
     assert_eq!(reply.body["refusalReasonCode"], "50");
     assert!(world.adyen.disable_token(&id).unwrap());
     assert!(world.post("/payments", None, &charge(&id)).await.is_error(422, "803"));
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     let told = received.last().unwrap();
     assert_eq!(told.event(), "recurring.token.disabled");
@@ -173,7 +173,7 @@ async fn stored_payment_methods_are_listed_and_removed_once() {
     assert_eq!((removed.status, removed.body), (204, json!("")));
     assert!(delete(&world, &id).await.is_error(422, "803"));
     assert_eq!(list().await.body["storedPaymentMethods"], json!([]));
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.events().last().unwrap(), "recurring.token.disabled");
 }
 

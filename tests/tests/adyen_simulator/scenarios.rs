@@ -12,7 +12,7 @@ async fn the_page_s_token_is_authorised_and_a_webhook_says_so() {
     assert_eq!(reply.status, 200);
     assert_eq!(reply.body["resultCode"], "Authorised");
     assert_eq!(reply.psp_reference().len(), 16);
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     let item = received[0].item();
     assert_eq!(item["eventCode"], "AUTHORISATION");
@@ -39,7 +39,7 @@ async fn what_is_not_authorised_says_why_and_a_webhook_says_no() {
         assert_eq!(reply.body["resultCode"], result);
         assert_eq!(reply.body["refusalReasonCode"], code);
         assert!(reply.body["refusalReason"].is_string());
-        world.settle().await;
+        world.recover().await;
         let received = world.inbox.received();
         assert_eq!(received.len(), 1, "{token}");
         assert_eq!(received[0].item()["eventCode"], "AUTHORISATION");
@@ -56,11 +56,11 @@ async fn a_pending_payment_says_nothing_until_it_is_resolved() {
         let world = World::new().await;
         let reply = world.pay("X-PENDING").await;
         assert_eq!(reply.body["resultCode"], "Pending");
-        world.settle().await;
+        world.recover().await;
         assert!(world.inbox.received().is_empty());
         assert!(world.adyen.resolve_pending(reply.psp_reference(), approved).unwrap());
         assert!(!world.adyen.resolve_pending(reply.psp_reference(), approved).unwrap());
-        world.settle().await;
+        world.recover().await;
         let received = world.inbox.received();
         assert_eq!(received[0].item()["success"], success);
         assert_eq!(received[0].item()["pspReference"], reply.body["pspReference"]);
@@ -82,7 +82,7 @@ async fn a_withheld_answer_comes_in_the_end_and_repeats_meanwhile_are_in_flight(
     assert!(start.elapsed().as_millis() >= 400);
     let third = world.post("/payments", Some("k"), &body).await;
     assert_eq!(third.body, first.body);
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
 }
@@ -102,7 +102,7 @@ async fn a_late_failure_takes_back_what_the_answer_said() {
     let world = World::new().await;
     let reply = world.pay("X-LATE-FAIL").await;
     assert_eq!(reply.body["resultCode"], "Authorised");
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     assert_eq!(received[0].item()["success"], "false");
     assert_eq!(received[0].item()["pspReference"], reply.body["pspReference"]);
@@ -121,7 +121,7 @@ async fn an_offer_closes_under_a_reference_of_its_own_and_can_not_be_completed_t
     let world = World::new().await;
     let reply = world.post("/payments", None, &payment_in_browser("X-OFFER-CLOSED")).await;
     assert_eq!(reply.body["resultCode"], "RedirectShopper");
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     assert_eq!(received[0].event(), "OFFER_CLOSED");
     assert_eq!(received[0].item()["success"], "true");

@@ -30,7 +30,7 @@ async fn the_redirect_page_leads_back_with_a_result() {
     let reply = world.details("redirectResult", &query[1].1).await;
     assert_eq!(reply.body["resultCode"], "Authorised");
     assert_eq!(reply.body["merchantReference"], "ORDER-1");
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.received()[0].item()["pspReference"], reply.body["pspReference"]);
     assert_eq!(world.adyen.books().authorisations("ORDER-1"), 1);
     assert_eq!(world.client.get(url).send().await.unwrap().status(), 410);
@@ -44,7 +44,7 @@ async fn an_answer_may_be_as_short_as_adyen_s_own_example() {
     let reply = world.details("redirectResult", &result).await;
     let psp_reference = world.adyen.books().payments[0].psp_reference.clone();
     assert_eq!(reply.body, json!({"resultCode": "Authorised", "pspReference": psp_reference}));
-    world.settle().await;
+    world.recover().await;
     // The webhook names the order all the same.
     assert_eq!(world.inbox.received()[0].item()["merchantReference"], "ORDER-1");
 }
@@ -59,7 +59,7 @@ async fn the_shopper_may_decline_or_cancel() {
         assert_eq!(reply.body["resultCode"], result);
         assert_eq!(reply.body["refusalReasonCode"], code);
     }
-    world.settle().await;
+    world.recover().await;
     assert!(world.inbox.received().iter().all(|received| received.item()["success"] == "false"));
 }
 
@@ -98,7 +98,7 @@ async fn a_native_payment_is_identified_challenged_and_decided() {
         let third = world.details("threeDSResult", &challenge_result(action, approved)).await;
         assert_eq!(third.body["resultCode"], result);
         assert_eq!(third.psp_reference().len(), 16);
-        world.settle().await;
+        world.recover().await;
         assert_eq!(world.inbox.events(), ["AUTHORISATION"]);
         assert_eq!(world.adyen.books().authorisations("ORDER-1"), usize::from(approved));
     }

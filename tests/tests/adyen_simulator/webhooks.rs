@@ -60,7 +60,7 @@ async fn a_webhook_is_signed_and_shaped_as_adyen_s() {
     let options = Options { basic_auth: Some("adyen:pass:word".into()), ..quick() };
     let world = World::with(options).await;
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     let received = &world.inbox.received()[0];
     assert_eq!(received.body["live"], "false");
     let item = received.item();
@@ -78,7 +78,7 @@ async fn what_is_not_accepted_is_sent_again_and_given_up_in_the_end() {
     let world = World::new().await;
     world.inbox.answer(&[500, 401]);
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     assert_eq!(received.len(), 3);
     assert!(received.iter().all(|again| again.text == received[0].text));
@@ -91,7 +91,7 @@ async fn what_is_not_accepted_is_sent_again_and_given_up_in_the_end() {
 
     world.inbox.answer(&[500, 500, 500]);
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.received().len(), 6);
     assert!(!world.adyen.books().webhooks[&2].accepted());
 }
@@ -102,7 +102,7 @@ async fn any_2xx_is_accepted_and_a_redirect_is_not_followed() {
     world.inbox.answer(&[202, 204, 302]);
     for _ in 0..3 {
         world.pay("A").await;
-        world.settle().await;
+        world.recover().await;
     }
     let books = world.adyen.books();
     let attempts: Vec<usize> = books.webhooks.values().map(|hook| hook.attempts.len()).collect();
@@ -119,7 +119,7 @@ async fn webhooks_wait_until_they_have_somewhere_to_go() {
     assert!(adyen.books().webhooks[&1].attempts.is_empty());
     let inbox = Inbox::default();
     adyen.set_webhook_url(&inbox.open().await);
-    assert!(adyen.webhooks_settled(Duration::from_secs(5)).await);
+    assert!(adyen.webhooks_delivered(Duration::from_secs(5)).await);
     assert_eq!(inbox.events(), ["CHARGEBACK"]);
     adyen.stop().await;
 }
@@ -151,7 +151,7 @@ async fn held_webhooks_are_released_in_the_order_that_is_asked_for() {
     assert_eq!(order(Release::Shuffled(7)).await, shuffled);
     assert_eq!(shuffled.len(), 5);
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.received().len(), 21);
 }
 
@@ -162,15 +162,15 @@ async fn a_webhook_can_be_doubled_forged_lost_or_sent_once_more() {
         world.adyen.inject_webhook(fault);
     }
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.received().len(), 2);
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     let received = world.inbox.received();
     assert_eq!(received.len(), 3);
     assert!(is_signed(received[1].item()) && !is_signed(received[2].item()));
     world.pay("A").await;
-    world.settle().await;
+    world.recover().await;
     assert_eq!(world.inbox.received().len(), 3);
     assert_eq!(world.adyen.deliver(1).await, Some(200));
     let received = world.inbox.received();

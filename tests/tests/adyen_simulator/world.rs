@@ -158,8 +158,8 @@ impl World {
     }
 
     /// Waits until all webhooks are sent.
-    pub async fn settle(&self) {
-        assert!(self.adyen.webhooks_settled(PATIENCE).await, "webhooks wait for too long");
+    pub async fn recover(&self) {
+        assert!(self.adyen.webhooks_delivered(PATIENCE).await, "webhooks wait for too long");
     }
 }
 

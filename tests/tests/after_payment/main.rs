@@ -3,6 +3,6 @@
 
 mod modifications;
 mod order_events;
-mod settling;
+mod recovery;
 mod stored_amounts;
 mod undecided;

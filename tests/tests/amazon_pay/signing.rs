@@ -5,7 +5,7 @@ use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use local::amazon::{PRIVATE_KEY, PUBLIC_KEY};
 use ring::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
-use shared::amazon_pay::signing::{Request, Signer, signature, string_to_sign};
+use shared::amazon_pay::signing::{SignableRequest, Signer, signature, string_to_sign};
 use shared::amazon_pay::{PrivateKey, Region};
 
 const NO_PAYLOAD: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -96,7 +96,7 @@ fn a_request_has_one_canonical_form() {
         let Vector { method, path, query, canonical_query, hash } = vector;
         let headers = headers();
         let canonical =
-            Request { method, path, query, headers: &headers, payload: b"" }.canonical();
+            SignableRequest { method, path, query, headers: &headers, payload: b"" }.canonical();
 
         assert_eq!(
             canonical,
@@ -116,7 +116,7 @@ fn a_request_has_one_canonical_form() {
 fn the_payload_and_the_idempotency_key_are_signed_too() {
     let mut headers = headers();
     headers.insert("x-amz-pay-idempotency-key", "0123456789abcdef0123456789abcdef".to_owned());
-    let canonical = Request {
+    let canonical = SignableRequest {
         method: "PATCH",
         path: "/v2/checkoutSessions/bd504926-f659-4ad7-a1a9-9a747aaf5275",
         query: &[],
@@ -243,7 +243,7 @@ fn a_requests_headers_are_those_that_amazon_pay_wants() {
              x-amz-pay-date;x-amz-pay-host;x-amz-pay-region, Signature=",
         )
         .unwrap();
-    let canonical = Request {
+    let canonical = SignableRequest {
         method: "GET",
         path: "/v2/checkoutSessions/S",
         query: &[],

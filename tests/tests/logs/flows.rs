@@ -150,8 +150,8 @@ async fn impossible(stack: &Stack) {
 
 /// Webhooks, signed and not, of orders that are known, unknown and unreadable.
 async fn webhooks(stack: &Stack) {
-    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
-    assert!(settled.await);
+    let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
+    assert!(resolved.await);
     let http = stack.request(Method::POST, "/webhooks");
     Answer::of(http.body(format!("{{\"{GARBAGE}\": \"{MAIL}\"}}"))).await;
     let (user, password) = PASSWORD.split_once(':').unwrap();
@@ -190,8 +190,8 @@ async fn webhooks(stack: &Stack) {
     token.live = true;
     token.shopper_reference = SHOPPER.to_owned();
     stack.adyen().notify(&token).unwrap();
-    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
-    assert!(settled.await);
+    let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
+    assert!(resolved.await);
     assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 0);
 }
 
@@ -267,9 +267,9 @@ async fn afterwards(stack: &Stack) {
         }
     }
     unreadable(stack, "OLD", Some("2026-01-01T00:00:00Z")).await;
-    let (headers, schedule) = (HeaderMap::new(), stack.bundle.settle());
+    let (headers, schedule) = (HeaderMap::new(), stack.bundle.recover());
     let run = observe::invocation("schedule", &headers, None, schedule, |_| Said::Run(true));
     assert_eq!(run.await.unwrap().failed, 1);
-    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
-    settled.await;
+    let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
+    resolved.await;
 }

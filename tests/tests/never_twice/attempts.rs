@@ -120,7 +120,7 @@ async fn pending_at_adyen_is_in_progress() {
     assert_eq!(shop.calls("/payments"), 1);
     let psp = pending.body["pspReference"].as_str().unwrap();
     assert!(shop.simulator().resolve_pending(psp, true).unwrap());
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
 }
 
@@ -160,7 +160,7 @@ async fn after_a_refusal_a_new_token_or_a_new_key_begins_the_next_attempt() {
     // A new token.
     assert_paid(&shop.stack.pay("A", "2").await, "authorised", 4, "success");
     assert_eq!((shop.processed("A"), shop.authorisations("A")), (4, 1));
-    shop.settle().await;
+    shop.recover().await;
     let order = shop.order("A").await;
     assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(order["needsAttention"], json!([]));
@@ -254,7 +254,7 @@ async fn two_tabs_and_two_processes_pay_an_order_once() {
         assert!(round % 3 != 0 || paid == 4, "{reference}: one token, {paid}");
         assert_eq!(shop.processed(&reference), 1, "{reference}");
     }
-    shop.settle().await;
+    shop.recover().await;
     for round in 0..50 {
         let order = shop.order(&format!("ORDER-{round}")).await;
         assert_eq!(

@@ -63,7 +63,7 @@ async fn the_result_of_another_order_pays_none_where_adyen_names_no_order() {
     assert_unknown(&shop.details("A", 1, "redirectResult", &of_b).await);
 
     shop.simulator().release_webhooks(Release::InOrder).await;
-    shop.settle().await;
+    shop.recover().await;
     shop.assert_paid_once("B", "B").await;
     assert_eq!(shop.order("A").await["status"], "pending");
     // B's payment leads to B: its events find it whatever they name.
@@ -76,7 +76,7 @@ async fn the_result_of_another_order_pays_none_where_adyen_names_no_order() {
     shop.pass("A", LATER).await;
     let answer = shop.details("A", 1, "redirectResult", &of_a).await;
     assert!(matches!(answer.status, 200 | 202), "{answer:?}");
-    shop.settle().await;
+    shop.recover().await;
     for reference in ["A", "B"] {
         shop.assert_paid_once(reference, reference).await;
     }
@@ -121,7 +121,7 @@ async fn the_webhook_ends_the_attempt_whose_result_it_is_also_beside_a_supersede
     let answer = shop.details("A", 2, "redirectResult", &declined).await;
     assert_paid(&answer, "refused", 2, "retryWithAmazonPay");
     assert_paid(&shop.pay("A", "3").await, "authorised", 3, "success");
-    shop.settle().await;
+    shop.recover().await;
     shop.assert_paid_once("A", "A").await;
 }
 
@@ -135,7 +135,7 @@ async fn a_further_challenge_is_shown_whatever_it_names() {
     assert_eq!(second.body["resultCode"], "ChallengeShopper");
     let challenge = challenge_result(&second.body["action"], true);
     shop.details("A", 1, "threeDSResult", &challenge).await;
-    shop.settle().await;
+    shop.recover().await;
     shop.assert_paid_once("A", "A").await;
 
     // A payment that it names is not taken over.
@@ -324,7 +324,7 @@ async fn an_answer_without_a_payment_s_name_is_one_payment_with_its_webhook() {
         assert_problem(&early, 409, "wrong_state");
 
         shop.simulator().release_webhooks(Release::InOrder).await;
-        shop.settle().await;
+        shop.recover().await;
         shop.assert_paid_once(reference, reference).await;
         assert_eq!(shop.order(reference).await["attempt"], attempt);
         let answer = shop.stack.post_with_key(&path, &tests::backend(), "K", &refund).await;
@@ -338,7 +338,7 @@ async fn every_flow_is_paid_once_where_adyen_names_no_order() {
     for flow in Flow::ALL {
         let reference = format!("{flow:?}");
         Shopper::new(&shop.stack, &reference, flow).pay().await;
-        shop.settle().await;
+        shop.recover().await;
         shop.assert_paid_once(&reference, &reference).await;
     }
 }

@@ -104,7 +104,7 @@ async fn a_refund_in_doubt_is_not_sent_to_another_account_or_endpoint() {
         let calls = shop.calls("/refunds");
         assert_problem(&refund(&other).await, 409, "modification_unknown");
         shop.pass(&reference, OPEN).await;
-        other.bundle.settle().await.unwrap();
+        other.bundle.recover().await.unwrap();
         assert_eq!(shop.calls("/refunds"), calls, "{number}");
         let again = refund(&shop.stack).await;
         assert_eq!((again.status, &again.body["state"]), (202, &json!("received")));
@@ -181,9 +181,9 @@ async fn keys_and_digests_are_these() {
     assert_eq!(attempt["merchantAccount"], keys::MERCHANT_ACCOUNT);
     assert_eq!(attempt["endpoint"], "127.0.0.1");
     let instrument = "997f140cfdbb7213cfe897de0d56a00f8be2004287b6372240297caac28d491b";
-    assert_eq!(attempt["tries"][0]["instrument"], instrument);
+    assert_eq!(attempt["submissions"][0]["instrument"], instrument);
     let asked = "b7f2beac1d7980931dcc888438a8e485633d76d62979e7fc96ad1f46cb3fab54";
-    assert_eq!(attempt["tries"][0]["asked"], asked);
+    assert_eq!(attempt["submissions"][0]["asked"], asked);
 
     let modification = &order["modifications"][0];
     let refund_key = "8aa61e31eb2fbe2e99eaa0db13c0b01187ecdc6c0b795dc7688c1d57b14db235";

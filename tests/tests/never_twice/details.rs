@@ -84,7 +84,7 @@ async fn two_results_of_one_order_are_not_both_paid() {
         assert_eq!(shop.authorisations(&reference), 1, "{reference}");
         assert_eq!(shop.order(&reference).await["status"], "authorised");
     }
-    shop.settle().await;
+    shop.recover().await;
     let order = shop.order("ORDER-0").await;
     assert_eq!(order["needsAttention"], json!([]), "{order}");
 }
@@ -143,7 +143,7 @@ async fn an_order_paid_by_a_superseded_attempt_is_not_paid_by_its_successor() {
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
     assert_eq!(shop.finish_at_adyen(&result).await["resultCode"], "Authorised");
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
     let calls = shop.calls("/payments/details");
     let result = redirect_result(&second.body["action"], "approved");
@@ -160,7 +160,7 @@ async fn a_result_whose_webhook_came_first_is_answered_from_it() {
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
     let said = shop.finish_at_adyen(&result).await;
-    shop.settle().await;
+    shop.recover().await;
     let answer = shop.details("A", 1, "redirectResult", &result).await;
     assert_paid(&answer, "authorised", 1, "success");
     assert_eq!(answer.body["pspReference"], said["pspReference"]);

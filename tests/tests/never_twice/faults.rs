@@ -159,7 +159,7 @@ async fn run(shop: &Shop, cell: &Cell, reference: &str) {
     shop.dynamodb.calm();
     shop.adyen.calm();
     shop.simulator().release_webhooks(Release::InOrder).await;
-    shop.settle().await;
+    shop.recover().await;
     shop.assert_paid_once(reference, &cell.to_string()).await;
 }
 
@@ -185,7 +185,7 @@ async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
     calls
 }
 
-/// Once: the SDK or the client tries again. Three and more times: the SDK gives up, and the
+/// Once: the SDK or the client submissions again. Three and more times: the SDK gives up, and the
 /// shopper or Adyen sends again.
 const TIMES: [usize; 2] = [1, 4];
 

@@ -195,7 +195,7 @@ async fn killed_at(
     }
     shop.adyen.calm();
     shop.dynamodb.calm();
-    shop.settle().await;
+    shop.recover().await;
     shop.assert_paid_once(&reference, &reference).await;
     killed
 }
@@ -236,7 +236,7 @@ async fn killed_at_random() {
             shopper.await.unwrap();
         }
         shop.simulator().release_webhooks(Release::InOrder).await;
-        shop.settle().await;
+        shop.recover().await;
         for reference in &references {
             shop.assert_paid_once(reference, reference).await;
         }

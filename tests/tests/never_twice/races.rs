@@ -86,7 +86,7 @@ async fn a_webhook_alone_tells_of_a_payment_whose_answer_was_lost() {
         let reference = format!("ORDER{token}");
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.pay(&reference, token).await);
-        shop.settle().await;
+        shop.recover().await;
         let order = shop.order(&reference).await;
         assert_eq!(order["status"], status);
         assert_eq!(order["pspReference"], shop.newest_payment());
@@ -97,7 +97,7 @@ async fn a_webhook_alone_tells_of_a_payment_whose_answer_was_lost() {
     }
     assert_problem(&shop.pay("ORDER1", "2").await, 409, "order_already_paid");
     assert_paid(&shop.pay("ORDER1-REFUSED", "2").await, "authorised", 2, "success");
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.order("ORDER1-REFUSED").await["needsAttention"], json!([]));
     for reference in ["ORDER1", "ORDER1-REFUSED"] {
         assert_eq!(shop.authorisations(reference), 1);
@@ -149,7 +149,7 @@ async fn webhooks_out_of_order_come_to_the_same_order() {
             shop.simulator().notify(&event).unwrap();
         }
         shop.simulator().release_webhooks(Release::Shuffled(seed)).await;
-        shop.settle().await;
+        shop.recover().await;
         let mut order = summary(&shop.order(&reference).await);
         assert_eq!(order["pspReference"], psp, "seed {seed}");
         order["pspReference"] = json!("the payment's");
@@ -169,7 +169,7 @@ async fn an_answer_of_success_is_corrected_by_a_webhook_of_failure() {
     assert_eq!(order["status"], "refused");
     assert_eq!(order["nextStep"], "retryWithAmazonPay");
     assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
-    shop.settle().await;
+    shop.recover().await;
     let order = shop.order("A").await;
     assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(order["needsAttention"], json!([]));
@@ -185,14 +185,14 @@ async fn a_closed_offer_changes_nothing_after_an_authorisation() {
         shop.simulator().notify(&event).unwrap();
     };
     close("A", "OFFER1");
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
     assert_problem(&shop.pay("A", "2").await, 409, "order_already_paid");
     // Not after a refusal either.
     shop.pay("B", "1-REFUSED").await;
-    shop.settle().await;
+    shop.recover().await;
     close("B", "OFFER2");
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.order("B").await["status"], "refused");
 }
 
@@ -274,7 +274,7 @@ async fn a_closed_offer_of_a_superseded_attempt_does_not_make_room_for_a_third()
             let psp = shop.newest_payment();
             assert!(shop.simulator().resolve_pending(&psp, true).unwrap());
         }
-        shop.settle().await;
+        shop.recover().await;
         let order = shop.order(reference).await;
         assert_eq!(
             (&order["status"], &order["needsAttention"]),
@@ -324,7 +324,7 @@ async fn sixty_four_webhooks_at_once_all_land() {
         Stack::with(Options { adyen: Simulated(Box::new(quick())), ..Options::default() }).await;
     let simulator = stack.adyen();
     assert_paid(&stack.pay("A", "T").await, "authorised", 1, "success");
-    assert!(simulator.webhooks_settled(Duration::from_secs(10)).await);
+    assert!(simulator.webhooks_delivered(Duration::from_secs(10)).await);
     let psp = simulator.with_books(|books| books.payments[0].psp_reference.clone());
     let (begun, at) = (Instant::now(), Timestamp::now());
     for number in 0..64 {
@@ -332,7 +332,7 @@ async fn sixty_four_webhooks_at_once_all_land() {
         refund.amount.as_mut().unwrap().value = 10;
         simulator.notify(&refund).unwrap();
     }
-    assert!(simulator.webhooks_settled(Duration::from_secs(120)).await);
+    assert!(simulator.webhooks_delivered(Duration::from_secs(120)).await);
     let again = simulator.with_books(|books| {
         let deliveries = books.webhooks.values().map(|hook| hook.attempts.len());
         deliveries.filter(|deliveries| *deliveries > 1).count()

@@ -117,7 +117,7 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     lane.shop.dynamodb.arrived().await;
     let order = Release::Shuffled(seed);
     simulator.release_webhooks(order).await;
-    lane.shop.settle().await;
+    lane.shop.recover().await;
     let story = run.story.join("\n  ");
     let context = format!("seed {seed}, {flow:?}, named {named}\n  {story}\n");
     lane.shop.assert_paid_once(&run.reference, &context).await;
@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
                 Next::StartOver => self.session += 1,
                 _ => pause().await,
             }
-            // Somebody who waited for long tries with a new session.
+            // Somebody who waited for long submissions with a new session.
             if self.chance(10) {
                 self.time_passes().await;
                 self.session += 1;

@@ -93,9 +93,9 @@ impl Shop {
     }
 
     /// Waits until no webhook is on its way.
-    pub async fn settle(&self) {
-        let settled = self.simulator().webhooks_settled(Duration::from_secs(20));
-        assert!(settled.await, "webhooks wait for too long");
+    pub async fn recover(&self) {
+        let resolved = self.simulator().webhooks_delivered(Duration::from_secs(20));
+        assert!(resolved.await, "webhooks wait for too long");
     }
 
     /// Pays as a browser that can do 3-D Secure.

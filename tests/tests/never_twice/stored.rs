@@ -23,7 +23,7 @@ impl Shop {
         body["recurringProcessingModel"] = json!("Subscription");
         let answer = self.stack.post("/payments", &backend(), &body).await;
         assert_paid(&answer, "authorised", 1, "success");
-        self.settle().await;
+        self.recover().await;
         self.simulator().with_books(|books| books.tokens.keys().next().unwrap().clone())
     }
 
@@ -43,22 +43,22 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_was_lost_is_settled_without_charging_again() {
+async fn a_charge_whose_answer_was_lost_is_resolved_without_charging_again() {
     let shop = Shop::open().await;
     let token = shop.token().await;
     shop.simulator().hold_webhooks();
     shop.simulator().inject(lost_answer());
     assert_unknown(&shop.charge("A", &token, "january").await);
     shop.pass("A", OPEN).await;
-    let report = shop.stack.bundle.settle().await.unwrap();
-    assert_eq!((report.settled, report.failed), (1, 0));
+    let report = shop.stack.bundle.recover().await.unwrap();
+    assert_eq!((report.resolved, report.failed), (1, 0));
     assert_eq!(shop.order("A").await["status"], "authorised");
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
     assert_paid(&shop.charge("A", &token, "january").await, "authorised", 1, "success");
 }
 
 #[tokio::test]
-async fn an_error_to_who_settles_does_not_end_a_charge_in_doubt() {
+async fn an_error_to_who_recovers_does_not_end_a_charge_in_doubt() {
     let shop = Shop::open().await;
     let token = shop.token().await;
     shop.simulator().hold_webhooks();
@@ -67,7 +67,7 @@ async fn an_error_to_who_settles_does_not_end_a_charge_in_doubt() {
         assert_unknown(&shop.charge(reference, &token, "january").await);
         shop.pass(reference, OPEN).await;
         shop.simulator().inject(Mishap::error(code));
-        shop.stack.bundle.settle().await.unwrap();
+        shop.stack.bundle.recover().await.unwrap();
         assert_eq!(shop.order(reference).await["status"], "pending", "{code}");
         let other = shop.charge(reference, &token, "again").await;
         assert_problem(&other, 409, "payment_in_progress");

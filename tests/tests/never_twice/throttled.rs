@@ -13,7 +13,7 @@ use tests::{backend, browser};
 
 use crate::shop::{Shop, assert_paid, assert_problem};
 
-/// More often than the SDK tries by itself.
+/// More often than the SDK submissions by itself.
 const TURNED_AWAY: usize = 7;
 
 /// Turns away the first calls of an operation.
@@ -75,7 +75,7 @@ async fn details_and_refunds_that_are_turned_away_for_a_while_are_answered() {
     let answer = shop.details("DETAILS", 1, "redirectResult", &result).await;
     assert_paid(&answer, "authorised", 1, "success");
 
-    shop.settle().await;
+    shop.recover().await;
     shop.dynamodb.begin(first_calls("PutItem", throttled()));
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
     let path = "/orders/DETAILS/refunds";
@@ -103,7 +103,7 @@ async fn a_webhook_that_is_turned_away_for_a_while_is_stored() {
         shop.dynamodb.begin(first_calls("UpdateItem", fault));
         let refund = Event::new("REFUND", keys::MERCHANT_ACCOUNT, "REFUND0000000001", "x");
         shop.simulator().notify(&refund).unwrap();
-        shop.settle().await;
+        shop.recover().await;
         assert!(first_deliveries(&shop));
     }
 }

@@ -210,7 +210,7 @@ async fn another_try_later_is_processed_under_the_same_key_if_the_first_was_not(
     let calls = books.calls_to("/payments");
     assert_eq!(calls[0].idempotency_key, calls[1].idempotency_key);
     assert_eq!(books.payments[0].amazon_pay_token.as_deref(), Some("2"));
-    // Both tries are the attempt's.
+    // Both submissions are the attempt's.
     for token in ["1-HTTP-500", "2"] {
         assert_paid(&shop.pay("A", token).await, "authorised", 1, "success");
     }

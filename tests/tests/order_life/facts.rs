@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
 use shared::domain::amount::Amount;
 use shared::domain::order::{
-    Attempt, Attention, Capture, Derived, Details, Event, EventAmount, Order, Outcome,
-    PaymentInstrument, Rejection, Target, Try,
+    AdyenEvent, Attempt, Attention, Capture, Derived, Details, EventAmount, Order, Outcome,
+    PaymentInstrument, Rejection, Submission, Target,
 };
 
 /// What every order here costs, in EUR.
@@ -37,9 +37,9 @@ pub trait Facts: Sized {
     /// One more attempt. The n-th begins in second 100 n.
     fn tried(self, attempt: Attempt) -> Self;
     /// One more webhook.
-    fn told(self, event: Event) -> Self;
+    fn told(self, event: AdyenEvent) -> Self;
     /// Several more.
-    fn told_all(self, events: impl IntoIterator<Item = Event>) -> Self;
+    fn told_all(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self;
     /// Written last in that second.
     fn seen(self, second: i64) -> Self;
 }
@@ -51,12 +51,12 @@ impl Facts for Order {
         self
     }
 
-    fn told(mut self, event: Event) -> Self {
+    fn told(mut self, event: AdyenEvent) -> Self {
         self.record(event);
         self
     }
 
-    fn told_all(self, events: impl IntoIterator<Item = Event>) -> Self {
+    fn told_all(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self {
         events.into_iter().fold(self, Self::told)
     }
 
@@ -66,12 +66,12 @@ impl Facts for Order {
 }
 
 /// A request to pay with an amazonPayToken, sent in that second.
-pub fn request<'a>(token: &str, key: impl Into<Option<&'a str>>, second: i64) -> Try {
+pub fn request<'a>(token: &str, key: impl Into<Option<&'a str>>, second: i64) -> Submission {
     asking(json!({"type": "amazonpay", "amazonPayToken": token}), key, second)
 }
 
 /// A request to pay with any method, sent in that second.
-pub fn asking<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -> Try {
+pub fn asking<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -> Submission {
     let asked = json!({
         "amount": {"currency": "EUR", "value": PRICE},
         "paymentMethod": method,
@@ -145,8 +145,8 @@ impl Returned for Attempt {
 }
 
 /// A webhook of success about EUR 10.00 in second 1000, long after the attempts began.
-fn event(event_code: &str, psp_reference: &str) -> Event {
-    Event {
+fn event(event_code: &str, psp_reference: &str) -> AdyenEvent {
+    AdyenEvent {
         event_date: Some(at(1000)),
         event_code: event_code.to_owned().into(),
         psp_reference: psp_reference.to_owned(),
@@ -164,33 +164,33 @@ fn event(event_code: &str, psp_reference: &str) -> Event {
     }
 }
 
-pub fn authorisation(payment: &str) -> Event {
+pub fn authorisation(payment: &str) -> AdyenEvent {
     event("AUTHORISATION", payment)
 }
 
 /// With the offer's own reference, which no attempt knows.
-pub fn offer_closed() -> Event {
+pub fn offer_closed() -> AdyenEvent {
     event("OFFER_CLOSED", "AN OFFER")
 }
 
 /// With an attempt's reference.
-pub fn offer_closed_of(payment: &str) -> Event {
+pub fn offer_closed_of(payment: &str) -> AdyenEvent {
     event("OFFER_CLOSED", payment)
 }
 
-pub fn expire(payment: &str) -> Event {
+pub fn expire(payment: &str) -> AdyenEvent {
     event("EXPIRE", payment)
 }
 
 /// A webhook about the payment `P`, such as `modification("CAPTURE", "C1")`.
-pub fn modification(event_code: &str, psp_reference: &str) -> Event {
+pub fn modification(event_code: &str, psp_reference: &str) -> AdyenEvent {
     event(event_code, psp_reference).of("P")
 }
 
 /// What a CANCEL_OR_REFUND did to the payment `P`.
-pub fn reversal(action: &str, psp_reference: &str) -> Event {
+pub fn reversal(action: &str, psp_reference: &str) -> AdyenEvent {
     let event = modification("CANCEL_OR_REFUND", psp_reference);
-    Event { modification_action: Some(action.to_owned()), ..event }
+    AdyenEvent { modification_action: Some(action.to_owned()), ..event }
 }
 
 /// What a webhook says otherwise.
@@ -205,7 +205,7 @@ pub trait Says {
     fn because(self, reason: &str) -> Self;
 }
 
-impl Says for Event {
+impl Says for AdyenEvent {
     fn failed(self) -> Self {
         Self { success: false, ..self }
     }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::domain::amount::Amount;
 use shared::domain::order::{
-    DecidedWithin, Derived, ModificationState, Operation, Order, Recorded, Refusal, Rejection,
-    Request, sha256,
+    DecidedWithin, Derived, ModificationRequest, ModificationState, Operation, Order, Recorded,
+    Refusal, Rejection, sha256,
 };
 
 use crate::facts::{
@@ -15,9 +15,9 @@ use crate::facts::{
 const DAY: i64 = 24 * 60 * 60;
 
 /// What a merchant sends.
-fn asked(operation: Operation, body: Value) -> Request {
+fn asked(operation: Operation, body: Value) -> ModificationRequest {
     let value = body["amount"].as_i64();
-    Request {
+    ModificationRequest {
         operation: operation.clone(),
         payment: body["payment"].as_str().map(str::to_owned),
         amount: value.map(|value| Amount {
@@ -261,7 +261,7 @@ fn a_payment_that_was_given_back_does_not_stand_in_the_way_of_another() {
 #[test]
 fn what_is_in_doubt_is_open_since_it_was_asked_for() {
     let since = |order: &Order| -> Option<Timestamp> {
-        Some(Derived::of(order).open.filter(|open| open.unsettled)?.since)
+        Some(Derived::of(order).open.filter(|open| open.unresolved)?.since)
     };
     let mut order = paid();
     assert_eq!(since(&order), None);

@@ -32,7 +32,7 @@ async fn storing_goes_along_with_3d_secure() {
     let details = json!({"details": {"redirectResult": result}});
     let answer = shop.stack.post("/payments/details", &browser, &details).await;
     assert_paid(&answer, "authorised", 1);
-    shop.settle().await;
+    shop.recover().await;
     let ids = shop.ids(SHOPPER, "").await;
     assert_eq!(ids.len(), 1);
     let body = with(
@@ -50,7 +50,7 @@ async fn the_merchant_stores_too() {
         json!({"storePaymentMethod": true, "shopperReference": SHOPPER}),
     );
     assert_paid(&shop.charge(&body).await, "authorised", 1);
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.ids(SHOPPER, "").await.len(), 1);
 }
 
@@ -75,7 +75,7 @@ async fn storing_needs_a_shopper_and_a_browser_only_its_own() {
 async fn a_payment_that_fails_stores_nothing() {
     let shop = Shop::open().await;
     shop.pay_and_store(SHOPPER, "FIRST", "AMZN-REFUSED").await;
-    shop.settle().await;
+    shop.recover().await;
     assert!(shop.ids(SHOPPER, "?status=all").await.is_empty());
 }
 
@@ -101,7 +101,7 @@ async fn a_token_told_of_by_hand_is_listed() {
     };
     shop.adyen().inject_webhook(WebhookFault::Duplicate);
     shop.adyen().notify(&event).unwrap();
-    shop.settle().await;
+    shop.recover().await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(shop.ids(SHOPPER, "").await, ["M5N7TQ4TG5PFWR50"]);
 }

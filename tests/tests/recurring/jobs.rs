@@ -155,7 +155,7 @@ async fn a_charge_survives_every_failure_of_the_tables() {
             ("after", faulty_dynamodb::server_error_afterwards()),
         ] {
             let reference = format!("{kind}-{at}");
-            // The SDK tries three times: all of them fail.
+            // The SDK submissions three times: all of them fail.
             dynamodb.begin(move |call| (at..at + 3).contains(&call.index).then(|| fault.clone()));
             let body = charge(SHOPPER, &reference, &id);
             let failed = shop.charge(&body).await;
@@ -194,7 +194,7 @@ async fn a_revoked_token_is_disabled_where_only_the_webhook_says_so() {
     let page = Answer::text(502, "text/html", "<html></html>");
     shop.adyen().inject(Fault::afterwards(page).on("/payments"));
     assert_eq!(shop.charge(&body).await.status, 202);
-    shop.settle().await;
+    shop.recover().await;
 
     assert!(shop.ids(SHOPPER, "").await.is_empty());
     let end = shop.token(SHOPPER, &id).await.unwrap().events.pop().unwrap();
@@ -215,7 +215,7 @@ async fn an_answer_that_may_be_to_another_one_s_charge_disables_nothing() {
     let shop = Shop::open().await;
     let revoked = shop.stored(SHOPPER, "FIRST").await;
     shop.pay_and_store(SHOPPER, "SECOND", "ANOTHER-CARD").await;
-    shop.settle().await;
+    shop.recover().await;
     let stored = shop.ids(SHOPPER, "").await;
     let healthy = stored.iter().find(|id| **id != revoked).unwrap();
     assert!(shop.adyen().revoke_token(&revoked).unwrap());
@@ -253,7 +253,7 @@ async fn a_webhook_about_another_refusal_disables_nothing() {
         event.success = false;
         event.reason = Some(reason.into());
         shop.adyen().notify(&event).unwrap();
-        shop.settle().await;
+        shop.recover().await;
     }
     assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
 }

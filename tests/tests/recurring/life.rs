@@ -27,7 +27,7 @@ async fn a_stored_payment_method_is_created_charged_refused_and_disabled() {
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_paid(&answer, "authorised", 1);
     assert_eq!(answer.body["nextStep"], "success");
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.stack.order("MONTH-1").await["confirmed"], true);
 
     // Refused, because it was revoked.
@@ -63,7 +63,7 @@ async fn a_webhook_that_disables_ends_charging() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().disable_token(&id).unwrap());
-    shop.settle().await;
+    shop.recover().await;
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
     assert_eq!(shop.processed("MONTH-1"), 0);

@@ -110,7 +110,7 @@ async fn a_shopper_is_named_as_a_path_names_things() {
         }
         assert_eq!(shop.remove(written, &id).await.status, 204);
         assert!(shop.try_list(written, "").await.body["storedPaymentMethods"][0].is_null());
-        shop.settle().await;
+        shop.recover().await;
         assert!(shop.adyen().books().tokens[&id].state != local::adyen::TokenState::Active);
     }
 }
@@ -143,7 +143,7 @@ async fn one_whose_webhook_was_lost_appears_when_adyen_is_asked() {
     event.shopper_reference = SHOPPER.into();
     event.stored_payment_method_id = id.clone();
     shop.adyen().notify(&event).unwrap();
-    shop.settle().await;
+    shop.recover().await;
     assert_eq!(shop.token(SHOPPER, &id).await.unwrap().events.len(), 1);
     assert_eq!(shop.list(SHOPPER, "").await[0]["reference"], "FIRST");
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
@@ -427,5 +427,5 @@ async fn told(shop: &Shop, kind: &str, id: &str, ago: SignedDuration) {
     event.stored_payment_method_id = id.into();
     event.event_date = Timestamp::now() - ago;
     shop.adyen().notify(&event).unwrap();
-    shop.settle().await;
+    shop.recover().await;
 }

@@ -72,7 +72,7 @@ impl Shop {
     }
 
     async fn run_schedule(&self) {
-        self.stack.bundle.settle().await.unwrap();
+        self.stack.bundle.recover().await.unwrap();
     }
 }
 
@@ -129,7 +129,7 @@ async fn a_charge_that_a_webhook_decided_leaves_no_personal_data() {
 }
 
 #[tokio::test]
-async fn a_charge_that_the_schedule_settled_leaves_no_personal_data() {
+async fn a_charge_that_the_schedule_resolved_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_mins(16)).await;
@@ -169,7 +169,7 @@ async fn a_charge_that_was_made_for_another_account_leaves_no_personal_data() {
         ("AWS_ENDPOINT_URL_DYNAMODB", shop.stack.bundle.dynamodb_url()),
     ];
     let other = Stack::with_variables(&other).await;
-    other.bundle.settle().await.unwrap();
+    other.bundle.recover().await.unwrap();
     assert_eq!(other.adyen().books().calls, []);
     assert_eq!(shop.stack.order("A").await["needsAttention"], json!(["outcome_unknown"]));
     shop.assert_keeps_nothing("A").await;

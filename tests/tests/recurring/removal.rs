@@ -40,7 +40,7 @@ async fn removing_again_is_no_error() {
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     // Adyen's own webhook about it is in.
-    shop.settle().await;
+    shop.recover().await;
     let token = shop.token(SHOPPER, &id).await.unwrap();
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     // However Adyen says that it is gone.
@@ -56,7 +56,7 @@ async fn removing_again_is_no_error() {
         shop.adyen().inject(Fault::status(status));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     }
-    shop.settle().await;
+    shop.recover().await;
     let after = shop.token(SHOPPER, &id).await.unwrap();
     assert_eq!(after.disabled_at(), token.disabled_at());
 }
@@ -75,7 +75,7 @@ async fn one_whose_webhook_was_lost_is_removed_for_good() {
     let shop = Shop::open().await;
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
-    shop.settle().await;
+    shop.recover().await;
     // The webhook about its creation comes after all.
     told_that_it_was_created(&shop, &id).await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
@@ -86,7 +86,7 @@ async fn told_that_it_was_created(shop: &Shop, id: &str) {
     event.shopper_reference = SHOPPER.into();
     event.stored_payment_method_id = id.into();
     shop.adyen().notify(&event).unwrap();
-    shop.settle().await;
+    shop.recover().await;
 }
 
 #[tokio::test]

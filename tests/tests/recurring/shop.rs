@@ -6,7 +6,7 @@ use local::adyen::{self, Simulator, WebhookFault};
 use local::bundle::{Adyen, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::token::{Token, TokenKey};
+use shared::domain::token::{Token, TokenId};
 use shared::store::Tokens;
 use tests::{Answer, Stack, backend, browser_with, payment};
 
@@ -54,23 +54,23 @@ impl Shop {
     }
 
     /// Waits until no webhook is on its way.
-    pub async fn settle(&self) {
-        let settled = self.adyen().webhooks_settled(Duration::from_secs(20));
-        assert!(settled.await, "webhooks wait for too long");
+    pub async fn recover(&self) {
+        let resolved = self.adyen().webhooks_delivered(Duration::from_secs(20));
+        assert!(resolved.await, "webhooks wait for too long");
     }
 
     /// The shopper pays and stores the payment method, and the webhooks come. Gives its id.
     pub async fn stored(&self, shopper: &str, reference: &str) -> String {
         let answer = self.pay_and_store(shopper, reference, "AMZN").await;
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
-        self.settle().await;
+        self.recover().await;
         self.newest_token()
     }
 
     /// As [`Shop::stored`], but nothing is told of the token. Gives its id.
     pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
         self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK")).await;
-        // Until it has settled.
+        // Until it has resolved.
         tokio::time::sleep(Duration::from_millis(60)).await;
         self.newest_token()
     }
@@ -154,8 +154,8 @@ impl Shop {
     }
 }
 
-pub fn key(shopper: &str, id: &str) -> TokenKey {
-    TokenKey {
+pub fn key(shopper: &str, id: &str) -> TokenId {
+    TokenId {
         shopper_reference: shopper.to_owned().try_into().unwrap(),
         stored_payment_method_id: id.to_owned().try_into().unwrap(),
     }

@@ -278,7 +278,7 @@ async fn every_function_that_knows_adyen_s_url_refuses_another_environment_s() {
     for (function, wrong, right) in [
         ("webhooks", start!(webhooks, disagree()), start!(webhooks, agree())),
         ("payments", start!(payments, disagree()), start!(payments, agree())),
-        ("settle", start!(settle, disagree()), start!(settle, agree())),
+        ("recover", start!(recover, disagree()), start!(recover, agree())),
         ("orders", start!(orders, disagree()), start!(orders, agree())),
         ("tokens", start!(tokens, disagree()), start!(tokens, agree())),
         ("payment-methods", start!(payment_methods, disagree()), start!(payment_methods, agree())),

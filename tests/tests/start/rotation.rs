@@ -91,8 +91,8 @@ async fn keys_rotate_without_a_refused_request() {
         assert_eq!(answer.body["resultCode"], "Authorised");
     }
     // Webhooks of the new key and password, each at its first delivery.
-    let settled = stack.adyen().webhooks_settled(Duration::from_secs(10));
-    assert!(settled.await);
+    let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
+    assert!(resolved.await);
     let books = stack.adyen().books();
     assert_eq!(books.webhooks.len(), 2);
     for webhook in books.webhooks.values() {
@@ -114,7 +114,7 @@ async fn keys_rotate_without_a_refused_request() {
     };
     let paid = pay("LAST", NEW_TOKEN_KEY).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
-    assert!(stack.adyen().webhooks_settled(Duration::from_secs(10)).await);
+    assert!(stack.adyen().webhooks_delivered(Duration::from_secs(10)).await);
     let order = stack.get("/orders/LAST", &merchant).await;
     assert_eq!(order.body["confirmed"], true, "{order:?}");
     let refused = pay("NO-MORE", keys::CHECKOUT_TOKEN_KEY).await;

@@ -9,7 +9,7 @@ use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
 use shared::domain::event_code::EventCode;
-use shared::domain::order::{Event, EventAmount, Order, PaymentInstrument, Target};
+use shared::domain::order::{AdyenEvent, EventAmount, Order, PaymentInstrument, Target};
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -67,16 +67,16 @@ async fn a_fault_at_any_call_leaves_the_same_order() {
                 modification("CHARGEBACK", "CHARGEBACK000001", &payment, "foreign-2"),
             ];
             let fault = fault.clone();
-            // Three in a row, so that the SDK's own tries do not hide it.
+            // Three in a row, so that the SDK's own submissions do not hide it.
             world
                 .dynamodb
                 .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));
             for item in &told {
                 let delivery = standard(&[signed(item)]).to_string();
-                let mut tries = 0;
+                let mut submissions = 0;
                 while world.deliver(delivery.clone()).await.status != 200 {
-                    tries += 1;
-                    assert!(tries < 5);
+                    submissions += 1;
+                    assert!(submissions < 5);
                 }
             }
             let over = world.dynamodb.calls().len() <= index;
@@ -166,7 +166,7 @@ async fn an_order_without_room_for_more_holds_up_nothing() {
     let world = World::new().await;
     let payment = world.paid("full", "AMZN").await;
     let mut full = world.order("full").await;
-    let event = |number: usize, reason: String| Event {
+    let event = |number: usize, reason: String| AdyenEvent {
         event_date: None,
         event_code: EventCode::RefundFailed,
         psp_reference: format!("FAILED{number:010}"),
@@ -301,7 +301,7 @@ async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
         }
         let aside = format!("dead#{psp_reference}#{event_code}#true");
         let aside = world.item(&aside).await.unwrap();
-        let event: Event = serde_dynamo::from_attribute_value(aside["event"].clone()).unwrap();
+        let event: AdyenEvent = serde_dynamo::from_attribute_value(aside["event"].clone()).unwrap();
         assert_eq!(event.key(), (&event_code.to_owned().into(), psp_reference, true));
         assert_eq!(aside["named"].as_s().unwrap(), named);
     }

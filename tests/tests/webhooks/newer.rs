@@ -24,7 +24,7 @@ fn order() -> Value {
             {
                 "startedAt": then,
                 "paymentMethod": "amazonPay",
-                "tries": [{"instrument": "i", "content": "c", "sentAt": then}],
+                "submissions": [{"instrument": "i", "content": "c", "sentAt": then}],
                 "outcome": {"rejected": {"status": 422, "errorCode": "130"}},
                 "details": [],
                 "outcomeUnknown": false,
@@ -32,7 +32,7 @@ fn order() -> Value {
             {
                 "startedAt": then,
                 "paymentMethod": "amazonPay",
-                "tries": [{"instrument": "i", "content": "c", "sentAt": then}],
+                "submissions": [{"instrument": "i", "content": "c", "sentAt": then}],
                 "pspReference": PAYMENT,
                 "outcome": {"answered": {"resultCode": "RedirectShopper"}},
                 "details": [
@@ -184,7 +184,7 @@ async fn a_modification_of_a_kind_not_known_here_is_never_sent_again() {
     });
     written.await.unwrap();
     for _ in 0..2 {
-        world.stack.bundle.settle().await.unwrap();
+        world.stack.bundle.recover().await.unwrap();
     }
     assert_eq!(world.stack.adyen().with_books(|books| books.calls.len()), 0);
     let attention = world.stack.order("newer").await["needsAttention"].clone();

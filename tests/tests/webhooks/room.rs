@@ -4,7 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use shared::adyen::payments::{PaymentRequest, PaymentResponse};
-use shared::domain::order::{Capture, Event, Move, Order, Outcome, PaymentInstrument, Target, Try};
+use shared::domain::order::{
+    AdyenEvent, Capture, Order, Outcome, PayDecision, PaymentInstrument, Submission, Target,
+};
 use shared::store::{Start, StoreError};
 
 use crate::world::{World, item};
@@ -24,7 +26,7 @@ fn size(value: &AttributeValue) -> usize {
 }
 
 /// A request to charge a stored payment method, with the longest texts that are taken.
-fn longest(number: usize, now: Timestamp) -> Try {
+fn longest(number: usize, now: Timestamp) -> Submission {
     let fill = |length: usize| format!("{number:0>length$}");
     let payment: PaymentRequest = serde_json::from_value(json!({
         "merchantAccount": "M",
@@ -53,7 +55,7 @@ fn largest() -> Order {
         now += SignedDuration::from_secs(1);
         let request = longest(number, now);
         match order.take(&target, PaymentInstrument::StoredPaymentMethod, &request, now) {
-            Move::Send { attempt } => {
+            PayDecision::Send { attempt } => {
                 order.drop_requests(now);
                 let said = json!({
                     "resultCode": "Refused",
@@ -64,7 +66,7 @@ fn largest() -> Order {
                 let said: PaymentResponse = serde_json::from_value(said).unwrap();
                 order.attempts[attempt - 1].answer(Outcome::from(&said), said.psp_reference);
             }
-            Move::TooMany => break,
+            PayDecision::TooMany => break,
             other => panic!("{other:?}"),
         }
     }
@@ -72,7 +74,7 @@ fn largest() -> Order {
     if let Some(last) = order.attempts.last_mut() {
         last.outcome = None;
         last.psp_reference = None;
-        last.tries[0].request = Some("r".repeat(16 * 1024));
+        last.submissions[0].request = Some("r".repeat(16 * 1024));
     }
     order
 }
@@ -91,7 +93,7 @@ async fn the_largest_order_fits_with_room_for_what_adyen_says() {
     let payment = format!("{:0>80}", 0);
     let events = (0..110).map(|it| event("NEWS", it, &payment));
     let refunds = (0..100).map(|it| event("REFUND", it, &payment));
-    let events: Vec<Event> = events.chain(refunds).collect();
+    let events: Vec<AdyenEvent> = events.chain(refunds).collect();
     let told = world.orders.change(&order.reference, Start::Read, |slot| {
         for event in &events {
             slot.as_mut().unwrap().record(event.clone());
@@ -110,7 +112,7 @@ async fn the_largest_order_fits_with_room_for_what_adyen_says() {
 }
 
 /// An event with the longest texts that are kept.
-fn event(code: &str, number: usize, payment: &str) -> Event {
+fn event(code: &str, number: usize, payment: &str) -> AdyenEvent {
     let event = json!({
         "eventDate": "2026-11-23T09:00:00Z",
         "eventCode": code,

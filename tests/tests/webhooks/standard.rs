@@ -2,7 +2,7 @@
 
 use local::keys;
 use serde_json::{Value, json};
-use shared::domain::order::Event;
+use shared::domain::order::AdyenEvent;
 
 use crate::world::{World, accepted, item, key, modification, signed, standard, with};
 
@@ -246,7 +246,7 @@ async fn an_amount_that_cannot_be_read_holds_up_nothing() {
         let delivery = standard(&[told]).to_string();
         accepted(&world.deliver(delivery.replace("\"the amount\"", written)).await);
         let order = world.order("odd").await;
-        let known = |event: &&Event| event.psp_reference == psp_reference;
+        let known = |event: &&AdyenEvent| event.psp_reference == psp_reference;
         let event = order.events.iter().find(known).unwrap();
         assert_eq!(event.amount, None, "{written}");
     }

@@ -10,7 +10,7 @@ use shared::domain::token::TokenEventType;
 use shared::domain::token::{Token, TokenEvent, TokenStatus};
 use tests::browser_with;
 
-use crate::world::{World, item, token_key, token_notification, with};
+use crate::world::{World, item, token_id, token_notification, with};
 
 const SHOPPER: &str = "shopper-1";
 const TOKEN: &str = "M5N7TQ4TG5PFWR50";
@@ -248,7 +248,7 @@ fn event(ids: u32) -> impl Strategy<Value = TokenEvent> {
 }
 
 fn token(events: &[TokenEvent]) -> Token {
-    let mut token = Token::new(token_key(SHOPPER, TOKEN), Timestamp::UNIX_EPOCH);
+    let mut token = Token::new(token_id(SHOPPER, TOKEN), Timestamp::UNIX_EPOCH);
     events.iter().for_each(|event| token.record(event.clone()));
     token
 }

@@ -12,7 +12,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
 use shared::domain::order::{Derived, Order};
-use shared::domain::token::{Token, TokenKey};
+use shared::domain::token::{Token, TokenId};
 use shared::store::{Orders, Tokens};
 use tests::faulty::Faulty;
 use tests::{Answer, Stack, faulty_dynamodb};
@@ -147,12 +147,12 @@ impl World {
 
     /// The token as it is stored.
     pub async fn token(&self, shopper: &str, id: &str) -> Option<Token> {
-        self.tokens.get(&token_key(shopper, id)).await.unwrap()
+        self.tokens.get(&token_id(shopper, id)).await.unwrap()
     }
 }
 
-pub fn token_key(shopper: &str, id: &str) -> TokenKey {
-    TokenKey {
+pub fn token_id(shopper: &str, id: &str) -> TokenId {
+    TokenId {
         shopper_reference: shopper.to_owned().try_into().unwrap(),
         stored_payment_method_id: id.to_owned().try_into().unwrap(),
     }

@@ -10,7 +10,7 @@ use crate::{
     },
     domain::{
         event_code::EventCode,
-        order::{Event, Order, sha256, shortened},
+        order::{AdyenEvent, Order, sha256, shortened},
         reference::Reference,
     },
     platform::{
@@ -50,24 +50,24 @@ impl Inbox {
                 let why = error.to_string();
                 let letter = Letter { why: why.clone(), event: Some(event), ..letter };
                 self.keep(Class::Dead, &letter).await?;
-                said(item).dead(&why);
+                fields(item).dead(&why);
                 return Ok(());
             }
             Err(error) => return Err(error),
         };
-        said(item).stored(order.as_ref());
+        fields(item).stored(order.as_ref());
         Ok(())
     }
 
     /// Stores an event with its order, and with the stored payment method that it is about.
     async fn apply(
         &self,
-        event: &Event,
+        event: &AdyenEvent,
         named: Option<&Reference>,
     ) -> Result<Option<Order>, StoreError> {
         let order = self.orders.deliver(event, named).await?;
         if let Some(order) = &order {
-            sync::learn_from_event(&self.tokens, order, event).await?;
+            sync::after_event(&self.tokens, order, event).await?;
         }
         Ok(order)
     }
@@ -78,7 +78,7 @@ impl Inbox {
         live: Option<bool>,
         item: &NotificationRequestItem,
         received_at: Timestamp,
-    ) -> Result<Event, Unapplied> {
+    ) -> Result<AdyenEvent, Unapplied> {
         if item.is_garbled() {
             return Err(Unapplied::Dead("a signed field cannot be read"));
         }
@@ -101,7 +101,7 @@ impl Inbox {
             return Err(Unapplied::Dead("longer than Adyen's are"));
         }
         if item.amount.is_some() && event.amount.is_none() {
-            said(item).without_amount();
+            fields(item).without_amount();
         }
         trim(&mut event);
         Ok(event)
@@ -113,23 +113,23 @@ impl Inbox {
         unapplied: Unapplied,
         letter: &Letter,
     ) -> Result<(), StoreError> {
-        let said = said(item);
+        let fields = fields(item);
         if !matches!(unapplied, Unapplied::Foreign) {
-            observe::count(Metric::WebhookEvent(said.event_code.to_owned()));
+            observe::count(Metric::WebhookEvent(fields.event_code.to_owned()));
         }
         match unapplied {
             Unapplied::Ignored(why) => {
                 observe::outcome("ignored");
-                said.ignored(why);
+                fields.ignored(why);
             }
             Unapplied::Dead(why) => {
                 let letter = Letter { why: why.to_owned(), ..letter.clone() };
                 self.keep(Class::Dead, &letter).await?;
-                said.dead(why);
+                fields.dead(why);
             }
             Unapplied::Foreign => {
                 self.keep(Class::Foreign, letter).await?;
-                said.foreign(letter);
+                fields.foreign(letter);
             }
         }
         Ok(())
@@ -178,7 +178,7 @@ fn is_about_no_payment(item: &NotificationRequestItem) -> bool {
 }
 
 /// Returns whether an event identifies itself in a size that always fits into an item.
-fn is_short(event: &Event) -> bool {
+fn is_short(event: &AdyenEvent) -> bool {
     let currency = event.amount.as_ref().map(|amount| amount.currency.as_str());
     let texts = [
         Some(event.event_code.as_str()),
@@ -190,22 +190,22 @@ fn is_short(event: &Event) -> bool {
 }
 
 /// Cuts the texts that are not signed, because they may have any size.
-fn trim(event: &mut Event) {
+fn trim(event: &mut AdyenEvent) {
     event.reason = event.reason.take().map(shortened);
     let action = event.modification_action.take();
     event.modification_action = action.filter(|action| action.len() <= LONGEST);
 }
 
 /// The fields of an event that are logged. All of them are signed.
-struct Said<'a> {
+struct EventFields<'a> {
     event_code: &'a str,
     psp_reference: &'a str,
     merchant_reference: &'a str,
     success: bool,
 }
 
-fn said(item: &NotificationRequestItem) -> Said<'_> {
-    Said {
+fn fields(item: &NotificationRequestItem) -> EventFields<'_> {
+    EventFields {
         event_code: item.event_code.as_ref().map_or("", EventCode::as_str),
         psp_reference: item.psp_reference.as_deref().unwrap_or_default(),
         merchant_reference: item.merchant_reference.as_deref().unwrap_or_default(),
@@ -213,20 +213,20 @@ fn said(item: &NotificationRequestItem) -> Said<'_> {
     }
 }
 
-/// One line with the fields of [`Said`].
+/// One line with the fields of [`EventFields`].
 macro_rules! line {
-    ($level:ident, $said:expr, $($rest:tt)+) => {
+    ($level:ident, $fields:expr, $($rest:tt)+) => {
         tracing::$level!(
-            eventCode = $said.event_code,
-            pspReference = $said.psp_reference,
-            merchantReference = $said.merchant_reference,
-            success = $said.success,
+            eventCode = $fields.event_code,
+            pspReference = $fields.psp_reference,
+            merchantReference = $fields.merchant_reference,
+            success = $fields.success,
             $($rest)+
         )
     };
 }
 
-impl Said<'_> {
+impl EventFields<'_> {
     fn stored(&self, order: Option<&Order>) {
         match order.map(|order| order.reference.as_str()) {
             Some(reference) => line!(info, self, reference, "event stored"),

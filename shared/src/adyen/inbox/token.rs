@@ -8,7 +8,7 @@ use crate::{
     domain::{
         order::sha256,
         reference::Reference,
-        token::{Token, TokenEvent, TokenEventType, TokenKey},
+        token::{Token, TokenEvent, TokenEventType, TokenId},
     },
     platform::observe::{self, Metric},
     store::{Class, Letter, StoreError},
@@ -35,7 +35,7 @@ impl Inbox {
         }
     }
 
-    async fn apply_token(&self, key: &TokenKey, mut event: TokenEvent) -> Result<(), StoreError> {
+    async fn apply_token(&self, key: &TokenId, mut event: TokenEvent) -> Result<(), StoreError> {
         if event.names_payment() {
             event.reference = self.orders.of_payment(&event.event_id).await?;
             event.reference.iter().for_each(observe::reference);
@@ -51,7 +51,7 @@ impl Inbox {
                 Ok::<_, StoreError>(*token != known)
             })
             .await?;
-        observe::heard(news);
+        observe::webhook_stored(news);
         tracing::info!(
             kind = event.kind.as_str(),
             eventId = event.event_id,
@@ -67,7 +67,7 @@ impl Inbox {
         &self,
         notification: &TokenNotification,
         letter: &Letter,
-    ) -> Result<(TokenKey, TokenEvent), Unapplied> {
+    ) -> Result<(TokenId, TokenEvent), Unapplied> {
         if notification.is_garbled {
             return Err(Unapplied::Dead("what identifies it cannot be read"));
         }

@@ -29,7 +29,7 @@ pub struct Attempt {
     /// What it pays with.
     pub payment_method: PaymentInstrument,
     /// The requests that were sent for it; Adyen processed one of them at most.
-    pub tries: Vec<Try>,
+    pub submissions: Vec<Submission>,
     /// Adyen's name of the payment, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
@@ -65,7 +65,7 @@ open_enum! {
 /// What identifies one request to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Try {
+pub struct Submission {
     /// Digest of what is charged.
     pub instrument: String,
     /// The caller's own `Idempotency-Key`.
@@ -94,7 +94,7 @@ pub struct Try {
     pub unknown: Unknown,
 }
 
-impl Try {
+impl Submission {
     /// Whether `later` asks for the same: a caller that sends no key means the token alone.
     pub(super) fn is_repeated_by(&self, later: &Self) -> bool {
         self.instrument == later.instrument
@@ -209,7 +209,7 @@ impl Attempt {
         target: &Target,
         key: String,
         payment_method: PaymentInstrument,
-        first: Try,
+        first: Submission,
         now: Timestamp,
         closed_before: Vec<String>,
     ) -> Self {
@@ -219,7 +219,7 @@ impl Attempt {
             merchant_account: Some(target.merchant_account.clone()),
             endpoint: Some(target.endpoint.clone()),
             payment_method,
-            tries: vec![first],
+            submissions: vec![first],
             psp_reference: None,
             outcome: None,
             details: Vec::new(),
@@ -266,10 +266,10 @@ impl Attempt {
 
     /// Notes that a request is sent again while the outcome is not known, for whoever sent it
     /// before: a rejection of theirs is not the end of the attempt then.
-    pub(super) fn sent_again(&mut self, request: &Try, now: Timestamp) {
+    pub(super) fn sent_again(&mut self, request: &Submission, now: Timestamp) {
         let unknown = self.outcome.is_none();
-        let same = |earlier: &&mut Try| unknown && earlier.is_repeated_by(request);
-        for earlier in self.tries.iter_mut().filter(same) {
+        let same = |earlier: &&mut Submission| unknown && earlier.is_repeated_by(request);
+        for earlier in self.submissions.iter_mut().filter(same) {
             earlier.sent_at = now;
         }
     }
@@ -302,7 +302,7 @@ impl Attempt {
         if named.is_some_and(|(named, known)| named != known) {
             return;
         }
-        self.heard(&outcome);
+        self.note_outcome(&outcome);
         self.outcome = Some(outcome);
         self.psp_reference = self.psp_reference.take().or(psp_reference);
     }
@@ -318,7 +318,7 @@ impl Attempt {
         if !self.details.iter().any(|details| details.content == content) {
             self.details.push(Details::new(content.to_owned(), Timestamp::now()));
         }
-        self.heard(&outcome);
+        self.note_outcome(&outcome);
         for details in &mut self.details {
             if details.content == content && details.outcome.is_none() {
                 details.outcome = Some(outcome.clone());
@@ -342,7 +342,7 @@ impl Attempt {
     }
 
     /// An answer ends the doubt.
-    fn heard(&mut self, outcome: &Outcome) {
+    fn note_outcome(&mut self, outcome: &Outcome) {
         if matches!(outcome, Outcome::Answered { .. }) {
             self.outcome_unknown = false;
         }
@@ -350,9 +350,9 @@ impl Attempt {
 
     /// When something was last sent of which no answer may have come.
     pub(super) fn last_sent_at(&self) -> Timestamp {
-        let tries = self.tries.iter().map(|sent| sent.sent_at);
+        let submissions = self.submissions.iter().map(|sent| sent.sent_at);
         let details = self.details.iter().map(|details| details.sent_at);
-        tries.chain(details).max().unwrap_or(self.started_at)
+        submissions.chain(details).max().unwrap_or(self.started_at)
     }
 }
 

@@ -67,8 +67,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     AttemptState, Attention, Capture, ModificationState, NextStep, Open, Order, Resolution, Status,
     findings::{Findings, after},
-    ledger::{AskedFor, Ledger, SumSaturating, ledgers},
     modification,
+    payment_totals::{AskedFor, PaymentTotals, SumSaturating, totals},
     reports::Reports,
     resolution::resolve,
 };
@@ -132,7 +132,7 @@ pub struct Payment {
 }
 
 impl Payment {
-    fn of(ledger: &Ledger, capture: &Capture) -> Self {
+    fn of(ledger: &PaymentTotals, capture: &Capture) -> Self {
         let authorised = ledger.authorised.unwrap_or(0);
         let AskedFor { captures, refunds, end } = &ledger.asked_for;
         let captured = ledger.taken_by_capture.saturating_add(*captures);
@@ -164,12 +164,12 @@ impl Derived {
         let attempts = resolve(order, &reports);
         let mut findings = Findings::at(order.updated_at);
         let modifications = modification::states(order, &reports);
-        let ledgers = ledgers(order, &attempts, &modifications, &reports, &mut findings);
-        let counting = counting(&ledgers);
+        let totals = totals(order, &attempts, &modifications, &reports, &mut findings);
+        let counting = counting(&totals);
         let highest = attempts.last().map(|attempt| attempt.state);
         let (status, payment) = decide(&counting, highest);
 
-        let standing: Vec<&Ledger> = standing(&counting).collect();
+        let standing: Vec<&PaymentTotals> = standing(&counting).collect();
         let confirming = standing.iter().filter(|payment| payment.confirmed);
         let confirming = confirming.filter_map(|payment| payment.authorised).sum_saturating();
         let confirmed =
@@ -220,7 +220,7 @@ impl Derived {
             needs_attention: findings.attention.into_iter().collect(),
             overdue_at: findings.overdue_at,
             open,
-            payments: ledgers
+            payments: totals
                 .iter()
                 .filter(|ledger| ledger.authorised.is_some())
                 .map(|ledger| Payment::of(ledger, &order.capture))
@@ -244,18 +244,18 @@ impl Derived {
 }
 
 /// The payments that stand.
-fn standing<'a>(ledgers: &[&'a Ledger]) -> impl Iterator<Item = &'a Ledger> {
-    ledgers.iter().copied().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
+fn standing<'a>(totals: &[&'a PaymentTotals]) -> impl Iterator<Item = &'a PaymentTotals> {
+    totals.iter().copied().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
 }
 
 /// The payments that stand and were not given back.
-fn unreturned<'a>(ledgers: &[&'a Ledger]) -> impl Iterator<Item = &'a Ledger> {
-    standing(ledgers).filter(|payment| !payment.refunded_in_full())
+fn unreturned<'a>(totals: &[&'a PaymentTotals]) -> impl Iterator<Item = &'a PaymentTotals> {
+    standing(totals).filter(|payment| !payment.refunded_in_full())
 }
 
 /// The payments that count. One that is over does not count where another one stands.
-fn counting(ledgers: &[Ledger]) -> Vec<&Ledger> {
-    let mut counting: Vec<&Ledger> = ledgers.iter().collect();
+fn counting(totals: &[PaymentTotals]) -> Vec<&PaymentTotals> {
+    let mut counting: Vec<&PaymentTotals> = totals.iter().collect();
     if unreturned(&counting).next().is_some() {
         counting.retain(|payment| !payment.is_over());
     }
@@ -263,9 +263,14 @@ fn counting(ledgers: &[Ledger]) -> Vec<&Ledger> {
 }
 
 /// Raises reasons for attention about the amounts, the number and the confirmation of payments.
-fn look_at_payments(order: &Order, counting: &[&Ledger], confirmed: bool, findings: &mut Findings) {
-    let unreturned: Vec<&Ledger> = unreturned(counting).collect();
-    let named = |payment: &&Ledger| payment.psp_reference.clone();
+fn look_at_payments(
+    order: &Order,
+    counting: &[&PaymentTotals],
+    confirmed: bool,
+    findings: &mut Findings,
+) {
+    let unreturned: Vec<&PaymentTotals> = unreturned(counting).collect();
+    let named = |payment: &&PaymentTotals| payment.psp_reference.clone();
     if unreturned.len() > 1 {
         findings.raise(Attention::PaidTwice(unreturned.iter().map(named).collect()));
     }
@@ -285,22 +290,22 @@ fn look_at_payments(order: &Order, counting: &[&Ledger], confirmed: bool, findin
 
 /// The status, and the payment that decided it, if it was one.
 fn decide<'a>(
-    ledgers: &[&'a Ledger],
+    totals: &[&'a PaymentTotals],
     highest: Option<AttemptState>,
-) -> (Status, Option<&'a Ledger>) {
-    let payments = || ledgers.iter().copied().filter(|ledger| ledger.authorised.is_some());
-    let newest_standing = standing(ledgers).max_by_key(|payment| payment.age());
+) -> (Status, Option<&'a PaymentTotals>) {
+    let payments = || totals.iter().copied().filter(|ledger| ledger.authorised.is_some());
+    let newest_standing = standing(totals).max_by_key(|payment| payment.age());
     let newest = payments().max_by_key(|payment| payment.age());
-    let refunded = ledgers.iter().map(|ledger| ledger.refunded).sum_saturating();
-    let taken = ledgers.iter().map(|ledger| ledger.taken).sum_saturating();
+    let refunded = totals.iter().map(|ledger| ledger.refunded).sum_saturating();
+    let taken = totals.iter().map(|ledger| ledger.taken).sum_saturating();
 
-    let paid = if ledgers.iter().any(|ledger| ledger.charged_back) {
+    let paid = if totals.iter().any(|ledger| ledger.charged_back) {
         Some(Status::ChargedBack)
     } else if refunded > 0 && refunded >= taken {
         Some(Status::Refunded)
     } else if refunded > 0 {
         Some(Status::PartiallyRefunded)
-    } else if ledgers.iter().any(|ledger| ledger.has_capture) {
+    } else if totals.iter().any(|ledger| ledger.has_capture) {
         Some(Status::Captured)
     } else {
         newest_standing.map(|_| Status::Authorised)

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Event, reports::Reports};
+use super::{AdyenEvent, reports::Reports};
 use crate::domain::event_code::EventCode;
 
-/// Event codes of a dispute for which Adyen documents no movement of money. One of them may be
+/// AdyenEvent codes of a dispute for which Adyen documents no movement of money. One of them may be
 /// the first that names the payment.
 const NEWS: [&str; 12] = [
     "NOTIFICATION_OF_CHARGEBACK",
@@ -27,7 +27,7 @@ const NEWS: [&str; 12] = [
     "SCHEME_ARBITRATION",
 ];
 
-impl Event {
+impl AdyenEvent {
     /// The pspReference of the dispute that it is about, if it is about one.
     pub(super) fn dispute(&self) -> Option<&str> {
         use EventCode::*;
@@ -55,7 +55,7 @@ impl Event {
 pub(super) struct Disputes<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Disputes<'a> {
-    pub(super) fn of(events: &'a [Event]) -> Self {
+    pub(super) fn of(events: &'a [AdyenEvent]) -> Self {
         let mut payments = BTreeMap::new();
         for event in events {
             if let Some(dispute) = event.ties_dispute() {
@@ -66,7 +66,7 @@ impl<'a> Disputes<'a> {
     }
 
     /// The payment that an event is about: the one that it names, else that of its dispute.
-    pub(super) fn payment_of(&self, event: &'a Event) -> &'a str {
+    pub(super) fn payment_of(&self, event: &'a AdyenEvent) -> &'a str {
         let known = || self.0.get(event.dispute()?).copied();
         let nameless = event.original_reference.is_none();
         nameless.then(known).flatten().unwrap_or(event.payment())
@@ -95,7 +95,7 @@ fn state(dispute: &str, payment: &str, reports: &Reports) -> DisputeState {
     use EventCode::*;
     let reached = |code: EventCode| {
         let report = reports.get(&code, dispute).filter(|event| event.success);
-        report.filter(|event| reports.payment_of(event) == payment).map(Event::date)
+        report.filter(|event| reports.payment_of(event) == payment).map(AdyenEvent::date)
     };
     if reached(SecondChargeback).is_some() {
         return DisputeState::ChargedBack;

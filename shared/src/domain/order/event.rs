@@ -11,7 +11,7 @@ use crate::domain::{date, event_code::EventCode};
 /// at which the first came.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Event {
+pub struct AdyenEvent {
     /// When it happened, as Adyen says; none where that could not be read.
     #[serde(with = "date::stored")]
     pub event_date: Option<Timestamp>,
@@ -53,7 +53,7 @@ pub struct EventAmount {
     pub unknown: Unknown,
 }
 
-impl Event {
+impl AdyenEvent {
     /// When it happened, as far as its date can be believed.
     pub fn date(&self) -> Timestamp {
         date::happened(self.event_date, self.received_at)

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Event, Modification, ModificationState, Order,
+    AdyenEvent, Modification, ModificationState, Order,
     findings::after,
     reports::{Reports, failing},
 };
@@ -22,7 +22,7 @@ const HELD: SignedDuration = SignedDuration::from_mins(10);
 /// The failed captures, or the failed refunds, of one payment, and the requests that they may
 /// be about.
 pub(super) struct Failures<'a> {
-    failures: Vec<&'a Event>,
+    failures: Vec<&'a AdyenEvent>,
     /// The pspReferences that events report, and those of requests that Adyen received from here.
     names: BTreeSet<&'a str>,
     /// The requests made here whose pspReference is not known.
@@ -58,7 +58,7 @@ impl<'a> Failures<'a> {
     /// when it needs attention.
     pub(super) fn undo(
         self,
-        accepted: &mut Vec<&'a Event>,
+        accepted: &mut Vec<&'a AdyenEvent>,
         reports: &Reports<'a>,
     ) -> Vec<Timestamp> {
         let Self { failures, names, mut nameless } = self;
@@ -84,7 +84,7 @@ impl<'a> Failures<'a> {
 
 /// The position of the newest accepted event of the failure's amount. Those dated before the
 /// failure go first.
-fn newest(accepted: &[&Event], failure: &Event) -> Option<usize> {
+fn newest(accepted: &[&AdyenEvent], failure: &AdyenEvent) -> Option<usize> {
     let candidates = accepted.iter().enumerate().filter(|(_, it)| it.amount == failure.amount);
     let newest = candidates.max_by_key(|(_, it)| (it.date() <= failure.date(), it.date(), **it));
     newest.map(|(at, _)| at)

@@ -12,10 +12,10 @@ mod dispute;
 mod event;
 mod failures;
 mod findings;
-mod ledger;
 mod modification;
 mod next_step;
 mod open;
+mod payment_totals;
 mod reports;
 mod resolution;
 mod room;
@@ -24,22 +24,22 @@ mod take;
 mod target;
 
 pub use attempt::{
-    Attempt, Details, Outcome, PaymentInstrument, Rejection, Try, idempotency_key, sha256,
+    Attempt, Details, Outcome, PaymentInstrument, Rejection, Submission, idempotency_key, sha256,
 };
 pub use binding::Named;
 pub use content::content_digest;
 pub use derive::{Derived, Payment};
-pub use event::{Event, EventAmount};
+pub use event::{AdyenEvent, EventAmount};
 pub use modification::{
-    DecidedWithin, Modification, ModificationState, Operation, Recorded, RefundReason, Refusal,
-    Request,
+    DecidedWithin, Modification, ModificationRequest, ModificationState, Operation, Recorded,
+    RefundReason, Refusal,
 };
 pub use next_step::NextStep;
 pub use open::{Look, Open};
 pub use resolution::{AttemptState, Resolution};
 pub use room::shortened;
 pub use status::{Attention, Status};
-pub use take::{IN_FLIGHT, Move};
+pub use take::{IN_FLIGHT, PayDecision};
 pub use target::Target;
 
 use std::collections::BTreeSet;
@@ -95,7 +95,7 @@ pub struct Order {
     pub modifications: Vec<Modification>,
     /// Sorted by their key.
     #[serde(deserialize_with = "by_key")]
-    pub events: Vec<Event>,
+    pub events: Vec<AdyenEvent>,
     /// Whether events were dropped because there were too many.
     #[serde(default)]
     pub events_dropped: bool,
@@ -144,15 +144,16 @@ impl Order {
     }
 
     /// What Adyen told of offers that closed.
-    fn closed_offers(&self) -> impl Iterator<Item = &Event> {
-        let closed = |event: &&Event| event.event_code == EventCode::OfferClosed && event.success;
+    fn closed_offers(&self) -> impl Iterator<Item = &AdyenEvent> {
+        let closed =
+            |event: &&AdyenEvent| event.event_code == EventCode::OfferClosed && event.success;
         self.events.iter().filter(closed)
     }
 
     /// The requests that were sent for an attempt, from 1.
-    pub fn tries(&self, number: usize) -> &[Try] {
+    pub fn submissions(&self, number: usize) -> &[Submission] {
         let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
-        attempt.map(|attempt| attempt.tries.as_slice()).unwrap_or_default()
+        attempt.map(|attempt| attempt.submissions.as_slice()).unwrap_or_default()
     }
 
     /// The payments that this order knows, and the disputes about them, by pspReference.
@@ -168,19 +169,19 @@ impl Order {
 
     /// The disputes about payments of this order, by pspReference.
     pub(crate) fn disputes(&self) -> BTreeSet<&str> {
-        self.events.iter().filter_map(Event::ties_dispute).collect()
+        self.events.iter().filter_map(AdyenEvent::ties_dispute).collect()
     }
 
     /// Whether an event that names this order's reference is about this order: it speaks of
     /// a payment that the order knows, or introduces one.
-    pub fn claims(&self, event: &Event) -> bool {
+    pub fn claims(&self, event: &AdyenEvent) -> bool {
         test_reference(event).is_none()
             && (event.introduces_payment() || self.psp_references().contains(event.payment()))
     }
 
     /// Records an event, and returns whether it is new. One that is known already changes
     /// nothing, unless it is a later report of the same or was received earlier.
-    pub fn record(&mut self, event: Event) -> bool {
+    pub fn record(&mut self, event: AdyenEvent) -> bool {
         match self.position(&event) {
             Ok(at) => {
                 let known = self.events.remove(at);
@@ -196,7 +197,7 @@ impl Order {
     }
 
     /// Where an event is, or belongs.
-    fn position(&self, event: &Event) -> Result<usize, usize> {
+    fn position(&self, event: &AdyenEvent) -> Result<usize, usize> {
         let key = event.key();
         self.events.binary_search_by(|known| known.key().cmp(&key))
     }
@@ -204,12 +205,13 @@ impl Order {
     /// Keeps the earliest of too many events that change nothing, whatever order they came in.
     fn limit_inert_events(&mut self) {
         let moving = self.events.iter().filter(|event| event.moves_order());
-        let disputes: BTreeSet<&str> = moving.filter_map(Event::dispute).collect();
+        let disputes: BTreeSet<&str> = moving.filter_map(AdyenEvent::dispute).collect();
         // An event that changes nothing may say which payment a dispute is about.
-        let is_needed = |event: &Event| event.dispute().is_some_and(|it| disputes.contains(it));
-        let inert = |event: &&Event| !event.moves_order() && !is_needed(event);
+        let is_needed =
+            |event: &AdyenEvent| event.dispute().is_some_and(|it| disputes.contains(it));
+        let inert = |event: &&AdyenEvent| !event.moves_order() && !is_needed(event);
         if self.events.iter().filter(inert).count() > INERT_EVENTS {
-            let latest = self.events.iter().filter(inert).max().map(Event::key);
+            let latest = self.events.iter().filter(inert).max().map(AdyenEvent::key);
             if let Some(at) =
                 latest.and_then(|key| self.events.iter().position(|event| event.key() == key))
             {
@@ -222,15 +224,15 @@ impl Order {
 
 /// Sorts the events that it reads, because a version that knows other event codes sorts them
 /// differently.
-fn by_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Event>, D::Error> {
-    let mut events = Vec::<Event>::deserialize(deserializer)?;
+fn by_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AdyenEvent>, D::Error> {
+    let mut events = Vec::<AdyenEvent>::deserialize(deserializer)?;
     events.sort_by(|one, other| one.key().cmp(&other.key()));
     Ok(events)
 }
 
 /// The reference by which an event is known to have been sent from the Customer Area, to try a
 /// webhook out. It is about no payment, whatever else it names.
-pub(crate) fn test_reference(event: &Event) -> Option<&str> {
+pub(crate) fn test_reference(event: &AdyenEvent) -> Option<&str> {
     let marked = |reference: &&str| {
         let start = reference.get(..5);
         start.is_some_and(|start| start.eq_ignore_ascii_case("test_"))

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Derived, Event, Order, Payment, Rejection, Target, findings::after, reports::Reports,
+    AdyenEvent, Derived, Order, Payment, Rejection, Target, findings::after, reports::Reports,
     room::MODIFICATIONS, sha256, take::KEY_LIFE,
 };
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
@@ -258,7 +258,11 @@ impl Modification {
         self.outcome_unknown = false;
     }
 
-    fn state<'a>(&self, decision: Option<&'a Event>, reports: &Reports<'a>) -> ModificationState {
+    fn state<'a>(
+        &self,
+        decision: Option<&'a AdyenEvent>,
+        reports: &Reports<'a>,
+    ) -> ModificationState {
         match (decision, &self.psp_reference) {
             _ if self.rejection.is_some() => ModificationState::Rejected,
             (Some(event), _) if event.success && !reports.undone(event) => {
@@ -279,7 +283,7 @@ impl Modification {
     }
 
     /// Returns true if an event of its payment may be about it.
-    pub(super) fn is_about(&self, event: &Event) -> bool {
+    pub(super) fn is_about(&self, event: &AdyenEvent) -> bool {
         let amount = event.amount.as_ref().map(|amount| amount.value);
         (!self.operation.has_amount() || amount == Some(self.value))
             // Adyen dates events to the second.
@@ -315,7 +319,7 @@ pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState>
 
 /// What a caller asks for.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct ModificationRequest {
     /// What to do.
     pub operation: Operation,
     /// The payment, if the caller names one; the one that is open to it otherwise.
@@ -374,7 +378,7 @@ impl Order {
     pub fn modify(
         &mut self,
         target: &Target,
-        request: &Request,
+        request: &ModificationRequest,
         now: Timestamp,
     ) -> Result<Recorded, Refusal> {
         let derived = Derived::of(self);
@@ -430,7 +434,11 @@ impl Order {
 
     /// The request that this one repeats: by its key, or without one by what it asks for as
     /// long as the earlier one is in doubt.
-    fn repeated(&self, request: &Request, derived: &Derived) -> Result<Option<usize>, Refusal> {
+    fn repeated(
+        &self,
+        request: &ModificationRequest,
+        derived: &Derived,
+    ) -> Result<Option<usize>, Refusal> {
         let mut earlier = self.modifications.iter().zip(&derived.modifications);
         if request.idempotency_key.is_none() {
             return Ok(earlier.position(|(earlier, state)| {
@@ -474,7 +482,10 @@ impl Order {
 }
 
 /// The payment that a request is about, and how much of it is open to that.
-fn subject<'a>(request: &Request, derived: &'a Derived) -> Result<(&'a Payment, i64), Refusal> {
+fn subject<'a>(
+    request: &ModificationRequest,
+    derived: &'a Derived,
+) -> Result<(&'a Payment, i64), Refusal> {
     let open = |payment: &'a Payment| (payment, request.operation.open(payment));
     let mut payments = derived.payments.iter();
     if let Some(named) = &request.payment {

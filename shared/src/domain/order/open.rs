@@ -42,7 +42,7 @@ pub struct Open {
     pub overdue_at: Option<Timestamp>,
     /// True if something has no outcome yet. Otherwise the order is only open so that it is
     /// written at `overdue_at`.
-    pub unsettled: bool,
+    pub unresolved: bool,
     /// Since when the newest thing is open.
     newest: Timestamp,
 }
@@ -92,7 +92,7 @@ impl Open {
         let attempt = last.filter(|_| status == Status::Pending);
         let attempt = attempt.and_then(|(it, resolution)| of_attempt(order, it, resolution.state));
         let mut tasks: Vec<Task> = of_modifications(order, modifications).chain(attempt).collect();
-        let unsettled = !tasks.is_empty();
+        let unresolved = !tasks.is_empty();
         tasks.extend(overdue_at.map(|at| Task { since: at, due_at: at }));
         let due_at = |task: &Task| match &order.look {
             Some(look) if look.at >= task.since => task.due_at.max(look.next_at()),
@@ -102,7 +102,7 @@ impl Open {
             since: tasks.iter().map(|task| task.since).min()?,
             due_at: tasks.iter().map(due_at).min()?,
             overdue_at,
-            unsettled,
+            unresolved,
             newest: tasks.iter().map(|task| task.since).max()?,
         })
     }
@@ -112,7 +112,7 @@ fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptState) -> Option<T
     let since = attempt.started_at;
     match state {
         AttemptState::Unknown => {
-            let can_ask = attempt.tries.last().is_some_and(|sent| sent.request.is_some())
+            let can_ask = attempt.submissions.last().is_some_and(|sent| sent.request.is_some())
                 && !attempt.key_expired(order.updated_at);
             (can_ask || !attempt.outcome_unknown)
                 .then(|| Task::after(since, attempt.last_sent_at(), IN_FLIGHT))

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Event, dispute::Disputes};
+use super::{AdyenEvent, dispute::Disputes};
 use crate::domain::event_code::EventCode;
 
 /// The events with one report left for each code and reference: the one that counts.
 pub(super) struct Reports<'a> {
-    counting: BTreeMap<(&'a EventCode, &'a str), &'a Event>,
+    counting: BTreeMap<(&'a EventCode, &'a str), &'a AdyenEvent>,
     disputes: Disputes<'a>,
 }
 
 impl<'a> Reports<'a> {
-    pub(super) fn of(events: &'a [Event]) -> Self {
-        let mut counting: BTreeMap<_, &Event> = BTreeMap::new();
+    pub(super) fn of(events: &'a [AdyenEvent]) -> Self {
+        let mut counting: BTreeMap<_, &AdyenEvent> = BTreeMap::new();
         for event in events {
             let report =
                 counting.entry((&event.event_code, event.psp_reference.as_str())).or_insert(event);
@@ -25,22 +25,22 @@ impl<'a> Reports<'a> {
     }
 
     /// What counts as Adyen's verdict on a payment.
-    pub(super) fn authorisation(&self, psp_reference: &str) -> Option<&'a Event> {
+    pub(super) fn authorisation(&self, psp_reference: &str) -> Option<&'a AdyenEvent> {
         self.get(&EventCode::Authorisation, psp_reference)
     }
 
     /// What counts of a code and a reference.
-    pub(super) fn get(&self, code: &EventCode, psp_reference: &str) -> Option<&'a Event> {
+    pub(super) fn get(&self, code: &EventCode, psp_reference: &str) -> Option<&'a AdyenEvent> {
         self.counting.get(&(code, psp_reference)).copied()
     }
 
     /// The payment that an event is about.
-    pub(super) fn payment_of(&self, event: &'a Event) -> &'a str {
+    pub(super) fn payment_of(&self, event: &'a AdyenEvent) -> &'a str {
         self.disputes.payment_of(event)
     }
 
     /// The reports of a code, by date.
-    pub(super) fn with_code(&self, code: &EventCode) -> Vec<&'a Event> {
+    pub(super) fn with_code(&self, code: &EventCode) -> Vec<&'a AdyenEvent> {
         let mut events: Vec<_> =
             self.counting.values().copied().filter(|event| event.event_code == *code).collect();
         events.sort_by_key(|event| (event.date(), *event));
@@ -48,7 +48,7 @@ impl<'a> Reports<'a> {
     }
 
     /// The reports of a code about a payment, by date.
-    pub(super) fn about(&self, payment: &str, code: &EventCode) -> Vec<&'a Event> {
+    pub(super) fn about(&self, payment: &str, code: &EventCode) -> Vec<&'a AdyenEvent> {
         let mut events = self.with_code(code);
         events.retain(|event| self.payment_of(event) == payment);
         events
@@ -73,7 +73,7 @@ impl<'a> Reports<'a> {
 
     /// Returns true if an accepted capture or refund failed later. Adyen can make a failed capture
     /// again.
-    pub(super) fn undone(&self, accepted: &'a Event) -> bool {
+    pub(super) fn undone(&self, accepted: &'a AdyenEvent) -> bool {
         let recaptured =
             accepted.reason.as_deref().is_some_and(|it| it.to_lowercase().contains("recaptured"));
         let payment = self.payment_of(accepted);
@@ -86,7 +86,7 @@ impl<'a> Reports<'a> {
         code: &EventCode,
         payment: &str,
         psp_reference: &str,
-    ) -> impl Iterator<Item = &'a Event> {
+    ) -> impl Iterator<Item = &'a AdyenEvent> {
         let failures = failing(code).iter().filter_map(|code| self.get(code, psp_reference));
         failures.filter(move |failure| self.payment_of(failure) == payment)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Attempt, Event, Order, Outcome, reports::Reports};
+use super::{AdyenEvent, Attempt, Order, Outcome, reports::Reports};
 use crate::domain::{event_code::EventCode, result_code::ResultCode};
 
 /// Where one attempt stands.
@@ -98,12 +98,12 @@ struct TakeOver<'a> {
     payments: Vec<Option<String>>,
     /// The AUTHORISATIONs that no attempt has, the best last: a success after a failure, then
     /// by date.
-    unclaimed: Vec<&'a Event>,
+    unclaimed: Vec<&'a AdyenEvent>,
 }
 
 impl TakeOver<'_> {
     /// Gives an attempt without a payment the best AUTHORISATION that fits.
-    fn take(&mut self, at: usize, fits: impl Fn(&Event) -> bool) {
+    fn take(&mut self, at: usize, fits: impl Fn(&AdyenEvent) -> bool) {
         if self.payments[at].is_none()
             && let Some(best) = self.unclaimed.iter().rposition(|event| fits(event))
         {

@@ -11,14 +11,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Attempt, AttemptState, Derived, NextStep, Order, PaymentInstrument, Status, Target, Try,
+    Attempt, AttemptState, Derived, NextStep, Order, PaymentInstrument, Status, Submission, Target,
     idempotency_key,
     room::{ATTEMPTS, TRIES},
 };
 
 /// What to do with a request to pay. Attempts count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Move {
+pub enum PayDecision {
     /// Send it as this attempt, with the attempt's key.
     Send {
         /// The attempt.
@@ -60,9 +60,9 @@ const PENDING_RETRY: Duration = Duration::from_secs(60);
 
 impl Order {
     /// Whether the caller's `Idempotency-Key` came with another request before.
-    pub fn knows_key_of(&self, request: &Try) -> bool {
-        let mut tries = self.attempts.iter().flat_map(|attempt| &attempt.tries);
-        tries.any(|earlier| request.reuses_key_of(earlier))
+    pub fn knows_key_of(&self, request: &Submission) -> bool {
+        let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
+        submissions.any(|earlier| request.reuses_key_of(earlier))
     }
 
     /// Decides what a request to pay is, and records it where it is sent: to `target`.
@@ -70,11 +70,11 @@ impl Order {
         &mut self,
         target: &Target,
         method: PaymentInstrument,
-        request: &Try,
+        request: &Submission,
         now: Timestamp,
-    ) -> Move {
+    ) -> PayDecision {
         if self.knows_key_of(request) {
-            return Move::KeyReused;
+            return PayDecision::KeyReused;
         }
         let derived = Derived::of(self);
         let highest = self.attempts.len();
@@ -101,23 +101,25 @@ impl Order {
         };
         let current = highest.checked_sub(1).map(state);
 
-        let repeats =
-            |attempt: &Attempt| attempt.tries.iter().any(|earlier| earlier.is_repeated_by(request));
+        let repeats = |attempt: &Attempt| {
+            attempt.submissions.iter().any(|earlier| earlier.is_repeated_by(request))
+        };
         if let Some(at) = self.attempts.iter().rposition(repeats) {
             if !state(at).unresolved() {
-                return Move::Ended { attempt: at + 1 };
+                return PayDecision::Ended { attempt: at + 1 };
             }
             // A superseded attempt's token begins a new attempt like any other.
             if at + 1 == highest && !derived.status.was_paid() {
                 let sent = self.send_again(target, now);
-                if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
+                if let (PayDecision::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut())
+                {
                     attempt.sent_again(request, now);
                 }
                 return sent;
             }
         }
         if derived.status.was_paid() {
-            return Move::Paid;
+            return PayDecision::Paid;
         }
         match (current, self.attempts.last()) {
             (Some(state), Some(attempt)) if state.unresolved() => match state {
@@ -128,32 +130,34 @@ impl Order {
                     if waited < IN_FLIGHT {
                         let left =
                             IN_FLIGHT.saturating_sub(waited).max(SignedDuration::from_secs(1));
-                        return Move::InProgress { retry_after: left.unsigned_abs() };
+                        return PayDecision::InProgress { retry_after: left.unsigned_abs() };
                     }
-                    if attempt.tries.len() == TRIES || self.is_full() {
-                        return Move::TooMany;
+                    if attempt.submissions.len() == TRIES || self.is_full() {
+                        return PayDecision::TooMany;
                     }
                     // Under the same key Adyen returns what became of the first request, or
                     // processes this one.
                     let sent = self.send_again(target, now);
-                    if let (Move::Send { .. }, Some(attempt)) = (sent, self.attempts.last_mut()) {
-                        attempt.tries.push(request.clone());
+                    if let (PayDecision::Send { .. }, Some(attempt)) =
+                        (sent, self.attempts.last_mut())
+                    {
+                        attempt.submissions.push(request.clone());
                     }
                     return sent;
                 }
                 _ => {
-                    return Move::InProgress { retry_after: PENDING_RETRY };
+                    return PayDecision::InProgress { retry_after: PENDING_RETRY };
                 }
             },
             _ if derived.status == Status::Cancelled && derived.next_step == NextStep::None => {
-                return Move::Cancelled;
+                return PayDecision::Cancelled;
             }
             _ => {}
         }
         if highest == ATTEMPTS || self.is_full() {
-            return Move::TooMany;
+            return PayDecision::TooMany;
         }
-        // What AUTHORISATIONs said of attempts without a reference is settled before the next.
+        // What AUTHORISATIONs said of attempts without a reference is resolved before the next.
         for (attempt, resolution) in self.attempts.iter_mut().zip(derived.attempts) {
             attempt.psp_reference = resolution.psp_reference;
         }
@@ -162,7 +166,7 @@ impl Order {
         let key = idempotency_key(&target.merchant_account, &self.reference, highest + 1);
         let begun = Attempt::new(target, key, method, request.clone(), now, closed);
         self.attempts.push(begun);
-        Move::Send { attempt: highest + 1 }
+        PayDecision::Send { attempt: highest + 1 }
     }
 
     /// The attempt, from 1, that made a payment. One not heard of belongs to the highest, if
@@ -176,15 +180,15 @@ impl Order {
         named.or(highest).map(|at| at + 1)
     }
 
-    fn send_again(&mut self, target: &Target, now: Timestamp) -> Move {
+    fn send_again(&mut self, target: &Target, now: Timestamp) -> PayDecision {
         let number = self.attempts.len();
         match self.attempts.last_mut() {
             Some(attempt) if !attempt.can_be_sent_again(target, now) => {
                 attempt.outcome_unknown = true;
-                attempt.tries.iter_mut().for_each(|sent| sent.request = None);
-                Move::Unknown { attempt: number }
+                attempt.submissions.iter_mut().for_each(|sent| sent.request = None);
+                PayDecision::Unknown { attempt: number }
             }
-            _ => Move::Send { attempt: number },
+            _ => PayDecision::Send { attempt: number },
         }
     }
 
@@ -201,8 +205,8 @@ impl Order {
     /// for as long as its outcome is unknown, nothing else paid the order, and Adyen knows its
     /// key.
     pub fn drop_requests(&mut self, now: Timestamp) {
-        let mut tries = self.attempts.iter().flat_map(|attempt| &attempt.tries);
-        if tries.all(|sent| sent.request.is_none()) {
+        let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
+        if submissions.all(|sent| sent.request.is_none()) {
             return;
         }
         let derived = Derived::of(self);
@@ -211,8 +215,8 @@ impl Order {
             .attempts
             .last()
             .filter(|attempt| unknown && !derived.status.was_paid() && !attempt.key_expired(now))
-            .and_then(|attempt| attempt.tries.last()?.request.clone());
-        for sent in self.attempts.iter_mut().flat_map(|attempt| &mut attempt.tries).rev() {
+            .and_then(|attempt| attempt.submissions.last()?.request.clone());
+        for sent in self.attempts.iter_mut().flat_map(|attempt| &mut attempt.submissions).rev() {
             sent.request = kept.take();
         }
     }

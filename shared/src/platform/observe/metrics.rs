@@ -70,7 +70,7 @@ pub enum Metric {
     /// How long one call of Adyen took.
     AdyenLatency(Duration),
     /// How long the longest open outcome has been open, of those that no person was told of.
-    UnsettledAge(Duration),
+    OpenAge(Duration),
 }
 
 /// Names and values that together tell metrics of one name apart.
@@ -134,7 +134,7 @@ impl Metric {
             Self::AdyenLatency(took) => {
                 Parts::new("AdyenLatency", "Milliseconds", milliseconds(*took))
             }
-            Self::UnsettledAge(age) => Parts::new("UnsettledAge", "Seconds", age.as_secs_f64()),
+            Self::OpenAge(age) => Parts::new("OpenAge", "Seconds", age.as_secs_f64()),
         }
     }
 }

@@ -183,7 +183,7 @@ pub fn outcome(word: &str) {
 }
 
 /// Tells whether an event was news.
-pub fn heard(news: bool) {
+pub fn webhook_stored(news: bool) {
     outcome(if news { "stored" } else { "duplicate" });
     if !news {
         count(Metric::WebhookDuplicate);

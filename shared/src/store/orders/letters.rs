@@ -14,7 +14,7 @@ use super::{
     text_value,
 };
 use crate::{
-    domain::order::{Event, sha256},
+    domain::order::{AdyenEvent, sha256},
     store::{StoreError, patience::Patience},
 };
 
@@ -62,7 +62,7 @@ pub struct Letter {
     pub why: String,
     /// The event, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub event: Option<Event>,
+    pub event: Option<AdyenEvent>,
 }
 
 /// Leaves the body out, because it may name a shopper.

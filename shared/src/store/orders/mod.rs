@@ -53,7 +53,7 @@ use self::{
 use super::{Item, StoreError, patience::Patience, read};
 use crate::{
     domain::{
-        order::{Event, Order},
+        order::{AdyenEvent, Order},
         reference::Reference,
         unknown::SCHEMA,
     },
@@ -259,7 +259,7 @@ impl Orders {
     /// [`StoreError`] when the event is not stored.
     pub async fn deliver(
         &self,
-        event: &Event,
+        event: &AdyenEvent,
         reference: Option<&Reference>,
     ) -> Result<Option<Order>, StoreError> {
         if let Some(reference) = reference {
@@ -270,7 +270,7 @@ impl Orders {
                 })
                 .await?;
             if let Some(news) = claimed {
-                observe::heard(news);
+                observe::webhook_stored(news);
                 return Ok(order);
             }
         }
@@ -286,7 +286,7 @@ impl Orders {
                 None => Err(StoreError::unreadable("the order that a payment leads to")),
             })
             .await?;
-        observe::heard(news);
+        observe::webhook_stored(news);
         Ok(order)
     }
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::{Item, Orders, text_value};
 use crate::{
     domain::{
-        order::{Event, test_reference},
+        order::{AdyenEvent, test_reference},
         reference::Reference,
     },
     store::{StoreError, patience::Patience},
@@ -23,7 +23,7 @@ pub(super) enum Pointer {
     /// To an order.
     Order(Reference),
     /// To none yet; it keeps these events, and counts how many came.
-    Parked(Vec<Event>, String),
+    Parked(Vec<AdyenEvent>, String),
 }
 
 impl Orders {
@@ -49,11 +49,11 @@ impl Orders {
     }
 
     /// Keeps an event with its payment's pointer, unless that leads to an order.
-    pub(super) async fn park(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
+    pub(super) async fn park(&self, event: &AdyenEvent) -> Result<Option<Reference>, StoreError> {
         Patience::new(self.deadline).call(|| self.park_once(event)).await
     }
 
-    async fn park_once(&self, event: &Event) -> Result<Option<Reference>, StoreError> {
+    async fn park_once(&self, event: &AdyenEvent) -> Result<Option<Reference>, StoreError> {
         // Named by all that identifies it and its date: what comes twice is kept once, as it
         // came first.
         let (code, psp_reference, success) = event.key();

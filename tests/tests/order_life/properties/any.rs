@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use shared::domain::order::{
-    Attempt, Capture, Event, EventAmount, Look, Modification, Operation, Order, Outcome, Rejection,
+    AdyenEvent, Attempt, Capture, EventAmount, Look, Modification, Operation, Order, Outcome,
+    Rejection,
 };
 use shared::domain::unknown::Unknown;
 
@@ -102,12 +103,12 @@ fn received_modification() -> impl Strategy<Value = Modification> {
 }
 
 /// Webhooks in the sequence in which they came.
-pub fn events() -> impl Strategy<Value = Vec<Event>> {
+pub fn events() -> impl Strategy<Value = Vec<AdyenEvent>> {
     vec(event(), 0..16)
 }
 
 /// A webhook about one of the payments.
-fn event() -> impl Strategy<Value = Event> {
+fn event() -> impl Strategy<Value = AdyenEvent> {
     let code = prop_oneof![
         2 => Just("AUTHORISATION"),
         1 => Just("CAPTURE"),
@@ -146,7 +147,7 @@ fn event() -> impl Strategy<Value = Event> {
                 (false, true) => (own, None),
                 (false, false) => (own, Some(payment)),
             };
-            Event {
+            AdyenEvent {
                 event_date: (second % 10 > 0).then(|| at(second)),
                 event_code: code.to_owned().into(),
                 psp_reference: named.to_owned(),
@@ -224,27 +225,29 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
     )
 }
 
-fn absurd_event() -> impl Strategy<Value = Event> {
+fn absurd_event() -> impl Strategy<Value = AdyenEvent> {
     let code = prop_oneof![4 => select(&CODES[..]).prop_map(str::to_owned), 1 => text()];
     let amount = option::of((prop_oneof![3 => Just("EUR".to_owned()), 1 => text()], amount()));
     let texts = (option::of(text()), option::of(text()), option::of(text()));
     let dates = (option::of(dated()), option::of(moment()));
     (code, text(), any::<bool>(), dates, amount, texts).prop_map(
-        |(code, named, success, (dated, received), amount, (original, reason, action))| Event {
-            event_date: dated,
-            event_code: code.into(),
-            psp_reference: named,
-            success,
-            original_reference: original,
-            amount: amount.map(|(currency, value)| EventAmount {
-                currency,
-                value,
+        |(code, named, success, (dated, received), amount, (original, reason, action))| {
+            AdyenEvent {
+                event_date: dated,
+                event_code: code.into(),
+                psp_reference: named,
+                success,
+                original_reference: original,
+                amount: amount.map(|(currency, value)| EventAmount {
+                    currency,
+                    value,
+                    unknown: Default::default(),
+                }),
+                reason,
+                modification_action: action,
+                received_at: received,
                 unknown: Default::default(),
-            }),
-            reason,
-            modification_action: action,
-            received_at: received,
-            unknown: Default::default(),
+            }
         },
     )
 }

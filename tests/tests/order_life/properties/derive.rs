@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use proptest::{prelude::*, sample::select};
 use shared::{
-    domain::order::{Derived, Event, Order, Payment},
+    domain::order::{AdyenEvent, Derived, Order, Payment},
     http::answer::{OrderAnswer, PaymentAnswer, Viewer},
 };
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::facts::{self, Facts, Says, answered, authorisation, rejected, summary};
 
-fn shuffled(mut events: Vec<Event>, seed: u64) -> Vec<Event> {
+fn shuffled(mut events: Vec<AdyenEvent>, seed: u64) -> Vec<AdyenEvent> {
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..random.usize(0..=events.len()) {
         events.push(events[random.usize(0..events.len())].clone());
@@ -126,7 +126,7 @@ proptest! {
         for sum in [derived.authorised, derived.captured, derived.refunded] {
             prop_assert!(sum >= 0, "{}", summary(&order));
         }
-        let authorised = |event: &Event| event.event_code.as_str() == "AUTHORISATION" && event.success;
+        let authorised = |event: &AdyenEvent| event.event_code.as_str() == "AUTHORISATION" && event.success;
         prop_assert!(!derived.confirmed || order.events.iter().any(authorised));
         for payment in &derived.payments {
             for open in [

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use shared::domain::order::{Attempt, Capture, Event, Operation, Order, Outcome};
+use shared::domain::order::{AdyenEvent, Attempt, Capture, Operation, Order, Outcome};
 
 use super::any::DISPUTES;
 use crate::facts::PRICE;
@@ -79,16 +79,16 @@ fn payments(order: &Order) -> Vec<Payment> {
     all.into_iter().map(|named| payment(order, &reports, &made, named)).collect()
 }
 
-fn payment(order: &Order, reports: &[&Event], made: &[Option<&str>], named: &str) -> Payment {
-    let about = |code: &str| -> Vec<&Event> {
-        let mut about: Vec<&Event> = reports.to_vec();
+fn payment(order: &Order, reports: &[&AdyenEvent], made: &[Option<&str>], named: &str) -> Payment {
+    let about = |code: &str| -> Vec<&AdyenEvent> {
+        let mut about: Vec<&AdyenEvent> = reports.to_vec();
         about.retain(|it| it.event_code.as_str() == code && payment_of(order, it) == named);
         about
     };
-    let worked = |code: &str| -> Vec<&Event> {
+    let worked = |code: &str| -> Vec<&AdyenEvent> {
         about(code).into_iter().filter(|event| event.success).collect()
     };
-    let reversals = |action: &str| -> Vec<&Event> {
+    let reversals = |action: &str| -> Vec<&AdyenEvent> {
         let mut reversals = worked("CANCEL_OR_REFUND");
         reversals.retain(|event| event.modification_action.as_deref() == Some(action));
         reversals
@@ -108,7 +108,7 @@ fn payment(order: &Order, reports: &[&Event], made: &[Option<&str>], named: &str
         let ours = ours.filter(move |it| it.operation == operation && it.payment == named);
         ours.filter_map(|it| it.psp_reference.as_deref())
     };
-    let names = |events: Vec<&Event>, operation: Operation| -> Vec<String> {
+    let names = |events: Vec<&AdyenEvent>, operation: Operation| -> Vec<String> {
         let mut names: Vec<String> = ours(operation).map(str::to_owned).collect();
         names.extend(events.iter().map(|event| event.psp_reference.clone()));
         names
@@ -125,7 +125,7 @@ fn payment(order: &Order, reports: &[&Event], made: &[Option<&str>], named: &str
     );
     let cancels =
         [worked("CANCELLATION"), worked("TECHNICAL_CANCEL"), reversals("cancel")].concat();
-    let last = |events: Vec<&Event>| events.iter().map(|event| when(event)).max();
+    let last = |events: Vec<&AdyenEvent>| events.iter().map(|event| when(event)).max();
     let ended = match (last(cancels), last(worked("EXPIRE"))) {
         (None, None) => None,
         (cancelled, expired) => Some(if expired > cancelled { "expired" } else { "cancelled" }),
@@ -162,19 +162,19 @@ fn payment(order: &Order, reports: &[&Event], made: &[Option<&str>], named: &str
 }
 
 /// One report for each kind and reference: the later, then the one of success.
-fn reports(order: &Order) -> Vec<&Event> {
-    let beats = |other: &Event, event: &Event| {
+fn reports(order: &Order) -> Vec<&AdyenEvent> {
+    let beats = |other: &AdyenEvent, event: &AdyenEvent| {
         (&other.event_code, &other.psp_reference) == (&event.event_code, &event.psp_reference)
             && (when(other), other.success) > (when(event), event.success)
     };
-    let counts = |event: &&Event| !order.events.iter().any(|other| beats(other, event));
+    let counts = |event: &&AdyenEvent| !order.events.iter().any(|other| beats(other, event));
     order.events.iter().filter(counts).collect()
 }
 
 /// The payment that an event names, else the one that another event of its dispute names.
-fn payment_of<'a>(order: &'a Order, event: &'a Event) -> &'a str {
-    let of_dispute = |event: &Event| DISPUTES.contains(&event.event_code.as_str());
-    let tells = |other: &&Event| {
+fn payment_of<'a>(order: &'a Order, event: &'a AdyenEvent) -> &'a str {
+    let of_dispute = |event: &AdyenEvent| DISPUTES.contains(&event.event_code.as_str());
+    let tells = |other: &&AdyenEvent| {
         of_dispute(other)
             && other.psp_reference == event.psp_reference
             && other.original_reference.is_some()
@@ -188,11 +188,11 @@ fn payment_of<'a>(order: &'a Order, event: &'a Event) -> &'a str {
 
 /// What is left of captures or refunds.
 fn standing<'a>(
-    mut worked: Vec<&'a Event>,
+    mut worked: Vec<&'a AdyenEvent>,
     names: &[String],
-    failures: &[&Event],
-) -> Vec<&'a Event> {
-    let known = |failure: &&&Event| names.contains(&failure.psp_reference);
+    failures: &[&AdyenEvent],
+) -> Vec<&'a AdyenEvent> {
+    let known = |failure: &&&AdyenEvent| names.contains(&failure.psp_reference);
     for failure in failures.iter().filter(known) {
         worked.retain(|it| {
             it.psp_reference != failure.psp_reference
@@ -208,11 +208,11 @@ fn standing<'a>(
 }
 
 /// None is dated far ahead here.
-fn when(event: &Event) -> Timestamp {
+fn when(event: &AdyenEvent) -> Timestamp {
     event.event_date.or(event.received_at).unwrap()
 }
 
-fn euro(event: &Event) -> i64 {
+fn euro(event: &AdyenEvent) -> i64 {
     let amount = event.amount.as_ref().unwrap();
     if amount.currency == "EUR" { amount.value.max(0) } else { 0 }
 }
@@ -220,7 +220,7 @@ fn euro(event: &Event) -> i64 {
 /// As what each attempt ended, or `pending`.
 fn open(order: &Order) -> Vec<&'static str> {
     let reports = reports(order);
-    let mut verdicts: Vec<&Event> = reports.clone();
+    let mut verdicts: Vec<&AdyenEvent> = reports.clone();
     verdicts.retain(|event| event.event_code.as_str() == "AUTHORISATION");
     let named = names(order, &reports);
 
@@ -239,7 +239,7 @@ fn open(order: &Order) -> Vec<&'static str> {
         })
         .collect();
 
-    let mut offers: Vec<&Event> = reports;
+    let mut offers: Vec<&AdyenEvent> = reports;
     offers.retain(|event| event.event_code.as_str() == "OFFER_CLOSED" && event.success);
     offers.sort_by_key(|event| when(event));
     for offer in offers {
@@ -255,7 +255,7 @@ fn open(order: &Order) -> Vec<&'static str> {
 }
 
 /// The payment of each attempt: as answered, else as an AUTHORISATION brought it.
-fn names<'a>(order: &'a Order, reports: &[&'a Event]) -> Vec<Option<&'a str>> {
+fn names<'a>(order: &'a Order, reports: &[&'a AdyenEvent]) -> Vec<Option<&'a str>> {
     let mut named: Vec<Option<&str>> =
         order.attempts.iter().map(|attempt| attempt.psp_reference.as_deref()).collect();
     let nameless = |wanted: &[&str]| -> Vec<usize> {
@@ -318,7 +318,7 @@ fn abandoned(attempt: &Attempt) -> bool {
     };
     let last = answers.clone().next_back().unwrap_or(attempt.outcome.as_ref());
     let sent = attempt.details.iter().map(|it| it.sent_at);
-    let sent = sent.chain(attempt.tries.iter().map(|it| it.sent_at)).max();
+    let sent = sent.chain(attempt.submissions.iter().map(|it| it.sent_at)).max();
     answers.clone().all(|answer| answer.is_some())
         && last.is_some_and(asks)
         && attempt.abandoned_at >= sent

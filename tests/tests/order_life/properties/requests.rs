@@ -2,7 +2,7 @@
 //! one can be paid, unless its shopper had been sent away and did not come back.
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use shared::domain::order::{Details, Move, Order, PaymentInstrument};
+use shared::domain::order::{Details, Order, PayDecision, PaymentInstrument};
 
 use super::cases;
 use crate::facts::{
@@ -124,7 +124,7 @@ impl World {
                     &request(token, key, self.now),
                     at(self.now),
                 );
-                if let Move::Send { attempt } = taken {
+                if let PayDecision::Send { attempt } = taken {
                     if attempt > self.books.len() {
                         self.may_begin();
                         self.books.push(None);
@@ -180,7 +180,7 @@ impl World {
         let attempt = &mut self.order.attempts[flight.attempt];
         if books.is_none() && flight.token == BAD {
             // A rejection speaks for one request alone.
-            if heard && attempt.tries.len() == 1 {
+            if heard && attempt.submissions.len() == 1 {
                 attempt.answer(rejected("5_602", None).outcome.unwrap(), None);
             }
             return;

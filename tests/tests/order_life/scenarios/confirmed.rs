@@ -1,6 +1,6 @@
 //! When an order counts as paid: what AUTHORISATIONs of payments that stand add up to.
 
-use shared::domain::order::{Event, Order};
+use shared::domain::order::{AdyenEvent, Order};
 
 use crate::facts::{
     Facts, Says, answered, authorisation, automatic, comes_to, expire, manual, modification,
@@ -40,7 +40,7 @@ fn another_currency_and_an_amount_that_cannot_be_read_add_up_to_nothing() {
         &order().told(authorisation("P").usd(100_000)),
         "authorised unconfirmed 0/0/0 success !amount_differs !currency_differs !paid_in_part",
     );
-    let unreadable = Event { amount: None, ..authorisation("P") };
+    let unreadable = AdyenEvent { amount: None, ..authorisation("P") };
     comes_to(
         &order().told(unreadable),
         "authorised unconfirmed 0/0/0 success !amount_differs !amount_unreadable !paid_in_part",

@@ -13,11 +13,11 @@ fn authorised() -> Order {
     manual().tried(answered("Authorised", "P")).told(authorisation("P"))
 }
 
-fn capture(second: i64) -> shared::domain::order::Event {
+fn capture(second: i64) -> shared::domain::order::AdyenEvent {
     modification("CAPTURE", "C").at(second)
 }
 
-fn capture_failed(second: i64) -> shared::domain::order::Event {
+fn capture_failed(second: i64) -> shared::domain::order::AdyenEvent {
     modification("CAPTURE_FAILED", "C").at(second)
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::domain::order::{
-    AttemptState, Capture, Derived, Details, Look, Modification, Move, Operation, Order,
+    AttemptState, Capture, Derived, Details, Look, Modification, Operation, Order, PayDecision,
     PaymentInstrument,
 };
 use shared::domain::unknown::Unknown;
@@ -109,7 +109,7 @@ fn what_only_adyen_or_a_person_can_end_is_not_open() {
         ("a charge whose key is too old", given_up(written(charge(), 6 * DAY))),
         ("a refund whose key is too old", given_up(written(refund_in_doubt(), 7 * DAY))),
     ] {
-        assert!(!Derived::of(&order).open.is_some_and(|open| open.unsettled), "{what}");
+        assert!(!Derived::of(&order).open.is_some_and(|open| open.unresolved), "{what}");
         // Nobody tells when a payment should have been confirmed.
         let overdue = what.starts_with("paid").then_some((3700, 3700));
         assert_eq!(open(&order), overdue, "{what}");
@@ -204,14 +204,14 @@ fn after_an_abandoned_attempt_the_next_one_begins() {
         &request("T", None, 30 * HOUR),
         at(30 * HOUR),
     );
-    assert_eq!(again, Move::Ended { attempt: 1 });
+    assert_eq!(again, PayDecision::Ended { attempt: 1 });
     let next = order.take(
         &target(),
         PaymentInstrument::AmazonPay,
         &request("NEW", None, 30 * HOUR),
         at(30 * HOUR),
     );
-    assert_eq!(next, Move::Send { attempt: 2 });
+    assert_eq!(next, PayDecision::Send { attempt: 2 });
     // The payment of the first may yet be made, and then is the order's.
     let order = order.told(authorisation("P").at(31 * HOUR));
     assert_eq!(Derived::of(&order).attempts[0].state, AttemptState::Authorised);

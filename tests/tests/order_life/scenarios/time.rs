@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use shared::domain::order::{DecidedWithin, Derived, Operation, Order, Request};
+use shared::domain::order::{DecidedWithin, Derived, ModificationRequest, Operation, Order};
 
 use crate::facts::{
     Facts, Returned, Says, answered, at, attention, authorisation, automatic, expire, manual,
@@ -30,7 +30,7 @@ fn overdue_at(order: &Order) -> Option<Timestamp> {
 }
 
 fn ask(order: &mut Order, operation: Operation, value: Option<i64>, second: i64, name: &str) {
-    let request = Request {
+    let request = ModificationRequest {
         operation: operation.clone(),
         payment: None,
         amount: value.map(|value| {

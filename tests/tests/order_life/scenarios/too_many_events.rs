@@ -1,6 +1,6 @@
 //! A flood of webhooks that change nothing.
 
-use shared::domain::order::{Event, Order};
+use shared::domain::order::{AdyenEvent, Order};
 
 use crate::facts::{
     Facts, Says, answered, attention, authorisation, expire, manual, modification, offer_closed,
@@ -10,7 +10,7 @@ use crate::facts::{
 /// So many are kept.
 const KEPT: usize = 100;
 
-fn notice(number: usize) -> Event {
+fn notice(number: usize) -> AdyenEvent {
     let code = ["NOTIFICATION_OF_CHARGEBACK", "REQUEST_FOR_INFORMATION", "NEW"][number % 3];
     modification(code, &format!("N{number}")).at(number as i64)
 }

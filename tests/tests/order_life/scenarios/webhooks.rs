@@ -1,6 +1,6 @@
 //! Webhooks against answers, against each other and against the order's amount.
 
-use shared::domain::order::{Derived, Event};
+use shared::domain::order::{AdyenEvent, Derived};
 
 use crate::facts::{
     Facts, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,
@@ -51,7 +51,7 @@ fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() 
 
 #[test]
 fn an_amount_that_cannot_be_read_counts_as_nothing_and_needs_a_person() {
-    let unreadable = |mut event: Event| {
+    let unreadable = |mut event: AdyenEvent| {
         event.amount = None;
         event
     };
@@ -73,7 +73,7 @@ fn the_same_webhook_again_is_kept_with_its_later_date_and_its_first_receipt() {
     let late = authorisation("P").at(2000).because("061585:1111:03/2030");
     for events in [[early.clone(), late.clone()], [late.clone(), early.clone()]] {
         let order = manual().tried(unknown()).told_all(events);
-        let kept = Event { received_at: early.received_at, ..late.clone() };
+        let kept = AdyenEvent { received_at: early.received_at, ..late.clone() };
         assert_eq!(order.events, [kept]);
     }
 }
@@ -91,7 +91,7 @@ fn success_and_failure_of_one_reference_are_both_kept() {
 #[test]
 fn an_order_claims_what_is_about_its_payments_or_introduces_one() {
     let order = manual().tried(unknown()).tried(answered("Pending", "P")).told(authorisation("Q"));
-    let claimed: [Event; 6] = [
+    let claimed: [AdyenEvent; 6] = [
         authorisation("new"),
         offer_closed(),
         modification("CAPTURE", "C"),
@@ -102,7 +102,7 @@ fn an_order_claims_what_is_about_its_payments_or_introduces_one() {
     for event in claimed {
         assert!(order.claims(&event), "{event:?}");
     }
-    let not_claimed: [Event; 4] = [
+    let not_claimed: [AdyenEvent; 4] = [
         modification("CAPTURE", "P").of("another order's"),
         expire("another order's"),
         modification("CAPTURE_FAILED", "Q").of("another order's"),

@@ -1,7 +1,7 @@
 //! Disputes: CHARGEBACK, CHARGEBACK_REVERSED, SECOND_CHARGEBACK, PREARBITRATION_WON and _LOST,
 //! SCHEME_ARBITRATION_WON and _LOST.
 
-use shared::domain::order::Event;
+use shared::domain::order::AdyenEvent;
 
 use super::{SAME, UNCHANGED, check};
 use crate::facts::{Says, modification};
@@ -11,7 +11,7 @@ const CHARGED_BACK: &str = "chargedBack confirmed 1000/1000/0 none";
 const LOST: &str = "chargedBack confirmed 1000/1000/0 none !prearbitration_lost";
 
 /// An event of the dispute that the states have, which names the payment, and one which does not.
-fn told(event_code: &str) -> [Event; 2] {
+fn told(event_code: &str) -> [AdyenEvent; 2] {
     let event = modification(event_code, "D");
     [event.clone(), event.of_none()]
 }

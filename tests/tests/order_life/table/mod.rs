@@ -9,7 +9,7 @@ mod end;
 mod money;
 mod nothing;
 
-use shared::domain::order::{Capture, Event, Order};
+use shared::domain::order::{AdyenEvent, Capture, Order};
 
 use crate::facts::{
     Facts, Says, answered, authorisation, comes_to, expire, modification, offer_closed, order,
@@ -21,7 +21,7 @@ const SAME: &str = "the same";
 /// As before the webhook.
 const UNCHANGED: &str = "unchanged";
 
-type Row<'a> = (&'a str, Event, &'a str, &'a str);
+type Row<'a> = (&'a str, AdyenEvent, &'a str, &'a str);
 
 #[track_caller]
 fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {

@@ -1,6 +1,6 @@
 //! Orders that are paid, attempts that ended, and whose result is whose.
 
-use shared::domain::order::{Derived, Move, Outcome, Rejection};
+use shared::domain::order::{Derived, Outcome, PayDecision, Rejection};
 
 use super::{answered_with, begun, pay, pay_with_key};
 use crate::facts::{
@@ -22,8 +22,8 @@ fn a_paid_order_is_not_paid_again() {
     ];
     for order in paid {
         let mut after = order.clone();
-        assert_eq!(pay(&mut after, "B", 100), Move::Paid);
-        assert_eq!(pay_with_key(&mut after, "A", "K", 100), Move::Paid);
+        assert_eq!(pay(&mut after, "B", 100), PayDecision::Paid);
+        assert_eq!(pay_with_key(&mut after, "A", "K", 100), PayDecision::Paid);
         assert_eq!(after, order);
     }
 }
@@ -32,14 +32,14 @@ fn a_paid_order_is_not_paid_again() {
 fn an_order_that_was_cancelled_after_it_was_paid_is_over() {
     let order = begun().told(authorisation("P")).told(modification("CANCELLATION", "X"));
     let mut after = order.clone();
-    assert_eq!(pay(&mut after, "B", 100), Move::Cancelled);
+    assert_eq!(pay(&mut after, "B", 100), PayDecision::Cancelled);
     assert_eq!(after, order);
 }
 
 #[test]
 fn an_order_whose_payment_expired_can_be_paid_anew() {
     let mut order = begun().told(authorisation("P")).told(expire("P"));
-    assert_eq!(pay(&mut order, "B", 100), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "B", 100), PayDecision::Send { attempt: 2 });
 }
 
 #[test]
@@ -63,19 +63,19 @@ fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
     ];
     for order in ended {
         let mut new_token = order.clone();
-        assert_eq!(pay(&mut new_token, "B", 1), Move::Send { attempt: 2 });
+        assert_eq!(pay(&mut new_token, "B", 1), PayDecision::Send { attempt: 2 });
         let mut new_key = order.clone();
-        assert_eq!(pay_with_key(&mut new_key, "A", "K", 1), Move::Send { attempt: 2 });
-        assert_eq!(pay_with_key(&mut new_key, "A", "K", 2), Move::Send { attempt: 2 });
+        assert_eq!(pay_with_key(&mut new_key, "A", "K", 1), PayDecision::Send { attempt: 2 });
+        assert_eq!(pay_with_key(&mut new_key, "A", "K", 2), PayDecision::Send { attempt: 2 });
         let mut neither = order.clone();
-        assert_eq!(pay(&mut neither, "A", 1), Move::Ended { attempt: 1 });
+        assert_eq!(pay(&mut neither, "A", 1), PayDecision::Ended { attempt: 1 });
     }
 }
 
 #[test]
 fn what_an_authorisation_said_of_an_attempt_stays_with_it() {
     let mut order = begun().told(authorisation("P").failed());
-    assert_eq!(pay(&mut order, "B", 1), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "B", 1), PayDecision::Send { attempt: 2 });
     assert_eq!(order.attempts[0].psp_reference.as_deref(), Some("P"));
     assert_eq!(order.attempts[1].psp_reference, None);
     let paid = order.told(authorisation("Q"));

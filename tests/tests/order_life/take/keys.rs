@@ -1,6 +1,6 @@
 //! Callers' keys, Adyen's keys, and how often an order may be tried.
 
-use shared::domain::order::{Move, Try, idempotency_key};
+use shared::domain::order::{PayDecision, Submission, idempotency_key};
 
 use super::{DAY, answered_with, begun, in_progress, pay, pay_with_key, take};
 use crate::facts::{attention, manual, outcome, request};
@@ -8,57 +8,61 @@ use crate::facts::{attention, manual, outcome, request};
 #[test]
 fn a_key_tells_two_tries_of_one_token_apart() {
     let mut order = manual();
-    assert_eq!(pay_with_key(&mut order, "A", "K1", 0), Move::Send { attempt: 1 });
+    assert_eq!(pay_with_key(&mut order, "A", "K1", 0), PayDecision::Send { attempt: 1 });
     assert!(in_progress(pay_with_key(&mut order, "A", "K2", 1)));
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
-    assert_eq!(pay_with_key(&mut order, "A", "K1", 2), Move::Ended { attempt: 1 });
-    assert_eq!(pay_with_key(&mut order, "A", "K2", 2), Move::Send { attempt: 2 });
+    assert_eq!(pay_with_key(&mut order, "A", "K1", 2), PayDecision::Ended { attempt: 1 });
+    assert_eq!(pay_with_key(&mut order, "A", "K2", 2), PayDecision::Send { attempt: 2 });
     order.attempts[1].answer(outcome("Error"), Some("Q".to_owned()));
-    assert_eq!(pay_with_key(&mut order, "A", "K1", 3), Move::Ended { attempt: 1 });
-    assert_eq!(pay_with_key(&mut order, "A", "K2", 3), Move::Ended { attempt: 2 });
+    assert_eq!(pay_with_key(&mut order, "A", "K1", 3), PayDecision::Ended { attempt: 1 });
+    assert_eq!(pay_with_key(&mut order, "A", "K2", 3), PayDecision::Ended { attempt: 2 });
 }
 
 #[test]
 fn a_key_that_came_with_another_request_is_refused_whatever_the_order_is() {
     for result_code in ["Authorised", "Refused", "RedirectShopper", "Pending"] {
         let mut order = manual();
-        assert_eq!(pay_with_key(&mut order, "A", "K", 0), Move::Send { attempt: 1 });
+        assert_eq!(pay_with_key(&mut order, "A", "K", 0), PayDecision::Send { attempt: 1 });
         order.attempts[0].answer(outcome(result_code), Some("P".to_owned()));
         let before = order.clone();
-        assert_eq!(pay_with_key(&mut order, "B", "K", 1), Move::KeyReused);
+        assert_eq!(pay_with_key(&mut order, "B", "K", 1), PayDecision::KeyReused);
         // The same token, but something else in the request.
-        let other = Try { asked: Some("other".to_owned()), ..request("A", "K", 1) };
-        assert_eq!(take(&mut order, &other), Move::KeyReused);
+        let other = Submission { asked: Some("other".to_owned()), ..request("A", "K", 1) };
+        assert_eq!(take(&mut order, &other), PayDecision::KeyReused);
         assert_eq!(order, before);
     }
     let mut order = manual();
     pay_with_key(&mut order, "A", "K", 0);
-    assert_eq!(pay_with_key(&mut order, "B", "K", 1), Move::KeyReused, "in flight");
+    assert_eq!(pay_with_key(&mut order, "B", "K", 1), PayDecision::KeyReused, "in flight");
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
     pay_with_key(&mut order, "B", "K2", 1);
-    assert_eq!(pay_with_key(&mut order, "B", "K", 2), Move::KeyReused, "of an earlier attempt");
+    assert_eq!(
+        pay_with_key(&mut order, "B", "K", 2),
+        PayDecision::KeyReused,
+        "of an earlier attempt"
+    );
 }
 
 #[test]
 fn a_key_older_than_six_days_is_not_sent_again() {
     for token in ["A", "B"] {
         let mut young = begun();
-        assert_eq!(pay(&mut young, token, 6 * DAY - 1), Move::Send { attempt: 1 });
+        assert_eq!(pay(&mut young, token, 6 * DAY - 1), PayDecision::Send { attempt: 1 });
         assert!(attention(&young).is_empty());
 
         let mut old = begun();
-        assert_eq!(pay(&mut old, token, 6 * DAY), Move::Unknown { attempt: 1 });
+        assert_eq!(pay(&mut old, token, 6 * DAY), PayDecision::Unknown { attempt: 1 });
         assert_eq!(attention(&old), ["outcome_unknown"]);
-        assert_eq!(old.attempts[0].tries.len(), 1);
-        assert_eq!(pay(&mut old, token, 100 * DAY), Move::Unknown { attempt: 1 });
+        assert_eq!(old.attempts[0].submissions.len(), 1);
+        assert_eq!(pay(&mut old, token, 100 * DAY), PayDecision::Unknown { attempt: 1 });
     }
     // Its age is the attempt's, not that of the request sent last.
     let mut order = begun();
     pay(&mut order, "B", 5 * DAY);
-    assert_eq!(pay(&mut order, "B", 6 * DAY), Move::Unknown { attempt: 1 });
+    assert_eq!(pay(&mut order, "B", 6 * DAY), PayDecision::Unknown { attempt: 1 });
     // What is waiting for the shopper is superseded at any age.
     let mut redirect = answered_with("RedirectShopper");
-    assert_eq!(pay(&mut redirect, "B", 30 * DAY), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut redirect, "B", 30 * DAY), PayDecision::Send { attempt: 2 });
 }
 
 #[test]
@@ -87,17 +91,17 @@ fn adyens_key_depends_on_the_account_the_order_and_the_number_of_the_attempt() {
 fn an_order_that_is_tried_without_end_keeps_room_for_webhooks() {
     let mut order = manual();
     let mut second = 0;
-    while let Move::Send { attempt } = pay(&mut order, &format!("T{second}"), second) {
+    while let PayDecision::Send { attempt } = pay(&mut order, &format!("T{second}"), second) {
         order.attempts[attempt - 1].answer(outcome("Refused"), Some(format!("P{second}")));
         second += 1;
         assert!(second < 1000, "without end");
     }
-    assert_eq!(pay(&mut order, "ONE-MORE", second), Move::TooMany);
+    assert_eq!(pay(&mut order, "ONE-MORE", second), PayDecision::TooMany);
     let mut order = begun();
     let mut second = 30;
-    while let Move::Send { attempt: 1 } = pay(&mut order, &format!("T{second}"), second) {
+    while let PayDecision::Send { attempt: 1 } = pay(&mut order, &format!("T{second}"), second) {
         second += 30;
         assert!(second < 6 * DAY, "without end");
     }
-    assert_eq!(pay(&mut order, "ONE-MORE", second), Move::TooMany);
+    assert_eq!(pay(&mut order, "ONE-MORE", second), PayDecision::TooMany);
 }

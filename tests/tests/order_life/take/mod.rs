@@ -4,29 +4,29 @@ mod ended;
 mod keys;
 mod open;
 
-use shared::domain::order::{Move, Order, PaymentInstrument, Try};
+use shared::domain::order::{Order, PayDecision, PaymentInstrument, Submission};
 
 use crate::facts::{manual, outcome, request, target};
 
 const DAY: i64 = 24 * 60 * 60;
 
 /// Takes a request at the moment at which it is sent.
-fn take(order: &mut Order, request: &Try) -> Move {
+fn take(order: &mut Order, request: &Submission) -> PayDecision {
     order.take(&target(), PaymentInstrument::AmazonPay, request, request.sent_at)
 }
 
-fn pay(order: &mut Order, token: &str, second: i64) -> Move {
+fn pay(order: &mut Order, token: &str, second: i64) -> PayDecision {
     take(order, &request(token, None, second))
 }
 
-fn pay_with_key(order: &mut Order, token: &str, key: &str, second: i64) -> Move {
+fn pay_with_key(order: &mut Order, token: &str, key: &str, second: i64) -> PayDecision {
     take(order, &request(token, key, second))
 }
 
 /// An order whose first attempt, with the token `A`, was sent in second 0.
 fn begun() -> Order {
     let mut order = manual();
-    assert_eq!(pay(&mut order, "A", 0), Move::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "A", 0), PayDecision::Send { attempt: 1 });
     order
 }
 
@@ -37,6 +37,6 @@ fn answered_with(result_code: &str) -> Order {
     order
 }
 
-fn in_progress(taken: Move) -> bool {
-    matches!(taken, Move::InProgress { .. })
+fn in_progress(taken: PayDecision) -> bool {
+    matches!(taken, PayDecision::InProgress { .. })
 }

@@ -1,7 +1,7 @@
 //! Attempts without a result: the same try again, and another one.
 
 use serde_json::json;
-use shared::domain::order::{AttemptState, Derived, Move, Order};
+use shared::domain::order::{AttemptState, Derived, Order, PayDecision};
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
@@ -14,7 +14,7 @@ fn the_first_request_begins_the_first_attempt_and_is_written_down() {
     let order = begun();
     assert_eq!(order.attempts.len(), 1);
     assert_eq!(order.attempts[0].started_at, at(0));
-    assert_eq!(order.attempts[0].tries, [request("A", None, 0)]);
+    assert_eq!(order.attempts[0].submissions, [request("A", None, 0)]);
     assert_eq!(Derived::of(&order).attempts[0].state, AttemptState::Unknown);
 }
 
@@ -35,13 +35,17 @@ fn the_same_try_of_an_attempt_that_ended_gets_what_is_stored() {
         for second in [1, 100, 30 * DAY] {
             let mut order = order.clone();
             let before = order.clone();
-            assert_eq!(pay(&mut order, "A", second), Move::Ended { attempt: 1 }, "{order:?}");
+            assert_eq!(
+                pay(&mut order, "A", second),
+                PayDecision::Ended { attempt: 1 },
+                "{order:?}"
+            );
             assert_eq!(order, before);
         }
     }
     let mut order = begun();
     order.attempts[0] = rejected("702", None);
-    assert_eq!(pay(&mut order, "T", 1), Move::Ended { attempt: 1 });
+    assert_eq!(pay(&mut order, "T", 1), PayDecision::Ended { attempt: 1 });
 }
 
 #[test]
@@ -57,8 +61,8 @@ fn the_same_try_of_an_attempt_without_a_result_is_sent_again_with_its_key() {
         let order = result_code.map_or_else(begun, answered_with);
         for second in [0, 1, 29, 30, 3600, 6 * DAY - 1] {
             let mut order = order.clone();
-            assert_eq!(pay(&mut order, "A", second), Move::Send { attempt: 1 });
-            assert_eq!((order.attempts.len(), order.attempts[0].tries.len()), (1, 1));
+            assert_eq!(pay(&mut order, "A", second), PayDecision::Send { attempt: 1 });
+            assert_eq!((order.attempts.len(), order.attempts[0].submissions.len()), (1, 1));
         }
     }
 }
@@ -67,7 +71,7 @@ fn the_same_try_of_an_attempt_without_a_result_is_sent_again_with_its_key() {
 fn another_try_waits_while_the_outcome_may_be_on_its_way() {
     for second in [0, 1, 29] {
         let mut order = begun();
-        let Move::InProgress { retry_after } = pay(&mut order, "B", second) else {
+        let PayDecision::InProgress { retry_after } = pay(&mut order, "B", second) else {
             panic!("not in progress after {second} s");
         };
         assert_eq!(retry_after.as_secs() as i64, 30 - second);
@@ -78,39 +82,39 @@ fn another_try_waits_while_the_outcome_may_be_on_its_way() {
 #[test]
 fn another_try_later_is_sent_under_the_same_key() {
     let mut order = begun();
-    assert_eq!(pay(&mut order, "B", 30), Move::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "B", 30), PayDecision::Send { attempt: 1 });
     let sent = |order: &Order| -> Vec<String> {
-        let tries = order.attempts[0].tries.iter();
-        tries.map(|sent| sent.instrument.clone()).collect()
+        let submissions = order.attempts[0].submissions.iter();
+        submissions.map(|sent| sent.instrument.clone()).collect()
     };
     let both = [request("A", None, 0), request("B", None, 30)].map(|sent| sent.instrument);
     assert_eq!(sent(&order), both);
 
     // Both are this attempt's now; a third waits for them.
-    assert_eq!(pay(&mut order, "A", 31), Move::Send { attempt: 1 });
-    assert_eq!(pay(&mut order, "B", 31), Move::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "A", 31), PayDecision::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "B", 31), PayDecision::Send { attempt: 1 });
     assert!(in_progress(pay(&mut order, "C", 59)));
     assert_eq!(sent(&order), both);
-    assert_eq!(pay(&mut order, "C", 61), Move::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "C", 61), PayDecision::Send { attempt: 1 });
 
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
     for token in ["A", "B", "C"] {
-        assert_eq!(pay(&mut order, token, 62), Move::Ended { attempt: 1 });
+        assert_eq!(pay(&mut order, token, 62), PayDecision::Ended { attempt: 1 });
     }
-    assert_eq!(pay(&mut order, "D", 62), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "D", 62), PayDecision::Send { attempt: 2 });
 }
 
 #[test]
 fn another_try_supersedes_an_attempt_that_waits_for_the_shopper() {
     for result_code in ["RedirectShopper", "IdentifyShopper", "ChallengeShopper"] {
         let mut order = answered_with(result_code);
-        assert_eq!(pay(&mut order, "B", 1), Move::Send { attempt: 2 });
+        assert_eq!(pay(&mut order, "B", 1), PayDecision::Send { attempt: 2 });
         assert_eq!(order.attempts.len(), 2);
         assert_eq!(order.attempts[1].started_at, at(1));
     }
     let mut challenged = answered_with("RedirectShopper");
     challenged.attempts[0] = challenged.attempts[0].clone().returned("ChallengeShopper");
-    assert_eq!(pay(&mut challenged, "B", 1), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut challenged, "B", 1), PayDecision::Send { attempt: 2 });
 }
 
 #[test]
@@ -124,7 +128,7 @@ fn while_what_the_shopper_brought_back_is_at_adyen_nothing_else_is_sent() {
     }
     assert_eq!(order, before);
     // Its answer is lost: the attempt, and with it the action, can be had again.
-    assert_eq!(pay(&mut order, "B", 1030), Move::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "B", 1030), PayDecision::Send { attempt: 1 });
     assert_eq!(order.attempts.len(), 1);
 }
 
@@ -132,18 +136,18 @@ fn while_what_the_shopper_brought_back_is_at_adyen_nothing_else_is_sent() {
 fn the_token_of_a_superseded_attempt_begins_another_like_any_other_token() {
     let superseded = || {
         let mut order = answered_with("RedirectShopper");
-        assert_eq!(pay(&mut order, "B", 1), Move::Send { attempt: 2 });
+        assert_eq!(pay(&mut order, "B", 1), PayDecision::Send { attempt: 2 });
         order
     };
     let mut unknown = superseded();
     assert!(in_progress(pay(&mut unknown, "A", 30)));
-    assert_eq!(pay(&mut unknown, "A", 31), Move::Send { attempt: 2 });
-    assert_eq!(unknown.attempts[1].tries.len(), 2);
+    assert_eq!(pay(&mut unknown, "A", 31), PayDecision::Send { attempt: 2 });
+    assert_eq!(unknown.attempts[1].submissions.len(), 2);
 
     for (result_code, expected) in [
-        ("RedirectShopper", Move::Send { attempt: 3 }),
-        ("Refused", Move::Send { attempt: 3 }),
-        ("Authorised", Move::Paid),
+        ("RedirectShopper", PayDecision::Send { attempt: 3 }),
+        ("Refused", PayDecision::Send { attempt: 3 }),
+        ("Authorised", PayDecision::Paid),
     ] {
         let mut order = superseded();
         order.attempts[1].answer(outcome(result_code), Some("Q".to_owned()));
@@ -168,20 +172,20 @@ fn another_try_waits_while_adyen_has_no_final_result() {
 #[test]
 fn an_offer_that_may_be_another_attempts_lets_no_second_payment_through() {
     let mut order = answered_with("Refused");
-    assert_eq!(pay(&mut order, "B", 10), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "B", 10), PayDecision::Send { attempt: 2 });
     order.attempts[1].answer(outcome("Pending"), Some("Q".to_owned()));
     let order = order.told(offer_closed());
     assert!(in_progress(pay(&mut order.clone(), "C", 2000)));
     // One that names it is its own.
     let mut named = order.told(offer_closed_of("Q"));
-    assert_eq!(pay(&mut named, "C", 2000), Move::Send { attempt: 3 });
+    assert_eq!(pay(&mut named, "C", 2000), PayDecision::Send { attempt: 3 });
 }
 
 #[test]
 fn an_offer_that_closed_before_an_attempt_began_is_not_its_own() {
     let mut order = answered_with("RedirectShopper").told(offer_closed());
     // In the very second, by Adyen's clock or ours.
-    assert_eq!(pay(&mut order, "B", 1000), Move::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "B", 1000), PayDecision::Send { attempt: 2 });
     order.attempts[1].answer(outcome("RedirectShopper"), Some("Q".to_owned()));
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
     // Told again it is still the same offer.
@@ -195,8 +199,8 @@ fn the_request_to_charge_a_stored_method_is_kept_until_its_outcome_is_known() {
         asking(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}), key, second)
     };
     let kept = |order: &Order| -> Vec<bool> {
-        let tries = order.attempts.iter().flat_map(|attempt| &attempt.tries);
-        tries.map(|sent| sent.request.is_some()).collect()
+        let submissions = order.attempts.iter().flat_map(|attempt| &attempt.submissions);
+        submissions.map(|sent| sent.request.is_some()).collect()
     };
     let mut order = manual();
     take(&mut order, &charge("1", 0));

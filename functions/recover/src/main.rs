@@ -1,6 +1,6 @@
 //! The Lambda function.
 
-use settle::{State, run};
+use recover::{State, run};
 use shared::platform::runtime;
 
 fn main() -> std::process::ExitCode {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use shared::{
-    adyen::{charge::Till, modify::Desk, payments::PaymentRequest},
-    domain::order::{Attempt, AttemptState, Derived, Move, Order, PaymentInstrument, Status, Try},
+    adyen::{charge::PaymentSender, modify::ModificationSender, payments::PaymentRequest},
+    domain::order::{
+        Attempt, AttemptState, Derived, Order, PayDecision, PaymentInstrument, Status, Submission,
+    },
     store::{Due, StoreError},
 };
 use tokio::time::Instant;
@@ -22,7 +24,7 @@ pub enum Finding {
     /// Something of it is open still, and not for long enough.
     Waits,
     /// Its outcome is known.
-    Settled,
+    Resolved,
     /// Its shopper did not come back, and it is given up.
     Abandoned,
     /// It needs attention.
@@ -46,11 +48,11 @@ pub async fn look_at(
     let reference =
         due.key.parse().map_err(|_| StoreError::unreadable("the reference of an order"))?;
     let Some(mut order) = orders.get(&reference).await? else {
-        return Ok(Finding::Settled);
+        return Ok(Finding::Resolved);
     };
     match Derived::of(&order).open {
         // The index was behind.
-        None => return Ok(Finding::Settled),
+        None => return Ok(Finding::Resolved),
         Some(open) if open.due_at > now => return Ok(Finding::Early),
         Some(open) if open.since >= then && open.overdue_at.is_none_or(|at| at > now) => {
             return Ok(Finding::Early);
@@ -73,10 +75,10 @@ pub async fn look_at(
 }
 
 /// The charge of a stored payment method whose outcome is not known.
-fn charge_in_doubt(order: &Order) -> Option<(Try, PaymentRequest)> {
+fn charge_in_doubt(order: &Order) -> Option<(Submission, PaymentRequest)> {
     let attempt = order.attempts.last()?;
     let unknown = Derived::of(order).attempts.last()?.state == AttemptState::Unknown;
-    let sent = attempt.tries.last().filter(|_| unknown)?;
+    let sent = attempt.submissions.last().filter(|_| unknown)?;
     let payment = serde_json::from_str(sent.request.as_deref()?);
     // The attempt is then marked as unknown, because Adyen cannot be asked.
     let unreadable = |_: &_| tracing::error!(reference = %order.reference, "a request to pay that cannot be read");
@@ -97,7 +99,7 @@ fn modifications_in_doubt(order: &Order, then: Timestamp) -> Vec<usize> {
 async fn ask_about_charge(
     state: &State,
     order: Order,
-    sent: Try,
+    sent: Submission,
     payment: PaymentRequest,
 ) -> Result<Order, StoreError> {
     let orders = &state.inbox.orders;
@@ -111,10 +113,10 @@ async fn ask_about_charge(
             ))
         })
         .await?;
-    let Move::Send { attempt } = next else {
+    let PayDecision::Send { attempt } = next else {
         return Ok(order);
     };
-    let till = Till { adyen: &state.adyen, orders, tokens: &state.inbox.tokens };
+    let till = PaymentSender { adyen: &state.adyen, orders, tokens: &state.inbox.tokens };
     let until = Instant::now() + PATIENCE;
     let (order, _) = till.charge(order, attempt, &sent, payment, until).await?;
     Ok(order)
@@ -136,7 +138,7 @@ async fn ask_about_modification(
     if recorded.sent_at.is_none() {
         return Ok(order);
     }
-    let desk = Desk { adyen: &state.adyen, orders, target: &state.target };
+    let desk = ModificationSender { adyen: &state.adyen, orders, target: &state.target };
     let (order, _) = desk.ask(order, recorded, Instant::now() + PATIENCE).await?;
     Ok(order)
 }
@@ -150,19 +152,19 @@ fn conclude(order: &mut Order, then: Timestamp) -> Finding {
     let unknown = mark_unknown(order, then);
     let news = *order != before;
     let derived = Derived::of(order);
-    let unsettled = derived.open.is_some_and(|open| open.unsettled);
+    let unresolved = derived.open.is_some_and(|open| open.unresolved);
     // If DynamoDB's answer to this very write was lost, it is abandoned already.
     let abandoned = derived.status == Status::Expired
         && order.attempts.last().is_some_and(Attempt::is_abandoned);
     if derived.open.is_some_and(|open| open.due_at <= now) {
         order.looked(now);
     }
-    match (unknown, abandoned, unsettled) {
+    match (unknown, abandoned, unresolved) {
         (true, ..) if news => Finding::Unknown,
         (true, ..) => Finding::Told,
         (_, true, _) => Finding::Abandoned,
         (_, _, true) => Finding::Waits,
-        _ => Finding::Settled,
+        _ => Finding::Resolved,
     }
 }
 

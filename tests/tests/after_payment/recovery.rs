@@ -21,11 +21,11 @@ async fn a_shoppers_payment_is_never_sent_again_but_marked() {
     let stack = Stack::start().await;
     let answer = stack.pay("ORDER-1", "x-HTTP-500").await;
     assert_eq!(answer.status, 202, "{answer:?}");
-    assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
+    assert_eq!(stack.bundle.recover().await.unwrap().open, 0);
 
     an_hour_passes(&stack, "ORDER-1").await;
     let calls = stack.adyen().books().calls.len();
-    let report = stack.bundle.settle().await.unwrap();
+    let report = stack.bundle.recover().await.unwrap();
     assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");
     assert_eq!(stack.adyen().books().calls.len(), calls);
     let order = stack.order("ORDER-1").await;
@@ -41,8 +41,8 @@ async fn what_the_schedule_cannot_end_is_left_alone() {
     for reference in ["PENDING", "WAITS"] {
         an_hour_passes(&stack, reference).await;
     }
-    let report = stack.bundle.settle().await.unwrap();
-    assert_eq!(report, settle::Report::default());
+    let report = stack.bundle.recover().await.unwrap();
+    assert_eq!(report, recover::Report::default());
     for reference in ["PENDING", "WAITS"] {
         assert_eq!(stack.order(reference).await["needsAttention"], json!([]));
     }
@@ -82,7 +82,7 @@ async fn what_a_browser_brought_back_just_now_is_left_alone() {
         while stack.adyen().books().calls_to("/payments/details").is_empty() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        let report = stack.bundle.settle().await.unwrap();
+        let report = stack.bundle.recover().await.unwrap();
         assert_eq!((report.open, report.unknown), (0, 0), "{report:?}");
         assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
     };
@@ -97,7 +97,7 @@ async fn a_doubt_that_adyen_ends_without_a_payment_needs_nobody_any_more() {
     stack.adyen().inject(Fault::status(500).on("/payments/details"));
     assert_eq!(post().await.status, 202);
     an_hour_passes(&stack, "ORDER-1").await;
-    assert_eq!(stack.bundle.settle().await.unwrap().unknown, 1);
+    assert_eq!(stack.bundle.recover().await.unwrap().unknown, 1);
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
 
@@ -111,7 +111,7 @@ async fn a_doubt_that_adyen_ends_without_a_payment_needs_nobody_any_more() {
 #[tokio::test]
 async fn an_age_is_measured_until_a_person_is_told() {
     let stack = Stack::start().await;
-    let age = async || stack.bundle.settle().await.unwrap().unsettled_age;
+    let age = async || stack.bundle.recover().await.unwrap().open_age;
     let hour = 3600..3700;
     assert_eq!(age().await, 0);
     stack.pay("UNKNOWN", "x-HTTP-500").await;
@@ -145,13 +145,13 @@ async fn an_order_that_cannot_be_read_is_aged_and_looked_at_again_later() {
     let stack = Stack::start().await;
     let since = Timestamp::now() - SignedDuration::from_hours(1);
     unreadable(&stack, "ODD", since).await;
-    let report = stack.bundle.settle().await.unwrap();
+    let report = stack.bundle.recover().await.unwrap();
     assert_eq!((report.open, report.failed), (1, 1), "{report:?}");
-    assert!((3600..3700).contains(&report.unsettled_age), "{report:?}");
+    assert!((3600..3700).contains(&report.open_age), "{report:?}");
     // Nothing waits behind it for long.
-    assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
+    assert_eq!(stack.bundle.recover().await.unwrap().open, 0);
     time_passes(&stack, "ODD", SignedDuration::from_mins(61)).await;
-    assert_eq!(stack.bundle.settle().await.unwrap().failed, 1);
+    assert_eq!(stack.bundle.recover().await.unwrap().failed, 1);
 }
 
 #[tokio::test]
@@ -159,11 +159,11 @@ async fn an_attempt_whose_shopper_stays_away_for_25_hours_is_abandoned() {
     let stack = Stack::start().await;
     let details = sent_to_the_bank(&stack, "AWAY").await;
     time_passes(&stack, "AWAY", SignedDuration::from_hours(24)).await;
-    assert_eq!(stack.bundle.settle().await.unwrap(), settle::Report::default());
+    assert_eq!(stack.bundle.recover().await.unwrap(), recover::Report::default());
     assert_eq!(stack.order("AWAY").await["status"], "pending");
 
     an_hour_passes(&stack, "AWAY").await;
-    let report = stack.bundle.settle().await.unwrap();
+    let report = stack.bundle.recover().await.unwrap();
     assert_eq!((report.open, report.abandoned, report.unknown), (1, 1, 0), "{report:?}");
     let order = stack.order("AWAY").await;
     assert_eq!((&order["status"], &order["nextStep"]), (&json!("expired"), &json!("startOver")));
@@ -172,7 +172,7 @@ async fn an_attempt_whose_shopper_stays_away_for_25_hours_is_abandoned() {
     // A browser is not told.
     let seen = stack.get("/orders/AWAY", &browser("AWAY")).await;
     assert!(!seen.body.to_string().contains("abandoned"), "{seen:?}");
-    assert_eq!(stack.bundle.settle().await.unwrap(), settle::Report::default());
+    assert_eq!(stack.bundle.recover().await.unwrap(), recover::Report::default());
 
     // Details that the shopper brings back after all are passed on.
     let answer = stack.post("/payments/details", &browser("AWAY"), &details).await;
@@ -185,14 +185,14 @@ async fn an_abandoned_attempt_makes_room_for_the_next_and_its_late_payment_count
     let stack = Stack::start().await;
     sent_to_the_bank(&stack, "BACK").await;
     time_passes(&stack, "BACK", SignedDuration::from_hours(26)).await;
-    assert_eq!(stack.bundle.settle().await.unwrap().abandoned, 1);
+    assert_eq!(stack.bundle.recover().await.unwrap().abandoned, 1);
     let answer = stack.pay("BACK", "ANOTHER-TOKEN").await;
     assert_eq!(answer.body["attempt"], 2, "{answer:?}");
     assert_eq!(answer.body["status"], "authorised", "{answer:?}");
 
     sent_to_the_bank(&stack, "LATE").await;
     time_passes(&stack, "LATE", SignedDuration::from_hours(26)).await;
-    assert_eq!(stack.bundle.settle().await.unwrap().abandoned, 1);
+    assert_eq!(stack.bundle.recover().await.unwrap().abandoned, 1);
     let psp_reference = stack.adyen().with_books(|books| {
         let payments = books.payments_of("LATE");
         payments.last().unwrap().psp_reference.clone()
@@ -214,7 +214,7 @@ async fn what_does_not_move_is_looked_at_less_and_less_often() {
     let look = async || {
         let nothing = local::adyen::Answer::text(500, "text/plain", "oops");
         stack.adyen().inject(local::adyen::Fault::instead(nothing).on("/payments"));
-        stack.bundle.settle().await.unwrap().open
+        stack.bundle.recover().await.unwrap().open
     };
     assert_eq!(look().await, 1);
     for minutes in [5, 10, 20, 40, 80, 160, 320, 360, 360] {
@@ -280,8 +280,8 @@ async fn a_charge_in_doubt_is_asked_about_with_its_key() {
     charge_in_doubt(&stack, "SECOND", &token).await;
 
     an_hour_passes(&stack, "SECOND").await;
-    let report = stack.bundle.settle().await.unwrap();
-    assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
+    let report = stack.bundle.recover().await.unwrap();
+    assert_eq!((report.open, report.resolved), (1, 1), "{report:?}");
     assert_eq!(stack.order("SECOND").await["status"], "authorised");
     assert_eq!(stack.adyen().books().authorisations("SECOND"), 1);
 }
@@ -306,11 +306,11 @@ async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
         let answer = stack.post_with_key(path, &backend(), &key, &body).await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
     }
-    assert_eq!(stack.bundle.settle().await.unwrap().open, 0);
+    assert_eq!(stack.bundle.recover().await.unwrap().open, 0);
 
     an_hour_passes(&stack, "ORDER-1").await;
-    let report = stack.bundle.settle().await.unwrap();
-    assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
+    let report = stack.bundle.recover().await.unwrap();
+    assert_eq!((report.open, report.resolved), (1, 1), "{report:?}");
     let order = stack.order("ORDER-1").await;
     for modification in order["modifications"].as_array().unwrap() {
         assert_eq!(modification["state"], "received", "{order}");
@@ -337,14 +337,14 @@ async fn a_refund_that_stays_in_doubt_needs_a_person() {
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
     stack.post_with_key("/orders/ORDER-1/refunds", &backend(), "refund-1", &body).await;
     an_hour_passes(&stack, "ORDER-1").await;
-    let report = stack.bundle.settle().await.unwrap();
+    let report = stack.bundle.recover().await.unwrap();
     assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!(["modification_unknown"]));
     // A later run gets an answer.
     an_hour_passes(&stack, "ORDER-1").await;
-    let report = stack.bundle.settle().await.unwrap();
-    assert_eq!((report.open, report.settled), (1, 1), "{report:?}");
+    let report = stack.bundle.recover().await.unwrap();
+    assert_eq!((report.open, report.resolved), (1, 1), "{report:?}");
     assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
 }
 
@@ -358,8 +358,8 @@ async fn a_charge_in_doubt_that_was_refused_as_revoked_disables_its_token() {
     assert_eq!(stored(&stack).await["status"], "active");
 
     an_hour_passes(&stack, "THIRD").await;
-    let report = stack.bundle.settle().await.unwrap();
-    assert_eq!(report.settled, 1, "{report:?}");
+    let report = stack.bundle.recover().await.unwrap();
+    assert_eq!(report.resolved, 1, "{report:?}");
     assert_eq!(stack.order("THIRD").await["status"], "refused");
     assert_eq!(stored(&stack).await["status"], "disabled");
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{
-    Capture, Event, ModificationState, Operation, Order,
+    AdyenEvent, Capture, ModificationState, Operation, Order,
     dispute::{DisputeState, disputes},
     failures::Failures,
     findings::Findings,
@@ -14,7 +14,7 @@ use super::{
 use crate::domain::event_code::EventCode;
 
 /// The money of one pspReference.
-pub(super) struct Ledger {
+pub(super) struct PaymentTotals {
     pub(super) psp_reference: String,
     /// The attempt that made the payment, from 1.
     pub(super) attempt: Option<usize>,
@@ -51,7 +51,7 @@ pub(super) struct AskedFor {
     pub(super) end: bool,
 }
 
-impl Ledger {
+impl PaymentTotals {
     pub(super) fn stands(&self) -> bool {
         self.has_capture || self.ended.is_none()
     }
@@ -73,13 +73,13 @@ impl Ledger {
 }
 
 /// The money of every pspReference that was authorised or modified.
-pub(super) fn ledgers(
+pub(super) fn totals(
     order: &Order,
     attempts: &[Resolution],
     modifications: &[ModificationState],
     reports: &Reports,
     findings: &mut Findings,
-) -> Vec<Ledger> {
+) -> Vec<PaymentTotals> {
     let authorised = |attempt: &&Resolution| attempt.state == AttemptState::Authorised;
     let mut payments = reports.payments();
     // An authorisation without a reference still counts.
@@ -87,14 +87,14 @@ pub(super) fn ledgers(
     let made: Vec<String> = attempts.iter().filter(authorised).map(named).collect();
     payments.extend(made.iter().map(String::as_str));
 
-    let mut ledgers: Vec<Ledger> = payments
+    let mut totals: Vec<PaymentTotals> = payments
         .into_iter()
-        .map(|payment| Ledger {
+        .map(|payment| PaymentTotals {
             asked_for: asked_for(payment, order, modifications),
             ..ledger(payment, order, modifications, reports, findings)
         })
         .collect();
-    for ledger in &mut ledgers {
+    for ledger in &mut totals {
         let attempt = attempts
             .iter()
             .position(|attempt| authorised(&attempt) && named(attempt) == ledger.psp_reference);
@@ -104,9 +104,9 @@ pub(super) fn ledgers(
             // Until the webhook, the answer says that the order's amount was authorised.
             ledger.authorised = ledger.authorised.or(Some(order.amount.value));
         }
-        settle_up(ledger, &order.capture, findings);
+        balance(ledger, &order.capture, findings);
     }
-    ledgers
+    totals
 }
 
 /// Adds up the events of one pspReference.
@@ -116,7 +116,7 @@ fn ledger(
     modifications: &[ModificationState],
     reports: &Reports,
     findings: &mut Findings,
-) -> Ledger {
+) -> PaymentTotals {
     let of = |code: EventCode| reports.about(psp_reference, &code);
     let succeeded = |code: EventCode| of(code).into_iter().filter(|event| event.success);
 
@@ -124,9 +124,9 @@ fn ledger(
     let authorised = report.filter(|event| event.success);
     let authorised = authorised.map(|event| value(event, order, findings));
 
-    let mut captures: Vec<&Event> = succeeded(EventCode::Capture).collect();
-    let mut refunds: Vec<&Event> = succeeded(EventCode::Refund).collect();
-    let mut cancellations: Vec<&Event> =
+    let mut captures: Vec<&AdyenEvent> = succeeded(EventCode::Capture).collect();
+    let mut refunds: Vec<&AdyenEvent> = succeeded(EventCode::Refund).collect();
+    let mut cancellations: Vec<&AdyenEvent> =
         succeeded(EventCode::Cancellation).chain(succeeded(EventCode::TechnicalCancel)).collect();
     let mut unclear = false;
     for reversal in succeeded(EventCode::CancelOrRefund) {
@@ -148,11 +148,12 @@ fn ledger(
         findings.raise_from(deadline, Attention::RefundFailedUnmatched);
     }
 
-    let mut sum =
-        |events: &[&Event]| events.iter().map(|it| value(it, order, findings)).sum_saturating();
+    let mut sum = |events: &[&AdyenEvent]| {
+        events.iter().map(|it| value(it, order, findings)).sum_saturating()
+    };
     let (captured, refunded) = (sum(&captures), sum(&refunds));
     let cancelled = cancellations.iter().map(|event| event.date()).max();
-    let expired = succeeded(EventCode::Expire).map(Event::date).max();
+    let expired = succeeded(EventCode::Expire).map(AdyenEvent::date).max();
     let ended = match (cancelled, expired) {
         (Some(cancelled), Some(expired)) if expired > cancelled => Some((expired, Status::Expired)),
         (Some(cancelled), _) => Some((cancelled, Status::Cancelled)),
@@ -161,7 +162,7 @@ fn ledger(
     };
 
     let wanted = (order.amount.currency.code(), order.amount.value);
-    let differs = |event: &Event| match &event.amount {
+    let differs = |event: &AdyenEvent| match &event.amount {
         Some(amount) => (amount.currency.as_str(), amount.value) != wanted,
         // Of what was refused it does not matter.
         None => event.success,
@@ -176,10 +177,10 @@ fn ledger(
     if disputes.contains(&DisputeState::Lost) {
         findings.raise(Attention::PrearbitrationLost);
     }
-    Ledger {
+    PaymentTotals {
         psp_reference: psp_reference.to_owned(),
         attempt: None,
-        at: report.map_or(Timestamp::UNIX_EPOCH, Event::date),
+        at: report.map_or(Timestamp::UNIX_EPOCH, AdyenEvent::date),
         authorised,
         confirmed: authorised.is_some(),
         amount_differs: report.is_some_and(differs),
@@ -197,7 +198,7 @@ fn ledger(
 
 /// The amount of an event in minor units of the order's currency; zero if it is in another one
 /// or cannot be read.
-fn value(event: &Event, order: &Order, findings: &mut Findings) -> i64 {
+fn value(event: &AdyenEvent, order: &Order, findings: &mut Findings) -> i64 {
     match &event.amount {
         Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
         Some(_) => {
@@ -234,7 +235,7 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
 }
 
 /// Weighs what was captured and refunded against what was there.
-fn settle_up(ledger: &mut Ledger, capture: &Capture, findings: &mut Findings) {
+fn balance(ledger: &mut PaymentTotals, capture: &Capture, findings: &mut Findings) {
     let authorised = ledger.authorised.unwrap_or(0);
     if ledger.captured > authorised {
         findings.raise(Attention::CaptureExceedsAuthorised);

@@ -54,7 +54,7 @@ pub struct State {
 /// The part of an invocation's event that matters.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Asked {
+struct Invocation {
     take_over: Option<Value>,
 }
 
@@ -63,7 +63,7 @@ struct Asked {
 #[serde(untagged)]
 pub enum Done {
     /// A run of the schedule.
-    Settled(Report),
+    Resolved(Report),
     /// Foreign events were taken over.
     TakenOver(TakenOver),
 }
@@ -76,7 +76,7 @@ pub enum RunError {
     Store(#[from] StoreError),
     /// It asks for something that is not known.
     #[error("takeOver: expected \"foreign\"")]
-    Asked,
+    Invocation,
 }
 
 /// The result of a run.
@@ -86,7 +86,7 @@ pub struct Report {
     /// Orders whose outcome had been open for too long.
     pub open: usize,
     /// Those of them that have nothing open any more.
-    pub settled: usize,
+    pub resolved: usize,
     /// Those of them that are marked for a person to look at.
     pub unknown: usize,
     /// Those of them that were given up because the shopper did not come back.
@@ -94,7 +94,7 @@ pub struct Report {
     /// Those of them that could not be looked at; a later run will.
     pub failed: usize,
     /// Seconds that the longest one has been open, of those that no person was told of before.
-    pub unsettled_age: u64,
+    pub open_age: u64,
     /// True if the time was over before all were looked at; the next run goes on.
     pub stopped: bool,
 }
@@ -110,7 +110,7 @@ impl State {
         let inbox = Inbox::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let after =
-            settings.or("SETTLE_AFTER_MINUTES", "15", |minutes| match minutes.parse::<u32>() {
+            settings.or("RECOVER_AFTER_MINUTES", "15", |minutes| match minutes.parse::<u32>() {
                 Ok(minutes) if minutes > 0 => Ok(SignedDuration::from_mins(minutes.into())),
                 _ => Err("expected a number of minutes"),
             });
@@ -134,13 +134,13 @@ impl State {
 /// # Errors
 /// [`RunError`].
 pub async fn run(state: &State, event: Value, until: Instant) -> Result<Done, RunError> {
-    let asked: Asked = serde_json::from_value(event).unwrap_or_default();
+    let asked: Invocation = serde_json::from_value(event).unwrap_or_default();
     match asked.take_over {
-        None | Some(Value::Null) => Ok(Done::Settled(settle(state, until).await?)),
+        None | Some(Value::Null) => Ok(Done::Resolved(recover(state, until).await?)),
         Some(Value::String(what)) if what == "foreign" => {
             Ok(Done::TakenOver(take_over(state, until).await?))
         }
-        Some(_) => Err(RunError::Asked),
+        Some(_) => Err(RunError::Invocation),
     }
 }
 
@@ -150,7 +150,7 @@ pub async fn run(state: &State, event: Value, until: Instant) -> Result<Done, Ru
 ///
 /// # Errors
 /// [`StoreError`] where not even the index can be read.
-pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError> {
+pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError> {
     let now = Timestamp::now();
     let stop_at = until - SEEING_THROUGH;
     let mut report = Report::default();
@@ -181,9 +181,9 @@ pub async fn settle(state: &State, until: Instant) -> Result<Report, StoreError>
         }
     }
     let age = now.duration_since(oldest).unsigned_abs();
-    report.unsettled_age = age.as_secs();
-    observe::count(Metric::UnsettledAge(age));
-    tracing::info!(?report, "settled");
+    report.open_age = age.as_secs();
+    observe::count(Metric::OpenAge(age));
+    tracing::info!(?report, "resolved");
     Ok(report)
 }
 
@@ -208,8 +208,8 @@ impl Report {
             // An order that became due a moment ago may still get its answer.
             Some(Finding::Early) => return,
             Some(Finding::Waits) => true,
-            Some(Finding::Settled) => {
-                self.settled += 1;
+            Some(Finding::Resolved) => {
+                self.resolved += 1;
                 false
             }
             Some(Finding::Abandoned) => {

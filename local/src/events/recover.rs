@@ -13,12 +13,12 @@ pub(super) fn sample() -> Sample {
         "account": "123456789012",
         "time": GENERATED_AT.to_string(),
         "region": "eu-west-1",
-        "resources": ["arn:aws:scheduler:eu-west-1:123456789012:schedule/default/settle"],
+        "resources": ["arn:aws:scheduler:eu-west-1:123456789012:schedule/default/recover"],
         "detail": "{}",
     });
     Sample {
-        name: "settle",
-        function: "settle",
+        name: "recover",
+        function: "recover",
         status: None,
         answer: json!({"open": 0, "failed": 0}),
         event: event.to_string(),
