@@ -26,7 +26,7 @@ use local::template::Template;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
-use shared::domain::order::{Capture, Order, PaymentInstrument, Target, sha256};
+use shared::domain::order::{Capture, Order, PayDecision, PaymentInstrument, Target, sha256};
 use shared::platform::config::{Env, Settings};
 use shared::platform::http_client::{SdkHttpClient, build};
 use shared::platform::observe::{self, Said};
@@ -156,7 +156,8 @@ impl World {
             merchant_account: "ACCOUNT".to_owned(),
             endpoint: "adyen.example.com".to_owned(),
         };
-        order.take(&target, PaymentInstrument::AmazonPay, &sent, then);
+        let begin = PayDecision::Begin { attempt: 1 };
+        order.record_decision(begin, &target, PaymentInstrument::AmazonPay, &sent, then);
         let asked = json!({"answered": {"resultCode": "RedirectShopper"}});
         order.attempts[0].answer(serde_json::from_value(asked).unwrap(), None);
         let written = self.orders.change(&reference, Start::New, |slot| {

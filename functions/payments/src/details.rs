@@ -15,7 +15,7 @@ use shared::{
         amount::Amount,
         error_code::rejects_content,
         order::{
-            Attempt, AttemptState, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Target,
+            Attempt, AttemptStatus, Derived, Details, IN_FLIGHT, Order, Outcome, Rejection, Target,
             sha256,
         },
         reference::Reference,
@@ -27,7 +27,7 @@ use shared::{
         jwt::Caller,
         problem::{Code, Problem},
     },
-    store::{Start, StoreError},
+    store::{Orders, Start, StoreError},
 };
 
 use crate::{State, accepted, already_paid, answer, in_progress, not_processed, too_many};
@@ -73,20 +73,19 @@ pub async fn submit(
         Next::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),
     };
 
+    let orders = state.orders.within(until);
     let answered =
         state.adyen.post::<PaymentResponse>("payments/details", &details, Some(&key), until).await;
     charge::observe(&answered);
     match answered {
         Ok(response) => {
-            if let Some(other) = owner(state, &response, &order).await? {
+            if let Some(other) = owner(&orders, &response, &order).await? {
                 tracing::warn!(%reference, %other, "a result of another order");
-                forget(state, order, attempt, |it| it.content == content).await?;
-                record_elsewhere(state, &other, &content, &response).await?;
+                forget(&orders, order, attempt, |it| it.content == content).await?;
+                record_elsewhere(&orders, &other, &content, &response).await?;
                 return Err(Problem::new(Code::WrongOrder, "The result belongs to another order."));
             }
-            let (order, bound) = state
-                .orders
-                .within(until)
+            let (order, bound) = orders
                 .update(order, |order| {
                     Ok::<_, Problem>(conclude(order, attempt, &content, &response))
                 })
@@ -109,7 +108,7 @@ pub async fn submit(
             let of_field = rejects_content(&error.error_code);
             let decides = |it: &Details| Some(it.sent_at) == first || of_field;
             let not_taken = |it: &Details| it.content == content && decides(it);
-            let order = forget(state, order, attempt, not_taken).await?;
+            let order = forget(&orders, order, attempt, not_taken).await?;
             rejected(&order, attempt, &error.rejection(status), viewer)
         }
         Err(CallError::Unknown(reason)) => {
@@ -183,7 +182,7 @@ fn begin(
     };
     let known = facts.details.iter().find(|it| it.content == content);
     // Whether an offer is closed for good, Adyen knows best.
-    let open = stands.unresolved() || stands == AttemptState::Expired;
+    let open = stands.unresolved() || stands == AttemptStatus::Expired;
     if !open || known.is_some_and(|known| !known.may_be_asked_again()) {
         return Ok(Next::Show { attempt: number });
     }
@@ -240,13 +239,12 @@ fn in_flight(attempt: &Attempt, now: Timestamp) -> Option<SignedDuration> {
 
 /// Adyen did not take the details: the attempt is as it was before.
 async fn forget(
-    state: &State,
+    orders: &Orders,
     order: Order,
     attempt: usize,
     not_taken: impl Fn(&Details) -> bool,
 ) -> Result<Order, Problem> {
-    let (order, ()) = state
-        .orders
+    let (order, ()) = orders
         .update(order, |order| {
             if let Some(attempt) = order.attempt_mut(attempt) {
                 attempt.forget(&not_taken);
@@ -301,8 +299,8 @@ fn rejected(
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     let waits = match stands(order, attempt) {
-        Some(AttemptState::Expired) => true,
-        state => state.is_some_and(AttemptState::unresolved),
+        Some(AttemptStatus::Expired) => true,
+        state => state.is_some_and(AttemptStatus::unresolved),
     };
     if !waits {
         // A webhook was quicker.
@@ -320,7 +318,7 @@ fn rejected(
 }
 
 /// Where an attempt, from 1, stands.
-fn stands(order: &Order, attempt: usize) -> Option<AttemptState> {
+fn stands(order: &Order, attempt: usize) -> Option<AttemptStatus> {
     let at = attempt.checked_sub(1)?;
     Derived::of(order).attempts.get(at).map(|attempt| attempt.state)
 }
@@ -328,14 +326,14 @@ fn stands(order: &Order, attempt: usize) -> Option<AttemptState> {
 /// The other order to which a result belongs, if it does: as Adyen names it, else by what is
 /// known of the payment.
 async fn owner(
-    state: &State,
+    orders: &Orders,
     response: &PaymentResponse,
     order: &Order,
 ) -> Result<Option<String>, Problem> {
     let owner = match (&response.merchant_reference, &response.psp_reference) {
         (Some(named), _) => Some(named.clone()),
         (None, Some(payment)) if !order.psp_references().contains(payment.as_str()) => {
-            state.orders.of_payment(payment).await?.map(|reference| reference.to_string())
+            orders.of_payment(payment).await?.map(|reference| reference.to_string())
         }
         _ => None,
     };
@@ -344,7 +342,7 @@ async fn owner(
 
 /// Keeps Adyen's answer with the order to which it belongs.
 async fn record_elsewhere(
-    state: &State,
+    orders: &Orders,
     reference: &str,
     content: &str,
     response: &PaymentResponse,
@@ -353,8 +351,7 @@ async fn record_elsewhere(
     let Ok(reference) = reference.parse::<Reference>() else {
         return Ok(());
     };
-    state
-        .orders
+    orders
         .change(&reference, Start::Read, |order| {
             if let Some(order) = order
                 && let Some(attempt) = order.attempt_of(response.psp_reference.as_deref())

@@ -14,7 +14,7 @@ use shared::{
     adyen::{self, payments::RequiredAction},
     amazon_pay::AmazonPay,
     domain::{
-        order::{AttemptState, Capture, Derived, NextStep, Order, Rejection, Status, Target},
+        order::{AttemptStatus, Capture, Derived, NextStep, Order, Rejection, Status, Target},
         return_url::ReturnUrl,
     },
     http::{
@@ -137,7 +137,7 @@ fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: V
     let facts = attempt.checked_sub(1).and_then(|at| derived.attempts.get(at));
     let (next_step, status) = match facts.map(|attempt| attempt.state) {
         // The shopper let the time pass, whichever code Adyen has for it.
-        Some(AttemptState::Expired) => (derived.next_step, derived.status),
+        Some(AttemptStatus::Expired) => (derived.next_step, derived.status),
         _ => (rejection.next_step(), Status::Error),
     };
     edge::rejected(rejection)

@@ -48,18 +48,22 @@ pub async fn pay(
     let (order, next) = state
         .orders
         .change(&payment.reference, start, |order| {
-            take(state, order, &payment, &asked_for, refusal.as_ref())
+            decide(state, order, &payment, &asked_for, refusal.as_ref())
         })
         .await?;
     let order = order.ok_or_else(StoreError::gone)?;
     let attempt = match next {
         // Sent before, and its session does not give the token any more: a webhook will tell.
-        PayDecision::Send { attempt }
+        PayDecision::Begin { attempt }
+        | PayDecision::Repeat { attempt }
+        | PayDecision::Replace { attempt }
             if payment.payment_method.amazon_checkout_session_id.is_some() =>
         {
             return Ok(accepted(&order, attempt, viewer));
         }
-        PayDecision::Send { attempt } => attempt,
+        PayDecision::Begin { attempt }
+        | PayDecision::Repeat { attempt }
+        | PayDecision::Replace { attempt } => attempt,
         PayDecision::Ended { attempt } => return answer(&order, attempt, None, viewer),
         PayDecision::Unknown { attempt } => return Ok(accepted(&order, attempt, viewer)),
         PayDecision::InProgress { retry_after } => return Err(in_progress(retry_after)),
@@ -117,9 +121,9 @@ fn rejected(
     }
 }
 
-/// Decides what the request is, and records it where it will be sent. `refusal` holds for a
-/// request that was not sent before: what became of one that was is asked for all the same.
-fn take(
+/// Decides whether this request starts an attempt or repeats one, and records it if it will be
+/// sent. `refusal` applies to new requests only; the outcome of a repeated one is still looked up.
+fn decide(
     state: &State,
     order: &mut Option<Order>,
     payment: &PaymentRequest,
@@ -146,19 +150,16 @@ fn take(
         Some(_) => PaymentInstrument::StoredPaymentMethod,
         None => PaymentInstrument::AmazonPay,
     };
-    let recorded = |order: &Order| -> usize {
-        let attempts = order.attempts.iter();
-        attempts.map(|attempt| attempt.submissions.len()).sum()
-    };
-    let mut taken = order.clone();
-    let next = taken.take(&state.rules.target, instrument, asked_for, Timestamp::now());
+    let target = &state.rules.target;
+    let now = Timestamp::now();
+    let decision = order.decide(target, asked_for, now);
     match refusal {
-        Some(refusal) if recorded(&taken) > recorded(order) => Err(refusal.clone()),
+        Some(refusal) if decision.is_new() => Err(refusal.clone()),
         // Without its session's token nothing is sent, so that others need not wait for it.
-        Some(_) if payment.payment_method.amazon_checkout_session_id.is_some() => Ok(next),
+        Some(_) if payment.payment_method.amazon_checkout_session_id.is_some() => Ok(decision),
         _ => {
-            *order = taken;
-            Ok(next)
+            order.record_decision(decision, target, instrument, asked_for, now);
+            Ok(decision)
         }
     }
 }

@@ -42,6 +42,9 @@ const AT_ONCE: usize = 8;
 /// When to come back to an order that cannot be read.
 const UNREADABLE: SignedDuration = SignedDuration::from_hours(1);
 
+/// When to come back to an order that could not be looked at for another reason.
+const UNAVAILABLE: SignedDuration = SignedDuration::from_mins(5);
+
 /// What the function holds between runs.
 pub struct State {
     adyen: Client,
@@ -194,9 +197,8 @@ async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Opt
         Err(error) => error,
     };
     tracing::error!(reference = due.key, %error, "an order could not be looked at");
-    if error.is_permanent()
-        && let Err(error) = state.inbox.orders.postpone(due, now + UNREADABLE).await
-    {
+    let wait = if error.is_permanent() { UNREADABLE } else { UNAVAILABLE };
+    if let Err(error) = state.inbox.orders.postpone(due, now + wait).await {
         tracing::error!(reference = due.key, %error, "an order could not be postponed");
     }
     None

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use shared::{
     adyen::{charge::PaymentSender, modify::ModificationSender, payments::PaymentRequest},
     domain::order::{
-        Attempt, AttemptState, Derived, Order, PayDecision, PaymentInstrument, Status, Submission,
+        Attempt, AttemptStatus, Derived, Order, PaymentInstrument, Status, Submission,
     },
     store::{Due, StoreError},
 };
@@ -77,7 +77,7 @@ pub async fn look_at(
 /// The charge of a stored payment method whose outcome is not known.
 fn charge_in_doubt(order: &Order) -> Option<(Submission, PaymentRequest)> {
     let attempt = order.attempts.last()?;
-    let unknown = Derived::of(order).attempts.last()?.state == AttemptState::Unknown;
+    let unknown = Derived::of(order).attempts.last()?.state == AttemptStatus::Unknown;
     let sent = attempt.submissions.last().filter(|_| unknown)?;
     let payment = serde_json::from_str(sent.request.as_deref()?);
     // The attempt is then marked as unknown, because Adyen cannot be asked.
@@ -103,17 +103,16 @@ async fn ask_about_charge(
     payment: PaymentRequest,
 ) -> Result<Order, StoreError> {
     let orders = &state.inbox.orders;
-    let (order, next) = orders
+    let (order, decision) = orders
         .update(order, |order| {
-            Ok::<_, StoreError>(order.take(
-                &state.target,
-                PaymentInstrument::StoredPaymentMethod,
-                &sent,
-                Timestamp::now(),
-            ))
+            let now = Timestamp::now();
+            let decision = order.decide(&state.target, &sent, now);
+            let method = PaymentInstrument::StoredPaymentMethod;
+            order.record_decision(decision, &state.target, method, &sent, now);
+            Ok::<_, StoreError>(decision)
         })
         .await?;
-    let PayDecision::Send { attempt } = next else {
+    let Some(attempt) = decision.sends() else {
         return Ok(order);
     };
     let till = PaymentSender { adyen: &state.adyen, orders, tokens: &state.inbox.tokens };
@@ -176,7 +175,7 @@ fn mark_unknown(order: &mut Order, then: Timestamp) -> bool {
     }
     let state = Derived::of(order).attempts.last().map(|attempt| attempt.state);
     let attempt = order.attempts.last_mut().zip(state).filter(|(attempt, state)| match state {
-        AttemptState::Unknown => attempt.started_at < then,
+        AttemptStatus::Unknown => attempt.started_at < then,
         state => state.unresolved() && attempt.details_in_doubt(then),
     });
     let attempt = attempt.map(|(attempt, _)| attempt.outcome_unknown = true);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::domain::{
     order::{
-        AttemptState, Named, Outcome, Rejection, Submission, content_digest, sha256, shortened,
+        AttemptStatus, Named, Outcome, Rejection, Submission, content_digest, sha256, shortened,
     },
     token::TokenId,
     unknown::Unknown,
@@ -75,7 +75,7 @@ impl PaymentResponse {
     /// may be shown even if the answer is bound to nothing.
     pub fn challenges(&self) -> bool {
         self.action.is_some()
-            && AttemptState::from(&self.result_code) == AttemptState::AwaitsShopper
+            && AttemptStatus::from(&self.result_code) == AttemptStatus::AwaitsShopper
     }
 }
 

@@ -90,7 +90,11 @@ pub struct Success(String);
 impl Success {
     /// Whether it worked.
     pub fn is_true(&self) -> bool {
-        self.0 == "true"
+        self.value() == Some(true)
+    }
+
+    fn value(&self) -> Option<bool> {
+        self.0.to_ascii_lowercase().parse().ok()
     }
 }
 
@@ -231,7 +235,7 @@ impl NotificationRequestItem {
             event_date: self.event_date.as_deref().and_then(date::read),
             event_code: self.event_code.clone()?,
             psp_reference: text(&self.psp_reference)?,
-            success: self.success.as_ref()?.is_true(),
+            success: self.success.as_ref()?.value()?,
             original_reference: text(&self.original_reference),
             amount: self.amount.as_ref().and_then(|amount| {
                 Some(EventAmount {

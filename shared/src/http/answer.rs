@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::domain::order::{
-    AdyenEvent, Attempt, AttemptState, Attention, Derived, EventAmount, ModificationState,
+    AdyenEvent, Attempt, AttemptStatus, Attention, Derived, EventAmount, ModificationState,
     NextStep, Operation, Order, Outcome, PaymentInstrument, Rejection, Status,
 };
 use crate::{
@@ -69,7 +69,7 @@ impl<'a> PaymentAnswer<'a> {
                 _ => (None, None),
             };
         let waits_for_shopper =
-            facts.is_some_and(|(_, resolution)| resolution.state == AttemptState::AwaitsShopper);
+            facts.is_some_and(|(_, resolution)| resolution.state == AttemptStatus::AwaitsShopper);
         // RequiredAction again, Adyen repeats its first answer, which may be out of date.
         let asked = asked.filter(|_| waits_for_shopper);
         let next_step = match derived.next_step {
@@ -83,7 +83,7 @@ impl<'a> PaymentAnswer<'a> {
             facts.and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state))
         });
         let rejection = match facts {
-            Some((attempt, resolution)) if resolution.state == AttemptState::Error => {
+            Some((attempt, resolution)) if resolution.state == AttemptStatus::Error => {
                 match attempt.outcome() {
                     Some(Outcome::Rejected(rejection)) => Some(rejection),
                     _ => None,

@@ -6,7 +6,7 @@ use shared::adyen::payments::PaymentRequest;
 use shared::domain::amount::Amount;
 use shared::domain::order::{
     AdyenEvent, Attempt, Attention, Capture, Derived, Details, EventAmount, Order, Outcome,
-    PaymentInstrument, Rejection, Submission, Target,
+    PayDecision, PaymentInstrument, Rejection, Submission, Target,
 };
 
 /// What every order here costs, in EUR.
@@ -91,10 +91,22 @@ pub fn target() -> Target {
     Target { merchant_account: "ACCOUNT".to_owned(), endpoint: "adyen.example.com".to_owned() }
 }
 
+/// Decides what a request to pay is, and records it.
+pub fn take(
+    order: &mut Order,
+    method: PaymentInstrument,
+    request: &Submission,
+    now: Timestamp,
+) -> PayDecision {
+    let decision = order.decide(&target(), request, now);
+    order.record_decision(decision, &target(), method, request, now);
+    decision
+}
+
 /// An attempt of which Adyen's answer is not known.
 pub fn unknown() -> Attempt {
     let mut order = automatic();
-    order.take(&target(), PaymentInstrument::AmazonPay, &request("T", None, 0), at(0));
+    take(&mut order, PaymentInstrument::AmazonPay, &request("T", None, 0), at(0));
     order.attempts.remove(0)
 }
 

@@ -9,7 +9,9 @@ use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
 use shared::domain::event_code::EventCode;
-use shared::domain::order::{AdyenEvent, EventAmount, Order, PaymentInstrument, Target};
+use shared::domain::order::{
+    AdyenEvent, EventAmount, Order, PayDecision, PaymentInstrument, Target,
+};
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -346,7 +348,8 @@ async fn a_token_that_cannot_be_read_holds_up_nothing() {
     let begun = world.orders.change(&payment.reference, Start::Read, |order| {
         let stored = PaymentInstrument::StoredPaymentMethod;
         let order = order.as_mut().unwrap();
-        order.take(&target, stored, &sent, Timestamp::now());
+        let begin = PayDecision::Begin { attempt: 1 };
+        order.record_decision(begin, &target, stored, &sent, Timestamp::now());
         Ok::<_, StoreError>(())
     });
     begun.await.unwrap();

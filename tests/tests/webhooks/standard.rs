@@ -309,7 +309,7 @@ async fn what_is_not_signed_may_be_of_any_type_and_size() {
     });
     world.tell(&with(item("AUTHORISATION", &payment, "unsigned"), strange)).await;
     let order = world.order("unsigned").await;
-    assert_eq!(order.events[0].reason.as_ref().unwrap().len(), 256);
+    assert_eq!(order.events[0].reason.as_ref().unwrap().len(), 128);
     assert_eq!(order.events[0].modification_action, None);
     assert_eq!(world.status("unsigned").await, "authorised");
 }

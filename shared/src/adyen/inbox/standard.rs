@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The most bytes of a text that identifies an event. Adyen's have 16 characters.
-const LONGEST: usize = 80;
+const LONGEST: usize = 64;
 
 impl Inbox {
     /// Stores an event, by its position in the delivery.

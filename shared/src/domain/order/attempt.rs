@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AttemptState, NextStep, Target, take::KEY_LIFE};
+use super::{AttemptStatus, NextStep, Target, decide::KEY_LIFE};
 use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
@@ -196,7 +196,7 @@ impl Details {
     pub fn may_be_asked_again(&self) -> bool {
         match &self.outcome {
             Some(Outcome::Answered { result_code, .. }) => {
-                AttemptState::from(result_code).unresolved()
+                AttemptStatus::from(result_code).unresolved()
             }
             Some(Outcome::Rejected(_)) | None => true,
             Some(Outcome::Unknown(_)) => false,

@@ -26,7 +26,8 @@ impl Order {
     /// to one. `posted_for` is the attempt for which the browser posted the details; a payment
     /// that another attempt of this order knows is that attempt's.
     pub fn bound_attempt(&self, answer: &Named, posted_for: usize) -> Option<usize> {
-        if self.amount_contradicts(answer) {
+        let another = |named: &str| named != self.reference.as_str();
+        if self.amount_contradicts(answer) || answer.merchant_reference.is_some_and(another) {
             return None;
         }
         let named = answer.psp_reference;

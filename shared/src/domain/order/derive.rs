@@ -65,7 +65,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    AttemptState, Attention, Capture, ModificationState, NextStep, Open, Order, Resolution, Status,
+    AttemptStatus, Attention, Capture, ModificationState, NextStep, Open, Order, Resolution,
+    Status,
     findings::{Findings, after},
     modification,
     payment_totals::{AskedFor, PaymentTotals, SumSaturating, totals},
@@ -291,7 +292,7 @@ fn look_at_payments(
 /// The status, and the payment that decided it, if it was one.
 fn decide<'a>(
     totals: &[&'a PaymentTotals],
-    highest: Option<AttemptState>,
+    highest: Option<AttemptStatus>,
 ) -> (Status, Option<&'a PaymentTotals>) {
     let payments = || totals.iter().copied().filter(|ledger| ledger.authorised.is_some());
     let newest_standing = standing(totals).max_by_key(|payment| payment.age());
@@ -313,7 +314,7 @@ fn decide<'a>(
     if let Some(status) = paid {
         return (status, newest_standing.or(newest));
     }
-    if highest.is_some_and(AttemptState::unresolved) {
+    if highest.is_some_and(AttemptStatus::unresolved) {
         return (Status::Pending, None);
     }
     if let Some((payment, (_, status))) = newest.and_then(|payment| Some((payment, payment.ended?)))
@@ -321,10 +322,10 @@ fn decide<'a>(
         return (status, Some(payment));
     }
     let status = match highest {
-        Some(AttemptState::Refused) => Status::Refused,
-        Some(AttemptState::Cancelled) => Status::Cancelled,
-        Some(AttemptState::Expired) => Status::Expired,
-        Some(AttemptState::Error) => Status::Error,
+        Some(AttemptStatus::Refused) => Status::Refused,
+        Some(AttemptStatus::Cancelled) => Status::Cancelled,
+        Some(AttemptStatus::Expired) => Status::Expired,
+        Some(AttemptStatus::Error) => Status::Error,
         _ => Status::Created,
     };
     (status, None)

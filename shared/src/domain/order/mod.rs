@@ -7,6 +7,7 @@
 mod attempt;
 mod binding;
 mod content;
+mod decide;
 mod derive;
 mod dispute;
 mod event;
@@ -20,7 +21,6 @@ mod reports;
 mod resolution;
 mod room;
 mod status;
-mod take;
 mod target;
 
 pub use attempt::{
@@ -28,6 +28,7 @@ pub use attempt::{
 };
 pub use binding::Named;
 pub use content::content_digest;
+pub use decide::{IN_FLIGHT, PayDecision};
 pub use derive::{Derived, Payment};
 pub use event::{AdyenEvent, EventAmount};
 pub use modification::{
@@ -36,10 +37,9 @@ pub use modification::{
 };
 pub use next_step::NextStep;
 pub use open::{Look, Open};
-pub use resolution::{AttemptState, Resolution};
+pub use resolution::{AttemptStatus, Resolution};
 pub use room::shortened;
 pub use status::{Attention, Status};
-pub use take::{IN_FLIGHT, PayDecision};
 pub use target::Target;
 
 use std::collections::BTreeSet;

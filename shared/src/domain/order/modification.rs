@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    AdyenEvent, Derived, Order, Payment, Rejection, Target, findings::after, reports::Reports,
-    room::MODIFICATIONS, sha256, take::KEY_LIFE,
+    AdyenEvent, Derived, Order, Payment, Rejection, Target, decide::KEY_LIFE, findings::after,
+    reports::Reports, room::MODIFICATIONS, sha256,
 };
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
 

@@ -24,7 +24,7 @@
 
 use serde::Serialize;
 
-use super::{Attempt, AttemptState, Outcome, Resolution, Status};
+use super::{Attempt, AttemptStatus, Outcome, Resolution, Status};
 
 /// The "action to take" of the integration, for a storefront to switch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -63,7 +63,7 @@ impl NextStep {
             Status::Expired | Status::Created => Self::StartOver,
             Status::Pending => match attempt {
                 Some((attempt, resolution))
-                    if resolution.state == AttemptState::AwaitsShopper
+                    if resolution.state == AttemptStatus::AwaitsShopper
                         && !attempt.details_in_flight() =>
                 {
                     Self::HandleAction

@@ -19,7 +19,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, AttemptState, Derived, ModificationState, Order, Resolution, Status, take::IN_FLIGHT,
+    Attempt, AttemptStatus, Derived, ModificationState, Order, Resolution, Status,
+    decide::IN_FLIGHT,
 };
 use crate::domain::unknown::Unknown;
 
@@ -108,10 +109,10 @@ impl Open {
     }
 }
 
-fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptState) -> Option<Task> {
+fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptStatus) -> Option<Task> {
     let since = attempt.started_at;
     match state {
-        AttemptState::Unknown => {
+        AttemptStatus::Unknown => {
             let can_ask = attempt.submissions.last().is_some_and(|sent| sent.request.is_some())
                 && !attempt.key_expired(order.updated_at);
             (can_ask || !attempt.outcome_unknown)
@@ -123,7 +124,7 @@ fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptState) -> Option<T
                 sent.map(|details| details.sent_at).min().filter(|_| !attempt.outcome_unknown);
             first.map(|first| Task::after(since, first, IN_FLIGHT))
         }
-        AttemptState::AwaitsShopper => Some(Task::after(since, attempt.last_sent_at(), WAITS)),
+        AttemptStatus::AwaitsShopper => Some(Task::after(since, attempt.last_sent_at(), WAITS)),
         _ => None,
     }
 }
@@ -145,7 +146,7 @@ impl Order {
         match self.attempts.last_mut() {
             Some(attempt)
                 if pending
-                    && state == Some(AttemptState::AwaitsShopper)
+                    && state == Some(AttemptStatus::AwaitsShopper)
                     && !attempt.details_in_flight()
                     && later(attempt.last_sent_at(), WAITS) <= now =>
             {

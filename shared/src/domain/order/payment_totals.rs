@@ -8,7 +8,7 @@ use super::{
     failures::Failures,
     findings::Findings,
     reports::Reports,
-    resolution::{AttemptState, Resolution},
+    resolution::{AttemptStatus, Resolution},
     status::{Attention, Status},
 };
 use crate::domain::event_code::EventCode;
@@ -80,7 +80,7 @@ pub(super) fn totals(
     reports: &Reports,
     findings: &mut Findings,
 ) -> Vec<PaymentTotals> {
-    let authorised = |attempt: &&Resolution| attempt.state == AttemptState::Authorised;
+    let authorised = |attempt: &&Resolution| attempt.state == AttemptStatus::Authorised;
     let mut payments = reports.payments();
     // An authorisation without a reference still counts.
     let named = |attempt: &'_ Resolution| attempt.psp_reference.clone().unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::domain::{event_code::EventCode, result_code::ResultCode};
 
 /// Where one attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptState {
+pub enum AttemptStatus {
     /// Adyen's answer is not known.
     Unknown,
     /// The shopper must act.
@@ -26,7 +26,7 @@ pub enum AttemptState {
     Expired,
 }
 
-impl AttemptState {
+impl AttemptStatus {
     /// Whether the outcome is open.
     pub fn unresolved(self) -> bool {
         matches!(self, Self::Unknown | Self::AwaitsShopper | Self::Processing)
@@ -34,16 +34,16 @@ impl AttemptState {
 }
 
 /// The state that an answer alone leads to.
-impl From<&ResultCode> for AttemptState {
+impl From<&ResultCode> for AttemptStatus {
     fn from(result_code: &ResultCode) -> Self {
         match result_code {
-            ResultCode::Authorised => AttemptState::Authorised,
-            ResultCode::Refused => AttemptState::Refused,
-            ResultCode::Cancelled => AttemptState::Cancelled,
-            ResultCode::Error => AttemptState::Error,
+            ResultCode::Authorised => AttemptStatus::Authorised,
+            ResultCode::Refused => AttemptStatus::Refused,
+            ResultCode::Cancelled => AttemptStatus::Cancelled,
+            ResultCode::Error => AttemptStatus::Error,
             ResultCode::RedirectShopper
             | ResultCode::IdentifyShopper
-            | ResultCode::ChallengeShopper => AttemptState::AwaitsShopper,
+            | ResultCode::ChallengeShopper => AttemptStatus::AwaitsShopper,
             ResultCode::AuthenticationFinished
             | ResultCode::AuthenticationNotRequired
             | ResultCode::PartiallyAuthorised
@@ -51,19 +51,19 @@ impl From<&ResultCode> for AttemptState {
             | ResultCode::PresentToShopper
             | ResultCode::Received
             | ResultCode::Success
-            | ResultCode::Unknown(_) => AttemptState::Processing,
+            | ResultCode::Unknown(_) => AttemptStatus::Processing,
         }
     }
 }
 
 impl Attempt {
     /// Where the attempt stands by Adyen's answers alone.
-    pub fn state(&self) -> AttemptState {
+    pub fn state(&self) -> AttemptStatus {
         match self.outcome() {
-            None => AttemptState::Unknown,
+            None => AttemptStatus::Unknown,
             Some(Outcome::Answered { result_code, .. }) => result_code.into(),
-            Some(Outcome::Rejected(_)) => AttemptState::Error,
-            Some(Outcome::Unknown(_)) => AttemptState::Processing,
+            Some(Outcome::Rejected(_)) => AttemptStatus::Error,
+            Some(Outcome::Unknown(_)) => AttemptStatus::Processing,
         }
     }
 
@@ -71,15 +71,15 @@ impl Attempt {
     fn was_answered_without_money(&self) -> bool {
         let state = self.state();
         let answered = matches!(self.outcome(), Some(Outcome::Answered { .. }));
-        answered && !state.unresolved() && state != AttemptState::Authorised
+        answered && !state.unresolved() && state != AttemptStatus::Authorised
     }
 
     /// What Adyen answered, unless it is not what the attempt came to.
-    pub fn result_code_if(&self, state: AttemptState) -> Option<ResultCode> {
+    pub fn result_code_if(&self, state: AttemptStatus) -> Option<ResultCode> {
         let Some(Outcome::Answered { result_code, .. }) = self.outcome() else {
             return None;
         };
-        (AttemptState::from(result_code) == state).then(|| result_code.clone())
+        (AttemptStatus::from(result_code) == state).then(|| result_code.clone())
     }
 }
 
@@ -87,7 +87,10 @@ impl Attempt {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolution {
     /// Where it stands.
-    pub state: AttemptState,
+    pub state: AttemptStatus,
+    /// The same for a further request to pay: an expiry counts only once no call to Adyen and
+    /// no earlier attempt can be what the closed offer was about.
+    pub certain: AttemptStatus,
     /// Adyen's name of the payment, as answered or as an AUTHORISATION brought it.
     pub psp_reference: Option<String>,
 }
@@ -137,7 +140,7 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     }
     for (at, attempt) in attempts() {
         match attempt.state() {
-            AttemptState::Authorised => found.take(at, |event| event.success),
+            AttemptStatus::Authorised => found.take(at, |event| event.success),
             _ if attempt.was_answered_without_money() => found.take(at, |event| !event.success),
             _ => {}
         }
@@ -148,7 +151,7 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
         (Some((only, _)), None) => found.take(only, |_| true),
         (None, _) => {
             for (at, attempt) in attempts() {
-                if attempt.state() == AttemptState::Authorised {
+                if attempt.state() == AttemptStatus::Authorised {
                     found.take(at, |event| !event.success);
                 }
             }
@@ -168,17 +171,18 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
             let verdict = psp_reference.as_deref().and_then(|named| reports.authorisation(named));
             let answered = attempt.state();
             let state = match verdict {
-                Some(event) if event.success => AttemptState::Authorised,
-                // How an attempt ended without money, the answer knows better.
-                Some(_) if answered.unresolved() || answered == AttemptState::Authorised => {
-                    AttemptState::Refused
+                Some(event) if event.success => AttemptStatus::Authorised,
+                // A failed AUTHORISATION only says "not paid". The answer's status says how:
+                // refused, cancelled or error.
+                Some(_) if answered.unresolved() || answered == AttemptStatus::Authorised => {
+                    AttemptStatus::Refused
                 }
-                _ if answered == AttemptState::AwaitsShopper && attempt.is_abandoned() => {
-                    AttemptState::Expired
+                _ if answered == AttemptStatus::AwaitsShopper && attempt.is_abandoned() => {
+                    AttemptStatus::Expired
                 }
                 _ => answered,
             };
-            Resolution { state, psp_reference }
+            Resolution { state, certain: state, psp_reference }
         })
         .collect();
 
@@ -199,8 +203,38 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         if let Some(attempt) = ended.map(|at| &mut resolutions[at])
             && attempt.state.unresolved()
         {
-            attempt.state = AttemptState::Expired;
+            attempt.state = AttemptStatus::Expired;
         }
     }
+    for at in 0..resolutions.len() {
+        resolutions[at].certain = certain(order, reports, &resolutions, at);
+    }
     resolutions
+}
+
+/// Where an attempt stands for a further request to pay. While a call to Adyen is unanswered the
+/// outcome is unknown, and an OFFER_CLOSED that names no payment may belong to an earlier
+/// attempt. In both cases the attempt does not count as expired.
+fn certain(
+    order: &Order,
+    reports: &Reports,
+    resolutions: &[Resolution],
+    at: usize,
+) -> AttemptStatus {
+    let Resolution { state, psp_reference, .. } = &resolutions[at];
+    if *state != AttemptStatus::Expired {
+        return *state;
+    }
+    let attempt = &order.attempts[at];
+    let offers = reports.with_code(&EventCode::OfferClosed);
+    let is_named = offers
+        .iter()
+        .any(|offer| offer.success && Some(offer.payment()) == psp_reference.as_deref());
+    let earlier_is_open = || resolutions[..at].iter().any(|it| it.state.unresolved());
+    match attempt.state() {
+        AttemptStatus::Unknown => AttemptStatus::Unknown,
+        AttemptStatus::Processing if at > 0 && !is_named => AttemptStatus::Processing,
+        answered if attempt.details_in_flight() || earlier_is_open() => answered,
+        _ => AttemptStatus::Expired,
+    }
 }

@@ -6,13 +6,13 @@
 use super::Order;
 
 /// An order of this many bytes, written as JSON, takes no further requests.
-const FULL: usize = 200 * 1024;
+const FULL: usize = 150 * 1024;
 
 /// The most attempts of an order.
 pub(super) const ATTEMPTS: usize = 100;
 
 /// The most requests to pay that an attempt keeps.
-pub(super) const TRIES: usize = 20;
+pub(super) const SUBMISSIONS: usize = 20;
 
 /// The most results of the shopper's browser that an attempt keeps.
 const DETAILS: usize = 20;
@@ -24,7 +24,7 @@ pub(super) const MODIFICATIONS: usize = 200;
 pub(super) const INERT_EVENTS: usize = 100;
 
 /// The most bytes that are kept of a text that only people read.
-const TEXT: usize = 256;
+const TEXT: usize = 128;
 
 impl Order {
     /// Returns true if the order takes no further requests.

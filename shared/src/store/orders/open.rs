@@ -97,7 +97,7 @@ impl Orders {
             let update = self.client.update_item().table_name(&self.table);
             let updated = update
                 .key("reference", text_value(&due.key))
-                .update_expression("SET #recoverAt = :until")
+                .update_expression("SET #recoverAt = :until REMOVE statusChange")
                 .condition_expression("#recoverAt = :seen")
                 .expression_attribute_names("#recoverAt", "recoverAt")
                 .expression_attribute_values(":until", text_value(&second(until)))

@@ -2,11 +2,11 @@
 //! one can be paid, unless its shopper had been sent away and did not come back.
 
 use proptest::{collection::vec, prelude::*, sample::select};
-use shared::domain::order::{Details, Order, PayDecision, PaymentInstrument};
+use shared::domain::order::{Details, Order, PaymentInstrument};
 
 use super::cases;
 use crate::facts::{
-    Says, answered, at, authorisation, manual, offer_closed_of, rejected, request, target,
+    Says, answered, at, authorisation, manual, offer_closed_of, rejected, request, take,
 };
 
 /// A token that Adyen does not take.
@@ -118,13 +118,13 @@ impl World {
                 self.flights.retain(|flight| now - flight.sent < IN_FLIGHT);
             }
             Step::Pay { token, key, becomes, named } => {
-                let taken = self.order.take(
-                    &target(),
+                let taken = take(
+                    &mut self.order,
                     PaymentInstrument::AmazonPay,
                     &request(token, key, self.now),
                     at(self.now),
                 );
-                if let PayDecision::Send { attempt } = taken {
+                if let Some(attempt) = taken.sends() {
                     if attempt > self.books.len() {
                         self.may_begin();
                         self.books.push(None);

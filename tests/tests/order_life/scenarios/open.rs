@@ -2,14 +2,14 @@
 
 use serde_json::json;
 use shared::domain::order::{
-    AttemptState, Capture, Derived, Details, Look, Modification, Operation, Order, PayDecision,
+    AttemptStatus, Capture, Derived, Details, Look, Modification, Operation, Order, PayDecision,
     PaymentInstrument,
 };
 use shared::domain::unknown::Unknown;
 
 use crate::facts::{
     self, Facts, Returned, Says, answered, asking, at, authorisation, automatic, comes_to, manual,
-    offer_closed, rejected, request, target, unknown,
+    offer_closed, rejected, request, take, target, unknown,
 };
 
 const MINUTE: i64 = 60;
@@ -33,7 +33,7 @@ fn charge() -> Order {
     let method = json!({"type": "amazonpay", "storedPaymentMethodId": "TOKEN"});
     let sent = asking(method, None, 0);
     let mut order = automatic();
-    order.take(&target(), PaymentInstrument::StoredPaymentMethod, &sent, at(0));
+    take(&mut order, PaymentInstrument::StoredPaymentMethod, &sent, at(0));
     order
 }
 
@@ -198,22 +198,22 @@ fn a_shopper_who_comes_back_to_an_abandoned_attempt_goes_on_with_it() {
 fn after_an_abandoned_attempt_the_next_one_begins() {
     let mut order = manual().tried(answered("RedirectShopper", "P"));
     order.abandon(at(30 * HOUR));
-    let again = order.clone().take(
-        &target(),
+    let again = take(
+        &mut order.clone(),
         PaymentInstrument::AmazonPay,
         &request("T", None, 30 * HOUR),
         at(30 * HOUR),
     );
     assert_eq!(again, PayDecision::Ended { attempt: 1 });
-    let next = order.take(
-        &target(),
+    let next = take(
+        &mut order,
         PaymentInstrument::AmazonPay,
         &request("NEW", None, 30 * HOUR),
         at(30 * HOUR),
     );
-    assert_eq!(next, PayDecision::Send { attempt: 2 });
+    assert_eq!(next, PayDecision::Begin { attempt: 2 });
     // The payment of the first may yet be made, and then is the order's.
     let order = order.told(authorisation("P").at(31 * HOUR));
-    assert_eq!(Derived::of(&order).attempts[0].state, AttemptState::Authorised);
+    assert_eq!(Derived::of(&order).attempts[0].state, AttemptStatus::Authorised);
     comes_to(&order, "authorised confirmed 1000/0/0 success");
 }

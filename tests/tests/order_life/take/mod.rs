@@ -6,13 +6,13 @@ mod open;
 
 use shared::domain::order::{Order, PayDecision, PaymentInstrument, Submission};
 
-use crate::facts::{manual, outcome, request, target};
+use crate::facts::{self, manual, outcome, request};
 
 const DAY: i64 = 24 * 60 * 60;
 
 /// Takes a request at the moment at which it is sent.
 fn take(order: &mut Order, request: &Submission) -> PayDecision {
-    order.take(&target(), PaymentInstrument::AmazonPay, request, request.sent_at)
+    facts::take(order, PaymentInstrument::AmazonPay, request, request.sent_at)
 }
 
 fn pay(order: &mut Order, token: &str, second: i64) -> PayDecision {
@@ -26,7 +26,7 @@ fn pay_with_key(order: &mut Order, token: &str, key: &str, second: i64) -> PayDe
 /// An order whose first attempt, with the token `A`, was sent in second 0.
 fn begun() -> Order {
     let mut order = manual();
-    assert_eq!(pay(&mut order, "A", 0), PayDecision::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "A", 0).sends(), Some(1));
     order
 }
 

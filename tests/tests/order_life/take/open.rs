@@ -1,7 +1,7 @@
 //! Attempts without a result: the same try again, and another one.
 
 use serde_json::json;
-use shared::domain::order::{AttemptState, Derived, Order, PayDecision};
+use shared::domain::order::{AttemptStatus, Derived, Order, PayDecision};
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
@@ -15,7 +15,7 @@ fn the_first_request_begins_the_first_attempt_and_is_written_down() {
     assert_eq!(order.attempts.len(), 1);
     assert_eq!(order.attempts[0].started_at, at(0));
     assert_eq!(order.attempts[0].submissions, [request("A", None, 0)]);
-    assert_eq!(Derived::of(&order).attempts[0].state, AttemptState::Unknown);
+    assert_eq!(Derived::of(&order).attempts[0].state, AttemptStatus::Unknown);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn the_same_try_of_an_attempt_without_a_result_is_sent_again_with_its_key() {
         let order = result_code.map_or_else(begun, answered_with);
         for second in [0, 1, 29, 30, 3600, 6 * DAY - 1] {
             let mut order = order.clone();
-            assert_eq!(pay(&mut order, "A", second), PayDecision::Send { attempt: 1 });
+            assert_eq!(pay(&mut order, "A", second).sends(), Some(1));
             assert_eq!((order.attempts.len(), order.attempts[0].submissions.len()), (1, 1));
         }
     }
@@ -82,7 +82,7 @@ fn another_try_waits_while_the_outcome_may_be_on_its_way() {
 #[test]
 fn another_try_later_is_sent_under_the_same_key() {
     let mut order = begun();
-    assert_eq!(pay(&mut order, "B", 30), PayDecision::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "B", 30).sends(), Some(1));
     let sent = |order: &Order| -> Vec<String> {
         let submissions = order.attempts[0].submissions.iter();
         submissions.map(|sent| sent.instrument.clone()).collect()
@@ -91,30 +91,30 @@ fn another_try_later_is_sent_under_the_same_key() {
     assert_eq!(sent(&order), both);
 
     // Both are this attempt's now; a third waits for them.
-    assert_eq!(pay(&mut order, "A", 31), PayDecision::Send { attempt: 1 });
-    assert_eq!(pay(&mut order, "B", 31), PayDecision::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "A", 31).sends(), Some(1));
+    assert_eq!(pay(&mut order, "B", 31).sends(), Some(1));
     assert!(in_progress(pay(&mut order, "C", 59)));
     assert_eq!(sent(&order), both);
-    assert_eq!(pay(&mut order, "C", 61), PayDecision::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "C", 61).sends(), Some(1));
 
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
     for token in ["A", "B", "C"] {
         assert_eq!(pay(&mut order, token, 62), PayDecision::Ended { attempt: 1 });
     }
-    assert_eq!(pay(&mut order, "D", 62), PayDecision::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "D", 62).sends(), Some(2));
 }
 
 #[test]
 fn another_try_supersedes_an_attempt_that_waits_for_the_shopper() {
     for result_code in ["RedirectShopper", "IdentifyShopper", "ChallengeShopper"] {
         let mut order = answered_with(result_code);
-        assert_eq!(pay(&mut order, "B", 1), PayDecision::Send { attempt: 2 });
+        assert_eq!(pay(&mut order, "B", 1).sends(), Some(2));
         assert_eq!(order.attempts.len(), 2);
         assert_eq!(order.attempts[1].started_at, at(1));
     }
     let mut challenged = answered_with("RedirectShopper");
     challenged.attempts[0] = challenged.attempts[0].clone().returned("ChallengeShopper");
-    assert_eq!(pay(&mut challenged, "B", 1), PayDecision::Send { attempt: 2 });
+    assert_eq!(pay(&mut challenged, "B", 1).sends(), Some(2));
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn while_what_the_shopper_brought_back_is_at_adyen_nothing_else_is_sent() {
     }
     assert_eq!(order, before);
     // Its answer is lost: the attempt, and with it the action, can be had again.
-    assert_eq!(pay(&mut order, "B", 1030), PayDecision::Send { attempt: 1 });
+    assert_eq!(pay(&mut order, "B", 1030).sends(), Some(1));
     assert_eq!(order.attempts.len(), 1);
 }
 
@@ -136,17 +136,17 @@ fn while_what_the_shopper_brought_back_is_at_adyen_nothing_else_is_sent() {
 fn the_token_of_a_superseded_attempt_begins_another_like_any_other_token() {
     let superseded = || {
         let mut order = answered_with("RedirectShopper");
-        assert_eq!(pay(&mut order, "B", 1), PayDecision::Send { attempt: 2 });
+        assert_eq!(pay(&mut order, "B", 1).sends(), Some(2));
         order
     };
     let mut unknown = superseded();
     assert!(in_progress(pay(&mut unknown, "A", 30)));
-    assert_eq!(pay(&mut unknown, "A", 31), PayDecision::Send { attempt: 2 });
+    assert_eq!(pay(&mut unknown, "A", 31).sends(), Some(2));
     assert_eq!(unknown.attempts[1].submissions.len(), 2);
 
     for (result_code, expected) in [
-        ("RedirectShopper", PayDecision::Send { attempt: 3 }),
-        ("Refused", PayDecision::Send { attempt: 3 }),
+        ("RedirectShopper", PayDecision::Begin { attempt: 3 }),
+        ("Refused", PayDecision::Begin { attempt: 3 }),
         ("Authorised", PayDecision::Paid),
     ] {
         let mut order = superseded();
@@ -172,20 +172,20 @@ fn another_try_waits_while_adyen_has_no_final_result() {
 #[test]
 fn an_offer_that_may_be_another_attempts_lets_no_second_payment_through() {
     let mut order = answered_with("Refused");
-    assert_eq!(pay(&mut order, "B", 10), PayDecision::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "B", 10).sends(), Some(2));
     order.attempts[1].answer(outcome("Pending"), Some("Q".to_owned()));
     let order = order.told(offer_closed());
     assert!(in_progress(pay(&mut order.clone(), "C", 2000)));
     // One that names it is its own.
     let mut named = order.told(offer_closed_of("Q"));
-    assert_eq!(pay(&mut named, "C", 2000), PayDecision::Send { attempt: 3 });
+    assert_eq!(pay(&mut named, "C", 2000).sends(), Some(3));
 }
 
 #[test]
 fn an_offer_that_closed_before_an_attempt_began_is_not_its_own() {
     let mut order = answered_with("RedirectShopper").told(offer_closed());
     // In the very second, by Adyen's clock or ours.
-    assert_eq!(pay(&mut order, "B", 1000), PayDecision::Send { attempt: 2 });
+    assert_eq!(pay(&mut order, "B", 1000).sends(), Some(2));
     order.attempts[1].answer(outcome("RedirectShopper"), Some("Q".to_owned()));
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
     // Told again it is still the same offer.
