@@ -30,3 +30,20 @@ fn anchor(line: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || "-_ ".contains(*c));
     kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
+
+/// Files and folders that the documents for contributors name in backticks.
+#[test]
+fn paths_of_the_tree_exist() {
+    const ROOTS: [&str; 8] =
+        ["functions/", "shared/", "local/", "tests/", "fuzz/", "docs/", "events/", "ci/"];
+    for document in ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"] {
+        let text = text(document);
+        let named = text.split('`').skip(1).step_by(2);
+        let paths = named.filter(|it| ROOTS.iter().any(|root| it.starts_with(root)));
+        // A name in capitals or braces stands for several.
+        let paths = paths.filter(|it| !it.contains(|c: char| c.is_uppercase() || "{ ".contains(c)));
+        for path in paths {
+            assert!(file(path).exists(), "{document}: {path}");
+        }
+    }
+}
