@@ -3,9 +3,9 @@
 
     events.py watch      every event through `cargo lambda watch` and `invoke`
     events.py invoke     every event through `sam local invoke`
-    events.py start-api  the README's payments, and the smoke test of docs/deploying.md, through
+    events.py start-api  the documents' payments, and the smoke test of docs/deploying.md, through
                          `sam local start-api`
-    events.py readme     the README's payments as they are written there
+    events.py documents  the documents' payments as they are written there
 
 Each runs against its own `cargo dev`, so with empty tables. Events run in the
 order of events/expected.json: {EVENT: {"function", "status", "body"}}, where
@@ -219,14 +219,24 @@ def invoke(tally):
         )
 
 
-def readme(title):
-    """A section of the README: what sets the tokens, and each command with its answer."""
-    section = (ROOT / "README.md").read_text().split(f"\n## {title}\n")[1].split("\n##")[0]
-    blocks = re.findall(r"```(\w+)\n(.*?)```", section, re.DOTALL)
+# The sections whose commands are run and whose answers are compared.
+PAYMENTS = [
+    ("README.md", "See one payment"),
+    ("docs/local.md", "A payment"),
+    ("docs/local.md", "A subscription"),
+]
+
+
+def section(document, title):
+    """A section of a document: a first block that is no request, then each command with its answer."""
+    text = (ROOT / document).read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
     texts = [text for _, text in blocks]
     if [language for language, _ in blocks] != ["sh", *["sh", "json"] * (len(blocks) // 2)]:
-        raise Failed(f"README.md, {title}: not tokens, then commands and answers in turn")
-    return texts[0], list(zip(texts[1::2], map(json.loads, texts[2::2])))
+        raise Failed(f"{document}, {title}: not one command, then commands and answers in turn")
+    # `cargo dev` runs already.
+    before = "" if texts[0] == "cargo dev\n" else texts[0]
+    return before, list(zip(texts[1::2], map(json.loads, texts[2::2])))
 
 
 def alike(actual, printed):
@@ -241,13 +251,13 @@ def alike(actual, printed):
     return actual == printed
 
 
-def pay_as_in_readme(tool, tally, port):
-    for title in ("A payment", "A subscription"):
-        pay_as_in(title, tool, tally, port)
+def pay_as_documented(tool, tally, port):
+    for document, title in PAYMENTS:
+        pay_as_in(document, title, tool, tally, port)
 
 
-def pay_as_in(title, tool, tally, port):
-    before, steps = readme(title)
+def pay_as_in(document, title, tool, tally, port):
+    before, steps = section(document, title)
     for command, printed in steps:
 
         def step():
@@ -256,7 +266,7 @@ def pay_as_in(title, tool, tally, port):
             deadline = time.monotonic() + 20
             while not alike(got := parsed(output("bash", "-c", script)), printed):
                 if time.monotonic() > deadline:
-                    raise Failed(f"README.md has {json.dumps(printed)}\n      got           {json.dumps(got)}")
+                    raise Failed(f"{document} has {json.dumps(printed)}\n      got {json.dumps(got)}")
                 time.sleep(0.5)
 
         tally.run(f"{tool} {re.search('127.0.0.1:3000([^ ]+)', command)[1]}", step)
@@ -277,10 +287,10 @@ def smoke_test(tool, tally, port):
     tally.run(f"{tool} smoke test", step)
 
 
-def as_in_readme(tally):
+def as_documented(tally):
     with cargo_dev():
-        pay_as_in_readme("README", tally, API)
-        smoke_test("README", tally, API)
+        pay_as_documented("documents", tally, API)
+        smoke_test("documents", tally, API)
 
 
 def start_api(tally):
@@ -288,12 +298,12 @@ def start_api(tally):
     serving = ["sam", "local", "start-api", "--port", str(port), *SAM_OPTIONS]
     with cargo_dev(), running("sam-local-start-api", serving, [port]):
         # Adyen's webhook goes to `cargo dev`, which shares the tables.
-        pay_as_in_readme("sam local start-api", tally, port)
+        pay_as_documented("sam local start-api", tally, port)
         smoke_test("sam local start-api", tally, port)
 
 
 def main(modes):
-    known = {"watch": watch, "invoke": invoke, "start-api": start_api, "readme": as_in_readme}
+    known = {"watch": watch, "invoke": invoke, "start-api": start_api, "documents": as_documented}
     if not modes or not set(modes) <= set(known):
         sys.exit(__doc__)
     tally = Tally()
