@@ -298,7 +298,7 @@ def watched(alarm):
 
 def asks_which_version(stack, alarm):
     """Whether the alarm looks at functions' newest versions: as Lambda names them, or as the
-    functions do, `FUNCTION:VERSION`, by which shared/src/runtime.rs calls them."""
+    functions do, `FUNCTION:VERSION`, by which shared/src/platform/runtime.rs calls them."""
     newest = set()
     for name, properties in stack.of_type(VERSION).items():
         version = f"{stack.identity(name)}.Version"

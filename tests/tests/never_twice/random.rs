@@ -1,6 +1,6 @@
 //! Random faults at every call, impatient shoppers, two processes, webhooks whenever.
 //!
-//! `NEVER_TWICE_SCHEDULES` says how many (1,000), `NEVER_TWICE_SEED` which come first. A
+//! `NEVER_TWICE_SCHEDULES` says how many (100; CI asks for 1,000), `NEVER_TWICE_SEED` which come first. A
 //! schedule that fails names its seed; run it alone with both.
 
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ async fn random_schedules() {
     let number = |name: &str, default| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
-    let (count, first) = (number("NEVER_TWICE_SCHEDULES", 1000), number("NEVER_TWICE_SEED", SEED));
+    let (count, first) = (number("NEVER_TWICE_SCHEDULES", 100), number("NEVER_TWICE_SEED", SEED));
     let (begun, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
     let lanes = (0..LANES as u64).map(|_| {
         let next = next.clone();
