@@ -264,7 +264,17 @@ impl<'a> OrderAnswer<'a> {
             message: derived.next_step.message(derived.status),
             created_at: order.created_at,
             updated_at: order.updated_at,
-            needs_attention: derived.needs_attention,
+            needs_attention: derived
+                .needs_attention
+                .into_iter()
+                .map(|reason| match reason {
+                    // Another shopper's payment is not this shopper's business.
+                    Attention::PaymentOfAnotherOrder(_) if !merchant => {
+                        Attention::PaymentOfAnotherOrder(Vec::new())
+                    }
+                    reason => reason,
+                })
+                .collect(),
             shopper_reference: order.shopper_reference.as_deref().filter(|_| merchant),
             capturable_amount: merchant.then(|| money(open.0)),
             refundable_amount: merchant.then(|| money(open.1)),

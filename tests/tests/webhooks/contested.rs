@@ -27,6 +27,9 @@ async fn an_authorisation_that_names_another_order_than_its_payment_s_is_contest
         world.tell(&item("AUTHORISATION", &payment, "other")).await;
         for reference in ["owner", "other"] {
             assert_eq!(attention(&world, reference).await, contested(&payment));
+            let path = format!("/orders/{reference}");
+            let seen = world.stack.get(&path, &tests::browser(reference)).await.body;
+            assert_eq!(seen["needsAttention"], json!(["payment_of_another_order"]));
         }
     }
     // The payment leads where it led.

@@ -139,7 +139,9 @@ impl fmt::Display for Attention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())?;
         match self {
-            Self::PaidTwice(payments) | Self::PaymentOfAnotherOrder(payments) => {
+            Self::PaidTwice(payments) | Self::PaymentOfAnotherOrder(payments)
+                if !payments.is_empty() =>
+            {
                 write!(f, ": {}", payments.join(", "))
             }
             _ => Ok(()),
