@@ -34,7 +34,7 @@ pub struct Function {
     pub secrets: Vec<String>,
     /// Method and path of its routes in the HTTP API.
     pub routes: Vec<(String, String)>,
-    /// Whether it has a function URL.
+    /// True if it has a function URL.
     pub has_url: bool,
 }
 

@@ -35,7 +35,7 @@ struct ButtonRequest {
     checkout_result_return_url: CheckoutUrl,
     checkout_cancel_url: Option<CheckoutUrl>,
     scopes: Option<Vec<Scope>>,
-    /// Whether the shopper agrees to later payments.
+    /// True if the shopper agrees to later payments.
     store_payment_method: Option<bool>,
     recurring_metadata: Option<Recurrence>,
     #[expect(dead_code, reason = "held to what the token says")]
@@ -118,7 +118,7 @@ fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Proble
         return match wanted.recurring_metadata {
             Some(_) => Err(Problem::new(
                 Code::InvalidField,
-                "recurringMetadata: nothing recurs without storePaymentMethod.",
+                "recurringMetadata: only allowed with storePaymentMethod: true.",
             )
             .at("recurringMetadata")),
             None => Ok(None),

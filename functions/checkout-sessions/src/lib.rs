@@ -60,12 +60,12 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// Whether Amazon Pay pays out in the order's currency.
+/// Returns whether Amazon Pay pays out in the order's currency.
 fn in_ledger_currency(amazon_pay: &AmazonPay, amount: &Amount) -> Result<(), Problem> {
     match amazon_pay.ledger_currency {
         Some(ledger) if ledger != amount.currency => Err(Problem::new(
             Code::CurrencyMismatch,
-            format!("Amazon Pay is paid in {ledger} here."),
+            format!("This deployment accepts Amazon Pay payments in {ledger} only."),
         )
         .at("amount.currency")),
         _ => Ok(()),

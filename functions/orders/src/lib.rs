@@ -87,7 +87,7 @@ async fn show(
     edge::order_agrees(caller, &reference)?;
     let order = match reference.parse::<Reference>() {
         Ok(reference) => state.orders.get(&reference).await?,
-        // What cannot be a reference names no order.
+        // A malformed reference cannot exist, so answer 404 rather than 422.
         Err(_) => None,
     };
     let order = order.ok_or_else(not_found)?;

@@ -161,26 +161,33 @@ fn refused(refusal: Refusal, order: &Order) -> Problem {
         .at("paymentPspReference"),
         Refusal::WrongState => Problem::new(
             Code::WrongState,
-            format!("Nothing of the payment is open to it; the order is {}.", status.as_str()),
+            format!(
+                "This operation is not possible now: the order's status is `{}`.",
+                status.as_str()
+            ),
         ),
         Refusal::Currency => Problem::new(
             Code::AmountMismatch,
-            format!("The order is in {}.", order.amount.currency),
+            format!("The order's currency is {}.", order.amount.currency),
         )
         .at("amount.currency"),
         Refusal::Exceeds { open } => Problem::new(
             Code::AmountExceedsOpen,
-            format!("{} {open} is open.", order.amount.currency),
+            format!(
+                "At most {} {open} (minor units) can be captured or refunded.",
+                order.amount.currency
+            ),
         )
         .at("amount.value"),
         Refusal::KeyReused => Problem::new(
             Code::IdempotencyKeyReused,
-            "The Idempotency-Key came with another request before.",
+            "This Idempotency-Key was already used for a different request.",
         )
         .at("Idempotency-Key"),
-        Refusal::TooMany => {
-            Problem::new(Code::TooManyModifications, "The order was modified too often.")
-        }
+        Refusal::TooMany => Problem::new(
+            Code::TooManyModifications,
+            "The order has reached the limit of 200 modifications, or of its size.",
+        ),
     }
 }
 
@@ -194,7 +201,8 @@ fn answer(order: &Order, at: usize) -> Result<Response<Body>, Problem> {
     if *state == ModificationState::Unknown {
         return Err(Problem::new(
             Code::ModificationUnknown,
-            "Adyen's Customer Area tells; another request needs another Idempotency-Key.",
+            "The outcome is unknown. Check the payment in Adyen's Customer Area; to try again, use a new \
+             Idempotency-Key.",
         ));
     }
     observe::outcome(state.as_str());

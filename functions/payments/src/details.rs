@@ -189,7 +189,7 @@ fn begin(
     if number < highest {
         return Err(Problem::new(
             Code::AttemptSuperseded,
-            "A later attempt to pay this order took its place.",
+            "A later attempt to pay this order has replaced this one.",
         )
         .with("attempt", highest));
     }
@@ -347,7 +347,7 @@ async fn record_elsewhere(
     content: &str,
     response: &PaymentResponse,
 ) -> Result<(), Problem> {
-    // What cannot be a reference of ours names no order.
+    // A malformed reference cannot exist here.
     let Ok(reference) = reference.parse::<Reference>() else {
         return Ok(());
     };

@@ -160,12 +160,16 @@ fn accepted(order: &Order, attempt: usize, viewer: Viewer) -> Response<Body> {
 }
 
 fn already_paid(order: &Order, viewer: Viewer) -> Problem {
-    Problem::new(Code::OrderAlreadyPaid, "The order is paid; it is not charged again.")
+    Problem::new(Code::OrderAlreadyPaid, "The order is paid already and is not charged again.")
         .with("order", OrderAnswer::new(order, viewer))
 }
 
 fn too_many() -> Problem {
-    Problem::new(Code::TooManyAttempts, "The order was tried too often.")
+    Problem::new(
+        Code::TooManyAttempts,
+        "The order has reached the limit of 100 payment attempts, of requests for one attempt, or of \
+         its size.",
+    )
 }
 
 fn in_progress(retry_after: Duration) -> Problem {

@@ -83,7 +83,7 @@ pub async fn pay(
         PayDecision::KeyReused => {
             return Err(Problem::new(
                 Code::IdempotencyKeyReused,
-                "The Idempotency-Key came with another request before.",
+                "This Idempotency-Key was already used for a different request.",
             )
             .at("Idempotency-Key"));
         }
@@ -143,8 +143,11 @@ fn decide(
         )
     });
     if *order.amount != payment.amount && !order.knows_key_of(asked_for) {
-        return Err(Problem::new(Code::AmountMismatch, "The order was begun with another amount.")
-            .at("amount"));
+        return Err(Problem::new(
+            Code::AmountMismatch,
+            "This reference already belongs to an order with a different amount.",
+        )
+        .at("amount"));
     }
     let instrument = match payment.payment_method.stored_payment_method_id {
         Some(_) => PaymentInstrument::StoredPaymentMethod,

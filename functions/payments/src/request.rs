@@ -53,7 +53,7 @@ pub fn payment(
     Ok((payment, asked))
 }
 
-/// Whether a browser may ask for it.
+/// Returns whether a browser may ask for it.
 fn with_the_browser(payment: &PaymentRequest) -> Result<(), Problem> {
     let charges_stored = payment.payment_method.stored_payment_method_id.is_some();
     if charges_stored || payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
@@ -149,7 +149,7 @@ fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
     if length > CHARGE_LIMIT {
         return Err(Problem::new(
             Code::BodyTooLarge,
-            format!("The charge of a stored payment method may have {CHARGE_LIMIT} bytes."),
+            format!("The charge of a stored payment method is larger than {CHARGE_LIMIT} bytes."),
         ));
     }
     Ok(())

@@ -27,7 +27,7 @@ use crate::{State, shopper};
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
-    /// Whether to ask Adyen first.
+    /// True if to ask Adyen first.
     refresh: Refresh,
     /// Which of them to list; disabled ones are for the merchant alone.
     status: Wanted,

@@ -83,7 +83,7 @@ fn refused(request: &Request, problem: &Problem) {
     }
 }
 
-/// Whether a delivery has a signature or credentials, right or wrong.
+/// Returns whether a delivery has a signature or credentials, right or wrong.
 fn is_signed(request: &Request) -> bool {
     const IN_BODY: &[u8] = b"\"hmacSignature\"";
     let headers = request.headers();
@@ -103,7 +103,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     }
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
-        return Err(unreadable(format!("A notification may have {BODY_LIMIT} bytes.")));
+        return Err(unreadable(format!("The notification is larger than {BODY_LIMIT} bytes.")));
     }
     let until = edge::deadline(request).min(Instant::now() + LONGEST);
     let webhook = webhook::read(body).map_err(unreadable)?;

@@ -27,7 +27,7 @@ pub(super) struct Reply {
     pub answer: Answer,
     /// Until it is sent.
     pub withheld: Duration,
-    /// Whether the connection is cut instead.
+    /// True if the connection is cut instead.
     pub cut: bool,
 }
 

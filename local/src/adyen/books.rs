@@ -35,7 +35,7 @@ pub struct Call {
     pub body: Value,
     /// The `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// Whether the answer was that of an earlier call with the same key.
+    /// True if the answer was that of an earlier call with the same key.
     pub replayed: bool,
     /// The injected fault that it met.
     pub fault: Option<String>,
@@ -94,7 +94,7 @@ pub struct Payment {
     pub state: State,
     /// How far the money has come.
     pub money: Progress,
-    /// Whether it waits for a capture.
+    /// True if it waits for a capture.
     pub manual_capture: bool,
     /// Whose payment it is.
     pub shopper_reference: Option<String>,
@@ -110,13 +110,13 @@ pub struct Payment {
     pub action_id: Option<String>,
     /// When its offer ends.
     pub closes_at: Option<Timestamp>,
-    /// Whether a refund of it failed after all.
+    /// True if a refund of it failed after all.
     #[serde(default)]
     pub refund_failed: bool,
 }
 
 impl Payment {
-    /// Whether a refund that succeeds now will fail after all: the first one of a
+    /// Returns whether a refund that succeeds now will fail after all: the first one of a
     /// `-REFUND-FAIL` payment does.
     pub(super) fn next_refund_fails(&self) -> bool {
         let asked_for = |token: &String| token.contains("-REFUND-FAIL");
@@ -124,7 +124,7 @@ impl Payment {
     }
 }
 
-/// Whether a token can be charged.
+/// True if a token can be charged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenState {
     /// It can.
@@ -150,7 +150,7 @@ pub struct Token {
     pub amazon_pay_token: String,
     /// What it is good for: Subscription, UnscheduledCardOnFile, CardOnFile.
     pub recurring_processing_models: Vec<String>,
-    /// Whether it can be charged.
+    /// True if it can be charged.
     pub state: TokenState,
 }
 
@@ -199,7 +199,7 @@ impl Webhook {
         serde_json::from_str(&self.message.body).unwrap_or_default()
     }
 
-    /// Whether somebody accepted it.
+    /// Returns whether somebody accepted it.
     pub fn accepted(&self) -> bool {
         self.attempts.iter().any(Attempt::accepted)
     }

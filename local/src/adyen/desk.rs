@@ -32,7 +32,7 @@ pub(super) struct Desk<'a> {
     pub changes: Vec<Change>,
     /// How long the answer takes.
     pub withheld: Duration,
-    /// Whether the connection is cut instead of answering.
+    /// True if the connection is cut instead of answering.
     pub cut: bool,
 }
 

@@ -203,7 +203,7 @@ fn standing(payment: &Payment) -> Decided {
     }
 }
 
-/// Whether somebody knows its pspReference.
+/// Returns whether somebody knows its pspReference.
 fn is_final(payment: &Payment) -> bool {
     !matches!(payment.state, State::Redirect | State::Fingerprint | State::Challenge)
 }

@@ -39,7 +39,7 @@ pub(super) struct Shared {
     pub faults: VecDeque<Fault>,
     pub webhook_faults: VecDeque<WebhookFault>,
     pub webhook_url: Option<String>,
-    /// Whether webhooks wait for a test to release them.
+    /// True if webhooks wait for a test to release them.
     pub held: bool,
     /// The webhooks on their way.
     pub delivering: BTreeSet<u64>,

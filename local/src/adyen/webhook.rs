@@ -34,7 +34,7 @@ pub struct Event {
     pub merchant_reference: String,
     /// The amount, where there is one.
     pub amount: Option<Amount>,
-    /// Whether it went well.
+    /// True if it went well.
     pub success: bool,
     /// Why not; for an authorisation, `authCode:last4:expiry`.
     pub reason: Option<String>,
@@ -46,7 +46,7 @@ pub struct Event {
     pub additional_data: BTreeMap<String, String>,
     /// What can be done next with the payment.
     pub operations: Vec<String>,
-    /// Whether it is of the live environment.
+    /// True if it is of the live environment.
     pub live: bool,
     /// Whose token.
     pub shopper_reference: String,
@@ -76,7 +76,7 @@ impl Event {
         }
     }
 
-    /// Whether it is about a token, and so is sent by the other webhook.
+    /// Returns whether it is about a token, and so is sent by the other webhook.
     pub fn is_about_a_token(&self) -> bool {
         self.event.starts_with("recurring.token.")
     }

@@ -21,7 +21,7 @@ pub struct Call {
     pub headers: BTreeMap<String, String>,
     /// The JSON body; null without one, a string when it was not JSON.
     pub body: Value,
-    /// Whether it was signed by the merchant.
+    /// True if it was signed by the merchant.
     pub verified: bool,
     /// The status that was answered; none where the connection was cut.
     pub status: Option<u16>,

@@ -46,7 +46,7 @@ pub struct Session {
     pub charge_amount: Option<Price>,
     /// The order's reference, from the button or once set.
     pub merchant_reference_id: Option<String>,
-    /// Whether the shopper confirmed.
+    /// True if the shopper confirmed.
     pub confirmed: bool,
 }
 
@@ -75,7 +75,7 @@ impl Session {
         self.reason_code = Some(reason_code);
     }
 
-    /// Whether the shopper agreed to later payments.
+    /// Returns whether the shopper agreed to later payments.
     pub fn is_recurring(&self) -> bool {
         self.payload["chargePermissionType"] == "Recurring"
     }

@@ -41,7 +41,7 @@ impl PublicKey {
         Ok(Self(UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, der)))
     }
 
-    /// Whether it is the signature of that text, whose hash is what is signed. ring wants a
+    /// Returns whether it is the signature of that text, whose hash is what is signed. ring wants a
     /// salt as long as the hash, 32 bytes.
     fn verifies(&self, text: &[u8], signature: &str) -> bool {
         let signed = format!("{ALGORITHM}\n{}", hash(text));
@@ -55,7 +55,7 @@ fn hash(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
-/// Whether a button's fields are the merchant's.
+/// Returns whether a button's fields are the merchant's.
 ///
 /// # Errors
 /// Says what is wrong.
@@ -77,7 +77,7 @@ pub(super) fn button(
     Ok(())
 }
 
-/// Whether a request is the merchant's.
+/// Returns whether a request is the merchant's.
 ///
 /// # Errors
 /// What Amazon Pay answers.

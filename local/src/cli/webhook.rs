@@ -22,7 +22,7 @@ pub struct Args {
     /// originalReference: the payment's pspReference, for what happens to a payment later
     #[arg(long, value_name = "O")]
     original: Option<String>,
-    /// Whether it went well
+    /// True if it went well
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     success: bool,
     /// Currency and minor units

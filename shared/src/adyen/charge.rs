@@ -63,7 +63,8 @@ impl PaymentSender<'_> {
         let answered =
             self.adyen.post::<PaymentResponse>("payments", &payment, Some(&key), until).await;
         observe(&answered);
-        // Under one key Adyen may answer what became of another request.
+        // Adyen replays the first response for an idempotency key, so this one may belong to
+        // another request of the same attempt.
         let mut submissions = order.submissions(attempt).iter();
         let is_about_this = submissions.all(|other| other.instrument == sent.instrument);
         if let Some(token) = payment.stored_payment_method().filter(|_| is_about_this) {

@@ -195,9 +195,9 @@ pub(super) struct Failure {
     pub error: CallError,
     /// The status of an answer that gives no reason.
     pub bare_status: Option<StatusCode>,
-    /// Whether the same request with the same key may be sent again.
+    /// True if the same request with the same key may be sent again.
     again: bool,
-    /// Whether the request may have been processed; of one that was sent again, whether it
+    /// True if the request may have been processed; of one that was sent again, whether it
     /// may have been before.
     pub in_doubt: bool,
 }
@@ -223,7 +223,7 @@ impl Failure {
         }
     }
 
-    /// Whether Adyen does not know the API key.
+    /// Returns whether Adyen does not know the API key.
     fn is_about_the_key(&self) -> bool {
         let status = match &self.error {
             CallError::Rejected { status, .. } => Some(*status),

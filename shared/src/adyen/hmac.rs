@@ -41,7 +41,7 @@ impl Key {
         BASE64_STANDARD.encode(hmac::sign(&self.0, message))
     }
 
-    /// Whether `signature` (base64) is this key's signature of `message`, in constant time.
+    /// Returns whether `signature` (base64) is this key's signature of `message`, in constant time.
     pub fn verify(&self, message: &[u8], signature: &str) -> bool {
         BASE64_STANDARD
             .decode(signature)

@@ -19,7 +19,7 @@ use crate::domain::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Members")]
 pub struct Notification {
-    /// Whether from Adyen's live environment: `"true"` or `"false"`. None where that cannot
+    /// True if from Adyen's live environment: `"true"` or `"false"`. None where that cannot
     /// be read.
     pub live: Option<bool>,
     /// In JSON one item, but any number is taken.
@@ -50,7 +50,7 @@ pub struct NotificationRequestItem {
     pub amount: Option<NotificationAmount>,
     /// What happened.
     pub event_code: Option<EventCode>,
-    /// Whether it worked: `"true"` or `"false"`.
+    /// True if it worked: `"true"` or `"false"`.
     pub success: Option<Success>,
     /// ISO 8601 with an offset.
     pub event_date: Option<String>,
@@ -88,7 +88,7 @@ impl MinorUnits {
 pub struct Success(String);
 
 impl Success {
-    /// Whether it worked.
+    /// Returns whether it worked.
     pub fn is_true(&self) -> bool {
         self.value() == Some(true)
     }
@@ -214,7 +214,7 @@ impl NotificationRequestItem {
         })
     }
 
-    /// Whether what is signed can be split into fields in more than one way. Not with what
+    /// Returns whether what is signed can be split into fields in more than one way. Not with what
     /// Adyen sends: only a merchant's own reference may have a colon in it.
     pub fn is_ambiguous(&self) -> bool {
         let references = self.merchant_reference.iter();

@@ -77,7 +77,7 @@ pub struct PaymentRequest {
     /// The shopper's e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_email: Option<ShopperEmail>,
-    /// Whether the shopper takes part.
+    /// True if the shopper takes part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_interaction: Option<ShopperInteraction>,
     /// The shopper's address on the network.
@@ -95,7 +95,7 @@ pub struct PaymentRequest {
     /// What the shopper's statement shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
-    /// Whether to store the payment method for later payments.
+    /// True if to store the payment method for later payments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_payment_method: Option<bool>,
     /// At most 64 characters.
@@ -151,7 +151,7 @@ pub enum Channel {
     Web,
 }
 
-/// Whether the shopper takes part. Source: Checkout API.
+/// True if the shopper takes part. Source: Checkout API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ShopperInteraction {
     /// The shopper is there.

@@ -41,7 +41,7 @@ struct RecurringDetailWrapper {
 pub struct Listed {
     /// What could be read of it.
     pub details: Vec<RecurringDetail>,
-    /// Whether that is all. Only then does an absence say anything.
+    /// True if that is all. Only then does an absence say anything.
     pub complete: bool,
 }
 
@@ -142,7 +142,7 @@ fn detail(entry: Value) -> Option<RecurringDetail> {
 }
 
 impl ServiceError {
-    /// Whether Adyen knows no such stored payment method, or no longer: errors 800, contract
+    /// Returns whether Adyen knows no such stored payment method, or no longer: errors 800, contract
     /// not found, and 803, payment detail not found.
     pub fn is_gone(&self) -> bool {
         matches!(self.error_code.as_str(), "800" | "803")

@@ -20,7 +20,7 @@ pub struct BrowserInfo {
     pub color_depth: u8,
     /// `navigator.javaEnabled()`.
     pub java_enabled: bool,
-    /// Whether the browser runs JavaScript; Adyen assumes it does.
+    /// True if the browser runs JavaScript; Adyen assumes it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub java_script_enabled: Option<bool>,
     /// `navigator.language`, such as `nl-NL`.
@@ -46,7 +46,7 @@ fn color_depth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Erro
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthenticationData {
-    /// Whether 3-D Secure is tried.
+    /// True if 3-D Secure is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_authentication: Option<AttemptAuthentication>,
     /// Preferences for native 3-D Secure.
@@ -71,10 +71,10 @@ pub struct ThreeDsRequestData {
     /// `01` 250x400, `02` 390x400, `03` 500x600, `04` 600x400, `05` full screen.
     #[serde(rename = "challengeWindowSize", skip_serializing_if = "Option::is_none")]
     pub challenge_window_size: Option<ChallengeWindowSize>,
-    /// Whether to share data with the issuer without a challenge.
+    /// True if to share data with the issuer without a challenge.
     #[serde(rename = "dataOnly", skip_serializing_if = "Option::is_none")]
     pub data_only: Option<DataOnly>,
-    /// Whether the shopper is authenticated in the page instead of by a redirect.
+    /// True if the shopper is authenticated in the page instead of by a redirect.
     #[serde(rename = "nativeThreeDS", skip_serializing_if = "Option::is_none")]
     pub native_three_ds: Option<NativeThreeDs>,
     /// The protocol's version.

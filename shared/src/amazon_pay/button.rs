@@ -63,7 +63,7 @@ pub enum Scope {
     ShippingAddress,
     /// The postal code of the default address.
     PostalCode,
-    /// Whether the shopper is a Prime member.
+    /// True if the shopper is a Prime member.
     PrimeMembershipStatus,
 }
 

@@ -41,7 +41,7 @@ pub struct Payable<'a> {
     pub reference: &'a Reference,
     /// What it costs.
     pub amount: &'a Amount,
-    /// Whether a session that names no order may pay it. The merchant's backend knows whose
+    /// True if a session that names no order may pay it. The merchant's backend knows whose
     /// session it sends; a browser sends any id that it saw in a URL.
     pub unnamed: bool,
 }

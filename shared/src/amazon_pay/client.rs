@@ -180,7 +180,7 @@ impl Client {
 
 struct Failure {
     error: CallError,
-    /// Whether the same request may be sent again.
+    /// True if the same request may be sent again.
     again: bool,
 }
 

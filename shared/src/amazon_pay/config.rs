@@ -22,7 +22,7 @@ pub struct AmazonPay {
     pub region: Region,
     /// The currency that the merchant registered with, where configured: no other is paid.
     pub ledger_currency: Option<Currency>,
-    /// Whether no money moves.
+    /// True if no money moves.
     pub sandbox: bool,
 }
 
@@ -115,7 +115,7 @@ impl AmazonPay {
     }
 }
 
-/// Whether it is the sandbox, and where its API then is. The prefix of the key's id says
+/// Returns whether it is the sandbox, and where its API then is. The prefix of the key's id says
 /// so, else the path does.
 fn environment(settings: &mut Settings, public_key_id: &str) -> Option<(bool, &'static str)> {
     const VARIABLE: &str = "AMAZON_PAY_SANDBOX";

@@ -15,7 +15,7 @@ pub struct Price {
 }
 
 impl Price {
-    /// Whether it is worth that much, however many decimals it is written with.
+    /// Returns whether it is worth that much, however many decimals it is written with.
     pub fn is(&self, amount: &Amount) -> bool {
         self.currency_code == amount.currency.code()
             && minor_units(&self.amount, amount.currency.decimals()) == Some(amount.value)

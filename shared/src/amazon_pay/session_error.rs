@@ -37,7 +37,7 @@ pub enum SessionError {
     /// Amazon Pay did not accept the request.
     #[error("Amazon Pay did not accept the request: {0}")]
     Rejected(String),
-    /// Amazon Pay cannot be reached, or gave no usable answer.
+    /// Amazon Pay cannot be reached, or its answer is unusable.
     #[error("Amazon Pay is not available: {0}")]
     Unavailable(String),
 }

@@ -35,7 +35,7 @@ const NOT_A_SHOP: [&str; 20] = [
     "wss",
 ];
 
-/// Whether a URL leads to a page on the web, or into an app as `my-app://` and
+/// Returns whether a URL leads to a page on the web, or into an app as `my-app://` and
 /// `com.example.app:/redirect` do.
 fn leads_back(text: &str, url: &Url) -> bool {
     // Brackets stand around an IPv6 address alone.
@@ -49,7 +49,7 @@ fn leads_back(text: &str, url: &Url) -> bool {
     has_path && text.matches(['[', ']']).count() == of_host && !NOT_A_SHOP.contains(&url.scheme())
 }
 
-/// Whether it has only characters that a URL may have. Parsers for browsers put up with more.
+/// Returns whether it has only characters that a URL may have. Parsers for browsers put up with more.
 fn has_url_characters(text: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&c);
     let hex = |rest: &str| {
@@ -60,7 +60,7 @@ fn has_url_characters(text: &str) -> bool {
 }
 
 impl ReturnUrl {
-    /// Whether it names no more than an origin.
+    /// Returns whether it names no more than an origin.
     pub fn is_origin(&self) -> bool {
         Url::parse(&self.0).is_ok_and(|url| {
             matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none()
@@ -77,7 +77,7 @@ impl ReturnUrl {
         Url::parse(&self.0).as_ref().map(origin).unwrap_or_default()
     }
 
-    /// Whether it has one of these origins, or an app's scheme among them; any where there are none.
+    /// Returns whether it has one of these origins, or an app's scheme among them; any where there are none.
     pub fn is_within(&self, origins: &[String]) -> bool {
         let origin = self.origin();
         let scheme = origin.split_inclusive(':').next().unwrap_or_default();

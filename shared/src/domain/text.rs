@@ -34,7 +34,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-/// Whether a character is a control character other than a space or line break: no text of
+/// Returns whether a character is a control character other than a space or line break: no text of
 /// a person or of Adyen has one.
 pub(crate) fn invisible(c: char) -> bool {
     c.is_control() && !c.is_whitespace()

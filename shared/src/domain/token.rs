@@ -95,7 +95,7 @@ pub struct TokenEvent {
     pub unknown: Unknown,
 }
 
-/// Whether a token can be charged.
+/// True if a token can be charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TokenStatus {
@@ -127,7 +127,7 @@ impl TokenEvent {
         date::happened(self.created_at, self.received_at)
     }
 
-    /// Whether what caused it was a payment of the shopper.
+    /// Returns whether what caused it was a payment of the shopper.
     pub fn names_payment(&self) -> bool {
         self.kind != TokenEventType::Disabled && !self.event_id.is_empty()
     }
@@ -136,7 +136,7 @@ impl TokenEvent {
         (&self.kind, &self.event_id) == (&other.kind, &other.event_id)
     }
 
-    /// Whether the token may depend on it for ever; of the others the latest say all.
+    /// Returns whether the token may depend on it for ever; of the others the latest say all.
     fn lasts(&self) -> bool {
         matches!(self.kind, TokenEventType::Created | TokenEventType::Disabled)
     }
@@ -195,7 +195,7 @@ impl Token {
         }
     }
 
-    /// Whether it can be charged.
+    /// Returns whether it can be charged.
     pub fn status(&self) -> TokenStatus {
         match self.disabled_at() {
             Some(_) => TokenStatus::Disabled,

@@ -33,13 +33,13 @@ fn code(error: &SessionError) -> Code {
 
 fn detail(error: &SessionError) -> &'static str {
     match error {
-        SessionError::Canceled(_) => "The shopper begins again at Amazon Pay's button.",
-        SessionError::Expired => "A session is open for 24 hours; the shopper begins again.",
-        SessionError::Completed => "Adyen charges open sessions only; the shopper begins again.",
-        SessionError::Unknown => "Amazon Pay does not know that id.",
+        SessionError::Canceled(_) => "The shopper must start over at Amazon Pay's button.",
+        SessionError::Expired => "A session expires after 24 hours. The shopper must start over.",
+        SessionError::Completed => "Adyen charges open sessions only. The shopper must start over.",
+        SessionError::Unknown => "Amazon Pay has no checkout session with this id.",
         SessionError::WrongOrder => {
             "The checkout session belongs to another order, or PATCH /checkoutSessions/{id} \
-             has not assigned it to an order yet; the shopper begins again."
+             has not assigned it to an order yet. The shopper must start over."
         }
         SessionError::AmountMismatch => {
             "PATCH /checkoutSessions/{id} sets the order's amount before the shopper confirms."
@@ -49,10 +49,12 @@ fn detail(error: &SessionError) -> &'static str {
              enabled for Adyen: it must be the one from Adyen's Customer Area."
         }
         SessionError::Configuration(_) => {
-            "Amazon Pay does not take requests from this deployment; its log says more."
+            "Amazon Pay rejects this deployment's key or account. See the function's log."
         }
-        SessionError::Rejected(_) => "Amazon Pay did not accept the request; reasonCode says why.",
-        SessionError::Unavailable(_) => "Amazon Pay gave no answer; try again in a moment.",
+        SessionError::Rejected(_) => {
+            "Amazon Pay rejected the request; `reasonCode` has the reason."
+        }
+        SessionError::Unavailable(_) => "Amazon Pay did not answer. Try again in a moment.",
     }
 }
 

@@ -75,7 +75,8 @@ impl<'a> PaymentAnswer<'a> {
         let next_step = match derived.next_step {
             // Without the action there is nothing to handle.
             NextStep::HandleAction if asked.is_none() => NextStep::Wait,
-            // Of what the browser brought back before, no answer came: Adyen asks once more.
+            // The previous details call was never answered, and Adyen has now returned the action
+            // again.
             NextStep::Wait if asked.is_some() => NextStep::HandleAction,
             next_step => next_step,
         };

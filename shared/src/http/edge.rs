@@ -42,7 +42,7 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     if body.len() > BODY_LIMIT {
         return Err(Problem::new(
             Code::BodyTooLarge,
-            format!("A body may have {BODY_LIMIT} bytes."),
+            format!("The request body is larger than {BODY_LIMIT} bytes."),
         ));
     }
     if !is_json(request.headers().get(header::CONTENT_TYPE)) {
@@ -72,7 +72,7 @@ pub fn json_object_or_nothing(request: &Request) -> Result<Map<String, Value>, P
     if request.body().is_empty() { Ok(Map::new()) } else { json_object(request) }
 }
 
-/// Whether the caller names a field: one that is `null` counts as left out.
+/// Returns whether the caller names a field: one that is `null` counts as left out.
 pub fn names(body: &Map<String, Value>, path: &str) -> bool {
     named(body, path).is_some()
 }
@@ -167,7 +167,7 @@ pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
     }
 }
 
-/// Whether a browser names its token's order.
+/// Returns whether a browser names its token's order.
 ///
 /// # Errors
 /// `wrong_order`.
@@ -198,7 +198,7 @@ pub fn rejected(rejection: &Rejection) -> Problem {
     let (code, detail) = if rejection.is_ours() {
         (
             Code::AdyenConfiguration,
-            "Adyen does not take requests from this deployment; its log says more.",
+            "Adyen rejects this deployment's requests. See the function's log.",
         )
     } else if rejection.status >= 500 {
         (Code::AdyenUnavailable, "Adyen could not process the request.")
@@ -217,7 +217,7 @@ pub fn unanswered(error: &CallError) -> Problem {
         }
         CallError::Unknown(reason) => {
             tracing::warn!(reason, "no answer");
-            Problem::new(Code::AdyenUnavailable, "Adyen gave no answer; ask again in a moment.")
+            Problem::new(Code::AdyenUnavailable, "Adyen did not answer. Try again in a moment.")
                 .retry_after(1)
         }
     }
@@ -295,7 +295,7 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
         }
         Err(error) => {
             tracing::error!(%error, "an answer does not serialise");
-            Problem::new(Code::Internal, "The answer could not be written.").into_response()
+            Problem::new(Code::Internal, "The response could not be serialised.").into_response()
         }
     }
 }
@@ -312,7 +312,7 @@ pub async fn respond(
     };
     let context = request.lambda_context_ref();
     let work = async {
-        let fault = |_| Problem::new(Code::Internal, "The log of this deployment says more.");
+        let fault = |_| Problem::new(Code::Internal, "See the function's log.");
         runtime::caught(work).await.map_err(fault)?
     };
     let said = |result: &Result<Response<Body>, Problem>| match result {
@@ -346,7 +346,7 @@ pub fn wrong_merchant_account() -> Problem {
 pub fn no_route(request: &Request) -> Problem {
     Problem::new(
         Code::NotFound,
-        format!("{} {} is not served here.", request.method(), request.uri().path()),
+        format!("No such route: {} {}.", request.method(), request.uri().path()),
     )
 }
 

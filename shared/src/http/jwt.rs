@@ -97,7 +97,7 @@ pub struct Checkout {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
-    /// Whether and how the shopper is authenticated.
+    /// True if and how the shopper is authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication_data: Option<AuthenticationData>,
     /// What ties several payments together in the merchant's books.
@@ -180,7 +180,8 @@ impl JwtKeys {
                 "Mint a new token and send the request again.",
             )),
             Err(invalid) => {
-                // The caller is told no reason, which would help to guess; whoever mints is.
+                // Log the reason for the merchant's developers. Do not return it: it would help
+                // an attacker.
                 tracing::warn!(reason = invalid.reason(), "a token that is not valid");
                 Err(unauthorized())
             }

@@ -84,13 +84,13 @@ codes! {
     WrongState "wrong_state" CONFLICT,
     /// Several payments of the order stand.
     AmbiguousPayment "ambiguous_payment" CONFLICT,
-    /// Whether Adyen received the request when it was first made is not known.
+    /// It is unknown whether Adyen received the first request.
     ModificationUnknown "modification_unknown" CONFLICT,
-    /// The order was modified too often.
+    /// The order has reached its limit of modifications.
     TooManyModifications "too_many_modifications" CONFLICT,
-    /// The order was tried too often.
+    /// The order has reached its limit of payment attempts.
     TooManyAttempts "too_many_attempts" CONFLICT,
-    /// A later attempt took this one's place.
+    /// A later attempt has replaced this one.
     AttemptSuperseded "attempt_superseded" CONFLICT,
     /// The checkout session was cancelled.
     CheckoutSessionCanceled "checkout_session_canceled" CONFLICT,
@@ -110,9 +110,9 @@ codes! {
     MissingField "missing_field" UNPROCESSABLE_ENTITY,
     /// A field is not known.
     UnknownField "unknown_field" UNPROCESSABLE_ENTITY,
-    /// A field has a value that cannot be.
+    /// A field has an invalid value.
     InvalidField "invalid_field" UNPROCESSABLE_ENTITY,
-    /// The amount is more than what is open.
+    /// The amount is larger than the open amount.
     AmountExceedsOpen "amount_exceeds_open" UNPROCESSABLE_ENTITY,
     /// The amount is not the order's.
     AmountMismatch "amount_mismatch" UNPROCESSABLE_ENTITY,
@@ -120,7 +120,7 @@ codes! {
     CountryMismatch "country_mismatch" UNPROCESSABLE_ENTITY,
     /// The shopper may not be sent to that URL.
     ReturnUrlNotAllowed "return_url_not_allowed" UNPROCESSABLE_ENTITY,
-    /// The idempotency key came with another request before.
+    /// The idempotency key was already used for a different request.
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY,
     /// The shopper has no such stored payment method.
     StoredPaymentMethodUnknown "stored_payment_method_unknown" UNPROCESSABLE_ENTITY,
@@ -130,23 +130,23 @@ codes! {
     StoredPaymentMethodWrongShopper "stored_payment_method_wrong_shopper" UNPROCESSABLE_ENTITY,
     /// Adyen did not accept the request.
     AdyenRejected "adyen_rejected" UNPROCESSABLE_ENTITY,
-    /// Amazon Pay is paid in another currency.
+    /// This deployment accepts Amazon Pay payments in another currency only.
     CurrencyMismatch "currency_mismatch" UNPROCESSABLE_ENTITY,
     /// Amazon Pay did not accept the request.
     AmazonPayRejected "amazon_pay_rejected" UNPROCESSABLE_ENTITY,
-    /// Something went wrong here.
+    /// Internal error.
     Internal "internal" INTERNAL_SERVER_ERROR,
     /// This deployment has no Amazon Pay account of its own.
     AmazonPayNotConfigured "amazon_pay_not_configured" NOT_IMPLEMENTED,
     /// This deployment is not set up correctly at Amazon Pay.
     AmazonPayConfiguration "amazon_pay_configuration" BAD_GATEWAY,
-    /// Amazon Pay cannot be reached, or gave no usable answer.
+    /// Amazon Pay cannot be reached, or its answer is unusable.
     AmazonPayUnavailable "amazon_pay_unavailable" BAD_GATEWAY,
     /// This deployment is not set up correctly at Adyen.
     AdyenConfiguration "adyen_configuration" BAD_GATEWAY,
-    /// Adyen cannot be reached, or gave no usable answer.
+    /// Adyen cannot be reached, or its answer is unusable.
     AdyenUnavailable "adyen_unavailable" BAD_GATEWAY,
-    /// The order cannot be read or written just now; try again.
+    /// The order cannot be read or written at the moment; try again.
     StorageUnavailable "storage_unavailable" SERVICE_UNAVAILABLE,
 }
 

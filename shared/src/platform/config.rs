@@ -136,7 +136,7 @@ impl<'e> Settings<'e> {
         self.http.clone()
     }
 
-    /// Whether a variable is there.
+    /// Returns whether a variable is there.
     pub fn is_set(&self, name: &str) -> bool {
         self.env.get(name).is_some()
     }
@@ -468,12 +468,12 @@ pub fn service_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// Whether a URL leads to this machine, or from a container to the one that it runs on.
+/// Returns whether a URL leads to this machine, or from a container to the one that it runs on.
 pub(crate) fn is_this_machine(url: &Url) -> bool {
     is_loopback(url) || url.host_str() == Some("host.docker.internal")
 }
 
-/// Whether a URL leads nowhere beyond this machine.
+/// Returns whether a URL leads nowhere beyond this machine.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -35,7 +35,7 @@ fn mend_query(query: &mut String) {
     }
 }
 
-/// Whether HTTP allows the header. The URL of the request is made from two of them.
+/// Returns whether HTTP allows the header. The URL of the request is made from two of them.
 fn is_header(name: &String, value: &mut Value) -> bool {
     let Some(value) = value.as_str() else {
         return false;

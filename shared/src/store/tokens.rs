@@ -94,7 +94,7 @@ impl Tokens {
             .collect()
     }
 
-    /// Whether a token of that id is known as another shopper's.
+    /// Returns whether a token of that id is known as another shopper's.
     ///
     /// # Errors
     /// [`StoreError`] when DynamoDB cannot be read.

@@ -147,7 +147,7 @@ impl Shop {
         self.adyen().with_books(|books| books.payments_of(reference).len())
     }
 
-    /// Whether the order is unknown here: nothing was written for it.
+    /// Returns whether the order is unknown here: nothing was written for it.
     pub async fn knows_no_order(&self, reference: &str) -> bool {
         let path = format!("/orders/{reference}");
         self.stack.get(&path, &backend()).await.status == 404

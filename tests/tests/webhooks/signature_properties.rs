@@ -7,7 +7,7 @@ use shared::adyen::hmac::{Key, Keys};
 
 use crate::signatures::{Fields, item, keys, read};
 
-/// Whether an item of these fields is accepted.
+/// Returns whether an item of these fields is accepted.
 fn verifies(fields: &Fields, signature: &str, keys: &Keys) -> bool {
     read(fields, signature).is_some_and(|item| item.verify(keys).is_some())
 }

@@ -39,7 +39,7 @@ pub struct Attempt {
     /// What the shopper's browser brought back, in sequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Details>,
-    /// Whether asking for the outcome was given up.
+    /// True if asking for the outcome was given up.
     #[serde(default)]
     pub outcome_unknown: bool,
     /// When it was given up, after its shopper had not come back for long.
@@ -95,7 +95,7 @@ pub struct Submission {
 }
 
 impl Submission {
-    /// Whether `later` asks for the same: a caller that sends no key means the token alone.
+    /// Returns whether `later` asks for the same: a caller that sends no key means the token alone.
     pub(super) fn is_repeated_by(&self, later: &Self) -> bool {
         self.instrument == later.instrument
             && (later.idempotency_key.is_none() || self.idempotency_key == later.idempotency_key)
@@ -157,7 +157,7 @@ impl Rejection {
         NextStep::after_error(&self.error_code)
     }
 
-    /// Whether the merchant must mend the deployment, not the caller the request.
+    /// Returns whether the merchant must mend the deployment, not the caller the request.
     pub fn is_ours(&self) -> bool {
         let ours = matches!(self.status, 401 | 403)
             || matches!(self.error_type.as_deref(), Some("security" | "configuration"));
@@ -191,7 +191,7 @@ impl Details {
         Self { content, sent_at: now, outcome: None, claimed: None, unknown: Unknown::default() }
     }
 
-    /// Whether sending them again brings something: an answer that is missing, or the
+    /// Returns whether sending them again brings something: an answer that is missing, or the
     /// action, which is not stored.
     pub fn may_be_asked_again(&self) -> bool {
         match &self.outcome {
@@ -240,12 +240,12 @@ impl Attempt {
         }
     }
 
-    /// Whether something that the browser brought back is at Adyen without an answer yet.
+    /// Returns whether something that the browser brought back is at Adyen without an answer yet.
     pub fn details_in_flight(&self) -> bool {
         self.details.iter().any(|details| details.outcome.is_none())
     }
 
-    /// Whether something that the browser brought back before `then` has no answer.
+    /// Returns whether something that the browser brought back before `then` has no answer.
     pub fn details_in_doubt(&self, then: Timestamp) -> bool {
         let mut unanswered = self.details.iter().filter(|it| it.outcome.is_none());
         unanswered.any(|details| details.sent_at < then)

@@ -68,7 +68,7 @@ pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(6 * 24);
 const PENDING_RETRY: Duration = Duration::from_secs(60);
 
 impl Order {
-    /// Whether the caller's `Idempotency-Key` came with another request before.
+    /// Returns whether the caller's `Idempotency-Key` came with another request before.
     pub fn knows_key_of(&self, request: &Submission) -> bool {
         let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
         submissions.any(|earlier| request.reuses_key_of(earlier))

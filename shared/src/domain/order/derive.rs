@@ -120,7 +120,7 @@ pub struct Derived {
 pub struct Payment {
     /// Adyen's name of it.
     pub psp_reference: String,
-    /// Whether it neither was cancelled nor expired.
+    /// True if it neither was cancelled nor expired.
     pub stands: bool,
     /// Under manual capture.
     pub open_to_capture: i64,

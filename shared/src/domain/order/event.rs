@@ -19,7 +19,7 @@ pub struct AdyenEvent {
     pub event_code: EventCode,
     /// The event's own reference; for AUTHORISATION and EXPIRE the payment's.
     pub psp_reference: String,
-    /// Whether it worked.
+    /// True if it worked.
     pub success: bool,
     /// For modifications the payment's reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,12 +82,12 @@ impl AdyenEvent {
         self.event_code == EventCode::Authorisation
     }
 
-    /// Whether it may name a payment of which its order has not heard.
+    /// Returns whether it may name a payment of which its order has not heard.
     pub(super) fn introduces_payment(&self) -> bool {
         matches!(self.event_code, EventCode::Authorisation | EventCode::OfferClosed)
     }
 
-    /// Whether an order's status or money may depend on it. A failed request may contradict
+    /// Returns whether an order's status or money may depend on it. A failed request may contradict
     /// a report of success that has yet to come.
     pub(super) fn moves_order(&self) -> bool {
         use EventCode::{NotificationOfChargeback, RequestForInformation, Unknown};

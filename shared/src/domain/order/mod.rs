@@ -96,7 +96,7 @@ pub struct Order {
     /// Sorted by their key.
     #[serde(deserialize_with = "by_key")]
     pub events: Vec<AdyenEvent>,
-    /// Whether events were dropped because there were too many.
+    /// True if events were dropped because there were too many.
     #[serde(default)]
     pub events_dropped: bool,
     /// Payments, by pspReference, of which two orders know, this one and another.
@@ -172,7 +172,7 @@ impl Order {
         self.events.iter().filter_map(AdyenEvent::ties_dispute).collect()
     }
 
-    /// Whether an event that names this order's reference is about this order: it speaks of
+    /// Returns whether an event that names this order's reference is about this order: it speaks of
     /// a payment that the order knows, or introduces one.
     pub fn claims(&self, event: &AdyenEvent) -> bool {
         test_reference(event).is_none()

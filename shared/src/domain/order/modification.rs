@@ -55,7 +55,7 @@ impl Operation {
         }
     }
 
-    /// Whether it is about a part of the payment.
+    /// Returns whether it is about a part of the payment.
     pub fn has_amount(&self) -> bool {
         matches!(self, Self::Capture | Self::Refund)
     }
@@ -169,7 +169,7 @@ pub struct Modification {
     /// Why Adyen did not take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
-    /// Whether asking Adyen about it was given up.
+    /// True if asking Adyen about it was given up.
     #[serde(default)]
     pub outcome_unknown: bool,
     /// Members that a newer version wrote.
@@ -180,9 +180,9 @@ pub struct Modification {
 /// What became of a request to modify a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModificationState {
-    /// Whether Adyen has received it is not known yet.
+    /// True if Adyen has received it is not known yet.
     Requested,
-    /// Whether Adyen has received it stays unknown.
+    /// True if Adyen has received it stays unknown.
     Unknown,
     /// Adyen has received it.
     Received,
@@ -207,12 +207,12 @@ impl ModificationState {
         }
     }
 
-    /// Whether Adyen may yet carry it out.
+    /// Returns whether Adyen may yet carry it out.
     pub fn open(self) -> bool {
         matches!(self, Self::Requested | Self::Unknown | Self::Received)
     }
 
-    /// Whether it is not even known that Adyen has received it.
+    /// Returns whether it is not even known that Adyen has received it.
     pub fn in_doubt(self) -> bool {
         matches!(self, Self::Requested | Self::Unknown)
     }
@@ -309,7 +309,7 @@ pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState>
     let modifications = order.modifications.iter();
     modifications
         .map(|modification| {
-            // What Adyen did not take, no event speaks of.
+            // Adyen sends no webhook for a modification that it rejected.
             let taken = modification.rejection.is_none();
             let decision = taken.then(|| decide(modification)).flatten();
             modification.state(decision, reports)
@@ -343,7 +343,7 @@ pub struct Recorded {
     pub at: usize,
     /// When it was sent, unless it is not to be sent (again).
     pub sent_at: Option<Timestamp>,
-    /// Whether it was not sent before.
+    /// True if it was not sent before.
     pub first: bool,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct PaymentTotals {
     pub(super) charged_back: bool,
     /// When and how it ended, if it did.
     pub(super) ended: Option<(Timestamp, Status)>,
-    /// Whether the whole may have been cancelled or refunded, nobody knows which.
+    /// True if the whole may have been cancelled or refunded, nobody knows which.
     pub(super) unclear: bool,
     /// What the merchant asked for and Adyen has not decided.
     pub(super) asked_for: AskedFor,
@@ -47,7 +47,7 @@ pub(super) struct PaymentTotals {
 pub(super) struct AskedFor {
     pub(super) captures: i64,
     pub(super) refunds: i64,
-    /// Whether the whole payment may be gone.
+    /// True if the whole payment may be gone.
     pub(super) end: bool,
 }
 

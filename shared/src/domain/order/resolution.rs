@@ -27,7 +27,7 @@ pub enum AttemptStatus {
 }
 
 impl AttemptStatus {
-    /// Whether the outcome is open.
+    /// Returns whether the outcome is open.
     pub fn unresolved(self) -> bool {
         matches!(self, Self::Unknown | Self::AwaitsShopper | Self::Processing)
     }

@@ -49,7 +49,7 @@ impl Status {
         }
     }
 
-    /// Whether money was taken, even if some or all of it went back since.
+    /// Returns whether money was taken, even if some or all of it went back since.
     pub fn was_paid(self) -> bool {
         matches!(
             self,
@@ -87,7 +87,7 @@ pub enum Attention {
     CurrencyDiffers,
     /// Adyen received a capture, cancel, refund or reversal, and has not decided it in time.
     ModificationUndecided,
-    /// Whether Adyen received a capture, cancel, refund or reversal stays unknown.
+    /// True if Adyen received a capture, cancel, refund or reversal stays unknown.
     ModificationUnknown,
     /// What became of an attempt stays unknown.
     OutcomeUnknown,

@@ -91,7 +91,7 @@ pub async fn invocation<R>(
     say: impl FnOnce(&R) -> Said,
 ) -> R {
     let trace = Trace::of(headers, context);
-    // Of the highest level, so that no line goes without it.
+    // Error level, so that the span is attached to every line whatever LOG_LEVEL is.
     let span = tracing::error_span!(
         "invocation",
         requestId = context.map_or("", |context| context.request_id.as_str()),

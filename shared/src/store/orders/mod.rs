@@ -1,9 +1,9 @@
 //! The orders table: one item for each order, and one pointer for each payment.
 //!
-//! An order is changed in one way only, [`Orders::change`], or [`Orders::update`] where it is
-//! in hand: a pure function on what was read, written on the condition that nobody wrote in between, again with what somebody
-//! did write where it fails. [`Orders::postpone`] alone writes otherwise, and only the order's
-//! place in the index.
+//! Orders use optimistic locking. [`Orders::change`] reads an order, applies a pure function and
+//! writes the result if `version` is unchanged; on a conflict it retries with the newer order.
+//! [`Orders::update`] does the same for an order already loaded. [`Orders::postpone`] changes only
+//! the order's place in the index.
 //!
 //! A pointer item, key `psp#<pspReference>`, leads from a payment, or from a dispute about
 //! one, to its order. It is written in one transaction with the order that learns of it, so

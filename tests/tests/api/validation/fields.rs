@@ -10,7 +10,7 @@ fn types() -> [Value; 7] {
     [json!("text"), json!(7), json!(7.5), json!(true), json!([]), json!([{}]), json!({"a": {}})]
 }
 
-/// Whether JSON has one type for both.
+/// Returns whether JSON has one type for both.
 fn alike(one: &Value, other: &Value) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }

@@ -41,7 +41,7 @@ pub fn confirmed(order: &Order) -> bool {
     confirming.iter().filter_map(|it| it.authorised).sum::<i64>() >= PRICE
 }
 
-/// Whether more of a payment was refunded than was taken of it.
+/// Returns whether more of a payment was refunded than was taken of it.
 pub fn beyond_what_was_taken(order: &Order) -> bool {
     payments(order).iter().any(|payment| payment.refunded > payment.taken)
 }

@@ -82,9 +82,9 @@ struct Processed {
     since: i64,
     first: State,
     now: State,
-    /// Whether the answer names the payment.
+    /// True if the answer names the payment.
     named: bool,
-    /// Whether the shopper was sent away and did not come back.
+    /// True if the shopper was sent away and did not come back.
     away: bool,
 }
 
