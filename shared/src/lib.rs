@@ -1,4 +1,4 @@
-//! What the functions share, in layers: each knows only those below it.
+//! The code that the functions share, in layers: each layer knows only those below it.
 //!
 //! | layer | knows |
 //! |---|---|

@@ -45,7 +45,7 @@ pub async fn confirm(
     in_ledger_currency(amazon_pay, &order.amount)?;
     let parameters = request.path_parameters();
     let named = parameters.first("id").unwrap_or_default();
-    // What cannot be an id names no session.
+    // A malformed id cannot exist.
     let id: CheckoutSessionId = named.parse().map_err(|_| SessionError::Unknown)?;
     let amazon_pay_redirect_url =
         amazon_pay.client.confirm(&id, &order.amount, &order.reference, until).await?;

@@ -24,10 +24,10 @@ use shared::{
 
 use crate::{State, in_ledger_currency};
 
-/// What Adyen needs of the shopper for 3-D Secure.
+/// The shopper's data that Adyen needs for 3-D Secure.
 const SCOPES: [Scope; 4] = [Scope::Name, Scope::Email, Scope::PhoneNumber, Scope::BillingAddress];
 
-/// What a storefront asks.
+/// A storefront's request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ButtonRequest {
@@ -53,7 +53,7 @@ struct Recurrence {
     frequency: Frequency,
 }
 
-/// What the page hands to `amazon.Pay.renderButton`.
+/// The page passes this to `amazon.Pay.renderButton`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Button<'a> {
@@ -112,7 +112,7 @@ fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<ButtonRequest, 
     Ok(wanted)
 }
 
-/// What the shopper agrees to, where it is more than this payment.
+/// The agreement with the shopper, if it covers more than this payment.
 fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Problem> {
     if wanted.store_payment_method != Some(true) {
         return match wanted.recurring_metadata {

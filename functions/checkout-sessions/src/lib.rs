@@ -16,7 +16,7 @@ use shared::{
     platform::config::{Env, Settings, StartError, origins},
 };
 
-/// What the function holds between requests.
+/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
     /// None where the storefront talks to Amazon Pay itself.

@@ -1,4 +1,4 @@
-//! What became of an order, and what next: `GET /orders/{reference}` and
+//! The state of an order, and its modifications: `GET /orders/{reference}` and
 //! `POST /orders/{reference}/captures|cancels|refunds|reversals`.
 
 mod modify;
@@ -21,7 +21,7 @@ use shared::{
     store::Orders,
 };
 
-/// What the function holds between requests.
+/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
     orders: Orders,

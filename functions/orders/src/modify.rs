@@ -25,7 +25,7 @@ use shared::{
 
 use crate::{State, named, not_found};
 
-/// What the merchant asks for; an absent body asks for all that is open.
+/// The merchant's request; an absent body requests the whole open amount.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ModificationBody {
@@ -57,7 +57,7 @@ fn known_reason<'de, D: Deserializer<'de>>(
     }
 }
 
-/// What the merchant is answered.
+/// The response to the merchant.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
@@ -132,7 +132,7 @@ pub async fn modify(
     }
 }
 
-/// What an operation does not take.
+/// Rejects fields that an operation does not take.
 fn fits(operation: &Operation, asked: &ModificationBody) -> Result<(), Problem> {
     let unknown = |field: &str| {
         let detail = format!("{field}: {} do not take it.", operation.path());

@@ -1,4 +1,4 @@
-//! What can this shopper pay with: `POST /paymentMethods`.
+//! The payment methods for a shopper: `POST /paymentMethods`.
 
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -20,7 +20,7 @@ use shared::{
     platform::config::{Env, Settings, StartError, list, text},
 };
 
-/// What the function holds between requests.
+/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
     adyen: Client,
@@ -64,7 +64,7 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// What a storefront asks.
+/// A storefront's request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Lookup {

@@ -27,7 +27,7 @@ use shared::{
     store::{Orders, Tokens},
 };
 
-/// What the function holds between requests.
+/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
     adyen: adyen::client::Client,

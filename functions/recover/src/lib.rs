@@ -45,7 +45,7 @@ const UNREADABLE: SignedDuration = SignedDuration::from_hours(1);
 /// When to come back to an order that could not be looked at for another reason.
 const UNAVAILABLE: SignedDuration = SignedDuration::from_mins(5);
 
-/// What the function holds between runs.
+/// The function's state between runs.
 pub struct State {
     adyen: Client,
     inbox: Inbox,

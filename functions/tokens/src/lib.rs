@@ -21,7 +21,7 @@ use shared::{
     store::{Orders, Tokens},
 };
 
-/// What the function holds between requests.
+/// The function's state between requests.
 pub struct State {
     callers: JwtKeys,
     adyen: Client,

@@ -40,7 +40,7 @@ const BODY_LIMIT: usize = 256 * 1024;
 /// How long storing a delivery may take: Adyen waits ten seconds for the answer.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// What the function holds between requests.
+/// The function's state between requests.
 pub struct State {
     keys: Secret<hmac::Keys>,
     basic_auth: Option<Secret<BasicAuth>>,

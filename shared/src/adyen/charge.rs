@@ -17,7 +17,7 @@ use crate::{
     store::{Orders, StoreError, Tokens},
 };
 
-/// What charging needs.
+/// The clients and tables that a charge needs.
 pub struct PaymentSender<'a> {
     /// Adyen.
     pub adyen: &'a Client,
@@ -27,7 +27,7 @@ pub struct PaymentSender<'a> {
     pub tokens: &'a Tokens,
 }
 
-/// What became of it.
+/// The outcome.
 pub enum Charge {
     /// Adyen answered, and the answer is kept. What the shopper must do next is not.
     Answered(Option<RequiredAction>),

@@ -38,7 +38,7 @@ pub enum CallError {
     Rejected {
         /// The HTTP status.
         status: u16,
-        /// What Adyen says of it.
+        /// Adyen's error.
         error: ServiceError,
     },
     /// It may have been processed, or may yet be.

@@ -1,4 +1,4 @@
-//! What Adyen's requests and answers are to an order: the facts that it keeps of them.
+//! The facts that an order keeps of Adyen's requests and answers.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

@@ -1,6 +1,6 @@
 //! Adyen: its models, its client, and how it signs what it sends.
 //!
-//! What Adyen sends may carry fields that are not in these models; they are ignored.
+//! Fields of Adyen's messages that are not in these models are ignored.
 
 pub mod charge;
 pub mod client;

@@ -34,7 +34,7 @@ struct ModificationResponse {
     psp_reference: String,
 }
 
-/// What asking needs.
+/// The clients and the target of modification requests.
 pub struct ModificationSender<'a> {
     /// Adyen.
     pub adyen: &'a Client,
@@ -44,7 +44,7 @@ pub struct ModificationSender<'a> {
     pub target: &'a Target,
 }
 
-/// What Adyen said.
+/// Adyen's answer.
 pub enum ModificationAnswer {
     /// It is kept with the modification.
     Kept,

@@ -46,9 +46,7 @@ pub struct NotificationRequestItem {
     pub merchant_account_code: Option<String>,
     /// The order's reference, or the modification's own.
     pub merchant_reference: Option<String>,
-    /// What it is about.
     pub amount: Option<NotificationAmount>,
-    /// What happened.
     pub event_code: Option<EventCode>,
     /// True if it worked: `"true"` or `"false"`.
     pub success: Option<Success>,

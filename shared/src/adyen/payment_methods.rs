@@ -19,7 +19,6 @@ pub struct PaymentMethodsRequest {
     pub merchant_account: String,
     /// Adyen's names of the methods to choose from.
     pub allowed_payment_methods: Vec<String>,
-    /// What to pay.
     pub amount: Amount,
     /// Where the shopper is.
     pub country_code: CountryCode,

@@ -31,11 +31,9 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PaymentRequest {
-    /// What to pay.
     pub amount: Amount,
     /// The merchant account that is paid.
     pub merchant_account: String,
-    /// What to pay with.
     pub payment_method: PaymentMethod,
     /// The order, at most 80 characters.
     pub reference: Reference,
@@ -92,7 +90,6 @@ pub struct PaymentRequest {
     /// The merchant's name for the shopper; storing a payment method needs it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<ShopperReference>,
-    /// What the shopper's statement shows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
     /// True if to store the payment method for later payments.
@@ -121,7 +118,7 @@ pub struct PaymentMethod {
     /// Adyen's name of the checkout attempt, for its own statistics.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkout_attempt_id: Option<Text<256>>,
-    /// What Adyen's library for the browser collected, at most 50,000 characters.
+    /// Data that Adyen's library for the browser collected, at most 50,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sdk_data: Option<Text<50_000>>,
     /// The token of a stored payment method, at most 64 characters.
@@ -135,7 +132,7 @@ pub struct PaymentMethod {
 pub enum PaymentMethodType {
     /// Amazon Pay.
     AmazonPay,
-    /// What Adyen's own example calls a stored payment method.
+    /// The name of a stored payment method in Adyen's own example.
     Scheme,
 }
 
@@ -160,7 +157,7 @@ pub enum ShopperInteraction {
     ContAuth,
 }
 
-/// What a stored payment method is for. Source: Checkout API.
+/// The purpose of a stored payment method. Source: Checkout API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecurringProcessingModel {
     /// The shopper pays again with one click.
@@ -204,7 +201,7 @@ impl TryFrom<BTreeMap<String, Text<80>>> for Metadata {
     }
 }
 
-/// What the shopper's browser brought back. Source: Checkout API, `PaymentDetailsRequest`.
+/// A result that the shopper's browser returns. Source: Checkout API, `PaymentDetailsRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PaymentDetailsRequest {
@@ -242,9 +239,9 @@ pub struct PaymentResponse {
     /// Adyen's name of the payment; may be absent while an action is outstanding.
     #[serde(default, deserialize_with = "lenient_word")]
     pub psp_reference: Option<String>,
-    /// What became of it.
+    /// The outcome.
     pub result_code: ResultCode,
-    /// What the shopper must do next, exactly as Adyen wrote it.
+    /// The action for the shopper, exactly as Adyen wrote it.
     pub action: Option<Box<RawValue>>,
     /// The order that was paid.
     #[serde(default, deserialize_with = "lenient_word")]
@@ -268,17 +265,17 @@ fn amount<'de, D: Deserializer<'de>>(
     Ok(written.map(|amount| serde_json::from_str(amount.get()).unwrap_or_default()))
 }
 
-/// What the shopper must do, with the result that asks for it.
+/// The action for the shopper, with the result that requires it.
 #[derive(Debug, Clone)]
 pub struct RequiredAction {
     /// The result.
     pub result_code: ResultCode,
-    /// What to do, exactly as Adyen wrote it.
+    /// The action, exactly as Adyen wrote it.
     pub action: Box<RawValue>,
 }
 
 impl PaymentResponse {
-    /// What the shopper must do, if anything.
+    /// Returns the action for the shopper, if there is one.
     pub fn required_action(&self) -> Option<RequiredAction> {
         Some(RequiredAction { result_code: self.result_code.clone(), action: self.action.clone()? })
     }

@@ -36,16 +36,16 @@ struct RecurringDetailWrapper {
     recurring_detail: RecurringDetail,
 }
 
-/// What is stored for a shopper.
+/// The stored payment methods of a shopper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// What could be read of it.
+    /// The entries that could be read.
     pub details: Vec<RecurringDetail>,
     /// True if that is all. Only then does an absence say anything.
     pub complete: bool,
 }
 
-/// What became of a stored payment method that was to be removed.
+/// The outcome of removing a stored payment method.
 #[derive(Debug)]
 pub enum Removal {
     /// It is removed.
@@ -77,7 +77,7 @@ pub struct RecurringDetail {
 }
 
 impl Client {
-    /// What is stored for a shopper.
+    /// The stored payment methods of a shopper.
     ///
     /// # Errors
     /// [`CallError`].

@@ -103,7 +103,7 @@ pub async fn reconcile(
 fn with_listing(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
     let is_young = token.last_seen_at().is_some_and(|at| asked_at.duration_since(at) < LAG);
     let unlisted_since = match token.unlisted_since() {
-        // What has ended needs no hint.
+        // A method that has ended needs no hint.
         _ if token.disabled_at().is_some() => token.unlisted_since,
         since if listed => since.filter(|since| *since > asked_at),
         None if !is_young => Some(asked_at),

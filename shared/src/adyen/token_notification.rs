@@ -24,7 +24,6 @@ pub struct TokenNotification {
     pub environment: Option<String>,
     /// The pspReference of what caused it, for a new token its payment; not unique.
     pub event_id: Option<String>,
-    /// What happened.
     pub kind: Option<TokenEventType>,
     /// To which token.
     pub data: Option<TokenData>,

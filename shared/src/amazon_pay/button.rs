@@ -47,7 +47,7 @@ impl TryFrom<ReturnUrl> for CheckoutUrl {
     }
 }
 
-/// What the shop gets to know about the shopper.
+/// The shopper's data that Amazon Pay shares with the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
@@ -154,7 +154,7 @@ struct Payload<'a> {
     recurring_metadata: Option<&'a RecurringMetadata>,
 }
 
-/// What the page hands to Amazon Pay's button as `createCheckoutSessionConfig`.
+/// The page passes this to Amazon Pay's button as `createCheckoutSessionConfig`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedButton {

@@ -1,4 +1,4 @@
-//! What is asked of a checkout session: to be confirmed for an amount, and for its token.
+//! Confirms a checkout session for an amount, and reads its token.
 
 use reqwest::Method;
 use serde::Serialize;
@@ -39,7 +39,6 @@ struct MerchantMetadata<'a> {
 pub struct Payable<'a> {
     /// The order.
     pub reference: &'a Reference,
-    /// What it costs.
     pub amount: &'a Amount,
     /// True if a session that names no order may pay it. The merchant's backend knows whose
     /// session it sends; a browser sends any id that it saw in a URL.
@@ -170,7 +169,7 @@ fn redirect_url(session: CheckoutSession) -> Result<String, SessionError> {
     })
 }
 
-/// What the caller is not told belongs in the log.
+/// Logs the details that are not returned to the caller.
 fn noted(error: CallError, id: &CheckoutSessionId) -> SessionError {
     match &error {
         CallError::Refused { status, refusal } => tracing::warn!(

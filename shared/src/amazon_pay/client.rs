@@ -45,7 +45,7 @@ pub enum CallError {
     Refused {
         /// The HTTP status.
         status: u16,
-        /// What Amazon Pay says of it.
+        /// Amazon Pay's error.
         refusal: Refusal,
     },
     /// It could not be asked, or gave no usable answer.

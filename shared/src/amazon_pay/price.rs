@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::amount::Amount;
 
-/// What Amazon Pay calls `Price`: `{"amount": "10.00", "currencyCode": "EUR"}`.
+/// Amazon Pay's `Price`: `{"amount": "10.00", "currencyCode": "EUR"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {

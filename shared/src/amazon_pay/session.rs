@@ -50,7 +50,7 @@ impl<'de> Deserialize<'de> for CheckoutSessionId {
     }
 }
 
-/// What Adyen charges: 1 to 1000 characters, none of them white space or a control character.
+/// The token that Adyen charges: 1 to 1000 characters without white space and control characters.
 /// Prints as `[redacted]`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
@@ -89,13 +89,13 @@ impl fmt::Debug for AmazonPayToken {
 pub struct CheckoutSession {
     /// How far it is.
     pub status_details: StatusDetails,
-    /// What is to be paid.
+    /// The amount to pay.
     pub payment_details: Option<PaymentDetails>,
     /// Where the browser goes.
     pub web_checkout_details: Option<Redirect>,
     /// Which order it is for.
     pub merchant_metadata: Option<MerchantMetadata>,
-    /// What is missing before the shopper can confirm.
+    /// The constraints that keep the shopper from confirming.
     pub constraints: Option<Vec<Constraint>>,
     /// Once the shopper confirmed, and only for a key that is enabled for Adyen.
     pub amazon_pay_token: Option<AmazonPayToken>,
@@ -131,7 +131,7 @@ open_enum! {
     }
 }
 
-/// What is to be paid.
+/// The amount to pay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentDetails {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::domain::order::NextStep;
 
-/// What is wrong with a checkout session, or with asking for it.
+/// The reason why a checkout session cannot be used or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The shopper or Amazon Pay cancelled it, or the card was declined.

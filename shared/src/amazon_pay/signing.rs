@@ -71,7 +71,7 @@ fn signed_headers(headers: &BTreeMap<&'static str, String>) -> String {
     headers.keys().copied().collect::<Vec<_>>().join(";")
 }
 
-/// What is signed for a canonical request, or for a button's payload.
+/// The text that is signed for a canonical request or a button's payload.
 pub fn string_to_sign(text: &str) -> String {
     format!("{ALGORITHM}\n{}", hash(text.as_bytes()))
 }

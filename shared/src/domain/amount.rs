@@ -5,7 +5,7 @@ use std::fmt;
 use iso_currency::Currency as Iso4217;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// What a payment, a capture or a refund is worth.
+/// An amount of money.
 ///
 /// It is read leniently, because what was stored once must be readable for ever. A caller's
 /// amount is [`requested`].

@@ -3,7 +3,7 @@
 use super::text::open_enum;
 
 open_enum! {
-    /// What became of a request to pay. Source: Checkout API, `PaymentResponse.resultCode`.
+    /// The result of a request to pay. Source: Checkout API, `PaymentResponse.resultCode`.
     ResultCode {
         /// Authentication alone was asked for, and is done.
         AuthenticationFinished = "AuthenticationFinished",

@@ -18,7 +18,7 @@ use super::{
     unknown::{SCHEMA, Unknown},
 };
 
-/// What names a token: whose it is, and Adyen's name for it.
+/// A token's identity: its shopper, and Adyen's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenId {
@@ -29,7 +29,6 @@ pub struct TokenId {
 }
 
 open_enum! {
-    /// What became of a token.
     TokenEventType {
         /// A token was created.
         Created = "recurring.token.created",
@@ -75,7 +74,6 @@ pub struct TokenEvent {
     /// When it happened, as Adyen says; none where that could not be read.
     #[serde(with = "date::stored")]
     pub created_at: Option<Timestamp>,
-    /// What happened.
     #[serde(rename = "type")]
     pub kind: TokenEventType,
     /// The pspReference of what caused it, for a new token its payment; where Adyen named

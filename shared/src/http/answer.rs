@@ -112,7 +112,7 @@ impl<'a> PaymentAnswer<'a> {
         self.rejection
     }
 
-    /// What the storefront shows next.
+    /// The storefront's next step.
     pub fn next_step(&self) -> NextStep {
         self.next_step
     }

@@ -29,7 +29,7 @@ use crate::{
 /// The largest body of a storefront's request, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// What an answer may take at most.
+/// The largest response, in bytes.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
 
 /// The JSON object in a request's body.

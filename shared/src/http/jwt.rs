@@ -72,13 +72,12 @@ impl From<&Caller> for Viewer {
     }
 }
 
-/// What a checkout token fixes.
+/// The fields that a checkout token fixes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkout {
     /// The order.
     pub reference: Reference,
-    /// What it costs.
     #[serde(deserialize_with = "requested")]
     pub amount: Amount,
     /// Where the shopper is.
@@ -87,7 +86,7 @@ pub struct Checkout {
     /// Who the shopper is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<ShopperReference>,
-    /// What else the merchant decides about the payment.
+    /// Further decisions of the merchant about the payment.
     #[serde(flatten)]
     pub terms: Terms,
 }
@@ -100,13 +99,12 @@ pub struct Terms {
     /// True if and how the shopper is authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication_data: Option<AuthenticationData>,
-    /// What ties several payments together in the merchant's books.
+    /// The merchant's reference that ties several payments together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_order_reference: Option<Text<1000>>,
     /// The merchant's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
-    /// What the shopper's statement shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
 }
@@ -196,7 +194,7 @@ impl JwtKeys {
             .or_else(|one| {
                 verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
                     .map(|Merchant {}| Caller::Merchant)
-                    // Of two reasons the one that is nearer to being valid.
+                    // Keep the reason that is nearer to being valid.
                     .map_err(|other| one.max(other))
             })
     }
@@ -217,7 +215,7 @@ fn unauthorized() -> Problem {
     Problem::new(Code::Unauthorized, "Send a valid token as `Authorization: Bearer`.")
 }
 
-/// What is wrong with a token, the worst first.
+/// The reason why a token is invalid, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Invalid {
     Malformed,

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 /// Makes [`Code`] from the one table of codes.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident $text:literal $status:ident,)+) => {
-        /// What went wrong, for a program to switch on.
+        /// The kind of error, for a program to switch on.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[doc = $doc])* $variant,)+
@@ -33,7 +33,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => StatusCode::$status,)+ }
             }
 
-            /// What it means, for every occurrence.
+            /// The meaning of the code, the same for every occurrence.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
@@ -172,7 +172,7 @@ impl Problem {
 
     /// Adds a member for programs.
     pub fn with(mut self, member: &str, value: impl Serialize) -> Self {
-        // What we add are our own answers; they serialise.
+        // Only our own answers are added, and they serialise.
         if let Ok(value) = serde_json::to_value(value) {
             self.members.insert(member.to_owned(), value);
         }

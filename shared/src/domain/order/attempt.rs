@@ -26,7 +26,6 @@ pub struct Attempt {
     /// The host of the Adyen that the key was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
-    /// What it pays with.
     pub payment_method: PaymentInstrument,
     /// The requests that were sent for it; Adyen processed one of them at most.
     pub submissions: Vec<Submission>,
@@ -36,7 +35,7 @@ pub struct Attempt {
     /// Adyen's answer to `/payments`, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// What the shopper's browser brought back, in sequence.
+    /// The results that the shopper's browser returned, in sequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Details>,
     /// True if asking for the outcome was given up.
@@ -62,7 +61,7 @@ open_enum! {
         StoredPaymentMethod = "storedPaymentMethod",
     }
 }
-/// What identifies one request to pay.
+/// The identity of one request to pay.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
@@ -110,13 +109,13 @@ impl Submission {
     }
 }
 
-/// What Adyen said to a request.
+/// Adyen's answer to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
     /// It was processed.
     Answered {
-        /// What became of it.
+        /// The outcome.
         result_code: ResultCode,
         /// Why it was refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -152,7 +151,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// What the storefront shows next.
+    /// The storefront's next step.
     pub fn next_step(&self) -> NextStep {
         NextStep::after_error(&self.error_code)
     }
@@ -165,7 +164,7 @@ impl Rejection {
     }
 }
 
-/// What the shopper's browser brought back for an attempt.
+/// A result that the shopper's browser returned for an attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Details {

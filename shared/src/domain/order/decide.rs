@@ -15,7 +15,7 @@ use super::{
     room::{ATTEMPTS, SUBMISSIONS},
 };
 
-/// What a request to pay is to an order. Attempts count from 1.
+/// The decision about a request to pay. Attempts count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayDecision {
     /// It begins this attempt.

@@ -1,4 +1,4 @@
-//! What the facts of an order add up to.
+//! The values derived from an order's facts.
 //!
 //! # Events
 //!
@@ -78,7 +78,7 @@ use crate::domain::result_code::ResultCode;
 /// How long the AUTHORISATION may take of a payment that Adyen answered as authorised.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the facts of an order add up to.
+/// The values derived from an order's facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
     /// Where the order stands.
@@ -97,9 +97,9 @@ pub struct Derived {
     pub psp_reference: Option<String>,
     /// What Adyen answered to that attempt, unless a webhook contradicts it.
     pub result_code: Option<ResultCode>,
-    /// What the storefront shows next.
+    /// The storefront's next step.
     pub next_step: NextStep,
-    /// What a person should look at.
+    /// The reasons why a person should look at the order.
     pub needs_attention: Vec<Attention>,
     /// When time alone will raise a further reason for attention, if nothing happens before:
     /// later than the order was last written.
@@ -108,14 +108,14 @@ pub struct Derived {
     pub open: Option<Open>,
     /// Where each attempt stands.
     pub attempts: Vec<Resolution>,
-    /// What became of each modification.
+    /// The state of each modification.
     pub modifications: Vec<ModificationState>,
     /// The payments that were authorised.
     pub payments: Vec<Payment>,
 }
 
 /// A payment that was authorised, and what may still be done with it, in minor units.
-/// What was asked for and is not decided counts as done.
+/// An undecided request counts as done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payment {
     /// Adyen's name of it.

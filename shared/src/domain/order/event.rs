@@ -1,4 +1,4 @@
-//! What Adyen reported: one webhook as a fact of its order.
+//! A webhook as a fact of its order.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,6 @@ pub struct AdyenEvent {
     /// When it happened, as Adyen says; none where that could not be read.
     #[serde(with = "date::stored")]
     pub event_date: Option<Timestamp>,
-    /// What happened.
     pub event_code: EventCode,
     /// The event's own reference; for AUTHORISATION and EXPIRE the payment's.
     pub psp_reference: String,
@@ -24,7 +23,6 @@ pub struct AdyenEvent {
     /// For modifications the payment's reference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_reference: Option<String>,
-    /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<EventAmount>,
     /// Why.

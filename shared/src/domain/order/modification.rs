@@ -134,7 +134,6 @@ impl Default for DecidedWithin {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Modification {
-    /// What was asked for.
     pub operation: Operation,
     /// The pspReference of the payment.
     pub payment: String,
@@ -177,7 +176,7 @@ pub struct Modification {
     pub unknown: Unknown,
 }
 
-/// What became of a request to modify a payment.
+/// The state of a modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModificationState {
     /// True if Adyen has received it is not known yet.
@@ -291,7 +290,7 @@ impl Modification {
     }
 }
 
-/// What became of each modification.
+/// The state of each modification.
 pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState> {
     let names = order.modifications.iter();
     let mut claimed: Vec<&str> = names.filter_map(|it| it.psp_reference.as_deref()).collect();
@@ -320,7 +319,6 @@ pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState>
 /// What a caller asks for.
 #[derive(Debug, Clone)]
 pub struct ModificationRequest {
-    /// What to do.
     pub operation: Operation,
     /// The payment, if the caller names one; the one that is open to it otherwise.
     pub payment: Option<String>,

@@ -1,4 +1,4 @@
-//! What a storefront shows its shopper next.
+//! The next step that a storefront shows its shopper.
 //!
 //! | `resultCode` | status | nextStep |
 //! |---|---|---|

@@ -24,12 +24,12 @@ impl<'a> Reports<'a> {
         Self { counting, disputes: Disputes::of(events) }
     }
 
-    /// What counts as Adyen's verdict on a payment.
+    /// Returns Adyen's verdict on a payment.
     pub(super) fn authorisation(&self, psp_reference: &str) -> Option<&'a AdyenEvent> {
         self.get(&EventCode::Authorisation, psp_reference)
     }
 
-    /// What counts of a code and a reference.
+    /// Returns the event that counts of a code and a reference.
     pub(super) fn get(&self, code: &EventCode, psp_reference: &str) -> Option<&'a AdyenEvent> {
         self.counting.get(&(code, psp_reference)).copied()
     }

@@ -74,7 +74,7 @@ impl Attempt {
         answered && !state.unresolved() && state != AttemptStatus::Authorised
     }
 
-    /// What Adyen answered, unless it is not what the attempt came to.
+    /// Returns Adyen's result code, unless the attempt ended otherwise.
     pub fn result_code_if(&self, state: AttemptStatus) -> Option<ResultCode> {
         let Some(Outcome::Answered { result_code, .. }) = self.outcome() else {
             return None;

@@ -68,7 +68,7 @@ impl Serialize for Status {
     }
 }
 
-/// What a person should look at.
+/// The reasons why a person should look at the order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attention {
     /// An AUTHORISATION is not about the order's amount.
