@@ -32,7 +32,7 @@ use shared::{
 
 use crate::{State, accepted, already_paid, answer, in_progress, not_processed, too_many};
 
-/// What to do with what the browser brought back.
+/// The decision about a result that the browser returned.
 enum Next {
     /// Send it, as a part of this attempt. `first` is when, unless it was sent before.
     Send { attempt: usize, first: Option<Timestamp> },
@@ -181,7 +181,7 @@ fn begin(
             .at("attempt"));
     };
     let known = facts.details.iter().find(|it| it.content == content);
-    // Whether an offer is closed for good, Adyen knows best.
+    // Only Adyen knows whether an offer is closed for good.
     let open = stands.unresolved() || stands == AttemptStatus::Expired;
     if !open || known.is_some_and(|known| !known.may_be_asked_again()) {
         return Ok(Next::Show { attempt: number });
@@ -217,7 +217,7 @@ fn begin(
     if let Some(facts) = order.attempt_mut(number) {
         match facts.details.iter_mut().find(|it| it.content == content) {
             None => facts.details.push(Details::new(content.to_owned(), now)),
-            // Whoever sent it before must know, if theirs is rejected.
+            // The earlier request learns by this that it was not the last one, if it is rejected.
             Some(known) if known.outcome.is_none() => known.sent_at = now,
             Some(_) => {}
         }

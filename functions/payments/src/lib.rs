@@ -38,7 +38,7 @@ pub struct State {
     rules: Rules,
 }
 
-/// What a deployment decides.
+/// The deployment's decisions.
 struct Rules {
     /// Where requests go.
     target: Target,
@@ -115,7 +115,7 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// What Adyen made of an attempt just now, or why it did not process it.
+/// The response to an attempt: Adyen's answer, or the reason why it was not processed.
 fn answer(
     order: &Order,
     attempt: usize,

@@ -78,7 +78,7 @@ impl Rules {
     }
 }
 
-/// What one field demands of another.
+/// Checks the fields that depend on each other.
 fn consistent(payment: &PaymentRequest) -> Result<(), Problem> {
     let method = &payment.payment_method;
     match (

@@ -23,7 +23,7 @@ use shared::{
 
 use crate::{State, shopper};
 
-/// What may be asked for.
+/// The query parameters.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {

@@ -1,4 +1,4 @@
-//! What Adyen tells us: `POST /` on a Lambda function URL.
+//! Adyen's webhooks: `POST /` on a Lambda function URL.
 //!
 //! A webhook is acknowledged with `[accepted]` only once its facts are stored; whatever
 //! goes wrong before is an error, and Adyen delivers again. All items of a delivery are

@@ -67,7 +67,7 @@ pub enum Scope {
     PrimeMembershipStatus,
 }
 
-/// What the shopper agrees to; without it, to one payment.
+/// The shopper's agreement; without it, one payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ChargePermissionType {
     /// Later payments too.

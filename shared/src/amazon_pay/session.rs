@@ -82,7 +82,7 @@ impl fmt::Debug for AmazonPayToken {
     }
 }
 
-/// What Get and Update Checkout Session answer, as far as it matters here: nothing of it
+/// The part of Get and Update Checkout Session's answers that matters here: nothing of it
 /// says who the buyer is.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]

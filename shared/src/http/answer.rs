@@ -48,7 +48,7 @@ pub struct PaymentAnswer<'a> {
 }
 
 impl<'a> PaymentAnswer<'a> {
-    /// What became of an attempt, from 1. `asked` is what Adyen asked for just now.
+    /// Describes an attempt, from 1. `asked` is the action that Adyen has just required.
     pub fn new(
         order: &'a Order,
         attempt: usize,

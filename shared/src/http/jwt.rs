@@ -91,7 +91,7 @@ pub struct Checkout {
     pub terms: Terms,
 }
 
-/// What the merchant decides about a payment beside the order itself. The claims are named and
+/// Decisions of the merchant about a payment, beside the order itself. The claims are named and
 /// shaped as Adyen's request is, so that both are merged field by field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -53,7 +53,7 @@ pub struct Attempt {
 }
 
 open_enum! {
-    /// What an attempt pays with. The token itself is not kept.
+    /// The kind of instrument that an attempt pays with. The token itself is not stored.
     PaymentInstrument {
         /// A token of a checkout session.
         AmazonPay = "amazonPay",

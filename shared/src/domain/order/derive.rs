@@ -95,7 +95,7 @@ pub struct Derived {
     pub attempt: usize,
     /// The payment that decided the status.
     pub psp_reference: Option<String>,
-    /// What Adyen answered to that attempt, unless a webhook contradicts it.
+    /// Adyen's answer to that attempt, unless a webhook contradicts it.
     pub result_code: Option<ResultCode>,
     /// The storefront's next step.
     pub next_step: NextStep,
@@ -126,7 +126,7 @@ pub struct Payment {
     pub open_to_capture: i64,
     /// The whole, before a capture.
     pub open_to_cancel: i64,
-    /// What was taken and not given back.
+    /// The captured amount that was not returned.
     pub open_to_refund: i64,
     /// The whole, before a refund.
     pub open_to_reverse: i64,
