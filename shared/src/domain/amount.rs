@@ -5,10 +5,8 @@ use std::fmt;
 use iso_currency::Currency as Iso4217;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// An amount of money.
-///
-/// It is read leniently, because what was stored once must be readable for ever. A caller's
-/// amount is [`requested`].
+/// Deserializes leniently, because every stored amount must stay readable. Amounts from callers
+/// are read with [`requested`].
 ///
 /// Source: Checkout API, `Amount`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -27,10 +25,8 @@ impl fmt::Display for Amount {
     }
 }
 
-/// Reads an amount of a caller: without unknown members, in a currency that ISO 4217 knows now.
-///
-/// # Errors
-/// Those of the deserializer.
+/// Deserializes a caller's amount. Rejects unknown members and currencies that are not in
+/// today's ISO 4217.
 pub fn requested<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Amount, D::Error> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields, expecting = "currency and value")]
@@ -49,28 +45,25 @@ fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Currency, D::Erro
     String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
 }
 
-/// A currency that is counted in minor units. What parses is an ISO 4217 code; test codes, metals
-/// and the code for "no currency" are none. What was stored may be a code that ISO 4217 has
-/// given up since.
+/// An ISO 4217 currency with minor units, which excludes metals, test codes and "no currency".
+/// A stored currency may have been withdrawn since, so deserializing accepts any three capitals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(into = "String")]
 pub struct Currency([u8; 3]);
 
-/// The text is no ISO 4217 code of a currency with minor units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected an ISO 4217 currency code such as EUR")]
 pub struct UnknownCurrency;
 
 impl Currency {
-    /// The code, three capital letters.
     pub fn code(&self) -> &str {
-        // Only ASCII letters get in.
+        // Both constructors accept ASCII letters only.
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    /// How many decimals its minor units are, as Adyen counts them: 2 for EUR, 0 for JPY.
+    /// Returns Adyen's number of decimals: 2 for EUR, 0 for JPY.
     ///
-    /// Source: Adyen, currency codes; ISO 4217 has 0 for CLP and ISK, 2 for CVE and IDR.
+    /// Source: Adyen, currency codes. They differ from ISO 4217 for CLP, ISK, CVE and IDR.
     pub fn decimals(&self) -> usize {
         match self.code() {
             "CLP" | "ISK" => 2,

@@ -1,15 +1,16 @@
-//! Dates as Adyen writes them, and how far they are believed.
+//! Parses the dates of Adyen's events and limits how far they are trusted.
 //!
-//! No date is signed. One that cannot be read must not make an event older than all others, nor
-//! one that lies far ahead make it newer than all that follow.
+//! Adyen does not sign dates. An unreadable date must not make its event the oldest, and a date
+//! far in the future must not make it the newest.
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 
-/// How far ahead of its receipt an event may be dated, because clocks differ.
+/// An event may be dated this long after its receipt, because clocks differ.
 const AHEAD: SignedDuration = SignedDuration::from_hours(24);
 
-/// Reads a date in ISO 8601. Without an offset it is in UTC, and a blank before the offset is the
-/// `+` that a form decoded. 1970 is what a sender writes for a date that it does not have.
+/// Parses an ISO 8601 date; without an offset it is in UTC. Form decoding turns the `+` of an
+/// offset into a space, so a space is accepted. The Unix epoch counts as no date, because senders
+/// write it for an unknown one.
 pub fn read(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let text = match text.rsplit_once(' ') {
@@ -26,8 +27,8 @@ pub fn read(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(in_utc).filter(|date| *date != Timestamp::UNIX_EPOCH)
 }
 
-/// When something happened: as dated, but no more than a day after it was received. Without a
-/// date that could be read, it is the time of receipt.
+/// Returns the date of an event, capped at one day after its receipt. An undated event gets the
+/// time of its receipt.
 pub fn happened(dated: Option<Timestamp>, received_at: Option<Timestamp>) -> Timestamp {
     let latest = received_at.map(|at| at.checked_add(AHEAD).unwrap_or(Timestamp::MAX));
     match (dated, latest) {
@@ -37,16 +38,11 @@ pub fn happened(dated: Option<Timestamp>, received_at: Option<Timestamp>) -> Tim
     }
 }
 
-/// A date in a table. One that could not be read is written as 1970, which every version of
-/// this software can read.
+/// Stores a missing date as the Unix epoch, which every version of this software can read.
 pub mod stored {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    /// Writes it.
-    ///
-    /// # Errors
-    /// As the serializer has them.
     pub fn serialize<S: Serializer>(
         dated: &Option<Timestamp>,
         serializer: S,
@@ -54,10 +50,6 @@ pub mod stored {
         dated.unwrap_or(Timestamp::UNIX_EPOCH).serialize(serializer)
     }
 
-    /// Reads it.
-    ///
-    /// # Errors
-    /// Where it is not a timestamp.
     pub fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Timestamp>, D::Error> {

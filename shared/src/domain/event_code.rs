@@ -1,49 +1,42 @@
-//! Adyen's names of what happened to a payment.
+//! The event codes of Adyen's webhooks.
 
 use super::text::open_enum;
 
 open_enum! {
-    /// What an event is about. Only those that an order's life knows are named.
+    /// Names only the codes that affect an order.
     EventCode {
-        /// A payment was authorised, or not.
         Authorisation = "AUTHORISATION",
         /// The shopper did not complete a payment in time.
         OfferClosed = "OFFER_CLOSED",
-        /// A capture was accepted, or not.
         Capture = "CAPTURE",
-        /// A capture that had been accepted failed.
+        /// An accepted capture failed.
         CaptureFailed = "CAPTURE_FAILED",
-        /// A payment was cancelled, or not.
         Cancellation = "CANCELLATION",
-        /// As CANCELLATION, for a cancel without the payment's pspReference.
+        /// Like CANCELLATION, for a cancel request without the payment's pspReference.
         TechnicalCancel = "TECHNICAL_CANCEL",
-        /// A reversal: cancelled or refunded, as `modification.action` says.
+        /// A reversal; `modification.action` says whether it was a cancel or a refund.
         CancelOrRefund = "CANCEL_OR_REFUND",
-        /// A refund was accepted, or not.
         Refund = "REFUND",
-        /// A refund that had been accepted failed.
+        /// An accepted refund failed.
         RefundFailed = "REFUND_FAILED",
-        /// Refunded money came back.
+        /// The refunded money was returned to the merchant.
         RefundedReversed = "REFUNDED_REVERSED",
-        /// What was not captured in time cannot be any more.
+        /// The authorisation expired before it was captured.
         Expire = "EXPIRE",
         /// The shopper's bank took the money back.
         Chargeback = "CHARGEBACK",
-        /// A chargeback was won.
+        /// The merchant won a chargeback.
         ChargebackReversed = "CHARGEBACK_REVERSED",
-        /// A chargeback was lost for good.
+        /// The merchant lost a chargeback for good.
         SecondChargeback = "SECOND_CHARGEBACK",
-        /// A chargeback may come.
+        /// A chargeback may follow.
         NotificationOfChargeback = "NOTIFICATION_OF_CHARGEBACK",
-        /// The shopper's bank asks questions.
         RequestForInformation = "REQUEST_FOR_INFORMATION",
         /// The shopper's bank accepted the merchant's defence after a chargeback was reversed.
         PrearbitrationWon = "PREARBITRATION_WON",
-        /// It did not accept it.
+        /// The shopper's bank rejected that defence.
         PrearbitrationLost = "PREARBITRATION_LOST",
-        /// The card scheme decided for the merchant.
         SchemeArbitrationWon = "SCHEME_ARBITRATION_WON",
-        /// The card scheme decided for the shopper's bank.
         SchemeArbitrationLost = "SCHEME_ARBITRATION_LOST",
     }
 }

@@ -1,4 +1,4 @@
-//! The order's life. It knows neither HTTP nor AWS nor Adyen's client.
+//! The rules of orders and tokens. They do not depend on HTTP, AWS or Adyen's client.
 
 pub mod amount;
 pub mod date;

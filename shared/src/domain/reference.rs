@@ -1,24 +1,22 @@
-//! The merchant's own name for an order.
+//! The merchant's reference of an order.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// The merchant's reference of an order: 1 to 80 of `A-Z a-z 0-9 . _ -`.
+/// 1 to 80 characters of `A-Z a-z 0-9 . _ -`.
 ///
-/// Adyen allows 80 characters of any kind. Ours are fewer: `:` separates the fields that
-/// a webhook's signature covers, and `#` marks the table's own items.
+/// Adyen allows 80 characters of any kind. `:` is excluded because it separates the signed fields
+/// of a webhook, `#` because it marks the table's internal items.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Reference(String);
 
-/// The text cannot be an order's reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to 80 letters, digits, '.', '_' or '-'")]
 pub struct InvalidReference;
 
 impl Reference {
-    /// The reference as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

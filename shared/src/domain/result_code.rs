@@ -1,37 +1,32 @@
-//! Adyen's names of how a payment stands.
+//! Adyen's result codes.
 
 use super::text::open_enum;
 
 open_enum! {
-    /// The result of a request to pay. Source: Checkout API, `PaymentResponse.resultCode`.
+    /// Source: Checkout API, `PaymentResponse.resultCode`.
     ResultCode {
-        /// Authentication alone was asked for, and is done.
+        /// An authentication-only request succeeded.
         AuthenticationFinished = "AuthenticationFinished",
-        /// Authentication alone was asked for, and is not needed.
+        /// An authentication-only request found that no authentication is needed.
         AuthenticationNotRequired = "AuthenticationNotRequired",
-        /// Paid, as far as the answer knows.
+        /// Paid, although the AUTHORISATION webhook may still say otherwise.
         Authorised = "Authorised",
-        /// The shopper cancelled.
+        /// Cancelled by the shopper.
         Cancelled = "Cancelled",
-        /// The shopper must pass a challenge.
         ChallengeShopper = "ChallengeShopper",
-        /// It went wrong.
         Error = "Error",
-        /// The shopper's device must be identified.
+        /// The shopper's device must be fingerprinted.
         IdentifyShopper = "IdentifyShopper",
-        /// Paid in part.
         PartiallyAuthorised = "PartiallyAuthorised",
         /// Not final.
         Pending = "Pending",
-        /// The shopper must be shown something, then wait.
+        /// The shopper must be shown a voucher or the like; the outcome follows later.
         PresentToShopper = "PresentToShopper",
         /// Not final.
         Received = "Received",
-        /// The shopper must be sent to another page.
         RedirectShopper = "RedirectShopper",
-        /// Refused.
         Refused = "Refused",
-        /// In the schema without an explanation: not final.
+        /// Not final: the schema does not explain it.
         Success = "Success",
     }
 }

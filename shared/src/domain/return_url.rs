@@ -1,17 +1,17 @@
-//! Where the shopper comes back to.
+//! The URL to which the shopper returns.
 
 use url::Url;
 
 use super::text::checked;
 
 checked! {
-    /// Where the shopper comes back to: an absolute URL as RFC 2396 writes it, at most 1024
-    /// characters. An app may have a scheme of its own, with a host or without.
+    /// An absolute URL (RFC 2396) of at most 1024 characters. An app may use its own scheme, with or
+    /// without a host.
     ReturnUrl, 1024, "expected an absolute URL of at most 1024 characters, percent-encoded",
-    |text| has_url_characters(text) && Url::parse(text).is_ok_and(|url| leads_back(text, &url))
+    |text| has_url_characters(text) && Url::parse(text).is_ok_and(|url| is_shop(text, &url))
 }
 
-/// Schemes that run code, read this device, or begin something other than a return to the shop.
+/// Schemes that run code, read the shopper's device or do anything but return to the shop.
 const NOT_A_SHOP: [&str; 20] = [
     "about",
     "blob",
@@ -35,21 +35,22 @@ const NOT_A_SHOP: [&str; 20] = [
     "wss",
 ];
 
-/// Returns whether a URL leads to a page on the web, or into an app as `my-app://` and
+/// Returns true if a URL points to a web page or into an app, as `my-app://` and
 /// `com.example.app:/redirect` do.
-fn leads_back(text: &str, url: &Url) -> bool {
-    // Brackets stand around an IPv6 address alone.
+fn is_shop(text: &str, url: &Url) -> bool {
+    // Brackets are only allowed around an IPv6 address.
     let of_host = url.host_str().unwrap_or_default().matches(['[', ']']).count();
     let after_scheme = text.get(url.scheme().len()..).unwrap_or_default();
     let has_path = match url.scheme() {
-        // Browsers take any number of slashes, and Adyen two.
+        // Browsers accept any number of slashes, but Adyen accepts exactly two.
         "http" | "https" => after_scheme.starts_with("://") && !after_scheme.starts_with(":///"),
         _ => after_scheme.starts_with(":/"),
     };
     has_path && text.matches(['[', ']']).count() == of_host && !NOT_A_SHOP.contains(&url.scheme())
 }
 
-/// Returns whether it has only characters that a URL may have. Parsers for browsers put up with more.
+/// Returns true if all characters are allowed in a URL. `Url::parse` follows the browsers' more
+/// lenient rules.
 fn has_url_characters(text: &str) -> bool {
     let allowed = |c: u8| c.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&c);
     let hex = |rest: &str| {
@@ -60,15 +61,15 @@ fn has_url_characters(text: &str) -> bool {
 }
 
 impl ReturnUrl {
-    /// Returns whether it names no more than an origin.
+    /// Returns true if the URL has no path, query or fragment.
     pub fn is_origin(&self) -> bool {
         Url::parse(&self.0).is_ok_and(|url| {
             matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none()
         })
     }
 
-    /// Scheme, host and port, as browsers write an origin; of an app's URL without a host the
-    /// scheme and a colon.
+    /// Returns scheme, host and port as browsers write an origin. For an app's URL without a host,
+    /// returns the scheme and a colon.
     pub fn origin(&self) -> String {
         let origin = |url: &Url| match url.has_host() {
             true => origin_of(url),
@@ -77,7 +78,7 @@ impl ReturnUrl {
         Url::parse(&self.0).as_ref().map(origin).unwrap_or_default()
     }
 
-    /// Returns whether it has one of these origins, or an app's scheme among them; any where there are none.
+    /// Returns true if `origins` contains the origin or the app's scheme, or is empty.
     pub fn is_within(&self, origins: &[String]) -> bool {
         let origin = self.origin();
         let scheme = origin.split_inclusive(':').next().unwrap_or_default();

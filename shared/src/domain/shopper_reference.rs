@@ -3,6 +3,6 @@
 use super::text::checked;
 
 checked! {
-    /// The merchant's name for a shopper: 3 to 256 characters, case-sensitive, no personal data.
+    /// 3 to 256 characters, case-sensitive, no personal data.
     ShopperReference, 256, "expected 3 to 256 characters", |text| text.chars().count() >= 3
 }

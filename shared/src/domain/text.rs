@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-/// Text of 1 to `MAX` characters, none of them invisible like NUL.
+/// Text of 1 to `MAX` characters, without control characters such as NUL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Text<const MAX: usize>(String);
@@ -34,8 +34,7 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-/// Returns whether a character is a control character other than a space or line break: no text of
-/// a person or of Adyen has one.
+/// Returns true for control characters except whitespace: no legitimate text contains them.
 pub(crate) fn invisible(c: char) -> bool {
     c.is_control() && !c.is_whitespace()
 }
@@ -55,7 +54,6 @@ macro_rules! checked {
         pub struct $name(String);
 
         impl $name {
-            /// The text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -80,7 +78,7 @@ macro_rules! checked {
 }
 pub(crate) use checked;
 
-/// An enum of Adyen's strings which keeps one that it does not know in `Unknown`.
+/// Declares an enum of strings that keeps an unknown string in `Unknown`.
 macro_rules! open_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
@@ -88,12 +86,10 @@ macro_rules! open_enum {
         #[serde(from = "String", into = "String")]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// One that did not exist when this was written.
             Unknown(String),
         }
 
         impl $name {
-            /// The string as Adyen writes it.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+

@@ -1,11 +1,10 @@
 //! A shopper's stored payment method, which Adyen calls a token.
 //!
-//! A [`Token`] holds facts: what happened to it, each event once. Whether it can be charged
-//! and the rest is derived from them, so that the same facts give the same token in whatever
-//! sequence and however often they came. Once an event disabled it a token stays so: nothing
-//! that is late, or that was delivered again, makes it chargeable. A list of Adyen's that lacks a
-//! token disables nothing, because the list may lag, or be of another account or role: it is
-//! kept as a hint for the merchant, and Adyen's answer to a charge decides.
+//! A [`Token`] stores each of its events once and derives everything else from them, so the
+//! result does not depend on the order or number of deliveries. A disabled token stays disabled,
+//! whatever arrives later. A token that Adyen's list lacks is not disabled, because the list may
+//! lag or belong to another account or role. The absence is stored as a hint for the merchant;
+//! Adyen's answer to the next charge decides.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,99 +17,86 @@ use super::{
     unknown::{SCHEMA, Unknown},
 };
 
-/// A token's identity: its shopper, and Adyen's name for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenId {
-    /// The merchant's name for the shopper.
     pub shopper_reference: ShopperReference,
-    /// Adyen's name for the token.
     pub stored_payment_method_id: Text<64>,
 }
 
 open_enum! {
     TokenEventType {
-        /// A token was created.
         Created = "recurring.token.created",
-        /// A token's details changed.
         Updated = "recurring.token.updated",
-        /// The details were stored already.
+        /// The shopper stored the same payment method again.
         AlreadyExisting = "recurring.token.alreadyExisting",
-        /// A token cannot be charged any more.
         Disabled = "recurring.token.disabled",
     }
 }
 
-/// The facts of one token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Token {
-    /// Its name.
     #[serde(flatten)]
     pub key: TokenId,
-    /// Counts the writes; each is conditional on the one before.
+    /// Incremented by every write, which is conditional on the previous version.
     pub version: u64,
-    /// The [`SCHEMA`] of the version that wrote it last.
+    /// The [`SCHEMA`] of the version that last wrote the token.
     #[serde(default)]
     pub schema: u32,
-    /// When it was last written.
     pub updated_at: Timestamp,
-    /// Since when Adyen's list lacks it, which is a hint: see [`Token::unlisted_since`].
+    /// The time at which Adyen's list was first found to lack the token: see
+    /// [`Token::unlisted_since`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unlisted_since: Option<Timestamp>,
     /// Sorted by date.
     pub events: Vec<TokenEvent>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
-/// Something that happened to a token. Known by its type and what caused it; of two reports
-/// of the same the later is kept, which is what the field order and `Ord` are for, with the
-/// time at which the first came.
+/// Type and cause identify an event. Of two reports of the same event the later one is kept,
+/// with the earlier time of receipt. `Ord` compares dates first, so the field order matters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenEvent {
-    /// When it happened, as Adyen says; none where that could not be read.
+    /// Adyen's date; None if it could not be read.
     #[serde(with = "date::stored")]
     pub created_at: Option<Timestamp>,
     #[serde(rename = "type")]
     pub kind: TokenEventType,
-    /// The pspReference of what caused it, for a new token its payment; where Adyen named
-    /// none, what it was.
+    /// The pspReference of the cause, which for a new token is its payment. Without a pspReference
+    /// it describes the cause.
     pub event_id: String,
-    /// The payment method's name, as it came.
+    /// Adyen's name of the payment method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payment_method: Option<String>,
-    /// The order of that payment, where it is known.
+    /// The order of the payment that caused the event, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
-    /// When it was received first; earlier versions did not keep it.
+    /// The first receipt. Earlier versions did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_at: Option<Timestamp>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
-/// True if a token can be charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TokenStatus {
-    /// It can.
+    /// The token can be charged.
     Active,
-    /// It cannot.
     Disabled,
 }
 
 impl TokenEvent {
-    /// The end of a token that no webhook told of: `cause` is the pspReference of a charge of
-    /// the order, or says what else ended it. Dated to the second, as Adyen's events are: its
-    /// own report of the same end, should one come, has no earlier date.
+    /// Returns the event for a token that was disabled without a webhook. `cause` is the pspReference
+    /// of the charge, or describes the cause. The date is cut to the second like Adyen's dates, so
+    /// that a later webhook about the same cause is not dated earlier.
     pub fn disabled(cause: &str, reference: Option<Reference>, now: Timestamp) -> Self {
-        let into_second = SignedDuration::from_nanos(now.subsec_nanosecond().into());
+        let subsecond = SignedDuration::from_nanos(now.subsec_nanosecond().into());
         Self {
-            created_at: Some(now - into_second),
+            created_at: Some(now - subsecond),
             kind: TokenEventType::Disabled,
             event_id: cause.to_owned(),
             payment_method: None,
@@ -120,12 +106,12 @@ impl TokenEvent {
         }
     }
 
-    /// When it happened, as far as its date can be believed.
+    /// Returns Adyen's date within the limits of [`date::happened`].
     pub fn date(&self) -> Timestamp {
         date::happened(self.created_at, self.received_at)
     }
 
-    /// Returns whether what caused it was a payment of the shopper.
+    /// Returns true if `event_id` is the pspReference of a payment.
     pub fn names_payment(&self) -> bool {
         self.kind != TokenEventType::Disabled && !self.event_id.is_empty()
     }
@@ -134,17 +120,16 @@ impl TokenEvent {
         (&self.kind, &self.event_id) == (&other.kind, &other.event_id)
     }
 
-    /// Returns whether the token may depend on it for ever; of the others the latest say all.
-    fn lasts(&self) -> bool {
+    /// Returns true if the event must be kept for ever. Of the other events only the latest matter.
+    fn is_permanent(&self) -> bool {
         matches!(self.kind, TokenEventType::Created | TokenEventType::Disabled)
     }
 }
 
 impl Token {
-    /// Of the events that do not last the latest are kept, up to this number.
-    const PASSING_EVENTS: usize = 100;
+    /// Limits the events that are not permanent; the latest are kept.
+    const TRANSIENT_EVENTS: usize = 100;
 
-    /// A token to which nothing has happened.
     pub fn new(key: TokenId, now: Timestamp) -> Self {
         Self {
             key,
@@ -157,8 +142,8 @@ impl Token {
         }
     }
 
-    /// Records an event. One that is known already changes nothing, unless it is a later
-    /// report of the same, or brings the order.
+    /// Records an event. A known event is only replaced by a later report of it, or by one that adds
+    /// the order's reference or an earlier receipt.
     pub fn record(&mut self, mut event: TokenEvent) {
         if let Some(at) = self.events.iter().position(|known| known.is_same(&event)) {
             let known = self.events.remove(at);
@@ -169,16 +154,18 @@ impl Token {
         let earlier = |known: &TokenEvent| (known.date(), known) < (event.date(), &event);
         let at = self.events.partition_point(earlier);
         self.events.insert(at, event);
-        // By what Adyen wrote, which no later report makes earlier.
-        let passing = || self.events.iter().enumerate().filter(|(_, event)| !event.lasts());
-        if passing().count() > Self::PASSING_EVENTS
-            && let Some((earliest, _)) = passing().min_by_key(|(_, event)| *event)
+        // Compare Adyen's own dates: unlike `date()`, a later report never makes them earlier.
+        let transient =
+            || self.events.iter().enumerate().filter(|(_, event)| !event.is_permanent());
+        if transient().count() > Self::TRANSIENT_EVENTS
+            && let Some((earliest, _)) = transient().min_by_key(|(_, event)| *event)
         {
             self.events.remove(earliest);
         }
     }
 
-    /// Names the order of the payment that created it, which may have become known later.
+    /// Adds the order of the payment that created the token, because that order may become known
+    /// after the event.
     pub fn link(&mut self, psp_reference: &str, reference: &Reference) {
         let origin = self.origin();
         if let Some(origin) = origin.filter(|origin| origin.event_id == psp_reference) {
@@ -186,14 +173,13 @@ impl Token {
         }
     }
 
-    /// Ends it, unless an event did so before.
+    /// Records that the token was disabled, unless it already is.
     pub fn disable(&mut self, event: TokenEvent) {
         if self.disabled_at().is_none() {
             self.record(event);
         }
     }
 
-    /// Returns whether it can be charged.
     pub fn status(&self) -> TokenStatus {
         match self.disabled_at() {
             Some(_) => TokenStatus::Disabled,
@@ -201,43 +187,43 @@ impl Token {
         }
     }
 
-    /// Since when Adyen's list lacks a token that may be charged, unless Adyen has told of it since.
+    /// Returns the time since which Adyen's list lacks an active token, unless a later event shows
+    /// that the token exists.
     pub fn unlisted_since(&self) -> Option<Timestamp> {
-        let told_since = |since: &Timestamp| self.last_seen_at().is_some_and(|at| at > *since);
-        let ended = self.disabled_at().is_some();
-        self.unlisted_since.filter(|since| !ended && !told_since(since))
+        let seen_after = |since: &Timestamp| self.last_seen_at().is_some_and(|at| at > *since);
+        let disabled = self.disabled_at().is_some();
+        self.unlisted_since.filter(|since| !disabled && !seen_after(since))
     }
 
-    /// Since when it cannot be charged.
     pub fn disabled_at(&self) -> Option<Timestamp> {
         let disabled = |event: &&TokenEvent| event.kind == TokenEventType::Disabled;
         self.events.iter().find(disabled).map(TokenEvent::date)
     }
 
-    /// When it was created, or else first heard of.
+    /// Returns the date of the creation, or of the first event if the creation is unknown.
     pub fn created_at(&self) -> Timestamp {
         let created = |event: &&TokenEvent| event.kind == TokenEventType::Created;
-        let told = self.events.iter().find(created).or(self.events.first());
-        told.map_or(self.updated_at, TokenEvent::date)
+        let first = self.events.iter().find(created).or(self.events.first());
+        first.map_or(self.updated_at, TokenEvent::date)
     }
 
-    /// When Adyen last told of it as one that exists.
+    /// Returns the date of the latest event that shows that the token exists.
     pub fn last_seen_at(&self) -> Option<Timestamp> {
         let exists = |event: &&TokenEvent| event.kind != TokenEventType::Disabled;
         self.events.iter().rfind(exists).map(TokenEvent::date)
     }
 
-    /// The payment method's name, as Adyen said last.
+    /// Returns the payment method's name from the latest event that has one.
     pub fn payment_method(&self) -> Option<&str> {
         self.events.iter().rev().find_map(|event| event.payment_method.as_deref())
     }
 
-    /// The payment that created it, or else the last one known to have named it.
+    /// Returns the payment that created the token, or else the latest payment that used it.
     pub fn psp_reference(&self) -> Option<&str> {
         self.origin().map(|event| event.event_id.as_str())
     }
 
-    /// The order of that payment, where it is known.
+    /// Returns the order of the payment that [`Token::psp_reference`] names.
     pub fn reference(&self) -> Option<&Reference> {
         self.origin()?.reference.as_ref()
     }

@@ -1,29 +1,28 @@
 //! Members of a stored item that this version does not know.
 //!
-//! Items are written whole. A version that is rolled back, or that answers beside a newer one
-//! during a deployment, would erase what the newer one wrote if it kept only what it knows.
-//! Therefore unknown members are written back. Where that is not enough, because a newer version
-//! gave something a new meaning, it counts [`SCHEMA`] up: older versions read such items as far as
-//! they can, and do not write them.
+//! Items are written whole. After a rollback, or during a deployment, an older version handles
+//! items of a newer one and must not erase their members, so unknown members are written back.
+//! A version that changes the meaning of a member increments [`SCHEMA`]: older versions read such
+//! items but do not write them.
 
 use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// The schema of what this version writes. An item of a higher one is not written.
+/// The schema that this version writes. Items with a higher schema are read-only.
 pub const SCHEMA: u32 = 1;
 
-/// Unknown members by name, written back as they were read. Flatten it into every stored struct.
+/// Unknown members by name. Flatten it into every stored struct.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Unknown(Map<String, Value>);
 
-/// JSON has no number that differs from itself.
+// JSON has no NaN.
 impl Eq for Unknown {}
 
 impl Ord for Unknown {
-    /// Any total order, because of two reports of one event one is kept.
+    /// Any total order will do: it only picks one of two reports of an event.
     fn cmp(&self, other: &Self) -> Ordering {
         let text = |unknown: &Self| Value::Object(unknown.0.clone()).to_string();
         match self == other {
@@ -39,7 +38,7 @@ impl PartialOrd for Unknown {
     }
 }
 
-/// A stored value with its unknown members, for a type that does not keep them itself.
+/// Keeps the unknown members of a value whose type has no [`Unknown`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept<T> {
     #[serde(flatten)]

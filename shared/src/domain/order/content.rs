@@ -6,9 +6,9 @@ use serde_json::{Map, Value};
 
 use super::sha256;
 
-/// Digest of a request's body: of what the caller asked for, not of what we add to it, so that
-/// a repeated request has the same digest under any release and any configuration. The sequence
-/// of its members does not matter, and one that is null counts as left out.
+/// Returns the digest of a caller's body. It excludes everything that we add, so that a repeated
+/// request has the same digest under any release or configuration. The order of members does not
+/// matter, and null members count as absent.
 pub fn content_digest(body: &Map<String, Value>) -> String {
     sha256(&[canonical(body).to_string().as_bytes()])
 }

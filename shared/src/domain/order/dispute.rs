@@ -1,18 +1,18 @@
-//! Disputes: the payment that each is about, and how far it has come.
+//! Finds the payment and the stage of each dispute.
 //!
-//! All events of a dispute have the dispute's own pspReference. The first ones name the payment
-//! as their originalReference. Later ones often do not: CHARGEBACK_REVERSED, SECOND_CHARGEBACK
-//! and PREARBITRATION_… do only where the Customer Area is set so. Source: Adyen's page "Dispute
-//! webhooks", and the examples of its webhook specification.
+//! All events of a dispute share its pspReference. The first ones name the payment as
+//! originalReference. CHARGEBACK_REVERSED, SECOND_CHARGEBACK and PREARBITRATION_… name it only if
+//! the Customer Area is configured so. Source: Adyen's page "Dispute webhooks", and the examples
+//! of its webhook specification.
 
 use std::collections::BTreeMap;
 
 use super::{AdyenEvent, reports::Reports};
 use crate::domain::event_code::EventCode;
 
-/// AdyenEvent codes of a dispute for which Adyen documents no movement of money. One of them may be
-/// the first that names the payment.
-const NEWS: [&str; 12] = [
+/// Dispute events for which Adyen documents no movement of money. They still matter because one
+/// of them may be the first to name the payment.
+const WITHOUT_MONEY: [&str; 12] = [
     "NOTIFICATION_OF_CHARGEBACK",
     "REQUEST_FOR_INFORMATION",
     "DISPUTE_DEFENSE_PERIOD_ENDED",
@@ -28,7 +28,7 @@ const NEWS: [&str; 12] = [
 ];
 
 impl AdyenEvent {
-    /// The pspReference of the dispute that it is about, if it is about one.
+    /// Returns the dispute's pspReference if this is a dispute event.
     pub(super) fn dispute(&self) -> Option<&str> {
         use EventCode::*;
         let decides = matches!(
@@ -41,17 +41,17 @@ impl AdyenEvent {
                 | SchemeArbitrationWon
                 | SchemeArbitrationLost
         );
-        let told = decides || NEWS.contains(&self.event_code.as_str());
-        told.then_some(self.psp_reference.as_str())
+        let of_dispute = decides || WITHOUT_MONEY.contains(&self.event_code.as_str());
+        of_dispute.then_some(self.psp_reference.as_str())
     }
 
-    /// The dispute that it ties to a payment, because it names both.
+    /// Returns the dispute if the event also names its payment.
     pub(super) fn ties_dispute(&self) -> Option<&str> {
         self.dispute().filter(|_| self.original_reference.is_some())
     }
 }
 
-/// The payment of every dispute for which an event names one.
+/// Maps each dispute to its payment, if an event names it.
 pub(super) struct Disputes<'a>(BTreeMap<&'a str, &'a str>);
 
 impl<'a> Disputes<'a> {
@@ -65,7 +65,7 @@ impl<'a> Disputes<'a> {
         Self(payments)
     }
 
-    /// The payment that an event is about: the one that it names, else that of its dispute.
+    /// Returns the payment that the event names, or else the payment of its dispute.
     pub(super) fn payment_of(&self, event: &'a AdyenEvent) -> &'a str {
         let known = || self.0.get(event.dispute()?).copied();
         let nameless = event.original_reference.is_none();
@@ -73,24 +73,22 @@ impl<'a> Disputes<'a> {
     }
 }
 
-/// How far a dispute has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DisputeState {
-    /// The money is with the merchant, as far as is known.
+    /// No money has left the merchant, as far as is known.
     Open,
     /// The shopper's bank took the money back.
     ChargedBack,
-    /// As [`DisputeState::ChargedBack`], but Adyen does not document whether the money moved.
+    /// Like [`DisputeState::ChargedBack`], but Adyen does not document whether money moved.
     Lost,
 }
 
-/// The state of each dispute of a payment.
 pub(super) fn disputes(payment: &str, reports: &Reports) -> Vec<DisputeState> {
-    let named = reports.names_of_disputes(payment);
-    named.into_iter().map(|dispute| state(dispute, payment, reports)).collect()
+    let disputes = reports.disputes_of(payment);
+    disputes.into_iter().map(|dispute| state(dispute, payment, reports)).collect()
 }
 
-/// The stage that a dispute has reached decides, in whatever sequence its events came.
+/// Derives the state from the last stage reached, because events may arrive in any order.
 fn state(dispute: &str, payment: &str, reports: &Reports) -> DisputeState {
     use EventCode::*;
     let reached = |code: EventCode| {

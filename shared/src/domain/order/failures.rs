@@ -1,9 +1,9 @@
-//! Captures and refunds that failed after they were accepted.
+//! Undoes captures and refunds that failed after they were accepted.
 //!
-//! REFUND_FAILED, REFUNDED_REVERSED and CAPTURE_FAILED undo the refund or capture whose
-//! pspReference they have, also where they come first. A failure with an unknown pspReference
-//! undoes the newest of its amount. One that fits nothing may be early, so it is held for a
-//! while before it needs attention.
+//! REFUND_FAILED, REFUNDED_REVERSED and CAPTURE_FAILED undo the refund or capture with the same
+//! pspReference, even if they arrive first. A failure with an unknown pspReference undoes the
+//! newest refund or capture of the same amount. An unmatched failure may have arrived early, so it
+//! raises attention only after a delay.
 
 use std::collections::BTreeSet;
 
@@ -16,21 +16,20 @@ use super::{
 };
 use crate::domain::event_code::EventCode;
 
-/// How long a failure that fits nothing waits for what it undoes.
+/// The delay before an unmatched failure raises attention.
 const HELD: SignedDuration = SignedDuration::from_mins(10);
 
-/// The failed captures, or the failed refunds, of one payment, and the requests that they may
-/// be about.
+/// The failures of one payment's captures, or of its refunds, with the requests they may match.
 pub(super) struct Failures<'a> {
     failures: Vec<&'a AdyenEvent>,
-    /// The pspReferences that events report, and those of requests that Adyen received from here.
+    /// The pspReferences of events and of our own requests.
     names: BTreeSet<&'a str>,
-    /// The requests made here whose pspReference is not known.
+    /// Our requests whose pspReference is not known.
     nameless: Vec<&'a Modification>,
 }
 
 impl<'a> Failures<'a> {
-    /// Failures of captures or refunds that are reported with these codes.
+    /// Collects the failures of what `codes` report as accepted.
     pub(super) fn of(
         codes: &'static [EventCode],
         payment: &str,
@@ -54,8 +53,8 @@ impl<'a> Failures<'a> {
         }
     }
 
-    /// Removes failed events from the accepted ones. Returns, for each failure that fits nothing,
-    /// when it needs attention.
+    /// Removes the failed events from `accepted`. Returns, for each unmatched failure, when it needs
+    /// attention.
     pub(super) fn undo(
         self,
         accepted: &mut Vec<&'a AdyenEvent>,
@@ -68,7 +67,7 @@ impl<'a> Failures<'a> {
             if names.contains(failure.psp_reference.as_str()) {
                 continue;
             }
-            // It may be about a request whose answer was lost, so it must not undo another one.
+            // The failure may belong to a request whose answer was lost, so it must not undo another.
             let lost = nameless.iter().position(|it| it.is_about(failure));
             if let Some(at) = lost {
                 nameless.remove(at);
@@ -82,8 +81,8 @@ impl<'a> Failures<'a> {
     }
 }
 
-/// The position of the newest accepted event of the failure's amount. Those dated before the
-/// failure go first.
+/// Returns the position of the newest accepted event of the same amount, preferring events that
+/// are dated before the failure.
 fn newest(accepted: &[&AdyenEvent], failure: &AdyenEvent) -> Option<usize> {
     let candidates = accepted.iter().enumerate().filter(|(_, it)| it.amount == failure.amount);
     let newest = candidates.max_by_key(|(_, it)| (it.date() <= failure.date(), it.date(), **it));

@@ -1,4 +1,4 @@
-//! Collects the reasons for attention, and when time alone will raise the next one.
+//! Collects the reasons for attention, and the time at which the next one will arise.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::status::Attention;
 
-/// The reasons found so far.
 pub(super) struct Findings {
-    /// The order's clock: when it was last written.
+    /// The order's last write, because derived values depend on the order alone.
     now: Timestamp,
     pub(super) attention: BTreeSet<Attention>,
     /// The earliest deadline that has not passed.
@@ -20,12 +19,11 @@ impl Findings {
         Self { now, attention: BTreeSet::new(), overdue_at: None }
     }
 
-    /// Raises a reason.
     pub(super) fn raise(&mut self, reason: Attention) {
         self.attention.insert(reason);
     }
 
-    /// Raises a reason once a deadline has passed. Until then the deadline is remembered.
+    /// Raises a reason if a deadline has passed, and otherwise keeps the deadline.
     pub(super) fn raise_from(&mut self, deadline: Timestamp, reason: Attention) {
         if deadline <= self.now {
             self.raise(reason);
@@ -35,7 +33,7 @@ impl Findings {
     }
 }
 
-/// The moment that long after another, or the last that there is.
+/// Adds without overflow.
 pub(super) fn after(moment: Timestamp, time: SignedDuration) -> Timestamp {
     moment.checked_add(time).unwrap_or(Timestamp::MAX)
 }

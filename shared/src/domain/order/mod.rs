@@ -1,8 +1,6 @@
-//! The order's life.
-//!
-//! An [`Order`] holds facts: the attempts to pay it and the events that Adyen reported.
-//! Everything else, the status above all, is derived from them by [`Derived::of`], so that
-//! the same facts give the same order in whatever sequence and however often they came.
+//! An [`Order`] stores the attempts to pay it, its modifications and Adyen's events.
+//! [`Derived::of`] derives everything else, such as the status, so the result does not depend on
+//! the order or number of deliveries.
 
 mod attempt;
 mod binding;
@@ -57,61 +55,53 @@ use crate::domain::{
 };
 
 open_enum! {
-    /// When the money of an authorised payment is taken.
     Capture {
-        /// By Adyen, by itself.
+        /// Adyen captures without a request.
         Automatic = "automatic",
-        /// When the merchant asks for it.
+        /// The merchant requests each capture.
         Manual = "manual",
     }
 }
 
-/// The facts of one order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
-    /// The merchant's name for it.
     pub reference: Reference,
-    /// Counts the writes; each is conditional on the one before.
+    /// Incremented by every write, which is conditional on the previous version.
     pub version: u64,
-    /// The [`SCHEMA`] of the version that wrote it last.
+    /// The [`SCHEMA`] of the version that last wrote the order.
     #[serde(default)]
     pub schema: u32,
-    /// What it costs, fixed by the first attempt.
+    /// Fixed by the first attempt.
     pub amount: Kept<Amount>,
     /// Fixed by the first attempt.
     pub capture: Capture,
-    /// The merchant's name for the shopper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<String>,
-    /// When the first attempt began.
+    /// The start of the first attempt.
     pub created_at: Timestamp,
-    /// When it was last written.
     pub updated_at: Timestamp,
-    /// Attempt n is at n - 1.
+    /// Attempt n is at index n - 1.
     pub attempts: Vec<Attempt>,
-    /// What the merchant asked for since, in sequence.
+    /// In the order in which the merchant requested them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub modifications: Vec<Modification>,
-    /// Sorted by their key.
+    /// Sorted by [`AdyenEvent::key`].
     #[serde(deserialize_with = "by_key")]
     pub events: Vec<AdyenEvent>,
     /// True if events were dropped because there were too many.
     #[serde(default)]
     pub events_dropped: bool,
-    /// Payments, by pspReference, of which two orders know, this one and another.
+    /// The pspReferences of payments that another order claims too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub contested: BTreeSet<String>,
-    /// The schedule's last look that left something open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<Look>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 impl Order {
-    /// An order to which nothing has happened.
     pub fn new(
         reference: Reference,
         amount: Amount,
@@ -138,25 +128,25 @@ impl Order {
         }
     }
 
-    /// An attempt, from 1.
+    /// Returns an attempt; numbers count from 1.
     pub fn attempt_mut(&mut self, number: usize) -> Option<&mut Attempt> {
         self.attempts.get_mut(number.checked_sub(1)?)
     }
 
-    /// What Adyen told of offers that closed.
+    /// Returns the events of closed offers.
     fn closed_offers(&self) -> impl Iterator<Item = &AdyenEvent> {
         let closed =
             |event: &&AdyenEvent| event.event_code == EventCode::OfferClosed && event.success;
         self.events.iter().filter(closed)
     }
 
-    /// The requests that were sent for an attempt, from 1.
+    /// Returns the requests that were sent for an attempt; numbers count from 1.
     pub fn submissions(&self, number: usize) -> &[Submission] {
         let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
         attempt.map(|attempt| attempt.submissions.as_slice()).unwrap_or_default()
     }
 
-    /// The payments that this order knows, and the disputes about them, by pspReference.
+    /// Returns the pspReferences of this order's payments and of their disputes.
     pub fn psp_references(&self) -> BTreeSet<&str> {
         let attempts = self.attempts.iter().filter_map(|attempt| attempt.psp_reference.as_deref());
         let authorisations = self
@@ -167,20 +157,20 @@ impl Order {
         attempts.chain(authorisations).chain(self.disputes()).collect()
     }
 
-    /// The disputes about payments of this order, by pspReference.
+    /// Returns the pspReferences of the disputes about this order's payments.
     pub(crate) fn disputes(&self) -> BTreeSet<&str> {
         self.events.iter().filter_map(AdyenEvent::ties_dispute).collect()
     }
 
-    /// Returns whether an event that names this order's reference is about this order: it speaks of
-    /// a payment that the order knows, or introduces one.
+    /// Returns true if an event with this order's reference belongs to this order, because it
+    /// introduces a payment or names one that the order knows.
     pub fn claims(&self, event: &AdyenEvent) -> bool {
         test_reference(event).is_none()
             && (event.introduces_payment() || self.psp_references().contains(event.payment()))
     }
 
-    /// Records an event, and returns whether it is new. One that is known already changes
-    /// nothing, unless it is a later report of the same or was received earlier.
+    /// Records an event and returns whether it is new. A known event is only replaced by a later
+    /// report of it, or by one with an earlier receipt.
     pub fn record(&mut self, event: AdyenEvent) -> bool {
         match self.position(&event) {
             Ok(at) => {
@@ -196,13 +186,14 @@ impl Order {
         }
     }
 
-    /// Where an event is, or belongs.
+    /// Returns the index of an event, or the index at which to insert it.
     fn position(&self, event: &AdyenEvent) -> Result<usize, usize> {
         let key = event.key();
         self.events.binary_search_by(|known| known.key().cmp(&key))
     }
 
-    /// Keeps the earliest of too many events that change nothing, whatever order they came in.
+    /// Drops the latest of too many events that change nothing, independently of the order of
+    /// arrival.
     fn limit_inert_events(&mut self) {
         let moving = self.events.iter().filter(|event| event.moves_order());
         let disputes: BTreeSet<&str> = moving.filter_map(AdyenEvent::dispute).collect();
@@ -222,16 +213,15 @@ impl Order {
     }
 }
 
-/// Sorts the events that it reads, because a version that knows other event codes sorts them
-/// differently.
+/// Sorts events after reading them, because a version with other event codes sorts differently.
 fn by_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<AdyenEvent>, D::Error> {
     let mut events = Vec::<AdyenEvent>::deserialize(deserializer)?;
     events.sort_by(|one, other| one.key().cmp(&other.key()));
     Ok(events)
 }
 
-/// The reference by which an event is known to have been sent from the Customer Area, to try a
-/// webhook out. It is about no payment, whatever else it names.
+/// Returns the `test_` reference that marks an event as a test webhook from the Customer Area.
+/// Such an event is not about any payment, whatever else it names.
 pub(crate) fn test_reference(event: &AdyenEvent) -> Option<&str> {
     let marked = |reference: &&str| {
         let start = reference.get(..5);

@@ -1,13 +1,12 @@
-//! What the merchant asks of a payment after it was made: captures, cancels, refunds and
-//! reversals.
+//! Captures, cancels, refunds and reversals.
 //!
-//! As with attempts, a request is written before Adyen is called, and carries a key that
-//! makes Adyen process it once. What was asked for and is not decided yet counts as if it
-//! had happened, so that two requests cannot ask for the same money.
+//! A request is stored before Adyen is called, with an idempotency key that makes Adyen process
+//! it once. An undecided request counts as if it had succeeded, so that two requests cannot claim
+//! the same money.
 //!
-//! Adyen answers that it has received a request; a webhook decides it. Where the answer was
-//! lost the webhook does not say of which request it speaks: each is decided by one event of
-//! its kind, payment and amount that came after it and speaks of no other.
+//! Adyen only acknowledges a request; a webhook decides it. If the acknowledgement was lost, the
+//! pspReference in the webhook is unknown. Such a request is matched to the first unclaimed event
+//! of the same kind, payment and amount that is not older than the request.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
@@ -19,21 +18,19 @@ use super::{
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
 
 open_enum! {
-    /// A kind of modification. Source: Checkout API, `/payments/{paymentPspReference}/…`.
+    /// Source: Checkout API, `/payments/{paymentPspReference}/…`.
     Operation {
-        /// Take the money of an authorised payment.
         Capture = "capture",
-        /// Release a payment that was not captured.
+        /// Releases a payment that was not captured.
         Cancel = "cancel",
-        /// Give money back.
         Refund = "refund",
-        /// Cancel or refund the whole payment, whichever is possible.
+        /// Cancels or refunds the whole payment, whichever is possible.
         Reversal = "reversal",
     }
 }
 
 impl Operation {
-    /// The operation of a path's last segment.
+    /// Parses the last segment of a path.
     pub fn of_path(segment: &str) -> Option<Self> {
         match segment {
             "captures" => Some(Self::Capture),
@@ -44,7 +41,7 @@ impl Operation {
         }
     }
 
-    /// The path's last segment, here and at Adyen.
+    /// Returns the last segment of the path, which is the same in our API and in Adyen's.
     pub fn path(&self) -> &str {
         match self {
             Self::Capture => "captures",
@@ -55,12 +52,12 @@ impl Operation {
         }
     }
 
-    /// Returns whether it is about a part of the payment.
+    /// Returns true if it may concern a part of the payment.
     pub fn has_amount(&self) -> bool {
         matches!(self, Self::Capture | Self::Refund)
     }
 
-    /// How much of a payment is open to it, in minor units.
+    /// Returns how much of a payment it can still concern, in minor units.
     fn open(&self, payment: &Payment) -> i64 {
         match self {
             Self::Capture => payment.open_to_capture,
@@ -71,48 +68,43 @@ impl Operation {
         }
     }
 
-    /// The event that tells what became of it.
+    /// Returns the code of the event that decides it.
     pub(super) fn event_code(&self) -> EventCode {
         match self {
             Self::Capture => EventCode::Capture,
             Self::Cancel => EventCode::Cancellation,
             Self::Refund => EventCode::Refund,
             Self::Reversal => EventCode::CancelOrRefund,
-            // No event has it, so that nothing decides what this version does not understand.
+            // No event has this code, so an operation of a newer version stays undecided.
             Self::Unknown(name) => EventCode::Unknown(name.clone()),
         }
     }
 }
 
 open_enum! {
-    /// Why money is given back. Source: Checkout API, `merchantRefundReason`.
+    /// Source: Checkout API, `merchantRefundReason`.
     RefundReason {
-        /// Somebody else paid with the shopper's means.
         Fraud = "FRAUD",
-        /// The shopper wanted it.
         CustomerRequest = "CUSTOMER REQUEST",
-        /// The goods came back.
         Return = "RETURN",
-        /// It was paid twice.
         Duplicate = "DUPLICATE",
-        /// Any other.
         Other = "OTHER",
     }
 }
 
-/// How long Adyen may take to decide a request that it has received.
+/// How long Adyen may take to decide a request before it needs attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecidedWithin {
-    /// Refunds, and reversals because they may be refunds.
+    /// Applies to reversals too, because they may be refunds.
     pub refunds: SignedDuration,
-    /// Captures and cancels.
+    /// Applies to captures and cancels.
     pub others: SignedDuration,
 }
 
 impl DecidedWithin {
-    /// Days that a deployment allows where it says nothing.
+    /// The default for `refunds`.
     pub const USUAL_REFUND_DAYS: u16 = 10;
-    /// As [`DecidedWithin::USUAL_REFUND_DAYS`], for the others.
+    /// The default for `others`.
     pub const USUAL_DAYS: u16 = 3;
 
     fn of(self, operation: &Operation) -> SignedDuration {
@@ -130,24 +122,22 @@ impl Default for DecidedWithin {
     }
 }
 
-/// A request to modify a payment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Modification {
     pub operation: Operation,
     /// The pspReference of the payment.
     pub payment: String,
-    /// Minor units of the order's currency; what a cancel or a reversal concerns.
+    /// Minor units of the order's currency. For a cancel or reversal it is the whole open amount.
     pub value: i64,
-    /// Why money is given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_refund_reason: Option<RefundReason>,
-    /// The `Idempotency-Key` that Adyen gets, made once.
+    /// The `Idempotency-Key` sent to Adyen.
     pub key: String,
-    /// The merchant account that the key was made for. Older versions did not keep it.
+    /// The merchant account that the key was created for. Older versions did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_account: Option<String>,
-    /// The host of the Adyen that the key was made for. Older versions did not keep it.
+    /// Adyen's host that the key was created for. Older versions did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// The caller's own `Idempotency-Key`.
@@ -155,46 +145,40 @@ pub struct Modification {
     pub idempotency_key: Option<String>,
     /// Digest of the caller's request.
     pub content: String,
-    /// When it was asked for.
     pub requested_at: Timestamp,
-    /// When it was sent last.
+    /// The last time it was sent.
     pub sent_at: Timestamp,
-    /// When it needs attention if Adyen has not decided it. Earlier versions did not set it.
+    /// The time from which it needs attention if it is undecided. Earlier versions did not set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decide_by: Option<Timestamp>,
-    /// Adyen's name of it, once Adyen has received it.
+    /// Adyen's reference of the modification; None until Adyen has acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
-    /// Why Adyen did not take it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
-    /// True if asking Adyen about it was given up.
+    /// True if it is no longer sent again to find out its outcome.
     #[serde(default)]
     pub outcome_unknown: bool,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
-/// The state of a modification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModificationState {
-    /// True if Adyen has received it is not known yet.
+    /// Adyen has not acknowledged it yet.
     Requested,
-    /// True if Adyen has received it stays unknown.
+    /// It will never be known if Adyen received it.
     Unknown,
-    /// Adyen has received it.
+    /// Adyen has acknowledged it.
     Received,
-    /// It was carried out.
     Succeeded,
-    /// It was not, or was undone.
+    /// It failed, or it succeeded and was undone later.
     Failed,
-    /// Adyen did not take it.
+    /// Adyen did not accept the request.
     Rejected,
 }
 
 impl ModificationState {
-    /// The state in one word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Requested => "requested",
@@ -206,12 +190,12 @@ impl ModificationState {
         }
     }
 
-    /// Returns whether Adyen may yet carry it out.
+    /// Returns true if Adyen may still carry it out.
     pub fn open(self) -> bool {
         matches!(self, Self::Requested | Self::Unknown | Self::Received)
     }
 
-    /// Returns whether it is not even known that Adyen has received it.
+    /// Returns true if it is not known that Adyen has received it.
     pub fn in_doubt(self) -> bool {
         matches!(self, Self::Requested | Self::Unknown)
     }
@@ -224,27 +208,27 @@ impl Serialize for ModificationState {
 }
 
 impl Modification {
-    /// Returns true if Adyen can be asked about it with its key. A kind of modification that is
-    /// not known here cannot be written as a request.
+    /// Returns true if its outcome can be looked up by sending it again. A kind that this version
+    /// does not know cannot be sent.
     pub(super) fn can_be_asked(&self, now: Timestamp) -> bool {
         now.duration_since(self.requested_at) < KEY_LIFE
             && !matches!(self.operation, Operation::Unknown(_))
     }
 
-    /// Returns true if it can be sent again to `target`, because Adyen still knows the key
-    /// there. Otherwise it might be processed anew.
+    /// Returns true if it can be sent again to `target`, because Adyen still knows its key there.
+    /// Otherwise Adyen might process it a second time.
     fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
         self.can_be_asked(now)
             && target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 
-    /// When it needs attention if Adyen has received it and not decided it.
+    /// Returns when it needs attention if Adyen has received but not decided it.
     pub(super) fn due(&self) -> Timestamp {
         let usual = || after(self.requested_at, DecidedWithin::default().of(&self.operation));
         self.decide_by.unwrap_or_else(usual)
     }
 
-    /// Keeps Adyen's answer. That it has received the request counts whatever else it said.
+    /// Stores Adyen's answer. An acknowledgement outweighs a rejection, whichever came first.
     pub fn answer(&mut self, answer: Result<String, Rejection>) {
         match answer {
             Ok(psp_reference) => {
@@ -290,10 +274,11 @@ impl Modification {
     }
 }
 
-/// The state of each modification.
+/// Derives the state of each modification.
 pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState> {
-    let names = order.modifications.iter();
-    let mut claimed: Vec<&str> = names.filter_map(|it| it.psp_reference.as_deref()).collect();
+    let modifications = order.modifications.iter();
+    let mut claimed: Vec<&str> =
+        modifications.clone().filter_map(|it| it.psp_reference.as_deref()).collect();
     let mut decide = |modification: &Modification| {
         let code = modification.operation.event_code();
         if let Some(name) = &modification.psp_reference {
@@ -305,74 +290,67 @@ pub(super) fn states(order: &Order, reports: &Reports) -> Vec<ModificationState>
         claimed.extend(unclaimed.map(|event| event.psp_reference.as_str()));
         unclaimed
     };
-    let modifications = order.modifications.iter();
     modifications
         .map(|modification| {
             // Adyen sends no webhook for a modification that it rejected.
-            let taken = modification.rejection.is_none();
-            let decision = taken.then(|| decide(modification)).flatten();
+            let accepted = modification.rejection.is_none();
+            let decision = accepted.then(|| decide(modification)).flatten();
             modification.state(decision, reports)
         })
         .collect()
 }
 
-/// What a caller asks for.
 #[derive(Debug, Clone)]
 pub struct ModificationRequest {
     pub operation: Operation,
-    /// The payment, if the caller names one; the one that is open to it otherwise.
+    /// The pspReference of the payment. If None, exactly one payment must allow the operation.
     pub payment: Option<String>,
-    /// How much; what is open otherwise.
+    /// If None, all that is open.
     pub amount: Option<Amount>,
-    /// Why money is given back.
     pub merchant_refund_reason: Option<RefundReason>,
     /// The caller's own `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// Everything that the caller asked for.
+    /// Digest of the caller's request.
     pub content: String,
-    /// How long Adyen may take to decide it.
     pub decided_within: DecidedWithin,
 }
 
-/// A request that is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded {
-    /// Its position among the order's modifications.
+    /// The index in the order's modifications.
     pub at: usize,
-    /// When it was sent, unless it is not to be sent (again).
+    /// The time of this send; None if the request must not be sent (again).
     pub sent_at: Option<Timestamp>,
-    /// True if it was not sent before.
+    /// True if the request was not sent before.
     pub first: bool,
 }
 
 /// Why a request is not sent to Adyen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The order has no such payment.
     NoSuchPayment,
-    /// Several payments are open to it, and the request names none.
+    /// Several payments allow the operation, and the request names none.
     Ambiguous,
     /// The state of the payment does not allow it.
     WrongState,
-    /// It asks for more than is open.
+    /// The amount exceeds what is open.
     Exceeds {
-        /// Minor units that are open.
+        /// Minor units.
         open: i64,
     },
-    /// It asks for another currency than the order's.
+    /// The currency is not the order's.
     Currency,
-    /// The caller's `Idempotency-Key` came with another request before.
+    /// The caller used the `Idempotency-Key` for a different request before.
     KeyReused,
-    /// The order was modified too often.
+    /// The order has reached its limit of modifications or size.
     TooMany,
 }
 
 impl Order {
-    /// Records a request to modify a payment, or finds the one that it repeats. It is sent to
-    /// `target`.
+    /// Records a request that will be sent to `target`, or finds the one that it repeats.
     ///
     /// # Errors
-    /// [`Refusal`]; nothing is recorded then.
+    /// Returns a [`Refusal`] and records nothing.
     pub fn modify(
         &mut self,
         target: &Target,
@@ -396,13 +374,13 @@ impl Order {
         if value > open {
             return Err(Refusal::Exceeds { open });
         }
-        let same = self.modifications.iter().filter(|earlier| {
+        let identical = self.modifications.iter().filter(|earlier| {
             (&earlier.operation, &earlier.payment, earlier.value)
                 == (&request.operation, &payment.psp_reference, value)
         });
-        let told_apart = match &request.idempotency_key {
+        let discriminator = match &request.idempotency_key {
             Some(key) => format!("key {key}"),
-            None => format!("{} {value} {}", payment.psp_reference, same.count()),
+            None => format!("{} {value} {}", payment.psp_reference, identical.count()),
         };
         self.modifications.push(Modification {
             operation: request.operation.clone(),
@@ -413,7 +391,7 @@ impl Order {
                 target.merchant_account.as_bytes(),
                 self.reference.as_str().as_bytes(),
                 request.operation.path().as_bytes(),
-                told_apart.as_bytes(),
+                discriminator.as_bytes(),
             ]),
             merchant_account: Some(target.merchant_account.clone()),
             endpoint: Some(target.endpoint.clone()),
@@ -430,8 +408,8 @@ impl Order {
         Ok(Recorded { at: self.modifications.len() - 1, sent_at: Some(now), first: true })
     }
 
-    /// The request that this one repeats: by its key, or without one by what it asks for as
-    /// long as the earlier one is in doubt.
+    /// Finds the request that this one repeats: the one with the same key or, without a key, one of
+    /// the same content that is in doubt.
     fn repeated(
         &self,
         request: &ModificationRequest,
@@ -454,8 +432,8 @@ impl Order {
         }
     }
 
-    /// Sends a modification again whose answer is not known, unless Adyen would not know its
-    /// key.
+    /// Marks a modification in doubt as sent again. If Adyen no longer knows its key at `target`,
+    /// marks its outcome as unknown instead.
     pub fn send_modification_again(
         &mut self,
         target: &Target,
@@ -479,7 +457,7 @@ impl Order {
     }
 }
 
-/// The payment that a request is about, and how much of it is open to that.
+/// Returns the payment of a request, and how much of it is open to the operation.
 fn subject<'a>(
     request: &ModificationRequest,
     derived: &'a Derived,

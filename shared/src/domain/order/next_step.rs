@@ -1,9 +1,9 @@
-//! The next step that a storefront shows its shopper.
+//! The next step of a storefront.
 //!
 //! | `resultCode` | status | nextStep |
 //! |---|---|---|
 //! | Authorised | `authorised` | `success` |
-//! | Refused | `refused` | `retryWithAmazonPay`; `startOver` where the token was revoked (50) |
+//! | Refused | `refused` | `retryWithAmazonPay`; `startOver` if the token was revoked (50) |
 //! | Cancelled | `cancelled` | `tryAnotherMethod` |
 //! | Error | `error` | `showError` |
 //! | RedirectShopper, IdentifyShopper, ChallengeShopper | `pending` | `handleAction` |
@@ -14,42 +14,41 @@
 //! | `errorCode` | meaning | nextStep |
 //! |---|---|---|
 //! | 5_602, 5_603, 5_606 | the token does not exist, is corrupt or cannot be charged | `startOver` |
-//! | 800, 803 | the stored payment method is gone | `startOver` |
-//! | 5_611, 5_615 | Amazon rejects the payment, or was not told of the authentication | `retryWithAmazonPay` |
+//! | 800, 803 | the stored payment method does not exist | `startOver` |
+//! | 5_611, 5_615 | Amazon rejects the payment, or lacks the authentication data | `retryWithAmazonPay` |
 //! | 5_610 | Amazon Pay is not available | `tryAnotherMethod` |
 //! | 5_601, 5_604, 5_605, 5_607, 5_608, 5_609, 5_612, 5_613, 5_614, 5_616, any other | Amazon's, Adyen's or the deployment's fault | `showError` |
 //!
-//! The status is `error` for all of these. A refusal's reason is the merchant's to know;
-//! the shopper is asked for another card whatever it was.
+//! The status is `error` for all of these. The reason of a refusal is not shown to the shopper,
+//! who is asked for another card in any case.
 
 use serde::Serialize;
 
 use super::{Attempt, AttemptStatus, Outcome, Resolution, Status};
 
-/// The "action to take" of the integration, for a storefront to switch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NextStep {
     /// Thank the shopper.
     Success,
-    /// Nothing: the order is over.
+    /// Do nothing, because the order is over.
     None,
-    /// Hand Adyen's `action` to the browser.
+    /// Pass Adyen's `action` to the browser.
     HandleAction,
     /// Poll the order.
     Wait,
-    /// Back to Amazon Pay, to pick another card.
+    /// Send the shopper back to Amazon Pay to choose another card.
     RetryWithAmazonPay,
-    /// Ask whether to continue, or offer another method.
+    /// Offer another attempt or another payment method.
     TryAnotherMethod,
-    /// Say that it went wrong.
     ShowError,
-    /// A new Amazon Pay session is needed.
+    /// Begin a new Amazon Pay session.
     StartOver,
 }
 
 impl NextStep {
-    /// The step after a status. An attempt that decided it may know better than the status.
+    /// Returns the step after a status. `attempt` is the attempt that decided the status; its outcome
+    /// can refine the step.
     pub(super) fn after(
         status: Status,
         payment_decided: bool,
@@ -83,7 +82,6 @@ impl NextStep {
         }
     }
 
-    /// The step after a refusal, by its `refusalReasonCode`.
     fn after_refusal(refusal_reason_code: &str) -> Self {
         match refusal_reason_code {
             "50" => Self::StartOver,
@@ -91,7 +89,7 @@ impl NextStep {
         }
     }
 
-    /// The step after Adyen did not process a request, by its `errorCode`.
+    /// Returns the step after a request that Adyen did not process.
     pub(super) fn after_error(error_code: &str) -> Self {
         match error_code {
             "5_602" | "5_603" | "5_606" | "800" | "803" => Self::StartOver,
@@ -101,7 +99,7 @@ impl NextStep {
         }
     }
 
-    /// Fit for a shopper.
+    /// Returns a message for the shopper.
     pub fn message(self, status: Status) -> &'static str {
         match (self, status) {
             (Self::Success, _) => "Your payment was successful. Thank you.",

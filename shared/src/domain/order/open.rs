@@ -1,19 +1,20 @@
-//! When the schedule can act on an order.
+//! Derives when the schedule can next act on an order.
 //!
 //! | open | since | due |
 //! |---|---|---|
-//! | an attempt without an answer | it began | 30 seconds after it was last sent |
-//! | what the browser brought back, without an answer | the attempt began | 30 seconds after it was sent |
-//! | an attempt that waits for its shopper | it began | 25 hours after anything was last sent for it |
-//! | a modification that Adyen may not have received | it was asked for | 30 seconds after it was last sent |
-//! | a reason for attention that time alone raises | then | then |
+//! | an attempt without an answer | its start | 30 seconds after it was last sent |
+//! | details without an answer | the start of the attempt | 30 seconds after they were sent |
+//! | an attempt that waits for the shopper | its start | 25 hours after the last request for it |
+//! | a modification that Adyen may not have received | its request | 30 seconds after it was last sent |
+//! | a deadline that raises a reason for attention | the deadline | the deadline |
 //!
-//! An order is open only as long as the schedule can act. An outcome that is marked as unknown is
-//! left to a person, unless Adyen can still be asked with its key; a payment that is pending at
-//! Adyen is left to Adyen. After a look that ended nothing the next one is due later and later,
-//! from five minutes to six hours, so that no order starves behind those that do not move.
+//! An order is open only while the schedule can act. An outcome that is marked as unknown is left
+//! to a person, unless its idempotency key still works. A payment that is pending at Adyen is left
+//! to Adyen. The interval between fruitless looks grows from five minutes to six hours, so that
+//! stuck orders do not delay the others.
 //!
-//! The order's last write is its clock, because derived values depend on the order alone.
+//! The order's last write serves as the current time, because derived values depend on the order
+//! alone.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -24,43 +25,38 @@ use super::{
 };
 use crate::domain::unknown::Unknown;
 
-/// So long an attempt waits for its shopper: Adyen's offers and Amazon Pay's sessions are open for
-/// 24 hours at most.
+/// An attempt waits this long for its shopper, because Adyen's offers and Amazon Pay's sessions
+/// expire within 24 hours.
 const WAITS: SignedDuration = SignedDuration::from_hours(25);
 
-/// How long after a look the next one is due, doubled each time.
+/// The interval to the next look doubles each time.
 const FIRST_BREAK: SignedDuration = SignedDuration::from_mins(5);
 const LONGEST_BREAK: SignedDuration = SignedDuration::from_hours(6);
 
-/// Since when an order is open, and when the schedule can next do something about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
-    /// Since when.
     pub since: Timestamp,
-    /// When to look.
+    /// The time of the next look.
     pub due_at: Timestamp,
-    /// When time alone will raise a reason for attention.
+    /// The next deadline that raises a reason for attention.
     pub overdue_at: Option<Timestamp>,
     /// True if something has no outcome yet. Otherwise the order is only open so that it is
     /// written at `overdue_at`.
     pub unresolved: bool,
-    /// Since when the newest thing is open.
+    /// The time since which the newest task is open.
     newest: Timestamp,
 }
 
-/// The schedule's last look that found the order open and left it so.
+/// The schedule's last look that left the order open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
-    /// When.
     pub at: Timestamp,
-    /// How many there were since something new was open, this one included.
+    /// The number of looks, this one included, since the newest task was opened.
     pub times: u32,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
-/// One thing that is open.
 struct Task {
     since: Timestamp,
     due_at: Timestamp,
@@ -80,8 +76,7 @@ impl Look {
 }
 
 impl Open {
-    /// Derives it from where attempts and modifications stand. `overdue_at` is when time alone will
-    /// next raise a reason for attention.
+    /// Derives it from the states of attempts and modifications.
     pub(super) fn of(
         order: &Order,
         status: Status,
@@ -137,8 +132,8 @@ fn of_modifications(order: &Order, states: &[ModificationState]) -> impl Iterato
 }
 
 impl Order {
-    /// Marks the last attempt as abandoned, if it has waited for its shopper for too long.
-    /// Returns whether it has.
+    /// Marks the last attempt as abandoned if it has waited too long for its shopper, and returns
+    /// true then.
     pub fn abandon(&mut self, now: Timestamp) -> bool {
         let derived = Derived::of(self);
         let state = derived.attempts.last().map(|attempt| attempt.state);
@@ -157,7 +152,7 @@ impl Order {
         }
     }
 
-    /// Notes that the schedule has looked, and left something open.
+    /// Records that the schedule has looked and left something open.
     pub fn looked(&mut self, now: Timestamp) {
         let newest = Derived::of(self).open.map(|open| open.newest);
         let last = self.look.take();
@@ -167,7 +162,7 @@ impl Order {
     }
 }
 
-/// A moment later, or the last that there is.
+/// Adds without overflow.
 fn later(at: Timestamp, wait: SignedDuration) -> Timestamp {
     at.saturating_add(wait).unwrap_or(Timestamp::MAX)
 }

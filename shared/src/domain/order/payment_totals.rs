@@ -1,4 +1,4 @@
-//! The money of an order: what was authorised, captured and refunded of each payment.
+//! Adds up what was authorised, captured and refunded of each payment.
 
 use jiff::Timestamp;
 
@@ -13,41 +13,38 @@ use super::{
 };
 use crate::domain::event_code::EventCode;
 
-/// The money of one pspReference.
+/// Amounts are minor units of the order's currency.
 pub(super) struct PaymentTotals {
     pub(super) psp_reference: String,
     /// The attempt that made the payment, from 1.
     pub(super) attempt: Option<usize>,
-    /// When it was made.
     pub(super) at: Timestamp,
-    /// What was authorised, where it was.
     pub(super) authorised: Option<i64>,
-    /// True once its AUTHORISATION came.
+    /// True once a successful AUTHORISATION has arrived.
     pub(super) confirmed: bool,
-    /// True if its AUTHORISATION is about another amount than the order's.
+    /// True if its AUTHORISATION has another amount than the order.
     pub(super) amount_differs: bool,
     pub(super) has_capture: bool,
     pub(super) captured: i64,
-    /// What captures took, automatic ones aside.
+    /// Excludes automatic captures.
     pub(super) taken_by_capture: i64,
-    /// What refunds are measured against.
+    /// The limit for refunds.
     pub(super) taken: i64,
     pub(super) refunded: i64,
     pub(super) charged_back: bool,
-    /// When and how it ended, if it did.
+    /// Set if the payment was cancelled or expired.
     pub(super) ended: Option<(Timestamp, Status)>,
-    /// True if the whole may have been cancelled or refunded, nobody knows which.
+    /// True if a reversal did not say if it cancelled or refunded the payment.
     pub(super) unclear: bool,
-    /// What the merchant asked for and Adyen has not decided.
     pub(super) asked_for: AskedFor,
 }
 
-/// Minor units that were asked for and are not decided.
+/// The minor units of undecided modifications.
 #[derive(Default)]
 pub(super) struct AskedFor {
     pub(super) captures: i64,
     pub(super) refunds: i64,
-    /// True if the whole payment may be gone.
+    /// True if an undecided cancel or reversal may end the whole payment.
     pub(super) end: bool,
 }
 
@@ -60,19 +57,19 @@ impl PaymentTotals {
         self.refunded > 0 && self.refunded >= self.taken
     }
 
-    /// Returns true if the whole payment was given back and no dispute about it stands. It does
-    /// not count then where another payment stands.
+    /// Returns true if the whole payment was refunded or ended, and no dispute took its money. Such a
+    /// payment does not count if another payment stands.
     pub(super) fn is_over(&self) -> bool {
         !self.charged_back && (self.refunded_in_full() || !self.stands())
     }
 
-    /// Payments by when they were made.
+    /// Returns the key that sorts payments by age.
     pub(super) fn age(&self) -> (Timestamp, &str) {
         (self.at, &self.psp_reference)
     }
 }
 
-/// The money of every pspReference that was authorised or modified.
+/// Adds up every payment that was authorised or modified.
 pub(super) fn totals(
     order: &Order,
     attempts: &[Resolution],
@@ -164,7 +161,7 @@ fn ledger(
     let wanted = (order.amount.currency.code(), order.amount.value);
     let differs = |event: &AdyenEvent| match &event.amount {
         Some(amount) => (amount.currency.as_str(), amount.value) != wanted,
-        // Of what was refused it does not matter.
+        // A refused payment needs no amount.
         None => event.success,
     };
     if unclear {
@@ -196,8 +193,8 @@ fn ledger(
     }
 }
 
-/// The amount of an event in minor units of the order's currency; zero if it is in another one
-/// or cannot be read.
+/// Returns the amount of an event in minor units of the order's currency. Raises attention and
+/// returns zero if the currency differs or the amount cannot be read.
 fn value(event: &AdyenEvent, order: &Order, findings: &mut Findings) -> i64 {
     match &event.amount {
         Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
@@ -212,7 +209,7 @@ fn value(event: &AdyenEvent, order: &Order, findings: &mut Findings) -> i64 {
     }
 }
 
-/// What the merchant asked for of a payment, and Adyen may yet carry out.
+/// Adds up the undecided modifications of a payment.
 fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -> AskedFor {
     let modifications = order.modifications.iter().zip(states);
     let open = modifications.filter(|(it, state)| it.payment == psp_reference && state.open());
@@ -225,7 +222,7 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
             Operation::Refund => {
                 asked_for.refunds = asked_for.refunds.saturating_add(modification.value)
             }
-            // One that a newer version asked for may be anything.
+            // An operation of a newer version may end the payment.
             Operation::Cancel | Operation::Reversal | Operation::Unknown(_) => {
                 asked_for.end = true;
             }
@@ -234,7 +231,7 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
     asked_for
 }
 
-/// Weighs what was captured and refunded against what was there.
+/// Computes what was taken, and raises attention if captures or refunds exceed their limit.
 fn balance(ledger: &mut PaymentTotals, capture: &Capture, findings: &mut Findings) {
     let authorised = ledger.authorised.unwrap_or(0);
     if ledger.captured > authorised {
@@ -252,7 +249,7 @@ fn balance(ledger: &mut PaymentTotals, capture: &Capture, findings: &mut Finding
     }
 }
 
-/// A sum that stops at the largest amount instead of overflowing: webhooks carry any number.
+/// Sums without overflow, because a webhook can contain any number.
 pub(super) trait SumSaturating: Iterator<Item = i64> + Sized {
     fn sum_saturating(self) -> i64 {
         self.fold(0, i64::saturating_add)

@@ -1,11 +1,12 @@
-//! Which of several reports about one reference counts.
+//! Selects the report that counts when several have the same code and reference.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{AdyenEvent, dispute::Disputes};
 use crate::domain::event_code::EventCode;
 
-/// The events with one report left for each code and reference: the one that counts.
+/// The events, with one report for each code and reference: the latest, or of the same date the
+/// successful one.
 pub(super) struct Reports<'a> {
     counting: BTreeMap<(&'a EventCode, &'a str), &'a AdyenEvent>,
     disputes: Disputes<'a>,
@@ -24,22 +25,19 @@ impl<'a> Reports<'a> {
         Self { counting, disputes: Disputes::of(events) }
     }
 
-    /// Returns Adyen's verdict on a payment.
     pub(super) fn authorisation(&self, psp_reference: &str) -> Option<&'a AdyenEvent> {
         self.get(&EventCode::Authorisation, psp_reference)
     }
 
-    /// Returns the event that counts of a code and a reference.
     pub(super) fn get(&self, code: &EventCode, psp_reference: &str) -> Option<&'a AdyenEvent> {
         self.counting.get(&(code, psp_reference)).copied()
     }
 
-    /// The payment that an event is about.
     pub(super) fn payment_of(&self, event: &'a AdyenEvent) -> &'a str {
         self.disputes.payment_of(event)
     }
 
-    /// The reports of a code, by date.
+    /// Returns the reports of a code, sorted by date.
     pub(super) fn with_code(&self, code: &EventCode) -> Vec<&'a AdyenEvent> {
         let mut events: Vec<_> =
             self.counting.values().copied().filter(|event| event.event_code == *code).collect();
@@ -47,32 +45,31 @@ impl<'a> Reports<'a> {
         events
     }
 
-    /// The reports of a code about a payment, by date.
+    /// Returns the reports of a code about a payment, sorted by date.
     pub(super) fn about(&self, payment: &str, code: &EventCode) -> Vec<&'a AdyenEvent> {
         let mut events = self.with_code(code);
         events.retain(|event| self.payment_of(event) == payment);
         events
     }
 
-    /// The payments that events speak of.
+    /// Returns all payments that events name.
     pub(super) fn payments(&self) -> BTreeSet<&'a str> {
         self.counting.values().map(|event| self.payment_of(event)).collect()
     }
 
-    /// The disputes of a payment.
-    pub(super) fn names_of_disputes(&self, payment: &str) -> BTreeSet<&'a str> {
+    pub(super) fn disputes_of(&self, payment: &str) -> BTreeSet<&'a str> {
         let about = self.counting.values().filter(|event| self.payment_of(event) == payment);
         about.filter_map(|event| event.dispute()).collect()
     }
 
-    /// Returns true if an event says that a capture or refund with this pspReference failed. The
-    /// event that says it was accepted may come later.
+    /// Returns true if an event reports the failure of a capture or refund with this pspReference.
+    /// The event that reports its acceptance may arrive later.
     pub(super) fn failed(&self, code: &EventCode, payment: &str, psp_reference: &str) -> bool {
         self.failures(code, payment, psp_reference).next().is_some()
     }
 
-    /// Returns true if an accepted capture or refund failed later. Adyen can make a failed capture
-    /// again.
+    /// Returns true if an accepted capture or refund failed later. A failed capture can be repeated
+    /// by Adyen, which is then marked as "recaptured".
     pub(super) fn undone(&self, accepted: &'a AdyenEvent) -> bool {
         let recaptured =
             accepted.reason.as_deref().is_some_and(|it| it.to_lowercase().contains("recaptured"));
@@ -92,7 +89,7 @@ impl<'a> Reports<'a> {
     }
 }
 
-/// The events that undo what was accepted with a code.
+/// Returns the codes that report a later failure of an accepted event.
 pub(super) fn failing(code: &EventCode) -> &'static [EventCode] {
     match code {
         EventCode::Capture => &[EventCode::CaptureFailed],

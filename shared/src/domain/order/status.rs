@@ -1,38 +1,33 @@
-//! Where an order stands, and what about it a person should look at.
+//! The status of an order, and the reasons for which it needs attention.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// Where an order stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Nothing was tried.
+    /// There was no attempt yet.
     Created,
     /// The outcome of an attempt is open.
     Pending,
-    /// Paid, not captured by a request of the merchant.
+    /// Paid, and not captured by a request of the merchant.
     Authorised,
-    /// The merchant's capture went through.
+    /// A capture requested by the merchant succeeded.
     Captured,
-    /// A part was given back.
     PartiallyRefunded,
-    /// All was given back.
     Refunded,
     /// The shopper's bank took the money back.
     ChargedBack,
-    /// Cancelled, by the shopper or after authorisation by the merchant.
+    /// Cancelled by the shopper, or by the merchant after the authorisation.
     Cancelled,
-    /// The shopper or the merchant let the time pass.
+    /// The shopper did not pay in time, or the merchant did not capture in time.
     Expired,
-    /// Refused.
     Refused,
-    /// It went wrong.
     Error,
 }
 
 impl Status {
-    /// The status as answers and the table show it.
+    /// Returns the status as written in responses and in the table.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -49,7 +44,7 @@ impl Status {
         }
     }
 
-    /// Returns whether money was taken, even if some or all of it went back since.
+    /// Returns true if the order was paid, even if the money was returned since.
     pub fn was_paid(self) -> bool {
         matches!(
             self,
@@ -68,16 +63,16 @@ impl Serialize for Status {
     }
 }
 
-/// The reasons why a person should look at the order.
+/// Why a person should look at an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attention {
-    /// An AUTHORISATION is not about the order's amount.
+    /// An AUTHORISATION has another amount than the order.
     AmountDiffers,
-    /// An AUTHORISATION, capture or refund has no amount that can be read.
+    /// An AUTHORISATION, capture or refund has no readable amount.
     AmountUnreadable,
     /// A payment was cancelled although a capture of it stands.
     CancelledAfterCapture,
-    /// A CANCEL_OR_REFUND does not say which.
+    /// A CANCEL_OR_REFUND does not say if it was a cancel or a refund.
     CancelOrRefundUnclear,
     /// More was captured than authorised.
     CaptureExceedsAuthorised,
@@ -85,32 +80,32 @@ pub enum Attention {
     CaptureFailedUnmatched,
     /// A capture or refund is in another currency than the order.
     CurrencyDiffers,
-    /// Adyen received a capture, cancel, refund or reversal, and has not decided it in time.
+    /// Adyen received a modification and did not decide it in time.
     ModificationUndecided,
-    /// True if Adyen received a capture, cancel, refund or reversal stays unknown.
+    /// It will never be known if Adyen received a modification.
     ModificationUnknown,
-    /// What became of an attempt stays unknown.
+    /// The outcome of an attempt will never be known.
     OutcomeUnknown,
-    /// The AUTHORISATIONs of the payments that stand add up to less than the order's amount.
+    /// The authorised payments add up to less than the order's amount.
     PaidInPart,
-    /// Two payments stand.
+    /// Several payments stand.
     PaidTwice(Vec<String>),
-    /// Another order knows of the same payments.
+    /// Another order claims the same payments.
     PaymentOfAnotherOrder(Vec<String>),
-    /// A dispute was lost in pre-arbitration, or in the arbitration after it.
+    /// A dispute was lost in pre-arbitration or arbitration.
     PrearbitrationLost,
-    /// More was refunded than was taken.
+    /// More was refunded than captured.
     RefundExceedsCaptured,
     /// A REFUND_FAILED or REFUNDED_REVERSED matches no refund.
     RefundFailedUnmatched,
     /// Events that change nothing were dropped.
     TooManyEvents,
-    /// Adyen answered that a payment was authorised, and its AUTHORISATION does not come.
+    /// Adyen's answer said that a payment was authorised, but its AUTHORISATION did not arrive.
     Unconfirmed,
 }
 
 impl Attention {
-    /// The reason in one word, without what it names.
+    /// Returns the reason without its payments.
     pub fn code(&self) -> &'static str {
         match self {
             Self::AmountDiffers => "amount_differs",
