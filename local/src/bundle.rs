@@ -271,7 +271,7 @@ async fn schedule(state: Arc<recover::State>) {
         minutes.tick().await;
         let until = tokio::time::Instant::now() + SCHEDULED;
         if let Err(error) = recover::recover(&state, until).await {
-            tracing::error!(%error, "not resolved");
+            tracing::error!(%error, "the schedule failed");
         }
     }
 }

@@ -186,7 +186,7 @@ pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError
     let age = now.duration_since(oldest).unsigned_abs();
     report.open_age = age.as_secs();
     observe::count(Metric::OpenAge(age));
-    tracing::info!(?report, "resolved");
+    tracing::info!(?report, "recovered");
     Ok(report)
 }
 

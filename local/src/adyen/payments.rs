@@ -164,7 +164,7 @@ pub(super) fn finish(
         Telling::Late => desk.options.late_webhook_delay,
         Telling::Soon | Telling::Never => desk.options.webhook_delay,
     };
-    // A token is there once its payment is resolved, some time after it is authorised.
+    // A token is there once its payment has settled, some time after it is authorised.
     let resolved = delay.saturating_sub(desk.options.webhook_delay);
     let resolved = resolved + desk.options.token_webhook_delay;
     let stored = match verdict {

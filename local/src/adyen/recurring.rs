@@ -20,7 +20,7 @@ pub(super) struct Told {
     pub event: Event,
 }
 
-/// Stores the token of an authorised payment that asked for it, once the payment is resolved.
+/// Stores the token of an authorised payment that asked for it, once the payment has settled.
 /// The same shopper with the same Amazon Pay token has it already.
 pub(super) fn store(desk: &mut Desk, payment: &Payment, resolved: Duration) -> Option<Told> {
     let models = payment.store_for.clone()?;

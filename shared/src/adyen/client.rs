@@ -86,11 +86,11 @@ impl Client {
         self.checkout_url.host_str().unwrap_or_default()
     }
 
-    /// Posts to the Checkout API, for example to `payments`, and submissions again until `until`
+    /// Posts to the Checkout API, for example to `payments`, and tries again until `until`
     /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
     ///
     /// If an earlier try may have been processed, a rejection of the last one leaves the
-    /// outcome unknown, unless it rejects a field, because all submissions have the same content.
+    /// outcome unknown, unless it rejects a field, because all tries have the same content.
     ///
     /// # Errors
     /// [`CallError`].
@@ -126,7 +126,7 @@ impl Client {
         read(&answer.map_err(|failure| failure.error)?)
     }
 
-    /// Deletes what the Checkout API has under that name, and submissions again as
+    /// Deletes what the Checkout API has under that name, and tries again as
     /// [`Client::post`] does.
     pub(super) async fn delete(
         &self,
@@ -232,7 +232,7 @@ impl Failure {
         status == Some(401)
     }
 
-    /// The outcome of all submissions of a request that must not be processed twice. A rejection of
+    /// The outcome of all tries of a request that must not be processed twice. A rejection of
     /// the last try says nothing of an earlier one that is in doubt, unless it rejects a field.
     fn of_all(self) -> CallError {
         match self.error {

@@ -84,7 +84,7 @@ pub struct RecurringMetadata {
     pub amount: Option<Price>,
 }
 
-/// Interval so many units.
+/// A number of units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Interval")]
 pub struct Frequency {

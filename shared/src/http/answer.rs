@@ -70,7 +70,7 @@ impl<'a> PaymentAnswer<'a> {
             };
         let waits_for_shopper =
             facts.is_some_and(|(_, resolution)| resolution.state == AttemptStatus::AwaitsShopper);
-        // RequiredAction again, Adyen repeats its first answer, which may be out of date.
+        // Adyen replays its first answer to a repeated request, so it may be out of date.
         let asked = asked.filter(|_| waits_for_shopper);
         let next_step = match derived.next_step {
             // Without the action there is nothing to handle.

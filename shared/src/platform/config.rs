@@ -284,7 +284,7 @@ pub struct Sdk {
     pub http: SdkHttpClient,
 }
 
-/// How long one attempt of an AWS call may take before the SDK submissions again. DynamoDB
+/// How long one attempt of an AWS call may take before the SDK tries again. DynamoDB
 /// answers in milliseconds; what takes longer is a dead connection.
 pub const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 

@@ -132,7 +132,7 @@ impl From<serde_dynamo::Error> for StoreError {
     }
 }
 
-/// A DynamoDB client that gives a request three submissions, each within seconds.
+/// A DynamoDB client that gives a request three tries, each within seconds.
 pub fn client(sdk: &Sdk) -> Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())

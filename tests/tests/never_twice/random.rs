@@ -204,7 +204,7 @@ impl<'a> Run<'a> {
                 Next::StartOver => self.session += 1,
                 _ => pause().await,
             }
-            // Somebody who waited for long submissions with a new session.
+            // Somebody who waited for long tries with a new session.
             if self.chance(10) {
                 self.time_passes().await;
                 self.session += 1;

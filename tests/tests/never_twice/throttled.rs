@@ -13,7 +13,7 @@ use tests::{backend, browser};
 
 use crate::shop::{Shop, assert_paid, assert_problem};
 
-/// More often than the SDK submissions by itself.
+/// More often than the SDK tries by itself.
 const TURNED_AWAY: usize = 7;
 
 /// Turns away the first calls of an operation.

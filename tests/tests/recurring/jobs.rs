@@ -155,7 +155,7 @@ async fn a_charge_survives_every_failure_of_the_tables() {
             ("after", faulty_dynamodb::server_error_afterwards()),
         ] {
             let reference = format!("{kind}-{at}");
-            // The SDK submissions three times: all of them fail.
+            // The SDK tries three times: all of them fail.
             dynamodb.begin(move |call| (at..at + 3).contains(&call.index).then(|| fault.clone()));
             let body = charge(SHOPPER, &reference, &id);
             let failed = shop.charge(&body).await;

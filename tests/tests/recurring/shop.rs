@@ -70,7 +70,7 @@ impl Shop {
     /// As [`Shop::stored`], but nothing is told of the token. Gives its id.
     pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
         self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK")).await;
-        // Until it has resolved.
+        // Until its webhooks have arrived.
         tokio::time::sleep(Duration::from_millis(60)).await;
         self.newest_token()
     }

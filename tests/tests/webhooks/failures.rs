@@ -69,7 +69,7 @@ async fn a_fault_at_any_call_leaves_the_same_order() {
                 modification("CHARGEBACK", "CHARGEBACK000001", &payment, "foreign-2"),
             ];
             let fault = fault.clone();
-            // Three in a row, so that the SDK's own submissions do not hide it.
+            // Three in a row, so that the SDK's own tries do not hide it.
             world
                 .dynamodb
                 .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));

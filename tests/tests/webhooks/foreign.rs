@@ -186,7 +186,7 @@ async fn many_are_taken_over_page_by_page_and_none_is_lost_while_dynamodb_fails(
     let mut number = 0;
     world.dynamodb.begin(move |call| {
         number += 1;
-        // Often enough that the SDK's own submissions do not hide it.
+        // Often enough that the SDK's own tries do not hide it.
         (call.name != "Query" && number % 40 < 6).then(server_error)
     });
     let first = stack.bundle.take_over().await.unwrap();
