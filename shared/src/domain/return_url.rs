@@ -5,8 +5,8 @@ use url::Url;
 use super::text::checked;
 
 checked! {
-    /// An absolute URL (RFC 2396) of at most 1024 characters. An app may use its own scheme, with or
-    /// without a host.
+    /// An absolute URL (RFC 2396) of at most 1024 characters. An app may use its own scheme, with
+    /// or without a host.
     ReturnUrl, 1024, "expected an absolute URL of at most 1024 characters, percent-encoded",
     |text| has_url_characters(text) && Url::parse(text).is_ok_and(|url| is_shop(text, &url))
 }

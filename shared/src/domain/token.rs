@@ -90,9 +90,9 @@ pub enum TokenStatus {
 }
 
 impl TokenEvent {
-    /// Returns the event for a token that was disabled without a webhook. `cause` is the pspReference
-    /// of the charge, or describes the cause. The date is cut to the second like Adyen's dates, so
-    /// that a later webhook about the same cause is not dated earlier.
+    /// Returns the event for a token that was disabled without a webhook. `cause` is the
+    /// pspReference of the charge, or describes the cause. The date is cut to the second like
+    /// Adyen's dates, so that a later webhook about the same cause is not dated earlier.
     pub fn disabled(cause: &str, reference: Option<Reference>, now: Timestamp) -> Self {
         let subsecond = SignedDuration::from_nanos(now.subsec_nanosecond().into());
         Self {
@@ -142,8 +142,8 @@ impl Token {
         }
     }
 
-    /// Records an event. A known event is only replaced by a later report of it, or by one that adds
-    /// the order's reference or an earlier receipt.
+    /// Records an event. A known event is only replaced by a later report of it, or by one that
+    /// adds the order's reference or an earlier receipt.
     pub fn record(&mut self, mut event: TokenEvent) {
         if let Some(at) = self.events.iter().position(|known| known.is_same(&event)) {
             let known = self.events.remove(at);

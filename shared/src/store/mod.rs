@@ -24,7 +24,6 @@ use crate::{
 
 type Item = HashMap<String, AttributeValue>;
 
-/// A table could not be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("DynamoDB: {message}")]
 pub struct StoreError {
@@ -34,16 +33,16 @@ pub struct StoreError {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// DynamoDB processed nothing, because there is too much to do or somebody else writes the
-    /// same item: the same request again helps.
+    /// DynamoDB processed nothing because of throttling or a concurrent write: retry the same
+    /// request.
     Busy,
-    /// Anything else that trying again may mend.
+    /// Any other error that a later retry may solve.
     Passing,
-    /// The stored item cannot be read, or has no room for more.
+    /// The stored item cannot be read or is full.
     Permanent,
 }
 
-/// The codes of [`Kind::Busy`], of requests and of the items of a transaction.
+/// The codes of [`Kind::Busy`], for requests and for the items of a transaction.
 const BUSY: [&str; 8] = [
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
@@ -56,18 +55,18 @@ const BUSY: [&str; 8] = [
 ];
 
 impl StoreError {
-    /// An order that was there a moment ago; none is ever deleted.
+    /// Returns the error for an order that disappeared. Retrying helps, because orders are never
+    /// deleted.
     pub fn gone() -> Self {
         Self::passing("the order is gone")
     }
 
-    /// Something that was written by a version which wrote it differently.
     pub fn unreadable(what: &str) -> Self {
         Self { message: format!("{what} cannot be read"), kind: Kind::Permanent }
     }
 
-    /// Returns an error that trying again mends, once this version is replaced, if an item was
-    /// written by a version whose schema is newer.
+    /// Rejects an item with the schema of a newer version. The error can be retried, because this
+    /// version will be replaced.
     fn unless_known(schema: u32) -> Result<(), Self> {
         match schema > SCHEMA {
             true => Err(Self::passing("the item has the schema of a newer version")),
@@ -83,13 +82,12 @@ impl StoreError {
         error: SdkError<E, R>,
     ) -> Self {
         let codes = error.code();
-        Self::told(codes, crate::platform::config::aws_error(&error))
+        Self::classified(codes, crate::platform::config::aws_error(&error))
     }
 
-    /// An error by the codes and the message that DynamoDB returned.
-    fn told<'c>(codes: impl IntoIterator<Item = &'c str>, message: String) -> Self {
-        // An item that would have become larger than DynamoDB takes: it has no code for that,
-        // only these words.
+    /// Classifies an error by the codes and the message from DynamoDB.
+    fn classified<'c>(codes: impl IntoIterator<Item = &'c str>, message: String) -> Self {
+        // DynamoDB has no code for an item that is too large, only this message.
         let too_large = ["Item size", "exceeded the maximum allowed size"];
         let kind = if too_large.iter().all(|words| message.contains(words)) {
             Kind::Permanent
@@ -101,20 +99,19 @@ impl StoreError {
         Self { message, kind }
     }
 
-    /// Returns whether trying again does not help, because the stored item cannot be read or has
-    /// no room for more.
+    /// Returns true if a retry cannot help, because the stored item is unreadable or full.
     pub fn is_permanent(&self) -> bool {
         self.kind == Kind::Permanent
     }
 
-    /// Returns whether DynamoDB turned the request away without processing it.
+    /// Returns true if DynamoDB rejected the request without processing it.
     fn is_busy(&self) -> bool {
         self.kind == Kind::Busy
     }
 }
 
-/// Reads an item, without the attributes that were derived from it. One that cannot be read
-/// because a newer version wrote it will be readable again.
+/// Deserializes an item without its derived attributes. An unreadable item of a newer version is
+/// a transient error, because that version will read it.
 fn read<T: DeserializeOwned>(mut item: Item, derived: &[&str]) -> Result<T, StoreError> {
     let schema = item.get("schema").and_then(|schema| schema.as_n().ok()?.parse().ok());
     item.retain(|name, _| !derived.contains(&name.as_str()));
@@ -126,13 +123,13 @@ fn read<T: DeserializeOwned>(mut item: Item, derived: &[&str]) -> Result<T, Stor
 }
 
 impl From<serde_dynamo::Error> for StoreError {
-    /// The error itself may quote the item.
+    /// Drops the original error, because it may quote the item.
     fn from(_: serde_dynamo::Error) -> Self {
         Self::unreadable("an item")
     }
 }
 
-/// A DynamoDB client that gives a request three tries, each within seconds.
+/// Builds a DynamoDB client that tries each request three times, within seconds.
 pub fn client(sdk: &Sdk) -> Client {
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -1,4 +1,4 @@
-//! How long a table is asked again, where DynamoDB turns requests away or several write one item.
+//! Limits how long requests are retried after throttling or conflicting writes.
 
 use std::time::Duration;
 
@@ -6,19 +6,17 @@ use tokio::time::{Instant, sleep};
 
 use super::StoreError;
 
-/// How long a change is tried where nobody set a deadline: less than Adyen waits for the answer
-/// to a webhook.
+/// The default without a deadline. It is shorter than Adyen's timeout for a webhook.
 const CONTENTION: Duration = Duration::from_secs(8);
 
-/// So much time there is even where the deadline has almost passed, because an answer of Adyen
-/// that came late must be kept all the same. A function keeps that much of its time back.
+/// The minimum, even if the deadline has almost passed, because a late answer of Adyen must still
+/// be stored. Functions reserve this much of their time.
 const AT_LEAST: Duration = Duration::from_secs(2);
 
-/// A pause is up to this long, doubled each time, and at most [`LONGEST_PAUSE`].
+/// A pause is a random time up to this limit, which doubles each time up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// The time that is left for one change.
 #[derive(Debug)]
 pub(super) struct Patience {
     until: Instant,
@@ -36,14 +34,14 @@ impl Patience {
         Instant::now() >= self.until
     }
 
-    /// Pauses, longer each time, so that writers who met do not meet again.
+    /// Pauses for a random time, so that conflicting writers do not collide again.
     pub(super) async fn pause(&mut self) {
         let left = self.until.saturating_duration_since(Instant::now());
         sleep(self.pause.mul_f64(fastrand::f64()).min(left)).await;
         self.pause = LONGEST_PAUSE.min(self.pause * 2);
     }
 
-    /// Calls DynamoDB, again and again while it turns the call away.
+    /// Calls DynamoDB, and retries while DynamoDB is busy.
     pub(super) async fn call<T, F>(&mut self, call: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,

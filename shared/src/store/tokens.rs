@@ -1,7 +1,6 @@
 //! The tokens table: one item for each stored payment method of a shopper.
 //!
-//! A token is changed in one way only, [`Tokens::change`], as an order is: a pure function
-//! on what was read, written on the condition that nobody wrote in between.
+//! Tokens use optimistic locking as orders do: see [`Tokens::change`].
 
 use aws_sdk_dynamodb::{
     Client,
@@ -26,35 +25,31 @@ use crate::{
     },
 };
 
-/// The index that leads from a token's id to its shopper.
+/// The index that maps a token's id to its shopper.
 const SHOPPERS: &str = "shoppers";
 
-/// The tokens table.
 #[derive(Debug, Clone)]
 pub struct Tokens {
     client: Client,
     table: String,
-    /// Until when changes are tried, where somebody waits for them.
+    /// The time until which changes are retried, if a caller waits for them.
     deadline: Option<Instant>,
 }
 
 impl Tokens {
-    /// Reads what the table needs.
+    /// Reads the table's configuration.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let table = settings.or("TOKENS_TABLE", "tokens", text);
         let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
         Some(Self { client: super::client(&sdk?), table: table?, deadline: None })
     }
 
-    /// The same table, for work that has until `deadline`, as [`super::Orders::within`].
+    /// Returns the same table for work that must end at `deadline`, as [`super::Orders::within`].
     pub fn within(&self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// A token, as of now.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
+    /// Reads a token with a consistent read.
     pub async fn get(&self, key: &TokenId) -> Result<Option<Token>, StoreError> {
         let output = self
             .client
@@ -68,10 +63,7 @@ impl Tokens {
         output.item.map(token).transpose()
     }
 
-    /// A shopper's tokens, as of now, disabled ones too.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
+    /// Reads a shopper's tokens, including disabled ones, with consistent reads.
     pub async fn of_shopper(&self, shopper: &ShopperReference) -> Result<Vec<Token>, StoreError> {
         self.client
             .query()
@@ -94,10 +86,7 @@ impl Tokens {
             .collect()
     }
 
-    /// Returns whether a token of that id is known as another shopper's.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
+    /// Returns true if another shopper has a token with the same id.
     pub async fn is_of_another(&self, key: &TokenId) -> Result<bool, StoreError> {
         let output = self
             .client
@@ -121,12 +110,12 @@ impl Tokens {
         Ok(output.items().iter().any(theirs))
     }
 
-    /// Changes a token. `act` sees the token as it is, changes it in place (or puts one where
-    /// there was none) and may be called again with what others wrote since; it must not count
-    /// on being called once. A token that it leaves as it was is not written.
+    /// Changes a token. `act` changes the current token in place, or creates it if there is none.
+    /// After a conflict `act` is called again with the newer token, so it must not have side
+    /// effects. An unchanged token is not written.
     ///
     /// # Errors
-    /// What `act` returns, or a [`StoreError`].
+    /// Returns the error of `act`, or a [`StoreError`].
     pub async fn change<T, E: From<StoreError>>(
         &self,
         key: &TokenId,
@@ -192,18 +181,16 @@ impl Tokens {
     }
 }
 
-/// What became of a write.
 enum Written {
-    /// It is stored.
     Done,
-    /// Somebody was first, with this.
+    /// Another writer was first; this is the token as it is now.
     Conflict(Option<Token>),
 }
 
 /// The attributes of a token's item that are derived from the others.
 const DERIVED: [&str; 4] = ["status", "paymentMethod", "pspReference", "reference"];
 
-/// A token's facts with what they add up to, for others to read.
+/// Returns the item of a token with its derived attributes, which other readers use.
 fn projected(token: &Token) -> Result<Item, StoreError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

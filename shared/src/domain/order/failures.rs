@@ -53,8 +53,8 @@ impl<'a> Failures<'a> {
         }
     }
 
-    /// Removes the failed events from `accepted`. Returns, for each unmatched failure, when it needs
-    /// attention.
+    /// Removes the failed events from `accepted`. Returns, for each unmatched failure, when it
+    /// needs attention.
     pub(super) fn undo(
         self,
         accepted: &mut Vec<&'a AdyenEvent>,
@@ -67,7 +67,8 @@ impl<'a> Failures<'a> {
             if names.contains(failure.psp_reference.as_str()) {
                 continue;
             }
-            // The failure may belong to a request whose answer was lost, so it must not undo another.
+            // The failure may belong to a request whose answer was lost, so it must not undo
+            // another.
             let lost = nameless.iter().position(|it| it.is_about(failure));
             if let Some(at) = lost {
                 nameless.remove(at);

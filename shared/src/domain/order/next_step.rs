@@ -47,8 +47,8 @@ pub enum NextStep {
 }
 
 impl NextStep {
-    /// Returns the step after a status. `attempt` is the attempt that decided the status; its outcome
-    /// can refine the step.
+    /// Returns the step after a status. `attempt` is the attempt that decided the status; its
+    /// outcome can refine the step.
     pub(super) fn after(
         status: Status,
         payment_decided: bool,

@@ -57,8 +57,8 @@ impl PaymentTotals {
         self.refunded > 0 && self.refunded >= self.taken
     }
 
-    /// Returns true if the whole payment was refunded or ended, and no dispute took its money. Such a
-    /// payment does not count if another payment stands.
+    /// Returns true if the whole payment was refunded or ended, and no dispute took its money. Such
+    /// a payment does not count if another payment stands.
     pub(super) fn is_over(&self) -> bool {
         !self.charged_back && (self.refunded_in_full() || !self.stands())
     }

@@ -10,8 +10,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Returns true if a request was created for this target. Older versions did not store the target;
-    /// their requests match any.
+    /// Returns true if a request was created for this target. Older versions did not store the
+    /// target; their requests match any.
     pub(super) fn is(&self, merchant_account: Option<&str>, endpoint: Option<&str>) -> bool {
         merchant_account.is_none_or(|account| account == self.merchant_account)
             && endpoint.is_none_or(|endpoint| endpoint == self.endpoint)

@@ -1,4 +1,4 @@
-//! Notifications that are kept as they came, because they cannot be applied.
+//! Stores notifications that cannot be applied, byte for byte.
 
 use std::fmt;
 
@@ -18,54 +18,50 @@ use crate::{
     store::{StoreError, patience::Patience},
 };
 
-/// How long a foreign notification is kept, in seconds.
+/// A foreign notification expires after this time, in seconds.
 const FOREIGN: i64 = 90 * 24 * 60 * 60;
 
-/// The longest part of a key, in bytes; DynamoDB takes 2048 for all of it.
+/// The longest part of a key, in bytes. DynamoDB limits the whole key to 2048.
 const PART: usize = 256;
 
-/// Why a notification is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
-    /// It can never be applied as it is. Kept for good.
+    /// It can never be applied as it is. Never expires.
     Dead,
-    /// It is of another environment or merchant account. Kept for 90 days.
+    /// It belongs to another environment or merchant account. Expires after 90 days.
     Foreign,
 }
 
-/// A notification that is kept as it came, with what it is found by.
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Letter {
-    /// The parts of the event's name.
+    /// The parts of the key that identify the event.
     #[serde(skip)]
     pub name: Vec<String>,
-    /// `test` or `live`, as it says.
+    /// `test` or `live`.
     pub environment: String,
-    /// The merchant account, as it says.
     pub merchant_account: String,
     /// The merchantReference, for people to read.
     pub named: String,
-    /// The body, byte by byte.
     #[serde(skip)]
     pub body: Vec<u8>,
-    /// Which of the body's items it is.
+    /// The index of the notification in the body's items.
     pub item: usize,
-    /// The signature that came in a header.
+    /// The signature from the header.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature: Option<String>,
-    /// Digest of what is signed.
+    /// Digest of the signed content.
     pub signed: String,
-    /// When it came last.
+    /// The last receipt.
     pub received_at: Timestamp,
-    /// Why it is kept, for people to read.
+    /// Why it was not applied, for people to read.
     pub why: String,
     /// The event, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<AdyenEvent>,
 }
 
-/// Leaves the body out, because it may name a shopper.
+/// Omits the body, because it may name a shopper.
 impl fmt::Debug for Letter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Letter").field("name", &self.name).finish_non_exhaustive()
@@ -86,11 +82,8 @@ impl Letter {
 }
 
 impl Orders {
-    /// Keeps a notification as it came. One that was kept before is replaced, unless something
-    /// else was signed: then both are kept.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is not stored.
+    /// Stores a notification. Replaces an earlier one under the same key only if the signed content
+    /// is the same; otherwise it stores both.
     pub async fn keep(&self, class: Class, letter: &Letter) -> Result<(), StoreError> {
         let key = letter.key(class);
         let other_key = format!("{key}#{}", letter.signed);
@@ -101,10 +94,10 @@ impl Orders {
                 return Ok(());
             }
         }
-        Err(StoreError::unreadable("what is kept under an event's key"))
+        Err(StoreError::unreadable("the notification under an event's key"))
     }
 
-    /// Returns whether the key was free.
+    /// Returns false if the key holds a notification with other signed content.
     async fn put_letter(&self, item: Item, signed: &str) -> Result<bool, StoreError> {
         let put = self
             .client
@@ -124,10 +117,6 @@ impl Orders {
         }
     }
 
-    /// Reads the notification under a key.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB or the notification cannot be read.
     pub async fn letter(&self, key: &str) -> Result<Option<Letter>, StoreError> {
         let read = self.client.get_item().table_name(&self.table);
         let read = read.key("reference", text_value(key)).consistent_read(true);
@@ -143,10 +132,6 @@ impl Orders {
         Ok(Some(Letter { body, ..letter }))
     }
 
-    /// Removes the notification under a key.
-    ///
-    /// # Errors
-    /// [`StoreError`] when it is not removed.
     pub async fn discard(&self, key: &str) -> Result<(), StoreError> {
         let delete = async || {
             let delete = self.client.delete_item().table_name(&self.table);
@@ -155,8 +140,8 @@ impl Orders {
         Patience::new(self.deadline).call(delete).await.map(drop)
     }
 
-    /// Returns whether a key is that of a foreign notification of that environment and merchant
-    /// account.
+    /// Returns true if a key belongs to a foreign notification of `owner`: an environment and a
+    /// merchant account.
     pub fn is_foreign_of(key: &str, owner: [&str; 2]) -> bool {
         key.starts_with(&(self::key("foreign", owner) + "#"))
     }
@@ -179,7 +164,7 @@ fn item(class: Class, letter: &Letter, key: &str) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// A key of these parts; one that is too long is there as its digest.
+/// Joins the parts to a key. A part that is too long is replaced by its digest.
 fn key<'a>(class: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut key = class.to_owned();
     for part in parts {

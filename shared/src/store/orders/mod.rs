@@ -2,32 +2,32 @@
 //!
 //! Orders use optimistic locking. [`Orders::change`] reads an order, applies a pure function and
 //! writes the result if `version` is unchanged; on a conflict it retries with the newer order.
-//! [`Orders::update`] does the same for an order already loaded. [`Orders::postpone`] changes only
-//! the order's place in the index.
+//! [`Orders::update`] does the same for an order already loaded. [`Orders::postpone`] is the only
+//! other write, and changes only the order's place in the index.
 //!
-//! A pointer item, key `psp#<pspReference>`, leads from a payment, or from a dispute about
-//! one, to its order. It is written in one transaction with the order that learns of it, so
-//! that neither is ever there without the other. Until an order does, it keeps what Adyen says
-//! of the payment or the dispute, for 90 days. A pointer never changes its order: if a
-//! second order learns of the payment, both orders keep it as contested and need attention.
+//! A pointer item, key `psp#<pspReference>`, maps a payment or a dispute to its order. It is
+//! written in one transaction with the order, so that neither exists without the other. Until an
+//! order claims the payment, the item parks Adyen's events about it for 90 days. A pointer never
+//! changes its order: if a second order names the payment, both orders record it as contested and
+//! need attention.
 //!
-//! A notification that cannot be applied is kept as it came: a dead letter for good, key
-//! `dead#<pspReference>#<eventCode>#<success>`; one of another environment or merchant account for
-//! 90 days, key `foreign#<environment>#<merchantAccount>#` and the same. Those of stored payment
-//! methods have `<type>#<eventId>` instead.
+//! A notification that cannot be applied is stored byte for byte. A dead letter never expires; its
+//! key is `dead#<pspReference>#<eventCode>#<success>`. A notification of another environment or
+//! merchant account expires after 90 days; its key is `foreign#<environment>#<merchantAccount>#`
+//! and the same. Notifications about stored payment methods have `<type>#<eventId>` instead.
 //!
-//! What that costs, where nobody else writes the same order at the same moment:
+//! The calls to DynamoDB, if nobody else writes the same order at the same moment:
 //!
 //! | | calls |
 //! |---|---|
 //! | a payment | put (attempt); transaction of two writes (answer, pointer) |
-//! | one that needs 3-D Secure | put (attempt); put (answer) |
+//! | a payment that needs 3-D Secure | put (attempt); put (answer) |
 //! | its details | get; put (in flight); transaction of two writes (answer, pointer) |
-//! | a payment after a refusal | put, which finds the order; put (attempt); transaction of two writes |
-//! | the same payment again | put, which finds the order |
+//! | a payment after a refusal | put, which returns the order; put (attempt); transaction of two writes |
+//! | a repeated payment | put, which returns the order |
 //! | a webhook | get; put |
-//! | one whose pspReference is new to the order | get; transaction of two writes |
-//! | a question about an order | get |
+//! | a webhook with a new pspReference | get; transaction of two writes |
+//! | a status query | get |
 
 mod letters;
 mod open;
@@ -63,42 +63,39 @@ use crate::{
     },
 };
 
-/// The orders table.
 #[derive(Debug, Clone)]
 pub struct Orders {
     client: Client,
     table: String,
-    /// Until when changes are tried, where somebody waits for them.
+    /// The time until which changes are retried, if a caller waits for them.
     deadline: Option<Instant>,
 }
 
-/// Where a change starts.
+/// How a change begins.
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
     /// Read the order first.
     Read,
-    /// The order is probably new: no read, but for the write that finds it is not.
+    /// Skip the read, because the order is probably new. If it is not, the failed write returns it.
     New,
 }
 
 impl Orders {
-    /// Reads what the table needs.
+    /// Reads the table's configuration.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let table = settings.or("ORDERS_TABLE", "orders", text);
         let sdk = settings.sdk("AWS_ENDPOINT_URL_DYNAMODB");
         Some(Self { client: super::client(&sdk?), table: table?, deadline: None })
     }
 
-    /// The same table, for work that has until `deadline`: so long changes are tried while
-    /// DynamoDB turns them away or others change the same order. Without one that is 8 seconds.
+    /// Returns the same table for work that must end at `deadline`. Changes are retried until then
+    /// if DynamoDB throttles them or others change the same order; without a deadline, for 8
+    /// seconds.
     pub fn within(&self, deadline: Instant) -> Self {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
-    /// The order of a reference, as of now.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
+    /// Reads an order with a consistent read.
     pub async fn get(&self, reference: &Reference) -> Result<Option<Order>, StoreError> {
         let output = self
             .client
@@ -114,12 +111,12 @@ impl Orders {
         Ok(order)
     }
 
-    /// Changes an order. `act` sees the order as it is, changes it in place (or puts one
-    /// where there was none) and may be called again with what others wrote since; it must
-    /// not count on being called once. An order that it leaves as it was is not written.
+    /// Changes an order. `act` changes the current order in place, or creates it if there is none.
+    /// After a conflict `act` is called again with the newer order, so it must not have side
+    /// effects. An unchanged order is not written.
     ///
     /// # Errors
-    /// What `act` returns, or a [`StoreError`].
+    /// Returns the error of `act`, or a [`StoreError`].
     pub async fn change<T, E: From<StoreError>>(
         &self,
         reference: &Reference,
@@ -133,10 +130,10 @@ impl Orders {
         self.change_from(reference, before, act).await
     }
 
-    /// Changes an order that was read or written just now, as [`Orders::change`] does.
+    /// Changes an order that was just read or written, as [`Orders::change`] does.
     ///
     /// # Errors
-    /// What `act` returns, or a [`StoreError`].
+    /// Returns the error of `act`, or a [`StoreError`].
     pub async fn update<T, E: From<StoreError>>(
         &self,
         order: Order,
@@ -159,7 +156,7 @@ impl Orders {
         mut act: impl FnMut(&mut Option<Order>) -> Result<T, E>,
     ) -> Result<(Option<Order>, T), E> {
         let mut patience = Patience::new(self.deadline);
-        // What pointers had to say when they were written.
+        // The pointers that caused a conflict.
         let mut pointers: HashMap<String, Pointer> = HashMap::new();
         let mut contended = false;
         loop {
@@ -204,7 +201,7 @@ impl Orders {
                 Some(_) if patience.is_over() => {
                     return Err(StoreError::passing("too many changes of one order at once").into());
                 }
-                // Somebody was first, but what they wrote is in hand.
+                // The conflict returned the newer order, so no read is needed.
                 Some(Conflict::Order(order)) if !contended => {
                     before = *order;
                     contended = true;
@@ -216,13 +213,14 @@ impl Orders {
                         && !is_dispute
                     {
                         // Write the other order first: if this process ends in between, this
-                        // order does not know the payment yet, so a repeated delivery gets here
-                        // again.
+                        // order does not know the payment yet, so a repeated delivery does the
+                        // rest.
                         self.contest_elsewhere(other, &payment).await?;
                     }
                     pointers.insert(payment, pointer);
                 }
-                // Several are at it. After a pause what was in hand is out of date.
+                // Several writers compete. Read the order again, because it is out of date after
+                // the pause.
                 Some(Conflict::Order(_)) => {
                     patience.pause().await;
                     before = patience.call(|| self.get(reference)).await?;
@@ -231,10 +229,10 @@ impl Orders {
         }
     }
 
-    /// Notes with an order that another one knows of its payment too.
+    /// Records with an order that another order claims its payment too.
     ///
-    /// Boxed, because it is a change of an order within the change of another. It goes no
-    /// deeper: what it writes brings no order a new payment.
+    /// Boxed, because it changes an order within the change of another. It does not recurse
+    /// further, because it does not add a payment to an order.
     fn contest_elsewhere<'a>(
         &'a self,
         reference: &'a Reference,
@@ -251,12 +249,9 @@ impl Orders {
         })
     }
 
-    /// Delivers an event to its order, or parks it until an order claims its payment.
-    /// `reference` is the order that the event names, if it names one that can be ours.
-    /// Returns the order, where there is one.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the event is not stored.
+    /// Delivers an event to its order and returns the order, or parks the event until an order
+    /// claims its payment. `reference` is the order that the event names, if the reference is
+    /// well-formed.
     pub async fn deliver(
         &self,
         event: &AdyenEvent,
@@ -269,8 +264,8 @@ impl Orders {
                     Ok::<_, StoreError>(claimed.map(|order| order.record(event.clone())))
                 })
                 .await?;
-            if let Some(news) = claimed {
-                observe::webhook_stored(news);
+            if let Some(is_new) = claimed {
+                observe::webhook_stored(is_new);
                 return Ok(order);
             }
         }
@@ -279,19 +274,19 @@ impl Orders {
             observe::count(Metric::ParkedEvent);
             return Ok(None);
         };
-        let (order, news) = self
+        let (order, is_new) = self
             .change(&owner, Start::Read, |order| match order {
                 Some(order) => Ok(order.record(event.clone())),
-                // None is ever deleted, so it does not come back by itself.
-                None => Err(StoreError::unreadable("the order that a payment leads to")),
+                // Orders are never deleted, so a retry cannot help.
+                None => Err(StoreError::unreadable("the order of a payment's pointer")),
             })
             .await?;
-        observe::webhook_stored(news);
+        observe::webhook_stored(is_new);
         Ok(order)
     }
 }
 
-/// Notes with an order which of its payments lead to another one.
+/// Records with an order which of its payments point to another order.
 fn contest(order: &mut Order, pointers: &HashMap<String, Pointer>) {
     let (known, disputes) = (order.psp_references(), order.disputes());
     let payments: BTreeSet<&str> = known.difference(&disputes).copied().collect();

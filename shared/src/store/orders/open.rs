@@ -1,7 +1,7 @@
-//! The index `open`: the items that the schedule can act on, by when it can.
+//! The index `open` lists the items that the schedule can act on, by the time from which it can.
 //!
-//! Only such items carry its three attributes: `openShard`, one of sixteen so that no partition
-//! is hot; `recoverAt`, when something can be done; and `openSince`.
+//! Only these items have its three attributes: `openShard`, one of sixteen so that no partition
+//! is hot; `recoverAt`, the time from which the schedule can act; and `openSince`.
 
 use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::AttributeValue};
 use jiff::Timestamp;
@@ -14,33 +14,31 @@ use crate::{
 
 const INDEX: &str = "open";
 
-/// The prefixes of the shards: of orders, and of foreign notifications.
+/// The prefixes of the shards.
 const ORDERS: &str = "order";
 pub(super) const FOREIGN: &str = "foreign";
 
-/// So many items are read at once, and held.
+/// The number of items that are read at once and held in memory.
 const PAGE: i32 = 25;
 
-/// Something in the index that is due.
+/// An item of the index that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// The key of the item: an order's reference, or that of a notification.
+    /// An order's reference, or the key of a notification.
     pub key: String,
-    /// Since when it is open.
+    /// The time since which it is open.
     pub since: Timestamp,
     recover_at: String,
 }
 
-/// Some of what is due in a shard, the longest due first.
+/// A page of a shard's due items, the longest due first.
 #[derive(Debug, Default)]
 pub struct Page {
-    /// The items.
     pub due: Vec<Due>,
-    /// Where the next page begins, if there is one.
     pub next: Option<Place>,
 }
 
-/// Where to read on.
+/// The start of a page.
 #[derive(Debug, Clone)]
 pub struct Place {
     shard: String,
@@ -48,20 +46,17 @@ pub struct Place {
 }
 
 impl Orders {
-    /// Where to begin reading, for each shard of the orders.
+    /// Returns the first page of each shard of the orders.
     pub fn open_orders() -> Vec<Place> {
         places(ORDERS)
     }
 
-    /// Where to begin reading, for each shard of the foreign notifications.
+    /// Returns the first page of each shard of the foreign notifications.
     pub fn foreign() -> Vec<Place> {
         places(FOREIGN)
     }
 
-    /// Some of what is due by `now`. The index may be a moment behind.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
+    /// Reads a page of the items that are due at `now`. The index is eventually consistent.
     pub async fn due(&self, place: Place, now: Timestamp) -> Result<Page, StoreError> {
         let Place { shard, after } = place;
         let now = second(now);
@@ -87,11 +82,8 @@ impl Orders {
         Ok(Page { due: page.items.into_iter().flatten().filter_map(due).collect(), next })
     }
 
-    /// Makes an order that cannot be read or written due later. Nothing else of the item changes,
-    /// and nothing at all if somebody wrote it meanwhile.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB fails.
+    /// Postpones an order that cannot be read or written. Changes nothing else of the item, and
+    /// nothing at all if the item was written since.
     pub async fn postpone(&self, due: &Due, until: Timestamp) -> Result<(), StoreError> {
         let update = async || {
             let update = self.client.update_item().table_name(&self.table);
@@ -115,7 +107,7 @@ impl Orders {
     }
 }
 
-/// The attributes that bring an item into the index.
+/// Returns the attributes that add an item to the index.
 pub(super) fn attributes(
     shard: String,
     since: Timestamp,
@@ -125,12 +117,10 @@ pub(super) fn attributes(
         .map(|(name, text)| (name.to_owned(), AttributeValue::S(text)))
 }
 
-/// The shard of an order.
 pub(super) fn shard_of(reference: &Reference) -> String {
     shard(ORDERS, reference.as_str())
 }
 
-/// The shard of an item.
 pub(super) fn shard(prefix: &str, key: &str) -> String {
     let digest = sha256(&[key.as_bytes()]);
     format!("{prefix}-{}", &digest[..1])
@@ -150,8 +140,8 @@ fn due(item: Item) -> Option<Due> {
     })
 }
 
-/// The last full second, as text that sorts by time: a fraction would sort after the `Z` of a
-/// full one. So an item may be found up to a second too early.
+/// Formats a time without its fraction, because a fraction does not sort correctly as text. An
+/// item may therefore be found up to a second too early.
 fn second(at: Timestamp) -> String {
     Timestamp::from_second(at.as_second()).unwrap_or(at).to_string()
 }

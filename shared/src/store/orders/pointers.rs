@@ -1,4 +1,4 @@
-//! What leads from a payment to its order, and what waits until something does.
+//! Maps payments to their orders, and parks events until an order claims their payment.
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
@@ -15,22 +15,17 @@ use crate::{
     store::{StoreError, patience::Patience},
 };
 
-/// How long an event waits for an order that claims its payment, in seconds.
+/// A parked event expires after this time, in seconds.
 const PARKED: i64 = 90 * 24 * 60 * 60;
 
-/// Where a payment leads.
 pub(super) enum Pointer {
-    /// To an order.
     Order(Reference),
-    /// To none yet; it keeps these events, and counts how many came.
+    /// No order has claimed the payment yet. Holds the parked events, and counts the deliveries.
     Parked(Vec<AdyenEvent>, String),
 }
 
 impl Orders {
-    /// The order that a payment leads to, if one has learned of it.
-    ///
-    /// # Errors
-    /// [`StoreError`] when DynamoDB cannot be read.
+    /// Returns the order that has claimed a payment.
     pub async fn of_payment(&self, psp_reference: &str) -> Result<Option<Reference>, StoreError> {
         let read = async || {
             let read = self.client.get_item().table_name(&self.table);
@@ -42,24 +37,24 @@ impl Orders {
             Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
             Ok(_) => Ok(None),
             Err(error) => {
-                tracing::error!(pspReference = psp_reference, %error, "a payment that leads to no order");
+                tracing::error!(pspReference = psp_reference, %error, "unreadable pointer of a payment");
                 Ok(None)
             }
         }
     }
 
-    /// Keeps an event with its payment's pointer, unless that leads to an order.
+    /// Parks an event with its payment, or returns the order that has claimed the payment.
     pub(super) async fn park(&self, event: &AdyenEvent) -> Result<Option<Reference>, StoreError> {
         Patience::new(self.deadline).call(|| self.park_once(event)).await
     }
 
     async fn park_once(&self, event: &AdyenEvent) -> Result<Option<Reference>, StoreError> {
-        // Named by all that identifies it and its date: what comes twice is kept once, as it
-        // came first.
+        // The name contains the event's key and date, so that of repeated deliveries only the first
+        // is stored.
         let (code, psp_reference, success) = event.key();
         let date = event.event_date.unwrap_or(Timestamp::UNIX_EPOCH);
         let name = format!("event:{code}:{psp_reference}:{success}:{date}");
-        // No order may claim what is only a test, so it is not kept with a real payment.
+        // An order must not claim a test event, so do not park it with a real payment.
         let payment = test_reference(event).unwrap_or(event.payment());
         let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
         let parked = self
@@ -86,15 +81,15 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(Ok(Some(item))) => match pointer(&item)? {
                 Pointer::Order(reference) => Ok(Some(reference)),
-                Pointer::Parked(..) => Err(StoreError::unreadable("where a pointer leads")),
+                Pointer::Parked(..) => Err(StoreError::unreadable("a payment's pointer")),
             },
-            Err(Ok(None)) => Err(StoreError::passing("a pointer that was not shown")),
+            Err(Ok(None)) => Err(StoreError::passing("DynamoDB did not return the pointer")),
             Err(Err(error)) => Err(error),
         }
     }
 
-    /// Leads a payment to its order, on the condition that nothing was parked with it but
-    /// what the order has just taken over.
+    /// Builds the write that points a payment to its order. It fails if other events were parked
+    /// than those in `seen`, which the order has taken over.
     pub(super) fn point(
         &self,
         payment: &str,
@@ -126,14 +121,14 @@ pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         return order
             .parse()
             .map(Pointer::Order)
-            .map_err(|_| StoreError::unreadable("where a pointer leads"));
+            .map_err(|_| StoreError::unreadable("a payment's pointer"));
     }
     let events = item
         .iter()
         .filter(|(name, _)| name.starts_with("event:"))
         .filter_map(|(name, value)| {
             serde_dynamo::from_attribute_value(value.clone())
-                // It stays there; the others must not wait for it.
+                // Skip it, so that the other events can be claimed.
                 .inspect_err(|_| tracing::error!(name, "a parked event that cannot be read"))
                 .ok()
         })

@@ -1,4 +1,4 @@
-//! Writing an order, on the condition that nobody wrote it in between.
+//! Writes an order if nobody else has written it in between.
 
 use std::collections::HashMap;
 
@@ -22,10 +22,10 @@ use crate::{
     store::StoreError,
 };
 
-/// The most pointers that one transaction writes beside the order: DynamoDB takes 100 items.
+/// Limits the pointers of a transaction: DynamoDB allows 100 items, and one is the order.
 const POINTERS: usize = 99;
 
-/// An order as it was and as it shall be, with what that adds up to.
+/// An order before and after a change, with its derived values.
 pub(super) struct Change<'a> {
     pub before: Option<&'a Order>,
     pub was: Option<Derived>,
@@ -39,16 +39,15 @@ impl<'a> Change<'a> {
     }
 }
 
-/// What changed an item of ours in between.
+/// The item that another writer has changed in between, as it is now.
 pub(super) enum Conflict {
-    /// The order as it is now.
     Order(Box<Option<Order>>),
-    /// The payment's pointer keeps events, or leads to another order.
+    /// A payment's pointer, which has parked events or points to another order.
     Pointer(String, Pointer),
 }
 
 impl Orders {
-    /// Writes an order, and with it the pointers of payments and disputes that are new to it.
+    /// Writes an order together with the pointers of its new payments and disputes.
     pub(super) async fn write(
         &self,
         change: &Change<'_>,
@@ -56,14 +55,14 @@ impl Orders {
     ) -> Result<Option<Conflict>, StoreError> {
         let Change { before, after, .. } = change;
         let known = before.map(Order::psp_references).unwrap_or_default();
-        let mut learned: Vec<&str> = after.psp_references().difference(&known).copied().collect();
-        // Only disputes that waited for one payment can be too many. The payment goes first.
+        let mut added: Vec<&str> = after.psp_references().difference(&known).copied().collect();
+        // Only parked disputes can exceed the limit, so the payment must come first.
         let disputes = after.disputes();
-        learned.sort_by_key(|named| disputes.contains(named));
-        let updates = learned
+        added.sort_by_key(|named| disputes.contains(named));
+        let updates = added
             .iter()
             .take(POINTERS)
-            // A pointer that leads to another order is left to it, and the payment contested.
+            // A pointer to another order stays as it is; the payment is contested.
             .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
             .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))
             .collect::<Result<Vec<_>, _>>()?;
@@ -139,14 +138,14 @@ impl Orders {
                 return Ok(Some(Conflict::Pointer(payment, pointer(item)?)));
             }
         }
-        // The transaction as a whole says no more than that it was cancelled.
+        // The error of the transaction only says that it was cancelled, so use its reasons.
         let codes = reasons.iter().filter_map(CancellationReason::code);
-        let told = reasons.iter().filter_map(CancellationReason::message);
-        let told = told.collect::<Vec<_>>().join("; ");
-        Err(StoreError::told(codes, format!("{}: {told}", aws_error(&error))))
+        let messages = reasons.iter().filter_map(CancellationReason::message);
+        let messages = messages.collect::<Vec<_>>().join("; ");
+        Err(StoreError::classified(codes, format!("{}: {messages}", aws_error(&error))))
     }
 
-    /// The order as a write on the condition that nobody wrote since `before`.
+    /// Builds the write of an order, conditional on the version of `before`.
     fn put(&self, change: &Change) -> Result<Put, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
@@ -172,7 +171,7 @@ impl Orders {
 pub(super) const DERIVED: [&str; 5] =
     ["status", "statusChange", "openShard", "openSince", "recoverAt"];
 
-/// An order's facts with what they add up to, for others to read.
+/// Returns the item of an order with its derived attributes, which other readers use.
 fn projected(change: &Change) -> Result<Item, StoreError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
