@@ -192,7 +192,8 @@ pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError
 
 /// Looks at an order; None where it could not be looked at.
 async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Option<Finding> {
-    let error = match look::look_at(state, due, now, stop_at).await {
+    // Boxed, because the compiler's queries are limited in how deep futures may be nested.
+    let error = match Box::pin(look::look_at(state, due, now, stop_at)).await {
         Ok(finding) => return Some(finding),
         Err(error) => error,
     };

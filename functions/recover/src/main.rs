@@ -1,5 +1,8 @@
 //! The Lambda function.
 
+// Futures are nested more deeply than the default of 128 allows.
+#![recursion_limit = "256"]
+
 use recover::{State, run};
 use shared::platform::runtime;
 
