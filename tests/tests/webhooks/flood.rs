@@ -1,6 +1,6 @@
 //! A flood of webhooks while DynamoDB fails now and then.
 //!
-//! `FLOOD_ORDERS` says how many orders it is about (100); CI asks for 1,000.
+//! `FLOOD_ORDERS` says how many orders it is about (30); CI asks for 1,000.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -24,7 +24,7 @@ const FAILING: u32 = 15;
 const SEED: u64 = 20_261_123;
 
 fn orders() -> usize {
-    std::env::var("FLOOD_ORDERS").map_or(100, |text| text.parse().expect("a number"))
+    std::env::var("FLOOD_ORDERS").map_or(30, |text| text.parse().expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
