@@ -14,7 +14,7 @@ use shared::{
     adyen::{self, payments::RequiredAction},
     amazon_pay::AmazonPay,
     domain::{
-        order::{AttemptStatus, Capture, Derived, NextStep, Order, Rejection, Status, Target},
+        order::{Capture, Derived, NextStep, Order, Rejection, Status, Target},
         return_url::ReturnUrl,
     },
     http::{
@@ -134,10 +134,9 @@ fn answer(
 /// Adyen rejected a request of an attempt, and what the storefront shows now.
 fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: Viewer) -> Problem {
     let derived = Derived::of(order);
-    let facts = attempt.checked_sub(1).and_then(|at| derived.attempts.get(at));
-    let (next_step, status) = match facts.map(|attempt| attempt.state) {
+    let (next_step, status) = match order.attempt_status(attempt) {
         // The shopper let the time pass, whichever code Adyen has for it.
-        Some(AttemptStatus::Expired) => (derived.next_step, derived.status),
+        Some(status) if status.is_expired() => (derived.next_step, derived.status),
         _ => (rejection.next_step(), Status::Error),
     };
     edge::rejected(rejection)

@@ -25,7 +25,7 @@ use crate::{
     too_many,
 };
 
-/// Takes a payment, once: writes the attempt, asks Adyen, writes the answer.
+/// Takes a payment once: stores the attempt, calls Adyen, stores the answer.
 pub async fn pay(
     state: &State,
     caller: &Caller,
@@ -35,7 +35,7 @@ pub async fn pay(
     let viewer = caller.into();
     let caller_key = edge::idempotency_key(request)?;
     let (mut payment, asked) = request::payment(&state.rules, caller, edge::json_object(request)?)?;
-    let asked_for = payment.submission(&asked, caller_key, Timestamp::now());
+    let submission = payment.submission(&asked, caller_key, Timestamp::now());
 
     let refusal = match &payment.stored_payment_method() {
         Some(key) => stored::refusal(state, key, until).await?,
@@ -48,16 +48,16 @@ pub async fn pay(
     let (order, next) = state
         .orders
         .change(&payment.reference, start, |order| {
-            decide(state, order, &payment, &asked_for, refusal.as_ref())
+            decide(state, order, &payment, &submission, refusal.as_ref())
         })
         .await?;
-    let order = order.ok_or_else(StoreError::gone)?;
+    let order = order.ok_or(StoreError::Gone)?;
     let attempt = match next {
-        // Sent before, and its session does not give the token any more: a webhook will tell.
+        // The session was sent before and no longer returns its token, so the webhook decides.
         PayDecision::Begin { attempt }
         | PayDecision::Repeat { attempt }
         | PayDecision::Replace { attempt }
-            if payment.payment_method.amazon_checkout_session_id.is_some() =>
+            if !payment.is_complete() =>
         {
             return Ok(accepted(&order, attempt, viewer));
         }
@@ -93,8 +93,9 @@ pub async fn pay(
         payment.shopper_ip =
             edge::source_ip(request).and_then(|ip| ShopperIp::try_from(ip.to_string()).ok());
     }
-    let till = PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.stored };
-    let (order, charge) = till.charge(order, attempt, &asked_for, payment, until).await?;
+    let sender =
+        PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.stored };
+    let (order, charge) = sender.charge(order, attempt, &submission, payment, until).await?;
     match charge {
         Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
         Charge::Rejected(rejection) => rejected(&order, attempt, &rejection, viewer),
@@ -127,13 +128,13 @@ fn decide(
     state: &State,
     order: &mut Option<Order>,
     payment: &PaymentRequest,
-    asked_for: &Submission,
+    submission: &Submission,
     refusal: Option<&Problem>,
 ) -> Result<PayDecision, Problem> {
     let shopper_reference =
         payment.shopper_reference.as_ref().map(|shopper| shopper.as_str().to_owned());
     let order = order.get_or_insert_with(|| {
-        let now = asked_for.sent_at;
+        let now = submission.sent_at;
         Order::new(
             payment.reference.clone(),
             payment.amount,
@@ -142,26 +143,23 @@ fn decide(
             now,
         )
     });
-    if *order.amount != payment.amount && !order.knows_key_of(asked_for) {
+    if *order.amount != payment.amount && !order.knows_key_of(submission) {
         return Err(Problem::new(
             Code::AmountMismatch,
             "This reference already belongs to an order with a different amount.",
         )
         .at("amount"));
     }
-    let instrument = match payment.payment_method.stored_payment_method_id {
-        Some(_) => PaymentInstrument::StoredPaymentMethod,
-        None => PaymentInstrument::AmazonPay,
-    };
+    let instrument = PaymentInstrument::from(&payment.payment_method);
     let target = &state.rules.target;
     let now = Timestamp::now();
-    let decision = order.decide(target, asked_for, now);
+    let decision = order.decide(target, submission, now);
     match refusal {
         Some(refusal) if decision.is_new() => Err(refusal.clone()),
-        // Without its session's token nothing is sent, so that others need not wait for it.
-        Some(_) if payment.payment_method.amazon_checkout_session_id.is_some() => Ok(decision),
+        // Nothing is recorded, because without the session's token nothing is sent.
+        Some(_) if !payment.is_complete() => Ok(decision),
         _ => {
-            order.record_decision(decision, target, instrument, asked_for, now);
+            order.record_decision(decision, target, instrument, submission, now);
             Ok(decision)
         }
     }

@@ -1,9 +1,9 @@
-//! From what a caller sent, and what its token fixes, to a request for Adyen.
+//! Builds the request for Adyen from the caller's body and the claims of its token.
 
 use serde_json::{Map, Value, json};
 use shared::{
     adyen::payments::{
-        PaymentMethodType, PaymentRequest, RecurringProcessingModel, ShopperInteraction,
+        PaymentMethod, PaymentRequest, RecurringProcessingModel, ShopperInteraction,
     },
     http::{
         edge,
@@ -17,11 +17,11 @@ use crate::Rules;
 /// The longest charge of a stored payment method, in bytes.
 const CHARGE_LIMIT: usize = 16 * 1024;
 
-/// The payment that a caller asks for: checked, and complete but for the shopper's address
-/// on the network. With it, what the caller asked for itself, claims of its token included.
+/// Returns the payment that a caller requests, checked and complete except for `shopperIP`, and
+/// the body with the token's claims, which identifies a repeated request.
 ///
 /// # Errors
-/// Names what is missing, malformed or not the caller's to decide.
+/// Names each field that is missing, malformed or not the caller's to set.
 pub fn payment(
     rules: &Rules,
     caller: &Caller,
@@ -29,11 +29,11 @@ pub fn payment(
 ) -> Result<(PaymentRequest, Map<String, Value>), Problem> {
     let agreed = edge::complete_payment(&mut body, caller);
     if let Caller::Checkout(_) = caller {
-        // The gateway knows the browser's address better.
+        // The gateway knows the browser's address, and a browser could send any other.
         body.remove("shopperIP");
     }
     let mut asked = body.clone();
-    // There is one that a caller may name, and naming it asks for nothing else.
+    // A caller may only name the one that is used anyway.
     asked.remove("merchantAccount");
     let named_return_url = edge::names(&body, "returnUrl");
     edge::fill(&mut body, "merchantAccount", json!(rules.target.merchant_account));
@@ -53,9 +53,10 @@ pub fn payment(
     Ok((payment, asked))
 }
 
-/// Returns whether a browser may ask for it.
+/// Rejects a payment that only the merchant's backend may request.
 fn with_the_browser(payment: &PaymentRequest) -> Result<(), Problem> {
-    let charges_stored = payment.payment_method.stored_payment_method_id.is_some();
+    let charges_stored =
+        matches!(payment.payment_method, PaymentMethod::StoredPaymentMethod { .. });
     if charges_stored || payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
         return Err(Problem::new(
             Code::MerchantTokenRequired,
@@ -80,31 +81,16 @@ impl Rules {
 
 /// Checks the fields that depend on each other.
 fn consistent(payment: &PaymentRequest) -> Result<(), Problem> {
-    let method = &payment.payment_method;
-    match (
-        &method.amazon_pay_token,
-        &method.amazon_checkout_session_id,
-        &method.stored_payment_method_id,
-    ) {
-        (None, None, None) => {
-            missing("paymentMethod.amazonPayToken", "what to pay with is missing")
+    match payment.payment_method {
+        PaymentMethod::AmazonPayToken { .. } | PaymentMethod::CheckoutSession { .. } => {
+            with_the_shopper(payment)
         }
-        (Some(_), None, None) | (None, Some(_), None) => with_the_shopper(payment),
-        (None, None, Some(_)) => without_the_shopper(payment),
-        _ => invalid(
-            "paymentMethod",
-            "expected one of amazonPayToken, amazonCheckoutSessionId and storedPaymentMethodId",
-        ),
+        PaymentMethod::StoredPaymentMethod { .. } => without_the_shopper(payment),
     }
 }
 
 /// A payment with Amazon Pay, which may store the payment method.
 fn with_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
-    match payment.payment_method.kind {
-        Some(PaymentMethodType::AmazonPay) => {}
-        Some(_) => return invalid("paymentMethod.type", "expected amazonpay"),
-        None => return missing("paymentMethod.type", "expected amazonpay"),
-    }
     if payment.shopper_interaction == Some(ShopperInteraction::ContAuth) {
         return invalid("shopperInteraction", "ContAuth is for a stored payment method");
     }
@@ -137,14 +123,7 @@ fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
     if payment.store_payment_method == Some(true) {
         return invalid("storePaymentMethod", "the payment method is stored already");
     }
-    let method = &payment.payment_method;
-    if method.sdk_data.is_some() || method.checkout_attempt_id.is_some() {
-        return invalid(
-            "paymentMethod",
-            "sdkData and checkoutAttemptId come from a browser, and none takes part",
-        );
-    }
-    // It is kept with the order, to be sent again should its outcome stay unknown.
+    // The request is stored with the order, because it is sent again if its outcome stays unknown.
     let length = json!(payment).to_string().len();
     if length > CHARGE_LIMIT {
         return Err(Problem::new(

@@ -1,14 +1,14 @@
-//! The checkout session that a payment names in place of a token.
+//! Redeems the checkout session that a payment names instead of a token.
 
 use shared::{
-    adyen::payments::PaymentRequest,
+    adyen::payments::{PaymentMethod, PaymentRequest},
     amazon_pay::{AmazonPay, Payable},
     http::{jwt::Caller, problem::Problem},
 };
 use tokio::time::Instant;
 
-/// Puts the token of the checkout session that the shopper confirmed in the session's place.
-/// Where Amazon Pay gives none, says why not; the payment is left as it is then.
+/// Replaces a checkout session that the shopper confirmed by its token. If Amazon Pay returns no
+/// token, returns the problem and leaves the payment unchanged.
 ///
 /// # Errors
 /// `amazon_pay_not_configured`.
@@ -18,7 +18,7 @@ pub async fn redeem(
     payment: &mut PaymentRequest,
     until: Instant,
 ) -> Result<Option<Problem>, Problem> {
-    let Some(id) = &payment.payment_method.amazon_checkout_session_id else {
+    let PaymentMethod::CheckoutSession { id, browser } = &payment.payment_method else {
         return Ok(None);
     };
     let order = Payable {
@@ -32,8 +32,8 @@ pub async fn redeem(
         .await;
     Ok(match token {
         Ok(token) => {
-            payment.payment_method.amazon_pay_token = Some(token);
-            payment.payment_method.amazon_checkout_session_id = None;
+            let browser = browser.clone();
+            payment.payment_method = PaymentMethod::AmazonPayToken { token, browser };
             None
         }
         Err(problem) => Some(problem.into()),

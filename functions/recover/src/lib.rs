@@ -1,12 +1,7 @@
-//! Attempts and modifications without an outcome: run by a schedule.
+//! Recovers the outcomes of attempts and modifications that nobody reported, on a schedule. The
+//! rules are those of [`shared::domain::order::Finding`].
 //!
-//! A shopper's payment is never sent again: the shopper may have left, and would be charged
-//! for nothing. An outcome that stays unknown for too long is marked for a person to look at, and
-//! an attempt that waited for its shopper for too long is abandoned. A charge of a stored payment method is the
-//! merchant's own, as are captures, cancels, refunds and reversals: Adyen is asked about them
-//! again, with the same key and the same content.
-//!
-//! Invoked with `{"takeOver": "foreign"}` it applies events instead that were kept because they
+//! Invoked with `{"takeOver": "foreign"}` it instead applies events that were kept because they
 //! were of another environment or merchant account than the deployment was configured for.
 
 mod look;
@@ -22,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
     adyen::{client::Client, inbox::Inbox},
-    domain::order::Target,
+    domain::order::{Finding, Target},
     platform::{
         config::{Env, Settings, StartError, text},
         observe::{self, Metric},
@@ -31,18 +26,16 @@ use shared::{
 };
 use tokio::time::Instant;
 
-use look::Finding;
+/// Time reserved at the end of a run to finish the orders that were begun.
+const RESERVE: Duration = Duration::from_secs(30);
 
-/// Time kept back at the end of a run, so that an order that was begun is seen through.
-const SEEING_THROUGH: Duration = Duration::from_secs(30);
-
-/// So many orders are looked at at once.
+/// The number of orders that are looked at concurrently.
 const AT_ONCE: usize = 8;
 
-/// When to come back to an order that cannot be read.
+/// The interval to the next look at an order that cannot be read.
 const UNREADABLE: SignedDuration = SignedDuration::from_hours(1);
 
-/// When to come back to an order that could not be looked at for another reason.
+/// The interval to the next look at an order after any other failure.
 const UNAVAILABLE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The function's state between runs.
@@ -54,51 +47,46 @@ pub struct State {
     after: SignedDuration,
 }
 
-/// The part of an invocation's event that matters.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Invocation {
     take_over: Option<Value>,
 }
 
-/// The result of an invocation.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub enum Done {
-    /// A run of the schedule.
     Resolved(Report),
-    /// Foreign events were taken over.
     TakenOver(TakenOver),
 }
 
-/// Why an invocation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It asks for something that is not known.
     #[error("takeOver: expected \"foreign\"")]
-    Invocation,
+    UnknownTakeOver,
 }
 
 /// The result of a run.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Orders whose outcome had been open for too long.
+    /// Orders whose outcome had been open for too long: the sum of those below, and those that
+    /// stay open.
     pub open: usize,
-    /// Those of them that have nothing open any more.
+    /// Orders with nothing open any more.
     pub resolved: usize,
-    /// Those of them that are marked for a person to look at.
+    /// Orders marked for a person.
     pub unknown: usize,
-    /// Those of them that were given up because the shopper did not come back.
+    /// Orders whose shopper did not come back.
     pub abandoned: usize,
-    /// Those of them that could not be looked at; a later run will.
+    /// Orders that could not be looked at. A later run will.
     pub failed: usize,
-    /// Seconds that the longest one has been open, of those that no person was told of before.
+    /// Seconds for which the oldest order has been open, without those marked for a person in an
+    /// earlier run.
     pub open_age: u64,
-    /// True if the time was over before all were looked at; the next run goes on.
+    /// True if the time was over before all orders were looked at. The next run continues.
     pub stopped: bool,
 }
 
@@ -131,31 +119,30 @@ impl State {
     }
 }
 
-/// Does what an invocation asks for, until `until` at most. An event without `takeOver` is the
-/// schedule's.
+/// Runs one invocation until `until` at most. An event without `takeOver` is the schedule's.
 ///
 /// # Errors
 /// [`RunError`].
 pub async fn run(state: &State, event: Value, until: Instant) -> Result<Done, RunError> {
-    let asked: Invocation = serde_json::from_value(event).unwrap_or_default();
-    match asked.take_over {
+    let invocation: Invocation = serde_json::from_value(event).unwrap_or_default();
+    match invocation.take_over {
         None | Some(Value::Null) => Ok(Done::Resolved(recover(state, until).await?)),
-        Some(Value::String(what)) if what == "foreign" => {
+        Some(Value::String(from)) if from == "foreign" => {
             Ok(Done::TakenOver(take_over(state, until).await?))
         }
-        Some(_) => Err(RunError::Invocation),
+        Some(_) => Err(RunError::UnknownTakeOver),
     }
 }
 
 /// Looks at every order whose outcome has been open for too long. The shards of the index take
-/// turns, a page each, so that none waits for another; in each the longest due come first. No
-/// order is begun shortly before `until`.
+/// turns, one page each, so that no shard waits for another. In each shard the orders that have
+/// been due for longest come first. No order is begun shortly before `until`.
 ///
 /// # Errors
-/// [`StoreError`] where not even the index can be read.
+/// [`StoreError`] if the index cannot be read.
 pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError> {
     let now = Timestamp::now();
-    let stop_at = until - SEEING_THROUGH;
+    let stop_at = until - RESERVE;
     let mut report = Report::default();
     let mut oldest = now;
     let mut places = Orders::open_orders();
@@ -190,11 +177,19 @@ pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError
     Ok(report)
 }
 
-/// Looks at an order; None where it could not be looked at.
-async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Option<Finding> {
+/// What became of an order that was due.
+enum Looked {
+    /// It became due only a moment ago, and may still get its answer.
+    Early,
+    Found(Finding),
+    Failed,
+}
+
+async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Looked {
     // Boxed, because the compiler's queries are limited in how deep futures may be nested.
     let error = match Box::pin(look::look_at(state, due, now, stop_at)).await {
-        Ok(finding) => return Some(finding),
+        Ok(None) => return Looked::Early,
+        Ok(Some(finding)) => return Looked::Found(finding),
         Err(error) => error,
     };
     tracing::error!(reference = due.key, %error, "an order could not be looked at");
@@ -202,38 +197,23 @@ async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Opt
     if let Err(error) = state.inbox.orders.postpone(due, now + wait).await {
         tracing::error!(reference = due.key, %error, "an order could not be postponed");
     }
-    None
+    Looked::Failed
 }
 
 impl Report {
-    fn count(&mut self, found: Option<Finding>, since: Timestamp, oldest: &mut Timestamp) {
-        let untold = match found {
-            // An order that became due a moment ago may still get its answer.
-            Some(Finding::Early) => return,
-            Some(Finding::Waits) => true,
-            Some(Finding::Resolved) => {
-                self.resolved += 1;
-                false
-            }
-            Some(Finding::Abandoned) => {
-                self.abandoned += 1;
-                false
-            }
-            Some(Finding::Unknown) => {
-                self.unknown += 1;
-                true
-            }
-            Some(Finding::Told) => {
-                self.unknown += 1;
-                false
-            }
-            None => {
-                self.failed += 1;
-                true
-            }
-        };
+    fn count(&mut self, looked: Looked, since: Timestamp, oldest: &mut Timestamp) {
+        match looked {
+            Looked::Early => return,
+            Looked::Failed => self.failed += 1,
+            Looked::Found(Finding::Resolved) => self.resolved += 1,
+            Looked::Found(Finding::Abandoned) => self.abandoned += 1,
+            Looked::Found(Finding::Unknown | Finding::UnknownBefore) => self.unknown += 1,
+            Looked::Found(Finding::Waits) => {}
+        }
         self.open += 1;
-        if untold {
+        let is_news =
+            matches!(looked, Looked::Failed | Looked::Found(Finding::Waits | Finding::Unknown));
+        if is_news {
             *oldest = since.min(*oldest);
         }
     }

@@ -1,32 +1,31 @@
-//! Taking over foreign events, once the deployment's configuration was mended.
+//! Takes over foreign events after the deployment's configuration was corrected.
 
 use jiff::Timestamp;
 use serde::Serialize;
 use shared::store::{Orders, Place, StoreError};
 use tokio::time::Instant;
 
-use crate::{SEEING_THROUGH, State};
+use crate::{RESERVE, State};
 
-/// The result of taking over.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TakenOver {
-    /// Events that were applied, and are kept no longer.
+    /// Events that were applied and removed.
     pub taken_over: usize,
-    /// Events that could not be applied, and are kept still.
+    /// Events that could not be applied and are still kept.
     pub failed: usize,
-    /// True if the time was over before all were taken over; another invocation goes on.
+    /// True if the time was over before all were taken over. Another invocation continues.
     pub stopped: bool,
 }
 
-/// Applies every foreign event of the environment and merchant account that are this
-/// deployment's now, the same way as one that is delivered, and removes it afterwards. Events of
-/// others stay. It may be repeated at any time, because an event that is applied twice counts once.
+/// Applies every foreign event of this deployment's environment and merchant account as if it
+/// was delivered now, and removes it. Events of other accounts stay. It can be repeated safely,
+/// because an event that is applied twice counts once.
 ///
 /// # Errors
-/// [`StoreError`] where not even the index can be read.
+/// [`StoreError`] if the index cannot be read.
 pub async fn take_over(state: &State, until: Instant) -> Result<TakenOver, StoreError> {
-    let stop_at = until - SEEING_THROUGH;
+    let stop_at = until - RESERVE;
     let now = Timestamp::now();
     let mut report = TakenOver::default();
     let mut places: Vec<Place> = Orders::foreign();
@@ -61,7 +60,7 @@ async fn one(state: &State, key: &str) -> Result<bool, StoreError> {
     let Some(letter) = orders.letter(key).await? else {
         return Ok(false);
     };
-    // A key alone may be read in two ways.
+    // The key alone is ambiguous.
     if !state.inbox.is_ours(&letter.environment, &letter.merchant_account) {
         return Ok(false);
     }

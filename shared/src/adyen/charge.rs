@@ -87,7 +87,7 @@ impl PaymentSender<'_> {
         };
         let (order, kept) = orders
             .update(order, |order| {
-                let attempt = order.attempt_mut(attempt).ok_or_else(StoreError::gone)?;
+                let attempt = order.attempt_mut(attempt).ok_or(StoreError::Gone)?;
                 if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.submissions, sent)) {
                     return Ok(false);
                 }

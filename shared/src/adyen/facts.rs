@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    payments::{PaymentRequest, PaymentResponse},
+    payments::{PaymentMethod, PaymentRequest, PaymentResponse},
     service_error::ServiceError,
 };
 use crate::domain::{
     order::{
-        AttemptStatus, Named, Outcome, Rejection, Submission, content_digest, sha256, shortened,
+        AttemptStatus, Named, Outcome, PaymentInstrument, Rejection, Submission, content_digest,
+        sha256, shortened,
     },
     token::TokenId,
     unknown::Unknown,
@@ -23,39 +24,55 @@ impl PaymentRequest {
         idempotency_key: Option<String>,
         now: Timestamp,
     ) -> Submission {
-        let method = &self.payment_method;
         let content = json!(self).to_string();
-        let stored = method.stored_payment_method_id.as_ref();
-        let shopper = self.shopper_reference.as_ref().filter(|_| stored.is_some());
-        let instrument = match (
-            &method.amazon_pay_token,
-            &method.amazon_checkout_session_id,
-            &method.stored_payment_method_id,
-        ) {
-            (Some(token), ..) => format!("amazonPayToken:{}", &**token),
-            (_, Some(session), _) => format!("amazonCheckoutSessionId:{session}"),
-            (.., Some(id)) => format!("storedPaymentMethodId:{}", &**id),
-            (None, None, None) => String::new(),
+        let instrument = match &self.payment_method {
+            PaymentMethod::AmazonPayToken { token, .. } => format!("amazonPayToken:{}", &**token),
+            PaymentMethod::CheckoutSession { id, .. } => format!("amazonCheckoutSessionId:{id}"),
+            PaymentMethod::StoredPaymentMethod { id, .. } => {
+                format!("storedPaymentMethodId:{}", &**id)
+            }
         };
+        let stored = self.stored_payment_method();
         Submission {
             instrument: sha256(&[instrument.as_bytes()]),
             asked: idempotency_key.is_some().then(|| content_digest(asked)),
             idempotency_key,
             content: sha256(&[content.as_bytes()]),
             sent_at: now,
-            stored_payment_method_id: stored.map(|id| id.to_string()),
-            shopper_reference: shopper.map(|shopper| shopper.as_str().to_owned()),
-            request: stored.map(|_| content),
+            request: stored.is_some().then_some(content),
+            stored_payment_method_id: stored
+                .as_ref()
+                .map(|token| token.stored_payment_method_id.to_string()),
+            shopper_reference: stored.map(|token| token.shopper_reference.as_str().to_owned()),
             unknown: Unknown::default(),
         }
     }
 
-    /// The stored payment method that it charges, if it charges one.
+    /// Returns true if it can be sent to Adyen: a checkout session must be redeemed before.
+    pub fn is_complete(&self) -> bool {
+        !matches!(self.payment_method, PaymentMethod::CheckoutSession { .. })
+    }
+
+    /// Returns the stored payment method that it charges, if it charges one.
     pub fn stored_payment_method(&self) -> Option<TokenId> {
+        let PaymentMethod::StoredPaymentMethod { id, .. } = &self.payment_method else {
+            return None;
+        };
         Some(TokenId {
-            stored_payment_method_id: self.payment_method.stored_payment_method_id.clone()?,
+            stored_payment_method_id: id.clone(),
             shopper_reference: self.shopper_reference.clone()?,
         })
+    }
+}
+
+impl From<&PaymentMethod> for PaymentInstrument {
+    fn from(method: &PaymentMethod) -> Self {
+        match method {
+            PaymentMethod::AmazonPayToken { .. } | PaymentMethod::CheckoutSession { .. } => {
+                Self::AmazonPay
+            }
+            PaymentMethod::StoredPaymentMethod { .. } => Self::StoredPaymentMethod,
+        }
     }
 }
 
@@ -74,8 +91,7 @@ impl PaymentResponse {
     /// Returns true if it challenges the shopper once more. A challenge concludes nothing, so it
     /// may be shown even if the answer is bound to nothing.
     pub fn challenges(&self) -> bool {
-        self.action.is_some()
-            && AttemptStatus::from(&self.result_code) == AttemptStatus::AwaitsShopper
+        self.action.is_some() && AttemptStatus::from(&self.result_code).requires_action()
     }
 }
 

@@ -66,7 +66,7 @@ impl ModificationSender<'_> {
         recorded: Recorded,
         until: Instant,
     ) -> Result<(Order, ModificationAnswer), StoreError> {
-        let modification = order.modifications.get(recorded.at).ok_or_else(StoreError::gone)?;
+        let modification = order.modifications.get(recorded.at).ok_or(StoreError::Gone)?;
         let operation = &modification.operation;
         let path = format!("payments/{}/{}", modification.payment, operation.path());
         let body = ModificationRequest {
@@ -97,7 +97,7 @@ impl ModificationSender<'_> {
             .within(until)
             .update(order, |order| {
                 let modification = order.modifications.get_mut(recorded.at);
-                let modification = modification.ok_or_else(StoreError::gone)?;
+                let modification = modification.ok_or(StoreError::Gone)?;
                 // An earlier request under the key may have been received, which only the
                 // rejection of a field rules out.
                 let alone = recorded.first && recorded.sent_at == Some(modification.sent_at);

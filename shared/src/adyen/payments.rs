@@ -100,30 +100,109 @@ pub struct PaymentRequest {
     pub telephone_number: Option<Text<64>>,
 }
 
-/// Amazon Pay by its token or its checkout session, or a stored payment method.
-/// Source: Checkout API, `AmazonPayDetails` and `StoredPaymentMethodDetails`.
+/// The instrument that a payment is made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PaymentMethod {
-    /// Adyen's name of the method.
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<PaymentMethodType>,
-    /// Not Adyen's: in place of the token, the checkout session that has it. Adyen is sent
-    /// the token.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amazon_checkout_session_id: Option<CheckoutSessionId>,
-    /// From Amazon Pay's Get Checkout Session.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub amazon_pay_token: Option<AmazonPayToken>,
-    /// Adyen's name of the checkout attempt, for its own statistics.
-    #[serde(skip_serializing_if = "Option::is_none")]
+#[serde(try_from = "PaymentMethodFields", into = "PaymentMethodFields")]
+pub enum PaymentMethod {
+    AmazonPayToken {
+        token: AmazonPayToken,
+        browser: BrowserData,
+    },
+    /// The checkout session that has the token. Adyen does not know this form.
+    CheckoutSession {
+        id: CheckoutSessionId,
+        browser: BrowserData,
+    },
+    StoredPaymentMethod {
+        id: Text<64>,
+        kind: Option<PaymentMethodType>,
+    },
+}
+
+/// Data that Adyen's library for the browser adds for its own statistics and risk checks.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BrowserData {
     pub checkout_attempt_id: Option<Text<256>>,
-    /// Data that Adyen's library for the browser collected, at most 50,000 characters.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// At most 50,000 characters.
     pub sdk_data: Option<Text<50_000>>,
-    /// The token of a stored payment method, at most 64 characters.
+}
+
+/// A payment method as it is written.
+/// Source: Checkout API, `AmazonPayDetails` and `StoredPaymentMethodDetails`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PaymentMethodFields {
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    kind: Option<PaymentMethodType>,
+    /// This project's own field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stored_payment_method_id: Option<Text<64>>,
+    amazon_checkout_session_id: Option<CheckoutSessionId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amazon_pay_token: Option<AmazonPayToken>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkout_attempt_id: Option<Text<256>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sdk_data: Option<Text<50_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stored_payment_method_id: Option<Text<64>>,
+}
+
+impl TryFrom<PaymentMethodFields> for PaymentMethod {
+    /// In serde's words, so that the problem names the field.
+    type Error = &'static str;
+
+    fn try_from(fields: PaymentMethodFields) -> Result<Self, &'static str> {
+        let PaymentMethodFields { kind, checkout_attempt_id, sdk_data, .. } = fields;
+        let browser = BrowserData { checkout_attempt_id, sdk_data };
+        let instruments = (
+            fields.amazon_pay_token,
+            fields.amazon_checkout_session_id,
+            fields.stored_payment_method_id,
+        );
+        let method = match instruments {
+            (None, None, None) => return Err("missing field `amazonPayToken`"),
+            (Some(token), None, None) => Self::AmazonPayToken { token, browser },
+            (None, Some(id), None) => Self::CheckoutSession { id, browser },
+            (None, None, Some(id)) if browser == BrowserData::default() => {
+                return Ok(Self::StoredPaymentMethod { id, kind });
+            }
+            (None, None, Some(_)) => {
+                return Err("sdkData and checkoutAttemptId are not allowed with \
+                            storedPaymentMethodId, because no browser takes part");
+            }
+            _ => {
+                return Err("expected one of amazonPayToken, amazonCheckoutSessionId and \
+                            storedPaymentMethodId");
+            }
+        };
+        match kind {
+            Some(PaymentMethodType::AmazonPay) => Ok(method),
+            Some(PaymentMethodType::Scheme) => Err("invalid field `type`, expected amazonpay"),
+            None => Err("missing field `type`"),
+        }
+    }
+}
+
+impl From<PaymentMethod> for PaymentMethodFields {
+    fn from(method: PaymentMethod) -> Self {
+        let amazon_pay = |browser: BrowserData| Self {
+            kind: Some(PaymentMethodType::AmazonPay),
+            checkout_attempt_id: browser.checkout_attempt_id,
+            sdk_data: browser.sdk_data,
+            ..Self::default()
+        };
+        match method {
+            PaymentMethod::AmazonPayToken { token, browser } => {
+                Self { amazon_pay_token: Some(token), ..amazon_pay(browser) }
+            }
+            PaymentMethod::CheckoutSession { id, browser } => {
+                Self { amazon_checkout_session_id: Some(id), ..amazon_pay(browser) }
+            }
+            PaymentMethod::StoredPaymentMethod { id, kind } => {
+                Self { kind, stored_payment_method_id: Some(id), ..Self::default() }
+            }
+        }
+    }
 }
 
 /// The payment methods that this integration takes.

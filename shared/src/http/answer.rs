@@ -69,7 +69,7 @@ impl<'a> PaymentAnswer<'a> {
                 _ => (None, None),
             };
         let waits_for_shopper =
-            facts.is_some_and(|(_, resolution)| resolution.state == AttemptStatus::AwaitsShopper);
+            facts.is_some_and(|(_, resolution)| resolution.status.requires_action());
         // Adyen replays its first answer to a repeated request, so it may be out of date.
         let asked = asked.filter(|_| waits_for_shopper);
         let next_step = match derived.next_step {
@@ -81,10 +81,10 @@ impl<'a> PaymentAnswer<'a> {
             next_step => next_step,
         };
         let result_code = asked.map(|asked| asked.result_code.clone()).or_else(|| {
-            facts.and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state))
+            facts.and_then(|(attempt, resolution)| attempt.result_code_if(resolution.status))
         });
         let rejection = match facts {
-            Some((attempt, resolution)) if resolution.state == AttemptStatus::Error => {
+            Some((attempt, resolution)) if resolution.status == AttemptStatus::Error => {
                 match attempt.outcome() {
                     Some(Outcome::Rejected(rejection)) => Some(rejection),
                     _ => None,

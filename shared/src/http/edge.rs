@@ -211,16 +211,13 @@ pub fn rejected(rejection: &Rejection) -> Problem {
 /// Why Adyen did not answer a call that may simply be made again.
 pub fn unanswered(error: &CallError) -> Problem {
     match error {
-        CallError::Rejected { status, error } => {
-            tracing::warn!(status, errorCode = error.error_code, "rejected");
-            rejected(&error.rejection(*status))
-        }
-        CallError::Unknown(reason) => {
-            tracing::warn!(reason, "no answer");
+        CallError::Rejected { status, error } => rejected(&error.rejection(*status)),
+        CallError::Unknown(_) => {
             Problem::new(Code::AdyenUnavailable, "Adyen did not answer. Try again in a moment.")
                 .retry_after(1)
         }
     }
+    .caused_by(error)
 }
 
 impl From<ReconcileError> for Problem {
@@ -275,6 +272,8 @@ fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
             (Code::UnknownField, beside(name))
         } else if let Some(name) = named("missing field `") {
             (Code::MissingField, beside(name))
+        } else if let Some(name) = named("invalid field `") {
+            (Code::InvalidField, beside(name))
         } else {
             (Code::InvalidField, path.clone())
         };
@@ -312,8 +311,9 @@ pub async fn respond(
     };
     let context = request.lambda_context_ref();
     let work = async {
-        let fault = |_| Problem::new(Code::Internal, "See the function's log.");
-        runtime::caught(work).await.map_err(fault)?
+        let fault = |_| Err(Problem::new(Code::Internal, "See the function's log."));
+        let result = runtime::caught(work).await.unwrap_or_else(fault);
+        result.inspect_err(Problem::log_cause)
     };
     let said = |result: &Result<Response<Body>, Problem>| match result {
         Ok(response) => Said::Answer(response.status().as_u16(), None),

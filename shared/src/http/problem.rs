@@ -157,12 +157,13 @@ pub struct Problem {
     detail: String,
     retry_after: Option<u64>,
     members: Map<String, Value>,
+    cause: Option<String>,
 }
 
 impl Problem {
     /// A problem, explained for the developer who reads it.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, members: Map::new() }
+        Self { code, detail: detail.into(), retry_after: None, members: Map::new(), cause: None }
     }
 
     /// Names the field of the request that is at fault.
@@ -183,6 +184,21 @@ impl Problem {
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
+    }
+
+    /// Adds the error to log, which the caller does not see.
+    pub fn caused_by(mut self, error: impl std::fmt::Display) -> Self {
+        self.cause = Some(error.to_string());
+        self
+    }
+
+    /// Logs the cause, if there is one.
+    pub fn log_cause(&self) {
+        let Some(cause) = &self.cause else { return };
+        match self.code.status().is_server_error() {
+            true => tracing::error!(error = cause, code = self.code.as_str(), "request failed"),
+            false => tracing::warn!(error = cause, code = self.code.as_str(), "request rejected"),
+        }
     }
 
     /// The code.
@@ -230,8 +246,8 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store failed");
         Self::new(Code::StorageUnavailable, "Send the same request again in a moment.")
             .retry_after(1)
+            .caused_by(error)
     }
 }

@@ -12,7 +12,7 @@ use std::{collections::HashMap, time::Duration};
 use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
-    error::{ProvideErrorMetadata, SdkError},
+    error::{BuildError, ProvideErrorMetadata, SdkError},
     types::AttributeValue,
 };
 use serde::de::DeserializeOwned;
@@ -25,24 +25,29 @@ use crate::{
 type Item = HashMap<String, AttributeValue>;
 
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("DynamoDB: {message}")]
-pub struct StoreError {
-    message: String,
-    kind: Kind,
+pub enum StoreError {
+    /// DynamoDB processed nothing because of throttling or a concurrent write, so the same request
+    /// is retried.
+    #[error("DynamoDB is busy: {0}")]
+    Busy(String),
+    #[error("DynamoDB is unavailable: {0}")]
+    Unavailable(String),
+    /// The item is too large, or otherwise not what DynamoDB stores.
+    #[error("DynamoDB rejected the request: {0}")]
+    Rejected(String),
+    #[error("{0} cannot be read")]
+    Unreadable(&'static str),
+    /// The error is transient, because this version will be replaced.
+    #[error("the item has the schema of a newer version")]
+    NewerSchema,
+    #[error("the item was changed too often at the same time")]
+    Contended,
+    /// The error is transient, because orders are never deleted.
+    #[error("the order is gone")]
+    Gone,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// DynamoDB processed nothing because of throttling or a concurrent write: retry the same
-    /// request.
-    Busy,
-    /// Any other error that a later retry may solve.
-    Passing,
-    /// The stored item cannot be read or is full.
-    Permanent,
-}
-
-/// The codes of [`Kind::Busy`], for requests and for the items of a transaction.
+/// The codes of [`StoreError::Busy`], for requests and for the items of a transaction.
 const BUSY: [&str; 8] = [
     "ProvisionedThroughputExceeded",
     "ProvisionedThroughputExceededException",
@@ -54,28 +59,16 @@ const BUSY: [&str; 8] = [
     "TransactionInProgressException",
 ];
 
+/// The codes of [`StoreError::Rejected`], for requests and for the items of a transaction.
+const REJECTED: [&str; 2] = ["ValidationError", "ValidationException"];
+
 impl StoreError {
-    /// Returns the error for an order that disappeared. Retrying helps, because orders are never
-    /// deleted.
-    pub fn gone() -> Self {
-        Self::passing("the order is gone")
-    }
-
-    pub fn unreadable(what: &str) -> Self {
-        Self { message: format!("{what} cannot be read"), kind: Kind::Permanent }
-    }
-
-    /// Rejects an item with the schema of a newer version. The error can be retried, because this
-    /// version will be replaced.
+    /// Returns an error if the schema is that of a newer version.
     fn unless_known(schema: u32) -> Result<(), Self> {
         match schema > SCHEMA {
-            true => Err(Self::passing("the item has the schema of a newer version")),
+            true => Err(Self::NewerSchema),
             false => Ok(()),
         }
-    }
-
-    fn passing(message: impl Into<String>) -> Self {
-        Self { message: message.into(), kind: Kind::Passing }
     }
 
     fn sdk<E: std::error::Error + ProvideErrorMetadata + 'static, R: std::fmt::Debug>(
@@ -85,28 +78,30 @@ impl StoreError {
         Self::classified(codes, crate::platform::config::aws_error(&error))
     }
 
-    /// Classifies an error by the codes and the message from DynamoDB.
-    fn classified<'c>(codes: impl IntoIterator<Item = &'c str>, message: String) -> Self {
-        // DynamoDB has no code for an item that is too large, only this message.
-        let too_large = ["Item size", "exceeded the maximum allowed size"];
-        let kind = if too_large.iter().all(|words| message.contains(words)) {
-            Kind::Permanent
-        } else if codes.into_iter().any(|code| BUSY.contains(&code)) {
-            Kind::Busy
+    /// Classifies an error by the codes from DynamoDB.
+    fn classified<'c>(
+        codes: impl IntoIterator<Item = &'c str, IntoIter: Clone>,
+        message: String,
+    ) -> Self {
+        let codes = codes.into_iter();
+        if codes.clone().any(|code| REJECTED.contains(&code)) {
+            Self::Rejected(message)
+        } else if codes.clone().any(|code| BUSY.contains(&code)) {
+            Self::Busy(message)
         } else {
-            Kind::Passing
-        };
-        Self { message, kind }
+            Self::Unavailable(message)
+        }
     }
 
-    /// Returns true if a retry cannot help, because the stored item is unreadable or full.
+    /// Returns true if a retry cannot help.
     pub fn is_permanent(&self) -> bool {
-        self.kind == Kind::Permanent
+        matches!(self, Self::Rejected(_) | Self::Unreadable(_))
     }
+}
 
-    /// Returns true if DynamoDB rejected the request without processing it.
-    fn is_busy(&self) -> bool {
-        self.kind == Kind::Busy
+impl From<BuildError> for StoreError {
+    fn from(error: BuildError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 
@@ -125,7 +120,7 @@ fn read<T: DeserializeOwned>(mut item: Item, derived: &[&str]) -> Result<T, Stor
 impl From<serde_dynamo::Error> for StoreError {
     /// Drops the original error, because it may quote the item.
     fn from(_: serde_dynamo::Error) -> Self {
-        Self::unreadable("an item")
+        Self::Unreadable("an item")
     }
 }
 

@@ -48,7 +48,7 @@ impl Patience {
     {
         loop {
             match call().await {
-                Err(error) if error.is_busy() && !self.is_over() => self.pause().await,
+                Err(StoreError::Busy(_)) if !self.is_over() => self.pause().await,
                 done => return done,
             }
         }

@@ -140,7 +140,7 @@ impl Tokens {
             match written {
                 Written::Done => return Ok((after, value)),
                 Written::Conflict(_) if patience.is_over() => {
-                    return Err(StoreError::passing("too many changes of one token at once").into());
+                    return Err(StoreError::Contended.into());
                 }
                 Written::Conflict(found) => {
                     before = found;

@@ -105,7 +105,7 @@ impl Inbox {
             received_at: letter.received_at,
         };
         let webhook = webhook::read(&letter.body);
-        match webhook.map_err(|_| StoreError::unreadable("a foreign event"))? {
+        match webhook.map_err(|_| StoreError::Unreadable("a foreign event"))? {
             Webhook::Standard(notification) => {
                 self.store_item(&notification, letter.item, delivery).await
             }

@@ -32,7 +32,7 @@ impl Inbox {
         delivery: Delivery<'_>,
     ) -> Result<(), StoreError> {
         let Some(item) = notification.notification_items.get(at) else {
-            return Err(StoreError::unreadable("an event of a delivery"));
+            return Err(StoreError::Unreadable("an event of a delivery"));
         };
         let item = &item.notification_request_item;
         let letter = letter(notification.live, item, at, delivery);

@@ -195,7 +195,7 @@ impl Details {
     pub fn may_be_asked_again(&self) -> bool {
         match &self.outcome {
             Some(Outcome::Answered { result_code, .. }) => {
-                AttemptStatus::from(result_code).unresolved()
+                AttemptStatus::from(result_code).is_pending()
             }
             Some(Outcome::Rejected(_)) | None => true,
             Some(Outcome::Unknown(_)) => false,

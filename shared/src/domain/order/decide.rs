@@ -10,8 +10,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Attempt, AttemptStatus, Derived, NextStep, Order, PaymentInstrument, Status, Submission,
-    Target, idempotency_key,
+    Attempt, AttemptStatus, Derived, NextStep, Order, PaymentInstrument, PendingOn, Status,
+    Submission, Target, idempotency_key,
     room::{ATTEMPTS, SUBMISSIONS},
 };
 
@@ -82,44 +82,40 @@ impl Order {
         let derived = Derived::of(self);
         let highest = self.attempts.len();
         if let Some(attempt) = self.attempt_that_sent(request) {
-            if !derived.attempts[attempt - 1].certain.unresolved() {
-                return PayDecision::Ended { attempt };
-            }
-            // A superseded attempt's token begins a new attempt like any other.
-            if attempt == highest && !derived.status.was_paid() {
-                return self.send_again(PayDecision::Repeat { attempt }, target, now);
+            match derived.attempts[attempt - 1].status {
+                // A superseded attempt's token begins a new attempt like any other.
+                AttemptStatus::Pending(_) | AttemptStatus::MaybeExpired(_) => {
+                    if attempt == highest && !derived.status.was_paid() {
+                        return self.send_again(PayDecision::Repeat { attempt }, target, now);
+                    }
+                }
+                _ => return PayDecision::Ended { attempt },
             }
         }
         if derived.status.was_paid() {
             return PayDecision::Paid;
         }
-        let last = self.attempts.last().zip(derived.attempts.last());
-        match last.map(|(attempt, resolution)| (attempt, resolution.certain)) {
-            // After refused, cancelled, error and expired the next attempt may begin, because the
-            // attempt can bring no money any more.
-            None
-            | Some((
-                _,
-                AttemptStatus::Refused
-                | AttemptStatus::Cancelled
-                | AttemptStatus::Error
-                | AttemptStatus::Expired
-                | AttemptStatus::Authorised,
-            )) => match derived.status {
+        let (Some(attempt), Some(resolution)) = (self.attempts.last(), derived.attempts.last())
+        else {
+            return self.begin_next();
+        };
+        match resolution.status {
+            // After refused, cancelled, error and expired the next attempt may begin, because this
+            // one can no longer take money. An authorised one was cancelled, or it would be paid.
+            AttemptStatus::Refused
+            | AttemptStatus::Cancelled
+            | AttemptStatus::Error
+            | AttemptStatus::Expired
+            | AttemptStatus::Authorised => match derived.status {
                 Status::Cancelled if derived.next_step == NextStep::None => PayDecision::Cancelled,
                 _ => self.begin_next(),
             },
-            // The shopper may choose anew as long as nothing that the browser brought back is
-            // with Adyen.
-            Some((attempt, AttemptStatus::AwaitsShopper)) if !attempt.details_in_flight() => {
-                self.begin_next()
-            }
-            Some((attempt, AttemptStatus::Unknown | AttemptStatus::AwaitsShopper)) => {
-                self.replace(attempt, target, now)
-            }
-            Some((_, AttemptStatus::Processing)) => {
-                PayDecision::InProgress { retry_after: PENDING_RETRY }
-            }
+            AttemptStatus::Pending(on) | AttemptStatus::MaybeExpired(on) => match on {
+                // The shopper may choose anew.
+                PendingOn::Shopper => self.begin_next(),
+                PendingOn::Answer | PendingOn::DetailsAnswer => self.replace(attempt, target, now),
+                PendingOn::FinalResult => PayDecision::InProgress { retry_after: PENDING_RETRY },
+            },
         }
     }
 
@@ -210,7 +206,7 @@ impl Order {
         let named = self.attempts.iter().position(|attempt| {
             psp_reference.is_some() && attempt.psp_reference.as_deref() == psp_reference
         });
-        let waits = |at: &usize| self.attempts[*at].state() == AttemptStatus::AwaitsShopper;
+        let waits = |at: &usize| self.attempts[*at].answered().requires_action();
         let highest = self.attempts.len().checked_sub(1).filter(waits);
         named.or(highest).map(|at| at + 1)
     }
@@ -233,7 +229,10 @@ impl Order {
             return;
         }
         let derived = Derived::of(self);
-        let unknown = derived.attempts.last().map(|it| it.state) == Some(AttemptStatus::Unknown);
+        let unknown = derived
+            .attempts
+            .last()
+            .is_some_and(|it| it.status == AttemptStatus::Pending(PendingOn::Answer));
         let mut kept = self
             .attempts
             .last()

@@ -167,7 +167,7 @@ impl Derived {
         let modifications = modification::states(order, &reports);
         let totals = totals(order, &attempts, &modifications, &reports, &mut findings);
         let counting = counting(&totals);
-        let highest = attempts.last().map(|attempt| attempt.state);
+        let highest = attempts.last().map(|attempt| attempt.status);
         let (status, payment) = decide(&counting, highest);
 
         let standing: Vec<&PaymentTotals> = standing(&counting).collect();
@@ -216,7 +216,7 @@ impl Derived {
             attempt: number,
             psp_reference: named.filter(|named| !named.is_empty()).cloned(),
             result_code: decisive
-                .and_then(|(attempt, resolution)| attempt.result_code_if(resolution.state)),
+                .and_then(|(attempt, resolution)| attempt.result_code_if(resolution.status)),
             next_step: NextStep::after(status, payment.is_some(), decisive),
             needs_attention: findings.attention.into_iter().collect(),
             overdue_at: findings.overdue_at,
@@ -314,7 +314,7 @@ fn decide<'a>(
     if let Some(status) = paid {
         return (status, newest_standing.or(newest));
     }
-    if highest.is_some_and(AttemptStatus::unresolved) {
+    if highest.is_some_and(AttemptStatus::is_pending) {
         return (Status::Pending, None);
     }
     if let Some((payment, (_, status))) = newest.and_then(|payment| Some((payment, payment.ended?)))
@@ -324,7 +324,7 @@ fn decide<'a>(
     let status = match highest {
         Some(AttemptStatus::Refused) => Status::Refused,
         Some(AttemptStatus::Cancelled) => Status::Cancelled,
-        Some(AttemptStatus::Expired) => Status::Expired,
+        Some(AttemptStatus::Expired | AttemptStatus::MaybeExpired(_)) => Status::Expired,
         Some(AttemptStatus::Error) => Status::Error,
         _ => Status::Created,
     };

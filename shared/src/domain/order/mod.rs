@@ -7,6 +7,7 @@ mod binding;
 mod content;
 mod decide;
 mod derive;
+mod details;
 mod dispute;
 mod event;
 mod failures;
@@ -15,6 +16,7 @@ mod modification;
 mod next_step;
 mod open;
 mod payment_totals;
+mod recovery;
 mod reports;
 mod resolution;
 mod room;
@@ -28,6 +30,7 @@ pub use binding::Named;
 pub use content::content_digest;
 pub use decide::{IN_FLIGHT, PayDecision};
 pub use derive::{Derived, Payment};
+pub use details::DetailsDecision;
 pub use event::{AdyenEvent, EventAmount};
 pub use modification::{
     DecidedWithin, Modification, ModificationRequest, ModificationState, Operation, Recorded,
@@ -35,7 +38,8 @@ pub use modification::{
 };
 pub use next_step::NextStep;
 pub use open::{Look, Open};
-pub use resolution::{AttemptStatus, Resolution};
+pub use recovery::Finding;
+pub use resolution::{AttemptStatus, PendingOn, Resolution};
 pub use room::shortened;
 pub use status::{Attention, Status};
 pub use target::Target;
@@ -131,6 +135,12 @@ impl Order {
     /// Returns an attempt; numbers count from 1.
     pub fn attempt_mut(&mut self, number: usize) -> Option<&mut Attempt> {
         self.attempts.get_mut(number.checked_sub(1)?)
+    }
+
+    /// Returns where an attempt stands; numbers count from 1.
+    pub fn attempt_status(&self, number: usize) -> Option<AttemptStatus> {
+        let at = number.checked_sub(1)?;
+        Derived::of(self).attempts.get(at).map(|attempt| attempt.status)
     }
 
     /// Returns the events of closed offers.

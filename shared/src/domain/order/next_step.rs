@@ -24,7 +24,7 @@
 
 use serde::Serialize;
 
-use super::{Attempt, AttemptStatus, Outcome, Resolution, Status};
+use super::{Attempt, AttemptStatus, Outcome, PendingOn, Resolution, Status};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -61,9 +61,8 @@ impl NextStep {
             Status::Cancelled => Self::TryAnotherMethod,
             Status::Expired | Status::Created => Self::StartOver,
             Status::Pending => match attempt {
-                Some((attempt, resolution))
-                    if resolution.state == AttemptStatus::AwaitsShopper
-                        && !attempt.details_in_flight() =>
+                Some((_, resolution))
+                    if resolution.status == AttemptStatus::Pending(PendingOn::Shopper) =>
                 {
                     Self::HandleAction
                 }

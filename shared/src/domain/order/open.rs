@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Attempt, AttemptStatus, Derived, ModificationState, Order, Resolution, Status,
+    Attempt, AttemptStatus, Derived, ModificationState, Order, PendingOn, Resolution, Status,
     decide::IN_FLIGHT,
 };
 use crate::domain::unknown::Unknown;
@@ -86,7 +86,7 @@ impl Open {
     ) -> Option<Self> {
         let last = order.attempts.last().zip(attempts.last());
         let attempt = last.filter(|_| status == Status::Pending);
-        let attempt = attempt.and_then(|(it, resolution)| of_attempt(order, it, resolution.state));
+        let attempt = attempt.and_then(|(it, resolution)| of_attempt(order, it, resolution.status));
         let mut tasks: Vec<Task> = of_modifications(order, modifications).chain(attempt).collect();
         let unresolved = !tasks.is_empty();
         tasks.extend(overdue_at.map(|at| Task { since: at, due_at: at }));
@@ -104,10 +104,10 @@ impl Open {
     }
 }
 
-fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptStatus) -> Option<Task> {
+fn of_attempt(order: &Order, attempt: &Attempt, status: AttemptStatus) -> Option<Task> {
     let since = attempt.started_at;
-    match state {
-        AttemptStatus::Unknown => {
+    match status {
+        AttemptStatus::Pending(PendingOn::Answer) => {
             let can_ask = attempt.submissions.last().is_some_and(|sent| sent.request.is_some())
                 && !attempt.key_expired(order.updated_at);
             (can_ask || !attempt.outcome_unknown)
@@ -119,7 +119,9 @@ fn of_attempt(order: &Order, attempt: &Attempt, state: AttemptStatus) -> Option<
                 sent.map(|details| details.sent_at).min().filter(|_| !attempt.outcome_unknown);
             first.map(|first| Task::after(since, first, IN_FLIGHT))
         }
-        AttemptStatus::AwaitsShopper => Some(Task::after(since, attempt.last_sent_at(), WAITS)),
+        AttemptStatus::Pending(PendingOn::Shopper) => {
+            Some(Task::after(since, attempt.last_sent_at(), WAITS))
+        }
         _ => None,
     }
 }
@@ -136,13 +138,12 @@ impl Order {
     /// true then.
     pub fn abandon(&mut self, now: Timestamp) -> bool {
         let derived = Derived::of(self);
-        let state = derived.attempts.last().map(|attempt| attempt.state);
+        let status = derived.attempts.last().map(|attempt| attempt.status);
         let pending = derived.status == Status::Pending;
         match self.attempts.last_mut() {
             Some(attempt)
                 if pending
-                    && state == Some(AttemptStatus::AwaitsShopper)
-                    && !attempt.details_in_flight()
+                    && status == Some(AttemptStatus::Pending(PendingOn::Shopper))
                     && later(attempt.last_sent_at(), WAITS) <= now =>
             {
                 attempt.abandoned_at = Some(now);

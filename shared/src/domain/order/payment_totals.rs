@@ -77,7 +77,7 @@ pub(super) fn totals(
     reports: &Reports,
     findings: &mut Findings,
 ) -> Vec<PaymentTotals> {
-    let authorised = |attempt: &&Resolution| attempt.state == AttemptStatus::Authorised;
+    let authorised = |attempt: &&Resolution| attempt.status == AttemptStatus::Authorised;
     let mut payments = reports.payments();
     // An authorisation without a reference still counts.
     let named = |attempt: &'_ Resolution| attempt.psp_reference.clone().unwrap_or_default();

@@ -8,32 +8,50 @@ use crate::domain::{event_code::EventCode, result_code::ResultCode};
 /// Where one attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptStatus {
-    /// Adyen's answer is not known.
-    Unknown,
-    /// The shopper must act.
-    AwaitsShopper,
-    /// Adyen has no final result.
-    Processing,
-    /// Paid.
+    Pending(PendingOn),
     Authorised,
-    /// Refused.
     Refused,
     /// The shopper cancelled.
     Cancelled,
-    /// It went wrong.
     Error,
     /// The shopper let the time pass.
     Expired,
+    /// An offer closed, but it may be an earlier attempt's, or a call to Adyen was unanswered
+    /// then. The order counts as expired, but a further request to pay treats the attempt as
+    /// pending.
+    MaybeExpired(PendingOn),
+}
+
+/// What a pending attempt waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PendingOn {
+    /// Adyen's answer to `/payments`.
+    Answer,
+    /// The shopper's action.
+    Shopper,
+    /// Adyen's answer to `/payments/details`, after the shopper's action.
+    DetailsAnswer,
+    /// Adyen's final result, which a webhook brings.
+    FinalResult,
 }
 
 impl AttemptStatus {
-    /// Returns whether the outcome is open.
-    pub fn unresolved(self) -> bool {
-        matches!(self, Self::Unknown | Self::AwaitsShopper | Self::Processing)
+    pub fn is_pending(self) -> bool {
+        matches!(self, Self::Pending(_))
+    }
+
+    /// Returns true if the order counts as expired.
+    pub fn is_expired(self) -> bool {
+        matches!(self, Self::Expired | Self::MaybeExpired(_))
+    }
+
+    /// Returns true if the attempt waits for its shopper, or for Adyen's answer to what the
+    /// shopper's browser returned.
+    pub fn requires_action(self) -> bool {
+        matches!(self, Self::Pending(PendingOn::Shopper | PendingOn::DetailsAnswer))
     }
 }
 
-/// The state that an answer alone leads to.
 impl From<&ResultCode> for AttemptStatus {
     fn from(result_code: &ResultCode) -> Self {
         match result_code {
@@ -43,7 +61,7 @@ impl From<&ResultCode> for AttemptStatus {
             ResultCode::Error => AttemptStatus::Error,
             ResultCode::RedirectShopper
             | ResultCode::IdentifyShopper
-            | ResultCode::ChallengeShopper => AttemptStatus::AwaitsShopper,
+            | ResultCode::ChallengeShopper => AttemptStatus::Pending(PendingOn::Shopper),
             ResultCode::AuthenticationFinished
             | ResultCode::AuthenticationNotRequired
             | ResultCode::PartiallyAuthorised
@@ -51,46 +69,51 @@ impl From<&ResultCode> for AttemptStatus {
             | ResultCode::PresentToShopper
             | ResultCode::Received
             | ResultCode::Success
-            | ResultCode::Unknown(_) => AttemptStatus::Processing,
+            | ResultCode::Unknown(_) => AttemptStatus::Pending(PendingOn::FinalResult),
         }
     }
 }
 
 impl Attempt {
-    /// Where the attempt stands by Adyen's answers alone.
-    pub fn state(&self) -> AttemptStatus {
+    /// Where the attempt stands by Adyen's answers alone, before its webhooks.
+    pub(super) fn answered(&self) -> AttemptStatus {
         match self.outcome() {
-            None => AttemptStatus::Unknown,
-            Some(Outcome::Answered { result_code, .. }) => result_code.into(),
+            None => AttemptStatus::Pending(PendingOn::Answer),
+            Some(Outcome::Answered { result_code, .. }) => match result_code.into() {
+                AttemptStatus::Pending(PendingOn::Shopper) if self.details_in_flight() => {
+                    AttemptStatus::Pending(PendingOn::DetailsAnswer)
+                }
+                status => status,
+            },
             Some(Outcome::Rejected(_)) => AttemptStatus::Error,
-            Some(Outcome::Unknown(_)) => AttemptStatus::Processing,
+            Some(Outcome::Unknown(_)) => AttemptStatus::Pending(PendingOn::FinalResult),
         }
     }
 
     /// Returns true if Adyen processed it and took no money. A rejection has no AUTHORISATION.
     fn was_answered_without_money(&self) -> bool {
-        let state = self.state();
-        let answered = matches!(self.outcome(), Some(Outcome::Answered { .. }));
-        answered && !state.unresolved() && state != AttemptStatus::Authorised
+        matches!(self.outcome(), Some(Outcome::Answered { .. }))
+            && matches!(
+                self.answered(),
+                AttemptStatus::Refused | AttemptStatus::Cancelled | AttemptStatus::Error
+            )
     }
 
-    /// Returns Adyen's result code, unless the attempt ended otherwise.
-    pub fn result_code_if(&self, state: AttemptStatus) -> Option<ResultCode> {
-        let Some(Outcome::Answered { result_code, .. }) = self.outcome() else {
-            return None;
-        };
-        (AttemptStatus::from(result_code) == state).then(|| result_code.clone())
+    /// Returns Adyen's result code if no webhook contradicts it.
+    pub fn result_code_if(&self, status: AttemptStatus) -> Option<ResultCode> {
+        match self.outcome() {
+            Some(Outcome::Answered { result_code, .. }) if self.answered() == status => {
+                Some(result_code.clone())
+            }
+            _ => None,
+        }
     }
 }
 
 /// Where an attempt stands, and the payment that it made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolution {
-    /// Where it stands.
-    pub state: AttemptStatus,
-    /// The same for a further request to pay: an expiry counts only once no call to Adyen and
-    /// no earlier attempt can be what the closed offer was about.
-    pub certain: AttemptStatus,
+    pub status: AttemptStatus,
     /// Adyen's name of the payment, as answered or as an AUTHORISATION brought it.
     pub psp_reference: Option<String>,
 }
@@ -139,19 +162,19 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
         found.take(at, |event| attempt.claims(&event.psp_reference));
     }
     for (at, attempt) in attempts() {
-        match attempt.state() {
+        match attempt.answered() {
             AttemptStatus::Authorised => found.take(at, |event| event.success),
             _ if attempt.was_answered_without_money() => found.take(at, |event| !event.success),
             _ => {}
         }
     }
     let nameless = attempts().filter(|(at, _)| found.payments[*at].is_none());
-    let mut unresolved = nameless.filter(|(_, attempt)| attempt.state().unresolved());
+    let mut unresolved = nameless.filter(|(_, attempt)| attempt.answered().is_pending());
     match (unresolved.next(), unresolved.next()) {
         (Some((only, _)), None) => found.take(only, |_| true),
         (None, _) => {
             for (at, attempt) in attempts() {
-                if attempt.state() == AttemptStatus::Authorised {
+                if attempt.answered() == AttemptStatus::Authorised {
                     found.take(at, |event| !event.success);
                 }
             }
@@ -169,20 +192,18 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         .zip(payments(order, reports))
         .map(|(attempt, psp_reference)| {
             let verdict = psp_reference.as_deref().and_then(|named| reports.authorisation(named));
-            let answered = attempt.state();
-            let state = match verdict {
+            let answered = attempt.answered();
+            let status = match verdict {
                 Some(event) if event.success => AttemptStatus::Authorised,
                 // A failed AUTHORISATION only says "not paid". The answer's status says how:
                 // refused, cancelled or error.
-                Some(_) if answered.unresolved() || answered == AttemptStatus::Authorised => {
+                Some(_) if answered.is_pending() || answered == AttemptStatus::Authorised => {
                     AttemptStatus::Refused
                 }
-                _ if answered == AttemptStatus::AwaitsShopper && attempt.is_abandoned() => {
-                    AttemptStatus::Expired
-                }
+                _ if answered.requires_action() && attempt.is_abandoned() => AttemptStatus::Expired,
                 _ => answered,
             };
-            Resolution { state, certain: state, psp_reference }
+            Resolution { status, psp_reference }
         })
         .collect();
 
@@ -194,47 +215,50 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         // unless the offer had closed by then as we know.
         let open = |at: &usize| {
             let attempt = &order.attempts[*at];
-            resolutions[*at].state.unresolved()
+            resolutions[*at].status.is_pending()
                 && attempt.started_at.as_second() <= offer.date().as_second()
                 && !attempt.closed_before.contains(&offer.psp_reference)
         };
         let ended =
             resolutions.iter().position(named).or_else(|| (0..resolutions.len()).rev().find(open));
         if let Some(attempt) = ended.map(|at| &mut resolutions[at])
-            && attempt.state.unresolved()
+            && attempt.status.is_pending()
         {
-            attempt.state = AttemptStatus::Expired;
+            attempt.status = AttemptStatus::Expired;
         }
     }
     for at in 0..resolutions.len() {
-        resolutions[at].certain = certain(order, reports, &resolutions, at);
+        if resolutions[at].status == AttemptStatus::Expired
+            && let Some(on) = may_be_pending(order, reports, &resolutions, at)
+        {
+            resolutions[at].status = AttemptStatus::MaybeExpired(on);
+        }
     }
     resolutions
 }
 
-/// Where an attempt stands for a further request to pay. While a call to Adyen is unanswered the
-/// outcome is unknown, and an OFFER_CLOSED that names no payment may belong to an earlier
-/// attempt. In both cases the attempt does not count as expired.
-fn certain(
+/// Returns what an expired attempt may still be pending on. While a call to Adyen is unanswered
+/// the outcome is unknown, and an OFFER_CLOSED that names no payment may belong to an earlier
+/// attempt.
+fn may_be_pending(
     order: &Order,
     reports: &Reports,
     resolutions: &[Resolution],
     at: usize,
-) -> AttemptStatus {
-    let Resolution { state, psp_reference, .. } = &resolutions[at];
-    if *state != AttemptStatus::Expired {
-        return *state;
-    }
+) -> Option<PendingOn> {
     let attempt = &order.attempts[at];
-    let offers = reports.with_code(&EventCode::OfferClosed);
-    let is_named = offers
-        .iter()
-        .any(|offer| offer.success && Some(offer.payment()) == psp_reference.as_deref());
-    let earlier_is_open = || resolutions[..at].iter().any(|it| it.state.unresolved());
-    match attempt.state() {
-        AttemptStatus::Unknown => AttemptStatus::Unknown,
-        AttemptStatus::Processing if at > 0 && !is_named => AttemptStatus::Processing,
-        answered if attempt.details_in_flight() || earlier_is_open() => answered,
-        _ => AttemptStatus::Expired,
-    }
+    let AttemptStatus::Pending(on) = attempt.answered() else { return None };
+    let is_named = || {
+        let offers = reports.with_code(&EventCode::OfferClosed);
+        let payment = resolutions[at].psp_reference.as_deref();
+        offers.iter().any(|offer| offer.success && Some(offer.payment()) == payment)
+    };
+    let doubtful = match on {
+        PendingOn::Answer => true,
+        PendingOn::FinalResult if at > 0 && !is_named() => true,
+        _ => {
+            attempt.details_in_flight() || resolutions[..at].iter().any(|it| it.status.is_pending())
+        }
+    };
+    doubtful.then_some(on)
 }

@@ -94,7 +94,7 @@ impl Orders {
                 return Ok(());
             }
         }
-        Err(StoreError::unreadable("the notification under an event's key"))
+        Err(StoreError::Unreadable("the notification under an event's key"))
     }
 
     /// Returns false if the key holds a notification with other signed content.
@@ -126,7 +126,7 @@ impl Orders {
         let body = match item.remove("body") {
             Some(AttributeValue::S(text)) => text.into_bytes(),
             Some(AttributeValue::B(bytes)) => bytes.into_inner(),
-            _ => return Err(StoreError::unreadable("a kept notification")),
+            _ => return Err(StoreError::Unreadable("a kept notification")),
         };
         let letter: Letter = serde_dynamo::from_item(item)?;
         Ok(Some(Letter { body, ..letter }))

@@ -143,10 +143,10 @@ impl Orders {
         let (order, value) = self
             .change_from(&reference, Some(order), |order| match order {
                 Some(order) => act(order),
-                None => Err(StoreError::gone().into()),
+                None => Err(StoreError::Gone.into()),
             })
             .await?;
-        Ok((order.ok_or_else(StoreError::gone)?, value))
+        Ok((order.ok_or(StoreError::Gone)?, value))
     }
 
     async fn change_from<T, E: From<StoreError>>(
@@ -199,7 +199,7 @@ impl Orders {
                     return Ok((after, value));
                 }
                 Some(_) if patience.is_over() => {
-                    return Err(StoreError::passing("too many changes of one order at once").into());
+                    return Err(StoreError::Contended.into());
                 }
                 // The conflict returned the newer order, so no read is needed.
                 Some(Conflict::Order(order)) if !contended => {
@@ -278,7 +278,7 @@ impl Orders {
             .change(&owner, Start::Read, |order| match order {
                 Some(order) => Ok(order.record(event.clone())),
                 // Orders are never deleted, so a retry cannot help.
-                None => Err(StoreError::unreadable("the order of a payment's pointer")),
+                None => Err(StoreError::Unreadable("the order of a payment's pointer")),
             })
             .await?;
         observe::webhook_stored(is_new);

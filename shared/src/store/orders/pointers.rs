@@ -81,9 +81,9 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(Ok(Some(item))) => match pointer(&item)? {
                 Pointer::Order(reference) => Ok(Some(reference)),
-                Pointer::Parked(..) => Err(StoreError::unreadable("a payment's pointer")),
+                Pointer::Parked(..) => Err(StoreError::Unreadable("a payment's pointer")),
             },
-            Err(Ok(None)) => Err(StoreError::passing("DynamoDB did not return the pointer")),
+            Err(Ok(None)) => Err(StoreError::Unavailable("no pointer was returned".to_owned())),
             Err(Err(error)) => Err(error),
         }
     }
@@ -112,7 +112,7 @@ impl Orders {
                 .condition_expression("#order = :order OR attribute_not_exists(#reference)")
                 .expression_attribute_names("#reference", "reference"),
         };
-        update.build().map_err(|error| StoreError::passing(error.to_string()))
+        Ok(update.build()?)
     }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         return order
             .parse()
             .map(Pointer::Order)
-            .map_err(|_| StoreError::unreadable("a payment's pointer"));
+            .map_err(|_| StoreError::Unreadable("a payment's pointer"));
     }
     let events = item
         .iter()

@@ -163,7 +163,7 @@ impl Orders {
                     AttributeValue::N(before.version.to_string()),
                 ),
         };
-        put.build().map_err(|error| StoreError::passing(error.to_string()))
+        Ok(put.build()?)
     }
 }
 

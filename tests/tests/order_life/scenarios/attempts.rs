@@ -1,6 +1,6 @@
 //! Several attempts, and webhooks that name none of them.
 
-use shared::domain::order::{AttemptStatus, Derived};
+use shared::domain::order::{AttemptStatus, Derived, PendingOn};
 
 use crate::facts::{
     Facts, Returned, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,
@@ -17,7 +17,7 @@ fn the_only_attempt_without_reference_and_result_takes_an_authorisation_over() {
         comes_to(&paid, PAID);
         let derived = Derived::of(&paid);
         assert_eq!((derived.attempt, derived.psp_reference.as_deref()), (1, Some("P")));
-        assert_eq!(derived.attempts[0].state, AttemptStatus::Authorised);
+        assert_eq!(derived.attempts[0].status, AttemptStatus::Authorised);
         assert_eq!(derived.attempts[0].psp_reference.as_deref(), Some("P"));
 
         let refused = automatic().tried(attempt).told(authorisation("P").failed());
@@ -68,7 +68,7 @@ fn an_authorised_attempt_takes_an_authorisation_over_before_one_that_waits() {
         comes_to(&paid, PAID_MANUAL);
         let derived = Derived::of(&paid);
         assert_eq!(derived.payments.len(), 1);
-        let authorised = |at: usize| derived.attempts[at].state == AttemptStatus::Authorised;
+        let authorised = |at: usize| derived.attempts[at].status == AttemptStatus::Authorised;
         assert_ne!(authorised(0), authorised(1), "one of them");
         // A second one is the other attempt's.
         comes_to(
@@ -218,7 +218,7 @@ fn a_superseded_attempt_does_not_keep_an_order_pending() {
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
     let order = order.tried(answered("Refused", "Q"));
     comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
-    assert_eq!(Derived::of(&order).attempts[0].state, AttemptStatus::AwaitsShopper);
+    assert_eq!(Derived::of(&order).attempts[0].status, AttemptStatus::Pending(PendingOn::Shopper));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! OFFER_CLOSED: the shopper let the time pass, or so it seems.
 
-use shared::domain::order::{AttemptStatus, Derived, Order};
+use shared::domain::order::{AttemptStatus, Derived, Order, PendingOn};
 
 use crate::facts::{
     Facts, Says, answered, at, authorisation, comes_to, manual, offer_closed, offer_closed_of,
@@ -11,7 +11,7 @@ const PAID: &str = "authorised confirmed 1000/0/0 success";
 const EXPIRED: &str = "expired unconfirmed 0/0/0 startOver";
 
 fn states(order: &Order) -> Vec<AttemptStatus> {
-    Derived::of(order).attempts.into_iter().map(|attempt| attempt.state).collect()
+    Derived::of(order).attempts.into_iter().map(|attempt| attempt.status).collect()
 }
 
 #[test]
@@ -42,12 +42,21 @@ fn an_offer_closed_of_the_first_attempt_leaves_the_second_pending() {
     for event in [offer_closed_of("P"), offer_closed().at(150)] {
         let order = order.clone().told(event);
         comes_to(&order, pending);
-        assert_eq!(states(&order), [AttemptStatus::Expired, AttemptStatus::AwaitsShopper]);
+        assert_eq!(
+            states(&order),
+            [AttemptStatus::Expired, AttemptStatus::Pending(PendingOn::Shopper)]
+        );
     }
     for event in [offer_closed_of("Q"), offer_closed().at(250)] {
         let order = order.clone().told(event);
         comes_to(&order, EXPIRED);
-        assert_eq!(states(&order), [AttemptStatus::AwaitsShopper, AttemptStatus::Expired]);
+        assert_eq!(
+            states(&order),
+            [
+                AttemptStatus::Pending(PendingOn::Shopper),
+                AttemptStatus::MaybeExpired(PendingOn::Shopper)
+            ]
+        );
     }
 }
 

@@ -214,6 +214,6 @@ fn after_an_abandoned_attempt_the_next_one_begins() {
     assert_eq!(next, PayDecision::Begin { attempt: 2 });
     // The payment of the first may yet be made, and then is the order's.
     let order = order.told(authorisation("P").at(31 * HOUR));
-    assert_eq!(Derived::of(&order).attempts[0].state, AttemptStatus::Authorised);
+    assert_eq!(Derived::of(&order).attempts[0].status, AttemptStatus::Authorised);
     comes_to(&order, "authorised confirmed 1000/0/0 success");
 }

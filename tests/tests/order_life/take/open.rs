@@ -1,7 +1,7 @@
 //! Attempts without a result: the same try again, and another one.
 
 use serde_json::json;
-use shared::domain::order::{AttemptStatus, Derived, Order, PayDecision};
+use shared::domain::order::{AttemptStatus, Derived, Order, PayDecision, PendingOn};
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
@@ -15,7 +15,7 @@ fn the_first_request_begins_the_first_attempt_and_is_written_down() {
     assert_eq!(order.attempts.len(), 1);
     assert_eq!(order.attempts[0].started_at, at(0));
     assert_eq!(order.attempts[0].submissions, [request("A", None, 0)]);
-    assert_eq!(Derived::of(&order).attempts[0].state, AttemptStatus::Unknown);
+    assert_eq!(Derived::of(&order).attempts[0].status, AttemptStatus::Pending(PendingOn::Answer));
 }
 
 #[test]
