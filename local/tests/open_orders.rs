@@ -29,7 +29,7 @@ use shared::adyen::payments::PaymentRequest;
 use shared::domain::order::{Capture, Order, PayDecision, PaymentInstrument, Target, sha256};
 use shared::platform::config::{Env, Settings};
 use shared::platform::http_client::{SdkHttpClient, build};
-use shared::platform::observe::{self, Said};
+use shared::platform::observe::{self, Completion};
 use shared::platform::runtime;
 use shared::store::{Orders, Start, StoreError};
 use tracing::level_filters::LevelFilter;
@@ -214,7 +214,7 @@ impl World {
         });
         let begun = Instant::now();
         let run = recover::recover(&self.recover, tokio::time::Instant::now() + LONGEST);
-        let said = |_: &_| Said::Run(true);
+        let said = |_: &_| Completion::Run(true);
         let report = observe::invocation("schedule", &HeaderMap::new(), None, run, said).await;
         let took = begun.elapsed();
         watch.abort();

@@ -1,12 +1,12 @@
-//! The code that the functions share, in layers: each layer knows only those below it.
+//! The code that the functions share, in layers. Each layer uses only those below it.
 //!
-//! | layer | knows |
+//! | layer | contents |
 //! |---|---|
 //! | `http` | callers, routes and problems of the API |
 //! | `adyen` | Adyen's API and webhooks |
 //! | `amazon_pay`, `store` | Amazon Pay's API; the tables in DynamoDB |
 //! | `platform` | the process: configuration, secrets, connections, logs |
-//! | `domain` | the order's life, in Adyen's words |
+//! | `domain` | orders and tokens, and the rules that change them |
 
 pub mod adyen;
 pub mod amazon_pay;

@@ -21,7 +21,7 @@ use crate::{
         strict_json::{self, ParseError, Strict},
     },
     platform::{
-        observe::{self, Said},
+        observe::{self, Completion},
         runtime,
     },
 };
@@ -316,10 +316,10 @@ pub async fn respond(
         result.inspect_err(Problem::log_cause)
     };
     let said = |result: &Result<Response<Body>, Problem>| match result {
-        Ok(response) => Said::Answer(response.status().as_u16(), None),
+        Ok(response) => Completion::Answer(response.status().as_u16(), None),
         Err(problem) => {
             let code = problem.code();
-            Said::Answer(code.status().as_u16(), Some(code.as_str()))
+            Completion::Answer(code.status().as_u16(), Some(code.as_str()))
         }
     };
     let result = observe::invocation(what, request.headers(), context, work, said).await;

@@ -1,9 +1,8 @@
-//! Configuration: read once at start from the environment.
+//! Configuration, read from the environment at start.
 //!
-//! A function names the secrets that it needs, loads [`Settings`] and reads typed values
-//! from it. Every missing or malformed variable is noted, and [`Settings::finish`] reports
-//! all of them in one error, so that a deployment is mended in one go. An empty variable
-//! counts as absent.
+//! A function names its secrets, loads [`Settings`] and reads typed values from it.
+//! [`Settings::finish`] reports all missing and malformed variables in one error, so that a
+//! deployment can be corrected at once. An empty variable counts as absent.
 
 use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
@@ -22,19 +21,17 @@ use crate::{
     },
 };
 
-/// A set of environment variables.
 #[derive(Clone, Default)]
 pub struct Env(BTreeMap<String, String>);
 
 impl Env {
-    /// The variables of this process.
     pub fn process() -> Self {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()
     }
 
-    /// The value of a variable, unless absent or blank.
+    /// The value of a variable, or `None` if it is absent or blank.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
     }
@@ -46,7 +43,7 @@ impl FromIterator<(String, String)> for Env {
     }
 }
 
-/// Why a function refuses to start: one line for each variable that is missing or malformed.
+/// The configuration is invalid: one text for each variable that is missing or malformed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct StartError(Vec<String>);
 
@@ -56,7 +53,7 @@ impl fmt::Display for StartError {
     }
 }
 
-/// The environment being read, with the problems found so far.
+/// Reads the environment and collects problems.
 pub struct Settings<'e> {
     env: &'e Env,
     problems: Vec<String>,
@@ -65,11 +62,11 @@ pub struct Settings<'e> {
 }
 
 impl<'e> Settings<'e> {
-    /// Prepares to read `env`, fetching those of the named secrets that are given by
-    /// their Secrets Manager id, all at once.
+    /// Prepares to read `env`. Fetches the named secrets that have a Secrets Manager id, and
+    /// opens connections meanwhile.
     ///
     /// # Errors
-    /// [`StartError`] where `SSL_CERT_FILE` cannot be used: nothing can be fetched then.
+    /// [`StartError`] if `SSL_CERT_FILE` is unusable, because then nothing can be fetched.
     pub async fn load(env: &'e Env, secrets: &[&'static str]) -> Result<Self, StartError> {
         let http = http_client::build(env.get("SSL_CERT_FILE"))
             .map_err(|problem| StartError(vec![format!("SSL_CERT_FILE: {problem}")]))?;
@@ -98,9 +95,9 @@ impl<'e> Settings<'e> {
         Ok(settings)
     }
 
-    /// Whom the first request will call, as far as its connection can be opened before.
+    /// The hosts that the first request will call.
     fn hosts(&self, secrets: &[&str]) -> Vec<String> {
-        // Lambda does not count the time before the first request; elsewhere somebody waits.
+        // Only Lambda starts a process before its first request; elsewhere it would take longer.
         if !self.is_set("AWS_LAMBDA_RUNTIME_API") {
             return Vec::new();
         }
@@ -118,30 +115,28 @@ impl<'e> Settings<'e> {
         hosts
     }
 
-    /// Opens connections, which the first request then finds in the pool. One that cannot be
-    /// opened now is opened then.
+    /// Opens connections, so that the first request finds them in the pool. Failures are ignored,
+    /// because the request opens a connection itself if necessary.
     async fn connect(&self, hosts: &[String]) {
         join_all(hosts.iter().map(async |host| {
             let request = self.http.get(host).timeout(CONNECTING);
             let answer = async { request.send().await?.bytes().await };
             if let Err(error) = answer.await {
-                tracing::debug!(error = %error.without_url(), "no connection before the first request");
+                tracing::debug!(error = %error.without_url(), "connection not opened at start");
             }
         }))
         .await;
     }
 
-    /// The one HTTP client of this process.
     pub fn http(&self) -> reqwest::Client {
         self.http.clone()
     }
 
-    /// Returns whether a variable is there.
     pub fn is_set(&self, name: &str) -> bool {
         self.env.get(name).is_some()
     }
 
-    /// A variable that must be there.
+    /// A required variable.
     pub fn required<T, E: fmt::Display>(
         &mut self,
         name: &str,
@@ -153,7 +148,7 @@ impl<'e> Settings<'e> {
         }
     }
 
-    /// A variable that has a default.
+    /// A variable with a default.
     pub fn or<T, E: fmt::Display>(
         &mut self,
         name: &str,
@@ -164,12 +159,12 @@ impl<'e> Settings<'e> {
         self.parsed(name, text, parse)
     }
 
-    /// The base of Adyen's Checkout API.
+    /// The base URL of Adyen's Checkout API.
     pub fn adyen_checkout_url(&mut self) -> Option<Url> {
         self.or("ADYEN_CHECKOUT_URL", "https://checkout-test.adyen.com/v72", service_url)
     }
 
-    /// The base of Adyen's Recurring API; where none is given, the one beside the Checkout API.
+    /// The base URL of Adyen's Recurring API. The default is derived from the Checkout API's host.
     pub fn adyen_recurring_url(&mut self) -> Option<Url> {
         let checkout_url = self.adyen_checkout_url()?;
         let host = checkout_url.host_str().filter(|host| Environment::of_host(host).is_some());
@@ -178,7 +173,7 @@ impl<'e> Settings<'e> {
         self.or("ADYEN_RECURRING_URL", &beside, service_url)
     }
 
-    /// A secret that must be there, as `name` or by the id in `name_SECRET`.
+    /// A required secret: the text in `name`, or the Secrets Manager id in `name_SECRET`.
     pub fn secret<T>(
         &mut self,
         name: &'static str,
@@ -190,7 +185,7 @@ impl<'e> Settings<'e> {
         }
     }
 
-    /// A secret that may be absent: `Some(None)` then.
+    /// An optional secret, which is `Some(None)` if absent.
     pub fn optional_secret<T>(
         &mut self,
         name: &'static str,
@@ -202,15 +197,14 @@ impl<'e> Settings<'e> {
         if !self.is_set(&format!("{name}_SECRET")) {
             return Some(None);
         }
-        // One that could not be fetched is among the problems already.
+        // If it could not be fetched, `load` has already recorded the problem.
         match self.vault.secret(name, parse)? {
             Ok(secret) => Some(Some(secret)),
             Err(problem) => self.problem(format!("{name}_SECRET: {problem}")),
         }
     }
 
-    /// What an AWS SDK client needs: region, credentials, our HTTP client and, where the
-    /// named variable gives one, another endpoint.
+    /// The settings of an AWS SDK client. `endpoint` is the variable of an alternative endpoint.
     pub fn sdk(&mut self, endpoint: &str) -> Option<Sdk> {
         let region = self.required("AWS_REGION", text);
         let access_key_id = self.required("AWS_ACCESS_KEY_ID", text);
@@ -234,10 +228,8 @@ impl<'e> Settings<'e> {
         })
     }
 
-    /// What was read, or everything that is wrong.
-    ///
     /// # Errors
-    /// [`StartError`] naming each missing or malformed variable.
+    /// [`StartError`] with each missing or malformed variable.
     pub fn finish<T>(mut self, read: Option<T>) -> Result<T, StartError> {
         match read {
             Some(value) if self.problems.is_empty() => Ok(value),
@@ -271,25 +263,24 @@ impl<'e> Settings<'e> {
     }
 }
 
-/// What an AWS SDK client is built from.
+/// The settings of an AWS SDK client.
 #[derive(Debug, Clone)]
 pub struct Sdk {
-    /// The AWS region.
     pub region: String,
-    /// As Lambda sets them; Lambda replaces the environment before they expire.
+    /// From Lambda's variables. They do not expire here, because Lambda replaces the execution
+    /// environment first.
     pub credentials: Credentials,
-    /// Instead of the region's own endpoint.
+    /// Replaces the region's endpoint.
     pub endpoint: Option<Url>,
-    /// The process's one HTTP client, as the SDK wants it.
     pub http: SdkHttpClient,
 }
 
-/// How long one attempt of an AWS call may take before the SDK tries again. DynamoDB
-/// answers in milliseconds; what takes longer is a dead connection.
+/// Limit of one try of an AWS call, after which the SDK retries it. DynamoDB answers in
+/// milliseconds, so a call that takes longer has a dead connection.
 pub const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What went wrong with an AWS call, for the log. The SDK's own account of it may quote the
-/// response, and with that an item.
+/// Describes an error of an AWS call for the log. The SDK's `Debug` form may quote the response,
+/// and with it an item.
 pub fn aws_error<E, R>(error: &SdkError<E, R>) -> String
 where
     E: std::error::Error + ProvideErrorMetadata + 'static,
@@ -308,25 +299,23 @@ where
     text
 }
 
-/// Which of Adyen's environments this deployment talks to.
+/// Adyen's environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Environment {
-    /// Test payments.
     Test,
-    /// Real money.
     Live,
 }
 
 impl Environment {
-    /// Reads which environment it is, and whether Adyen's URLs are of the same one. A deployment
-    /// where they disagree would take real money and apply no webhook, or the other way round.
+    /// Reads the environment and checks that Adyen's URLs belong to it. With URLs of another
+    /// environment, every webhook would count as foreign.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let environment = settings.or("ADYEN_ENVIRONMENT", "test", environment)?;
         let checkout_url = settings.adyen_checkout_url();
-        // Where none is given, it is beside the other.
+        // The default is derived from the Checkout API's URL, so it needs no check.
         let recurring_url = settings.is_set("ADYEN_RECURRING_URL");
         let recurring_url = recurring_url.then(|| settings.adyen_recurring_url()).flatten();
-        let mut agreed = true;
+        let mut consistent = true;
         for (name, url) in
             [("ADYEN_CHECKOUT_URL", checkout_url), ("ADYEN_RECURRING_URL", recurring_url)]
         {
@@ -336,19 +325,18 @@ impl Environment {
             };
             let (other, own) = (other.as_str(), environment.as_str());
             settings.problems.push(format!(
-                "{name}: the host is of Adyen's {other} environment, but ADYEN_ENVIRONMENT is {own}"
+                "{name}: the host belongs to Adyen's {other} environment, but ADYEN_ENVIRONMENT is {own}"
             ));
-            agreed = false;
+            consistent = false;
         }
-        agreed.then_some(environment)
+        consistent.then_some(environment)
     }
 
-    /// The environment that a webhook's `live` flag stands for.
+    /// The environment of a webhook with this `live` flag.
     pub fn of(live: bool) -> Self {
         if live { Self::Live } else { Self::Test }
     }
 
-    /// `test` or `live`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Test => "test",
@@ -356,7 +344,7 @@ impl Environment {
         }
     }
 
-    /// The environment of one of Adyen's hosts. Any other host, such as this machine, fits both.
+    /// The environment of one of Adyen's hosts. Other hosts, such as this machine, belong to none.
     fn of_host(host: &str) -> Option<Self> {
         let host = host.trim_end_matches('.');
         if host == "adyenpayments.com" || host.ends_with(".adyenpayments.com") {
@@ -371,33 +359,30 @@ impl Environment {
     }
 }
 
-/// How long opening a connection before the first request may take.
+/// Limit of opening a connection at start.
 const CONNECTING: Duration = Duration::from_secs(2);
 
-/// The default of `LOG_LEVEL`.
 const LOG_LEVEL: &str = "info";
 
 impl Env {
-    /// The least severe line that is logged; the default where the variable is malformed,
-    /// which [`Settings`] reports.
+    /// The log level. A malformed variable counts as the default here, and [`Settings`] reports
+    /// it.
     pub fn log_level(&self) -> LevelFilter {
         self.get("LOG_LEVEL").and_then(|text| log_level(text).ok()).unwrap_or(LevelFilter::INFO)
     }
 }
 
-/// The least severe line that is logged.
-///
 /// # Errors
-/// Says what it may be.
+/// The accepted values.
 pub fn log_level(text: &str) -> Result<LevelFilter, &'static str> {
     match text.parse() {
-        // What stops a function must be said.
+        // `off` would also hide the reason for which a function does not start.
         Ok(LevelFilter::OFF) | Err(_) => Err("expected error, warn, info, debug or trace"),
         Ok(level) => Ok(level),
     }
 }
 
-/// Any text.
+/// Accepts any text.
 ///
 /// # Errors
 /// None.
@@ -405,10 +390,8 @@ pub fn text(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// A number of whole days, up to a year.
-///
 /// # Errors
-/// Where it is not one.
+/// Unless it is a number of days from 1 to 365.
 pub fn days(text: &str) -> Result<SignedDuration, &'static str> {
     match text.parse::<u16>() {
         Ok(days @ 1..=365) => Ok(SignedDuration::from_hours(24 * i64::from(days))),
@@ -416,7 +399,7 @@ pub fn days(text: &str) -> Result<SignedDuration, &'static str> {
     }
 }
 
-/// Texts separated by commas.
+/// Reads texts separated by commas.
 ///
 /// # Errors
 /// None.
@@ -424,12 +407,12 @@ pub fn list(text: &str) -> Result<Vec<String>, &'static str> {
     Ok(text.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
 }
 
-/// Origins and apps' schemes separated by commas, each as [`ReturnUrl::origin`] writes them. A
-/// deployment writes a semicolon between the origins and the schemes, because its template can
-/// only cut at a known character.
+/// Reads origins and app schemes separated by commas, in the form of [`ReturnUrl::origin`]. The
+/// template writes a semicolon between origins and schemes, because it needs a fixed character at
+/// which to split them.
 ///
 /// # Errors
-/// Says what one may be.
+/// The accepted values.
 pub fn origins(text: &str) -> Result<Vec<String>, &'static str> {
     let origin = |item: &String| {
         let url = if item.ends_with(':') { format!("{item}//") } else { item.clone() };
@@ -441,10 +424,8 @@ pub fn origins(text: &str) -> Result<Vec<String>, &'static str> {
     list(&text.replace(';', ","))?.iter().map(origin).collect()
 }
 
-/// `test` or `live`.
-///
 /// # Errors
-/// Says what it may be.
+/// The accepted values.
 pub fn environment(text: &str) -> Result<Environment, &'static str> {
     match text {
         "test" => Ok(Environment::Test),
@@ -453,10 +434,10 @@ pub fn environment(text: &str) -> Result<Environment, &'static str> {
     }
 }
 
-/// The URL of a service: https, or http on this machine.
+/// Reads the URL of a service: https, or http on this machine.
 ///
 /// # Errors
-/// Says what it may be.
+/// The accepted values.
 pub fn service_url(text: &str) -> Result<Url, &'static str> {
     const EXPECTED: &str =
         "expected an https URL, or http on a loopback host or host.docker.internal";
@@ -468,12 +449,12 @@ pub fn service_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// Returns whether a URL leads to this machine, or from a container to the one that it runs on.
+/// True for this machine, and for the host of a container.
 pub(crate) fn is_this_machine(url: &Url) -> bool {
     is_loopback(url) || url.host_str() == Some("host.docker.internal")
 }
 
-/// Returns whether a URL leads nowhere beyond this machine.
+/// True for `localhost` and loopback addresses.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",

@@ -1,8 +1,8 @@
-//! The one HTTP client of a process, for Adyen and for the AWS SDK.
+//! The HTTP client of a process, for Adyen, Amazon Pay and the AWS SDK.
 //!
-//! Built for a short cold start: ring, the roots compiled in (native ones take
-//! milliseconds to load), one connection pool. It follows no redirect, which would carry
-//! the API key to another host.
+//! It uses ring, compiled-in root certificates (native ones take milliseconds to load) and one
+//! connection pool, because these shorten the cold start. It does not follow redirects, because
+//! the API key would go to another host.
 
 use std::{
     sync::Arc,
@@ -26,14 +26,14 @@ use rustls::{
 
 use crate::platform::observe::{self, Called};
 
-/// Until a TCP and TLS connection stands.
+/// Limit of the TCP and TLS handshakes.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Builds the client. `extra_roots` is a file of PEM certificates to trust beside the
-/// built-in roots.
+/// Builds the client. `extra_roots` is the path of a file with PEM certificates, which are trusted
+/// in addition to the built-in roots.
 ///
 /// # Errors
-/// A sentence that says what is wrong with the file, or with TLS.
+/// The message of a failure to read the file, or to set up TLS.
 pub fn build(extra_roots: Option<&str>) -> Result<reqwest::Client, String> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = extra_roots {
@@ -57,12 +57,11 @@ pub fn build(extra_roots: Option<&str>) -> Result<reqwest::Client, String> {
         .map_err(|error| error.to_string())
 }
 
-/// Our client as the AWS SDK wants it.
+/// Adapts the client to the AWS SDK's interface.
 #[derive(Debug, Clone)]
 pub struct SdkHttpClient(reqwest::Client);
 
 impl SdkHttpClient {
-    /// Lends the client to the SDK.
     pub fn new(client: reqwest::Client) -> Self {
         Self(client)
     }
@@ -93,7 +92,7 @@ impl HttpConnector for Connector {
         HttpConnectorFuture::new(async move {
             let request =
                 request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
-            // DynamoDB and Secrets Manager are called with bodies in memory, never with streams.
+            // The bodies of calls to DynamoDB and Secrets Manager are never streams.
             let request =
                 request.map(|body| reqwest::Body::from(body.bytes().unwrap_or_default().to_vec()));
             let mut request = reqwest::Request::try_from(request)
@@ -127,13 +126,13 @@ impl HttpConnector for Connector {
     }
 }
 
-/// Why an answer cannot be read, without what it says: that may be anything.
+/// Describes a JSON error by its position only, because the message may quote the answer.
 pub fn unreadable(error: &serde_json::Error) -> String {
     let (line, column) = (error.line(), error.column());
     format!("unreadable answer: {:?} error at line {line} column {column}", error.classify())
 }
 
-/// Tells the SDK what may be tried again: time-outs and whatever broke on the wire.
+/// Classifies an error for the SDK, which retries time-outs and I/O errors.
 fn connector_error(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() {
         ConnectorError::timeout(error.into())

@@ -1,18 +1,16 @@
-//! HTTP requests as Lambda delivers them.
+//! Reads HTTP requests from Lambda events.
 //!
-//! AWS delivers what anybody sends, but `lambda_http` panics at what HTTP does not allow. That
-//! would be a failed invocation, which counts against the version that got it and could stop a
-//! deployment. So what HTTP does not allow is mended first.
+//! AWS forwards invalid queries and headers, and `lambda_http` panics on them. A panic would be a
+//! failed invocation, which counts against the new version and could stop a deployment, so invalid
+//! parts are repaired or removed first.
 
 use http::{HeaderName, HeaderValue, uri::PathAndQuery};
 use lambda_http::request::LambdaRequest;
 use serde_json::Value;
 use url::Url;
 
-/// Reads the request of an event.
-///
 /// # Errors
-/// Where it is not an event of a function URL or an HTTP API.
+/// If the event is not from a function URL or an HTTP API.
 pub fn read(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
     if let Some(Value::String(query)) = event.get_mut("rawQueryString") {
         mend_query(query);
@@ -20,11 +18,11 @@ pub fn read(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
     if let Some(Value::Object(headers)) = event.get_mut("headers") {
         headers.retain(is_header);
     }
-    // It is read from a text only.
+    // LambdaRequest can be read from text only, not from a Value.
     serde_json::from_str(&event.to_string())
 }
 
-/// Encodes what a query must not contain, as browsers do before they send it.
+/// Percent-encodes characters that a query must not contain, as browsers do.
 fn mend_query(query: &mut String) {
     if PathAndQuery::try_from(format!("/?{query}")).is_err() {
         let encode = |c: char| match c {
@@ -35,7 +33,7 @@ fn mend_query(query: &mut String) {
     }
 }
 
-/// Returns whether HTTP allows the header. The URL of the request is made from two of them.
+/// True if the header is valid. The request's URL is built from `host` and `x-forwarded-proto`.
 fn is_header(name: &String, value: &mut Value) -> bool {
     let Some(value) = value.as_str() else {
         return false;
@@ -120,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_event_is_refused() {
+    fn an_event_without_a_request_is_rejected() {
         for event in [json!(null), json!({}), json!({"takeOver": "foreign"})] {
             assert!(read(event.clone()).is_err(), "{event}");
         }

@@ -1,4 +1,4 @@
-//! The process that a function runs in.
+//! The process of a function: configuration, secrets, connections, logs.
 
 pub mod config;
 pub mod http_client;

@@ -1,4 +1,4 @@
-//! The Lambda runtime of a function: logs, one thread, start, serve.
+//! Runs a function in Lambda: sets up logging and a single-threaded runtime, starts and serves.
 
 use std::{
     convert::Infallible,
@@ -22,11 +22,11 @@ use tracing_subscriber::{
 use crate::platform::{
     config::{Env, StartError},
     http_event,
-    observe::{self, Said},
+    observe::{self, Completion},
 };
 
-/// Starts a function and serves its HTTP requests. What is wrong with its configuration goes
-/// to the log, and the process ends.
+/// Starts a function and serves its HTTP requests. If the configuration is invalid, it logs the
+/// error and exits.
 pub fn serve<S, F>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
     handle: impl Fn(&'static S, Request) -> F + Send + Sync,
@@ -50,8 +50,8 @@ where
     })
 }
 
-/// Starts a function and runs it whenever its schedule says so, with the event that invoked it
-/// and the time by which it must be done. A run that fails is one failed invocation.
+/// Starts a function and runs it on its schedule, with the event and the deadline of each
+/// invocation. A failed run is a failed invocation.
 pub fn tick<S, F, R, E>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
     run: impl Fn(&'static S, Value, Instant) -> F + Send + Sync,
@@ -69,27 +69,25 @@ where
             async move {
                 let (headers, context) = (HeaderMap::new(), Some(&context));
                 let done = async { caught(done).await?.map_err(lambda_runtime::Error::from) };
-                let said = |done: &Result<_, _>| Said::Run(done.is_ok());
-                observe::invocation("schedule", &headers, context, done, said).await
+                let completion = |done: &Result<_, _>| Completion::Run(done.is_ok());
+                observe::invocation("schedule", &headers, context, done, completion).await
             }
         }))
         .await
     })
 }
 
-/// A fault in the code.
 #[derive(Debug, thiserror::Error)]
 #[error("panic")]
 pub struct Panic;
 
-/// What the work comes to, also where it panics: the invocation is still written down, and its
-/// caller answered. Nothing is left halfway that another invocation could meet, as all that
-/// lasts is in the tables.
+/// Runs `work` and catches a panic, so that the invocation is still logged and its caller has a
+/// response. Asserting unwind safety is sound because lasting state is only in the tables.
 ///
 /// # Errors
 /// [`Panic`].
 pub async fn caught<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
-    // Boxed, as the compiler gives up on the layout of futures that are nested this deeply.
+    // Boxed, because the compiler fails on the layout of futures that are nested this deeply.
     let work = AssertUnwindSafe(Box::pin(work));
     work.catch_unwind().await.map_err(|_| {
         observe::outcome("panic");
@@ -97,27 +95,27 @@ pub async fn caught<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
     })
 }
 
-/// Writes a panic to the log: where it was, but not its message, which may quote anything.
+/// Logs the location of a panic, but not its message, because that may quote a shopper's data.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     tracing::error!(place, "panic");
 }
 
-/// What an invocation keeps back for its last words.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// The time that is reserved at the end of an invocation, for logging and the response.
+const RESERVE: Duration = Duration::from_secs(1);
 
-/// The longest that a scheduled run may take.
+/// The longest scheduled run.
 const LONGEST_RUN: Duration = Duration::from_secs(299);
 
-/// Until when an invocation may work, `longest` at most. Tools that stand in for Lambda may
-/// name a time that is over: that is none.
+/// The time by which an invocation must end, `longest` from now at most. A deadline in the past
+/// is ignored, because tools that emulate Lambda may send one.
 pub fn deadline(context: &Context, longest: Duration) -> Instant {
     let left = context.deadline().duration_since(SystemTime::now());
-    let left = left.map_or(longest, |left| left.saturating_sub(LAST_WORDS));
+    let left = left.map_or(longest, |left| left.saturating_sub(RESERVE));
     Instant::now() + left.min(longest)
 }
 
-/// Where this process's metrics come from: Lambda says which function and version it is.
+/// The source of this process's metrics, from Lambda's environment variables.
 fn source(env: &Env) -> observe::Source {
     let or = |name, default| env.get(name).unwrap_or(default);
     let function = or("AWS_LAMBDA_FUNCTION_NAME", "local");
@@ -128,7 +126,6 @@ fn source(env: &Env) -> observe::Source {
     }
 }
 
-/// The life of a function's process.
 fn live<S: 'static>(
     start: impl AsyncFnOnce(&Env) -> Result<S, StartError>,
     serve: impl AsyncFnOnce(&'static S) -> Result<(), lambda_runtime::Error>,
@@ -143,7 +140,7 @@ fn live<S: 'static>(
     };
     runtime.block_on(async {
         let state: &'static S = match start(&env).await {
-            // One for the life of the process.
+            // The process has one state until it ends.
             Ok(state) => Box::leak(Box::new(state)),
             Err(error) => return failed(&error),
         };
@@ -154,8 +151,8 @@ fn live<S: 'static>(
     })
 }
 
-/// Logs JSON, one line an event, and prints metrics. Libraries are heard from `warn` only: at
-/// lower levels they log what they send.
+/// Logs events as lines of JSON, and prints metrics. Libraries log from `warn` only, because at
+/// lower levels they log the contents of requests.
 pub fn log<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Clone + Send + Sync + 'static,
@@ -180,7 +177,7 @@ where
         .with_current_span(true)
         .with_span_list(false)
         .with_writer(writer.clone());
-    // Each is a document of its own, and printed as it is.
+    // Each metric is a complete JSON document, so it is printed unchanged.
     let metrics = tracing_subscriber::fmt::layer()
         .without_time()
         .with_level(false)
@@ -194,7 +191,7 @@ where
 }
 
 fn failed(error: &dyn std::error::Error) -> ExitCode {
-    tracing::error!(%error, "the function ends");
+    tracing::error!(%error, "function stopped");
     ExitCode::FAILURE
 }
 

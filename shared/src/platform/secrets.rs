@@ -1,9 +1,8 @@
-//! Secrets: given directly, or held in AWS Secrets Manager and fetched when needed.
+//! Secrets from environment variables or AWS Secrets Manager.
 //!
-//! A managed secret is fetched again once its copy is five minutes old, and as soon as a
-//! credential is not accepted, so that one that was rotated works at once. One request at a
-//! time fetches: where the copy is merely old the others go on with it, and so does
-//! everybody while fetching fails or takes too long.
+//! A managed secret is fetched again when its copy is five minutes old, and at once when a
+//! credential was rejected, because it may have been rotated. One request at a time fetches it.
+//! Other requests use an old copy meanwhile, and all requests do if fetching fails or times out.
 
 use std::{
     collections::BTreeMap,
@@ -20,18 +19,18 @@ use tokio::time::{Instant, timeout};
 
 use crate::platform::config::{AWS_ATTEMPT_TIMEOUT, Sdk, aws_error};
 
-/// How long a copy of a managed secret is used.
+/// The age at which a copy of a managed secret is fetched again.
 const FRESH: Duration = Duration::from_secs(300);
 
-/// How long a request waits for a secret to be fetched again. Secrets Manager answers in tens of
-/// milliseconds; a request that has a copy is not given up for one that does not answer.
+/// Limit of fetching a secret again. Secrets Manager usually answers in tens of milliseconds, and
+/// a request that has a copy must not fail because Secrets Manager does not answer.
 const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long nothing is fetched after a credential was not accepted and there was no other:
-/// whoever guesses keys must not make us ask for ours each time.
-const NOTHING_NEW: Duration = Duration::from_secs(5);
+/// The minimum time between fetches that rejected credentials cause, because guessed credentials
+/// must not cause a fetch each.
+const REFETCH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// A secret's current value. It cannot be printed.
+/// The current value of a secret. Its `Debug` form is `[redacted]`.
 pub struct Secret<T> {
     copy: Mutex<Copy<T>>,
     origin: Option<Origin<T>>,
@@ -39,25 +38,25 @@ pub struct Secret<T> {
 
 struct Copy<T> {
     value: Arc<T>,
-    /// What the value was read from, to tell whether a fetched one is another.
+    /// The text of the value, to which a fetched one is compared.
     text: String,
     fetched: Instant,
     /// When a fetch was last tried.
     tried: Instant,
-    /// When one was last tried for want of another value, and brought none.
-    in_vain: Option<Instant>,
+    /// When a rejected credential last caused a fetch that returned the same value.
+    unchanged: Option<Instant>,
 }
 
 struct Origin<T> {
     client: Client,
     id: String,
     parse: fn(&str) -> Result<T, String>,
-    /// Held by whoever fetches.
-    flight: tokio::sync::Mutex<()>,
+    /// Locked while the secret is fetched.
+    fetching: tokio::sync::Mutex<()>,
 }
 
 impl<T> Secret<T> {
-    /// A secret whose value is known and stays.
+    /// A secret with a constant value.
     pub fn given(value: T) -> Self {
         Self::new(value, String::new(), None)
     }
@@ -70,19 +69,19 @@ impl<T> Secret<T> {
                 text,
                 fetched: now,
                 tried: now,
-                in_vain: None,
+                unchanged: None,
             }),
             origin,
         }
     }
 
-    /// The value, fetched again where the copy is too old.
+    /// The value, fetched again if the copy is too old.
     pub async fn get(&self) -> Arc<T> {
         let is_old = || self.with_copy(|copy| copy.tried.elapsed() >= FRESH);
         if let Some(origin) = &self.origin
             && is_old()
-            // Whoever comes second uses the copy.
-            && let Ok(_flight) = origin.flight.try_lock()
+            // If another request is fetching it, use the copy.
+            && let Ok(_fetching) = origin.fetching.try_lock()
             && is_old()
         {
             self.fetch(origin).await;
@@ -90,28 +89,28 @@ impl<T> Secret<T> {
         self.with_copy(|copy| copy.value.clone())
     }
 
-    /// The value to try where `refused` was not accepted, if there is another by now.
+    /// A value other than `refused`, which was rejected. Fetches the secret if necessary.
     pub async fn other_than(&self, refused: &Arc<T>) -> Option<Arc<T>> {
         let other = || {
             let value = self.with_copy(|copy| copy.value.clone());
             (!Arc::ptr_eq(&value, refused)).then_some(value)
         };
         let origin = self.origin.as_ref()?;
-        let _flight = origin.flight.lock().await;
-        // Somebody may have fetched it while this one waited.
+        let _fetching = origin.fetching.lock().await;
+        // Another request may have fetched it while this one waited.
         if let Some(other) = other() {
             return Some(other);
         }
-        let in_vain = self.with_copy(|copy| copy.in_vain);
-        if in_vain.is_none_or(|tried| tried.elapsed() >= NOTHING_NEW) {
+        let unchanged = self.with_copy(|copy| copy.unchanged);
+        if unchanged.is_none_or(|tried| tried.elapsed() >= REFETCH_INTERVAL) {
             self.fetch(origin).await;
-            let in_vain = other().is_none().then(Instant::now);
-            self.with_copy(|copy| copy.in_vain = in_vain);
+            let unchanged = other().is_none().then(Instant::now);
+            self.with_copy(|copy| copy.unchanged = unchanged);
         }
         other()
     }
 
-    /// What `accept` makes of the value, or else of the one that took its place.
+    /// Applies `accept` to the value, and to a newer value if it returned `None`.
     pub async fn accepted<R>(&self, accept: impl Fn(&T) -> Option<R>) -> Option<R> {
         let value = self.get().await;
         match accept(&value) {
@@ -120,7 +119,7 @@ impl<T> Secret<T> {
         }
     }
 
-    /// Replaces the copy, unless fetching fails.
+    /// Replaces the copy. If fetching fails, it logs the error and keeps the copy.
     async fn fetch(&self, origin: &Origin<T>) {
         self.with_copy(|copy| copy.tried = Instant::now());
         let fetched = timeout(REFRESH_TIMEOUT, fetch(&origin.client, &origin.id)).await;
@@ -154,7 +153,7 @@ impl<T> std::fmt::Debug for Secret<T> {
     }
 }
 
-/// The managed secrets that one function needs, fetched at start.
+/// The managed secrets that a function needs, fetched at start.
 #[derive(Default)]
 pub struct SecretsClient {
     client: Option<Client>,
@@ -162,8 +161,8 @@ pub struct SecretsClient {
 }
 
 impl SecretsClient {
-    /// Fetches the secrets, given as variable and id, all at once. Those that cannot be had
-    /// come back as problems.
+    /// Fetches the secrets concurrently. `wanted` has pairs of variable and id. Failures are
+    /// returned as problems.
     pub async fn open(sdk: &Sdk, wanted: Vec<(&'static str, String)>) -> (Self, Vec<String>) {
         let client = client(sdk);
         let texts = join_all(wanted.iter().map(|(_, id)| fetch(&client, id))).await;
@@ -180,7 +179,7 @@ impl SecretsClient {
         (Self { client: Some(client), fetched }, problems)
     }
 
-    /// The secret of a variable, unless it could not be fetched.
+    /// The secret of a variable, or `None` if it was not fetched.
     pub fn secret<T>(
         &self,
         name: &str,
@@ -191,7 +190,7 @@ impl SecretsClient {
             client: self.client.clone()?,
             id: id.clone(),
             parse,
-            flight: tokio::sync::Mutex::new(()),
+            fetching: tokio::sync::Mutex::new(()),
         };
         Some(parse(text).map(|value| Secret::new(value, text.clone(), Some(origin))))
     }
@@ -225,5 +224,5 @@ async fn fetch(client: &Client, id: &str) -> Result<String, String> {
     secret
         .secret_string()
         .map(|text| text.trim().to_owned())
-        .ok_or_else(|| format!("secret {id} holds no text"))
+        .ok_or_else(|| format!("secret {id} has no text"))
 }

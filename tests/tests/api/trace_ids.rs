@@ -6,7 +6,7 @@ use lambda_runtime::Context;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
-use shared::platform::observe::{self, Said};
+use shared::platform::observe::{self, Completion};
 use tests::{Answer, Stack, backend, browser, payment};
 
 const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -59,7 +59,7 @@ async fn carried(
     let mut context = Context::default();
     context.xray_trace_id = xray.map(str::to_owned);
     let work = async { (observe::trace_headers(), observe::xray_header()) };
-    let said = |_: &_| Said::Run(true);
+    let said = |_: &_| Completion::Run(true);
     let (w3c, xray) = observe::invocation("test", &headers, Some(&context), work, said).await;
     let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
     let w3c = w3c.iter().map(|(name, value)| (name.to_string(), text(value)));

@@ -9,7 +9,7 @@ use local::{amazon, keys};
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::http::jwt::{self, Caller};
-use shared::platform::observe::{self, Said};
+use shared::platform::observe::{self, Completion};
 use tests::{Answer, Stack, backend, browser_with};
 
 pub const MAIL: &str = "planted-mail@shopper.example";
@@ -268,7 +268,7 @@ async fn afterwards(stack: &Stack) {
     }
     unreadable(stack, "OLD", Some("2026-01-01T00:00:00Z")).await;
     let (headers, schedule) = (HeaderMap::new(), stack.bundle.recover());
-    let run = observe::invocation("schedule", &headers, None, schedule, |_| Said::Run(true));
+    let run = observe::invocation("schedule", &headers, None, schedule, |_| Completion::Run(true));
     assert_eq!(run.await.unwrap().failed, 1);
     let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
     resolved.await;

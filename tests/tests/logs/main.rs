@@ -19,7 +19,7 @@ use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::domain::order::{Capture, Derived, Order};
 use shared::http::edge;
-use shared::platform::observe::{self, Said};
+use shared::platform::observe::{self, Completion};
 
 use output::Output;
 use tests::{Answer, Stack};
@@ -239,7 +239,7 @@ async fn a_severe_line_names_its_request_where_no_other_is_printed() {
     let mut order = Order::new(reference, price, Capture::Automatic, None, Timestamp::now());
     order.events_dropped = true;
     let work = async { observe::attention(&order.reference, None, &Derived::of(&order)) };
-    let said = |(): &()| Said::Run(true);
+    let said = |(): &()| Completion::Run(true);
     observe::invocation("test", &HeaderMap::new(), Some(&context), work, said).await;
 
     let (metrics, lines) = output.lines();

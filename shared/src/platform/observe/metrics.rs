@@ -1,5 +1,5 @@
-//! Metrics, as lines of CloudWatch's Embedded Metric Format, for which no call is made. They
-//! are events of the target [`METRICS`], which only a Lambda runtime prints.
+//! Metrics as log lines in CloudWatch's Embedded Metric Format, which needs no API call. They are
+//! tracing events of the target [`METRICS`].
 
 use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
@@ -8,80 +8,78 @@ use serde_json::{Map, Value, json};
 
 use super::milliseconds;
 
-/// The target of events that are metrics.
+/// The target of the tracing events.
 pub const METRICS: &str = "metrics";
 
-/// Where the metrics come from.
 #[derive(Debug)]
 pub struct Source {
-    /// Their namespace.
     pub namespace: String,
-    /// The function and its version, as the template's alarms name them: `FUNCTION:VERSION`.
+    /// `FUNCTION:VERSION`, the format of the template's alarms.
     pub version: String,
 }
 
 static SOURCE: OnceLock<Source> = OnceLock::new();
 
-/// Names the metrics' source, once.
+/// Sets the source of all metrics. Only the first call has an effect.
 pub fn name(source: Source) {
     SOURCE.get_or_init(|| source);
 }
 
-/// The source of a process that is not a Lambda function.
+/// The source of the metrics, with a default for a process that is not a Lambda function.
 fn source() -> &'static Source {
     SOURCE.get_or_init(|| Source { namespace: "amazon-pay".into(), version: "local".into() })
 }
 
-/// A number that is counted or measured.
+/// A count or a measurement.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Metric {
-    /// Adyen answered to a payment or its details, by `Result`, which is the resultCode,
-    /// `Rejected` or `Unknown`, and by `Version`.
+    /// A call to Adyen's `/payments` or `/payments/details`. By `Result`, which is the
+    /// resultCode, `Rejected` or `Unknown`, and by `Version`.
     Payment(String),
-    /// A payment ended in an error of Adyen's, ours or nobody knows whose. By `Version`.
+    /// A payment with an error at Adyen, an error of the deployment or an unknown outcome. By
+    /// `Version`.
     PaymentError,
-    /// A webhook's event, by `EventCode`.
+    /// An event in a webhook. By `EventCode`.
     WebhookEvent(String),
-    /// An event that was known already.
+    /// An event that was already stored.
     WebhookDuplicate,
     /// A webhook with a wrong signature or wrong credentials.
     WebhookSignatureFailure,
-    /// A webhook without a signature or credentials. Adyen's always have them.
+    /// A webhook without a signature or credentials, which Adyen's always have.
     UnsignedWebhook,
-    /// An HMAC key matched, by `Key`: its position, from 1.
+    /// A signature was verified. By `Key`, the position of the HMAC key, counted from 1.
     HmacKeyMatched(usize),
-    /// An event waits for an order to claim its payment.
+    /// An event was parked until an order claims its payment.
     ParkedEvent,
-    /// An order claimed a payment, and with it this many events that waited. They are taken
-    /// off `ParkedEvents`, so that its sum is the number of those that still wait.
+    /// An order claimed a payment with this many parked events. They are subtracted from
+    /// `ParkedEvents`, so that its sum is the number of events that are still parked.
     ClaimedEvents(u32),
-    /// A signed event of another environment or merchant account.
+    /// A verified event of another environment or merchant account.
     ForeignEvent,
-    /// An event that can never be applied as it is, so that a person must look at it.
+    /// An event that can never be applied as it is.
     DeadLetter,
-    /// Somebody else changed an item in between.
+    /// Another process changed an item between its reading and writing.
     WriteConflict,
-    /// An order began to need a person, by `Reason`.
+    /// An order has a new reason for attention. By `Reason`.
     NeedsAttention(&'static str),
-    /// A request was answered 5xx, by `Code`, the problem's, and `Version` together.
+    /// A response with a 5xx status. By the problem's `Code` together with `Version`.
     ServerError(&'static str),
-    /// How long a request took.
+    /// The duration of a request.
     Latency(Duration),
-    /// How long one call of Adyen took.
+    /// The duration of one call to Adyen.
     AdyenLatency(Duration),
-    /// How long the longest open outcome has been open, of those that no person was told of.
+    /// The age of the oldest open outcome that was not reported for attention.
     OpenAge(Duration),
 }
 
-/// Names and values that together tell metrics of one name apart.
+/// Names and values that together identify a metric among those of one name.
 type Dimensions = Vec<(&'static str, String)>;
 
-/// What a metric publishes.
 struct Parts {
     name: &'static str,
     unit: &'static str,
     value: f64,
-    /// The metric is published by each of these, and without any.
+    /// The metric is published with each of these, and without dimensions.
     dimensions: Vec<Dimensions>,
 }
 
@@ -139,8 +137,8 @@ impl Metric {
     }
 }
 
-/// A word of Adyen's as a dimension's value. Each new one is a metric that costs money, and
-/// CloudWatch takes no empty one.
+/// The value of a dimension for a word from Adyen. Unusual and empty words become `other`, because
+/// each new value costs money and CloudWatch rejects an empty one.
 fn named(word: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     match word.len() {
@@ -149,13 +147,13 @@ fn named(word: &str) -> String {
     }
 }
 
-/// The values of one line by their names, with their unit.
+/// The units and values of one line, by the metric's name.
 type Values<'a> = BTreeMap<&'a str, (&'a str, Vec<f64>)>;
 
-/// So many values of one name CloudWatch takes in a line.
+/// CloudWatch's limit of values for one name in a line.
 const VALUES: usize = 100;
 
-/// Prints metrics, those with the same dimensions in one line.
+/// Publishes metrics. Those with the same dimensions share a line.
 pub(super) fn publish(metrics: &[Metric]) {
     for metrics in metrics.chunks(VALUES) {
         let mut lines: BTreeMap<_, Values> = BTreeMap::new();
@@ -172,7 +170,7 @@ pub(super) fn publish(metrics: &[Metric]) {
 }
 
 fn line(dimensions: Vec<Dimensions>, values: Values) -> Value {
-    // The sum over all dimensions is a metric of its own.
+    // The empty set publishes the metric without dimensions.
     let mut named = vec![Vec::new()];
     named.extend(dimensions.iter().map(|it| it.iter().map(|(name, _)| *name).collect()));
     let described: Vec<Value> =

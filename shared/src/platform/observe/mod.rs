@@ -1,8 +1,7 @@
-//! What an invocation came to: one line in the log, and metrics for alarms.
+//! Observes an invocation: one line in the log, and metrics for alarms.
 //!
-//! Whoever knows something tells it as it happens ([`order`], [`outcome`], [`count`]), and
-//! [`invocation`] writes it down in the end. Nothing that identifies a shopper is told, and
-//! nothing that a request or an answer contains.
+//! Code calls [`order`], [`outcome`] or [`count`] when something happens, and [`invocation`] logs
+//! it at the end. Never pass data that identifies a shopper, or contents of requests and answers.
 
 mod metrics;
 mod trace;
@@ -25,28 +24,22 @@ use crate::domain::{
     reference::Reference,
 };
 
-/// Whom an invocation called.
 #[derive(Debug, Clone, Copy)]
 pub enum Called {
-    /// Adyen.
     Adyen,
-    /// Amazon Pay.
     AmazonPay,
-    /// DynamoDB.
     DynamoDb,
 }
 
-/// Calls of one service.
 #[derive(Debug, Default)]
 struct Calls {
     number: u32,
     took: Duration,
 }
 
-/// What is known of an invocation so far.
 #[derive(Debug, Default)]
 struct Observed {
-    /// A run of the schedule touches many.
+    /// A scheduled run processes several orders.
     references: BTreeSet<String>,
     psp_reference: Option<String>,
     outcome: Option<String>,
@@ -61,18 +54,18 @@ tokio::task_local! {
     static OBSERVED: RefCell<Observed>;
 }
 
-/// What an invocation ended with.
+/// The end of an invocation.
 #[derive(Debug, Clone, Copy)]
-pub enum Said {
-    /// An HTTP answer: its status, and the problem's code.
+pub enum Completion {
+    /// An HTTP status, and the code of a problem.
     Answer(u16, Option<&'static str>),
-    /// A run of the schedule, which succeeded or failed.
+    /// A scheduled run; true if it succeeded.
     Run(bool),
 }
 
-impl Said {
-    /// In one word, where nobody said it better.
-    fn word(self) -> &'static str {
+impl Completion {
+    /// The outcome to log if no more specific one was set.
+    fn default_outcome(self) -> &'static str {
         match self {
             Self::Answer(_, Some(code)) => code,
             Self::Answer(_, None) | Self::Run(true) => "ok",
@@ -81,14 +74,13 @@ impl Said {
     }
 }
 
-/// Does the work of one invocation, of that route or kind, and writes down what it came to.
-/// `say` tells what it ended with.
+/// Runs the work of one invocation and logs it. `what` is its route or kind.
 pub async fn invocation<R>(
     what: &str,
     headers: &HeaderMap,
     context: Option<&Context>,
     work: impl Future<Output = R>,
-    say: impl FnOnce(&R) -> Said,
+    completion: impl FnOnce(&R) -> Completion,
 ) -> R {
     let trace = Trace::of(headers, context);
     // Error level, so that the span is attached to every line whatever LOG_LEVEL is.
@@ -102,22 +94,24 @@ pub async fn invocation<R>(
     let observed = RefCell::new(Observed { trace, ..Observed::default() });
     let work = async {
         let result = work.await;
-        let (said, took) = (say(&result), begun.elapsed());
-        OBSERVED.with(|observed| observed.take().write_down(what, said, took));
+        let (completion, took) = (completion(&result), begun.elapsed());
+        OBSERVED.with(|observed| observed.take().log(what, completion, took));
         result
     };
     OBSERVED.scope(observed, work.instrument(span)).await
 }
 
 impl Observed {
-    fn write_down(mut self, what: &str, said: Said, took: Duration) {
-        let told = self.outcome.as_deref();
-        let (status, code, outcome) = match said {
-            Said::Answer(status, code) => (Some(status), code, told.unwrap_or(said.word())),
-            // What was told is of one order among many.
-            Said::Run(_) => (None, None, said.word()),
+    fn log(mut self, what: &str, completion: Completion, took: Duration) {
+        let default = completion.default_outcome();
+        let (status, code, outcome) = match completion {
+            Completion::Answer(status, code) => {
+                (Some(status), code, self.outcome.as_deref().unwrap_or(default))
+            }
+            // A recorded outcome belongs to one of several orders.
+            Completion::Run(_) => (None, None, default),
         };
-        // What touched several orders is about none of them.
+        // Omit the reference if there are several.
         let (reference, payment) = match self.references.len() {
             0 | 1 => (self.references.pop_first(), self.psp_reference),
             _ => (None, None),
@@ -140,7 +134,7 @@ impl Observed {
         );
         if let Some(status) = status {
             self.metrics.push(Metric::Latency(took));
-            // 501 is what a deployment without Amazon Pay's keys is meant to say.
+            // 501 is the expected answer of a deployment without Amazon Pay's keys.
             if status >= 500 && status != 501 {
                 self.metrics.push(Metric::ServerError(code.unwrap_or("none")));
             }
@@ -149,22 +143,22 @@ impl Observed {
     }
 }
 
-/// Notes something of the invocation; outside of one there is nothing to note.
+/// Changes the record of the current invocation. Outside of one it does nothing.
 fn note(act: impl FnOnce(&mut Observed)) {
     let _ = OBSERVED.try_with(|observed| act(&mut observed.borrow_mut()));
 }
 
-/// Tells which order the invocation is about, by its reference.
+/// Records the order of the invocation.
 pub fn reference(reference: &Reference) {
     note(|observed| {
-        // It matters which one it is, or that there are several.
+        // Two are enough to know that there are several.
         if observed.references.len() < 2 {
             observed.references.insert(reference.to_string());
         }
     });
 }
 
-/// Tells which order the invocation is about, and with that which payment.
+/// Records the order of the invocation, and the payment of its last attempt.
 pub fn order(order: &Order) {
     reference(&order.reference);
     let last = order.attempts.last();
@@ -172,42 +166,42 @@ pub fn order(order: &Order) {
     named.into_iter().for_each(payment);
 }
 
-/// Tells which payment the invocation is about, by its pspReference.
+/// Records the payment of the invocation.
 pub fn payment(psp_reference: &str) {
     note(|observed| observed.psp_reference = Some(psp_reference.to_owned()));
 }
 
-/// Tells what became of it, in one word.
+/// Records the outcome of the invocation, in one word.
 pub fn outcome(word: &str) {
     note(|observed| observed.outcome = Some(word.to_owned()));
 }
 
-/// Tells whether an event was news.
-pub fn webhook_stored(news: bool) {
-    outcome(if news { "stored" } else { "duplicate" });
-    if !news {
+/// Records that an event was stored, or was a duplicate if it is not new.
+pub fn webhook_stored(new: bool) {
+    outcome(if new { "stored" } else { "duplicate" });
+    if !new {
         count(Metric::WebhookDuplicate);
     }
 }
 
-/// Tells that an event can never be applied as it is, so that a person must look at it.
+/// Records that an event was kept as a dead letter.
 pub fn dead_letter() {
     outcome("deadLetter");
     count(Metric::DeadLetter);
 }
 
-/// Tells that an event is of another environment or merchant account.
+/// Records that an event belongs to another environment or merchant account.
 pub fn foreign() {
     outcome("foreign");
     count(Metric::ForeignEvent);
 }
 
-/// Counts or measures something.
+/// Records a metric, which is published at the end of the invocation.
 pub fn count(metric: Metric) {
     note(|observed| observed.metrics.push(metric));
 }
 
-/// Tells what an order needs a person for that did not need one before.
+/// Logs and counts the reasons for attention that an order did not have before.
 pub fn attention(reference: &Reference, before: Option<&Derived>, after: &Derived) {
     let known = |reason: &&'static str| {
         before.is_some_and(|before| before.needs_attention.iter().any(|it| it.code() == *reason))
@@ -219,7 +213,7 @@ pub fn attention(reference: &Reference, before: Option<&Derived>, after: &Derive
     }
 }
 
-/// Tells of one call of a service.
+/// Records a call to a service.
 pub fn called(service: Called, took: Duration) {
     note(|observed| {
         let calls = match service {
@@ -235,14 +229,13 @@ pub fn called(service: Called, took: Duration) {
     });
 }
 
-/// The header of W3C's with which the invocation's trace goes on, `traceparent`. It is Lambda's:
-/// what the caller sent is not passed on.
+/// The header `traceparent` (W3C) for outgoing calls. It has Lambda's trace, not the caller's.
 pub fn trace_headers() -> HeaderMap {
     let headers = OBSERVED.try_with(|observed| observed.borrow().trace.w3c.clone());
     headers.unwrap_or_default()
 }
 
-/// Carries the invocation's trace on to AWS, in the header `X-Amzn-Trace-Id`.
+/// The header `X-Amzn-Trace-Id` for calls to AWS.
 pub fn xray_header() -> Option<HeaderValue> {
     let header = OBSERVED.try_with(|observed| observed.borrow().trace.xray.clone());
     header.ok().flatten()

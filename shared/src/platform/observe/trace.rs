@@ -1,27 +1,24 @@
-//! Where the trace of a request goes on: in W3C's words, and X-Ray's.
+//! Distributed tracing with W3C Trace Context and X-Ray.
 //!
-//! A caller's own trace is for our log alone. Adyen and Amazon Pay are sent Lambda's, because
-//! what a browser names would join its payment with whatever it likes, and its `tracestate` is
-//! free text.
+//! The caller's trace is only logged. Adyen and Amazon Pay receive Lambda's trace, because a
+//! browser could choose any trace id, and its `tracestate` is free text.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use lambda_runtime::Context;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
-/// The trace of an invocation.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trace {
     /// The caller's `traceparent`.
     theirs: Option<String>,
-    /// Ours, for whom we call.
+    /// Lambda's trace, for calls to Adyen and Amazon Pay.
     pub w3c: HeaderMap,
-    /// The same, for AWS.
+    /// Lambda's trace, for calls to AWS.
     pub xray: Option<HeaderValue>,
 }
 
 impl Trace {
-    /// The trace that the caller names, and the one that Lambda began.
     pub(super) fn of(headers: &HeaderMap, context: Option<&Context>) -> Self {
         let xray = context.and_then(|context| context.xray_trace_id.as_deref());
         let value = |text: &str| HeaderValue::from_str(text).ok();
@@ -34,19 +31,21 @@ impl Trace {
         }
     }
 
-    /// The id that all of a trace's lines share: the caller's, so that both logs can be joined.
+    /// The trace id for the log. It is the caller's if there is one, so that both logs can be
+    /// joined.
     pub(super) fn id(&self) -> Option<&str> {
         let ours = || self.w3c.get(TRACEPARENT)?.to_str().ok();
         self.theirs.as_deref().or_else(ours)?.split('-').nth(1)
     }
 
-    /// The id by which X-Ray knows it.
+    /// The trace id in X-Ray.
     pub(super) fn xray_id(&self) -> Option<&str> {
         field(self.xray.as_ref()?.to_str().ok()?, "Root=")
     }
 }
 
-/// A header of W3C Trace Context, in the words of version 00. Later versions may add to it.
+/// Validates a `traceparent` and converts it to version 00. Later versions may have more fields,
+/// which are dropped.
 fn understood(text: &str) -> Option<String> {
     let hex = |text: &str, length: usize| {
         let digits = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
@@ -68,8 +67,8 @@ fn understood(text: &str) -> Option<String> {
     is_right.then(|| format!("00-{trace}-{parent}-{flags}"))
 }
 
-/// X-Ray's header, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`, in W3C's
-/// words.
+/// Converts X-Ray's header, `Root=1-5759e988-bd862e3fe1be46a994272793;Parent=…;Sampled=1`, to a
+/// `traceparent`.
 fn traceparent(xray: &str) -> Option<String> {
     let root = field(xray, "Root=1-")?.replace('-', "");
     let parent = field(xray, "Parent=")?;
@@ -80,7 +79,7 @@ fn traceparent(xray: &str) -> Option<String> {
     understood(&format!("00-{root}-{parent}-{sampled}"))
 }
 
-/// What follows a name in X-Ray's header.
+/// The value of a field in X-Ray's header.
 fn field<'a>(xray: &'a str, name: &str) -> Option<&'a str> {
     let mut fields = xray.split(';').map(str::trim);
     fields.find_map(|field| field.strip_prefix(name))
