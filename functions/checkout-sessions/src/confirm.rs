@@ -1,4 +1,4 @@
-//! `PATCH /checkoutSessions/{id}`: fix what the shopper is about to confirm.
+//! `PATCH /checkoutSessions/{id}`: sets the amount and the order before the shopper confirms.
 
 use http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -13,19 +13,18 @@ use shared::{
 
 use crate::{State, in_ledger_currency};
 
-/// The order that the session is to pay.
+/// The order that the session pays.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Order {
     reference: Reference,
     amount: Amount,
-    #[expect(dead_code, reason = "held to what the token says")]
+    #[expect(dead_code, reason = "only compared with the token")]
     country_code: Option<CountryCode>,
-    #[expect(dead_code, reason = "held to what the token says")]
+    #[expect(dead_code, reason = "only compared with the token")]
     shopper_reference: Option<ShopperReference>,
 }
 
-/// Where the page sends the shopper.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Confirmation {
@@ -41,7 +40,7 @@ pub async fn confirm(
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
     let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
-    let order = read(caller, edge::json_object_or_nothing(request)?)?;
+    let order = read(caller, edge::optional_json_object(request)?)?;
     in_ledger_currency(amazon_pay, &order.amount)?;
     let parameters = request.path_parameters();
     let named = parameters.first("id").unwrap_or_default();
@@ -59,10 +58,10 @@ pub async fn confirm(
     ))
 }
 
-/// The order is the token's for a browser, and the body's for the merchant's backend.
+/// Reads the order from a browser's token, or from the body of the merchant's backend.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Order, Problem> {
-    let agreed = edge::complete(&mut body, caller);
+    let completed = edge::complete(&mut body, caller);
     let order = edge::typed(body)?;
-    agreed?;
+    completed?;
     Ok(order)
 }

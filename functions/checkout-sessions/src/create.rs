@@ -1,4 +1,5 @@
-//! `POST /checkoutSessions`: what Amazon Pay's button needs to create a session.
+//! `POST /checkoutSessions`: the signed configuration with which Amazon Pay's button creates a
+//! session.
 
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -27,7 +28,6 @@ use crate::{State, in_ledger_currency};
 /// The shopper's data that Adyen needs for 3-D Secure.
 const SCOPES: [Scope; 4] = [Scope::Name, Scope::Email, Scope::PhoneNumber, Scope::BillingAddress];
 
-/// A storefront's request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ButtonRequest {
@@ -35,18 +35,18 @@ struct ButtonRequest {
     checkout_result_return_url: CheckoutUrl,
     checkout_cancel_url: Option<CheckoutUrl>,
     scopes: Option<Vec<Scope>>,
-    /// True if the shopper agrees to later payments.
+    /// True if the shopper also agrees to later payments.
     store_payment_method: Option<bool>,
     recurring_metadata: Option<Recurrence>,
-    #[expect(dead_code, reason = "held to what the token says")]
+    #[expect(dead_code, reason = "only compared with the token")]
     reference: Option<Reference>,
     amount: Option<Amount>,
-    #[expect(dead_code, reason = "held to what the token says")]
+    #[expect(dead_code, reason = "only compared with the token")]
     country_code: Option<CountryCode>,
     shopper_reference: Option<ShopperReference>,
 }
 
-/// How often later payments come; without it, at no fixed times. Their amount is the order's.
+/// The frequency of later payments, irregular by default. Their amount is the order's.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recurrence {
@@ -87,7 +87,7 @@ pub async fn create(
     }
     let scopes = wanted.scopes.as_deref().unwrap_or(&SCOPES);
     let signed = amazon_pay.button(&urls, scopes, recurring.as_ref()).await.map_err(|error| {
-        tracing::error!(%error, "a button was not signed");
+        tracing::error!(%error, "button not signed");
         Problem::new(Code::Internal, "The button could not be signed.")
     })?;
     Ok(edge::json(StatusCode::OK, &button(amazon_pay, signed, wanted.amount)))
@@ -97,22 +97,22 @@ fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) 
     Button {
         signed,
         merchant_id: &amazon_pay.merchant_id,
-        // Adyen takes Amazon Pay in no other currency than the ledger's.
+        // Adyen accepts Amazon Pay payments in the ledger's currency only.
         ledger_currency: amazon_pay.ledger_currency.or(amount.map(|amount| amount.currency)),
         region: amazon_pay.region,
         sandbox: amazon_pay.sandbox,
     }
 }
 
-/// Takes from a browser's token what it fixes.
+/// Reads the body, completed from a browser's token.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<ButtonRequest, Problem> {
-    let agreed = edge::complete(&mut body, caller);
+    let completed = edge::complete(&mut body, caller);
     let wanted = edge::typed(body)?;
-    agreed?;
+    completed?;
     Ok(wanted)
 }
 
-/// The agreement with the shopper, if it covers more than this payment.
+/// The shopper's agreement to later payments, if the request stores the payment method.
 fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Problem> {
     if wanted.store_payment_method != Some(true) {
         return match wanted.recurring_metadata {
@@ -127,7 +127,7 @@ fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Proble
     if wanted.shopper_reference.is_none() {
         return Err(Problem::new(
             Code::MissingField,
-            "shopperReference: storing a payment method needs it.",
+            "shopperReference: required with storePaymentMethod: true.",
         )
         .at("shopperReference"));
     }
@@ -153,7 +153,7 @@ impl State {
             if !self.allowed_origins.is_empty() && url.is_some_and(elsewhere) {
                 return Err(Problem::new(
                     Code::ReturnUrlNotAllowed,
-                    format!("{field} has an origin that is not among the allowed ones."),
+                    format!("{field}: the origin is not one of ALLOWED_ORIGINS."),
                 )
                 .at(field));
             }

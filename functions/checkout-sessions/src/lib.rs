@@ -1,5 +1,4 @@
-//! Amazon Pay's side of the checkout: `POST /checkoutSessions` and
-//! `PATCH /checkoutSessions/{id}`.
+//! Amazon Pay's checkout sessions: `POST /checkoutSessions` and `PATCH /checkoutSessions/{id}`.
 
 mod confirm;
 mod create;
@@ -16,20 +15,17 @@ use shared::{
     platform::config::{Env, Settings, StartError, origins},
 };
 
-/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
-    /// None where the storefront talks to Amazon Pay itself.
+    /// `None` if the storefront calls Amazon Pay itself.
     amazon_pay: Option<AmazonPay>,
-    /// Origins that a browser's return URLs may have; empty where any.
+    /// The allowed origins of a browser's return URLs. Empty allows any.
     allowed_origins: Vec<String>,
 }
 
 impl State {
-    /// Reads the configuration and prepares the client.
-    ///
     /// # Errors
-    /// [`StartError`] naming everything that is missing or malformed.
+    /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets = [AmazonPay::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
@@ -46,7 +42,6 @@ impl State {
     }
 }
 
-/// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
     edge::respond(&request, route(state, &request)).await
 }
@@ -60,7 +55,7 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// Returns whether Amazon Pay pays out in the order's currency.
+/// Rejects an amount that is not in the currency of Amazon Pay's payouts.
 fn in_ledger_currency(amazon_pay: &AmazonPay, amount: &Amount) -> Result<(), Problem> {
     match amazon_pay.ledger_currency {
         Some(ledger) if ledger != amount.currency => Err(Problem::new(

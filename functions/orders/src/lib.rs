@@ -84,7 +84,7 @@ async fn show(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let reference = named(request);
-    edge::order_agrees(caller, &reference)?;
+    edge::require_own_order(caller, &reference)?;
     let order = match reference.parse::<Reference>() {
         Ok(reference) => state.orders.get(&reference).await?,
         // A malformed reference cannot exist, so answer 404 rather than 422.

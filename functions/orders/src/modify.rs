@@ -82,7 +82,7 @@ pub async fn modify(
     let until = edge::deadline(request);
     edge::merchant_only(caller, "Only the merchant's backend modifies payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
-    let asked: ModificationBody = edge::typed(edge::json_object_or_nothing(request)?)?;
+    let asked: ModificationBody = edge::typed(edge::optional_json_object(request)?)?;
     if asked
         .merchant_account
         .as_ref()

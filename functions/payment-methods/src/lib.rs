@@ -1,4 +1,4 @@
-//! The payment methods for a shopper: `POST /paymentMethods`.
+//! Lists the payment methods for a shopper: `POST /paymentMethods`.
 
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
@@ -20,7 +20,6 @@ use shared::{
     platform::config::{Env, Settings, StartError, list, text},
 };
 
-/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
     adyen: Client,
@@ -29,10 +28,8 @@ pub struct State {
 }
 
 impl State {
-    /// Reads the configuration and prepares the clients.
-    ///
     /// # Errors
-    /// [`StartError`] naming everything that is missing or malformed.
+    /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets = [Client::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
@@ -51,7 +48,6 @@ impl State {
     }
 }
 
-/// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
     edge::respond(&request, route(state, &request)).await
 }
@@ -64,7 +60,6 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// A storefront's request.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Lookup {
@@ -72,9 +67,9 @@ struct Lookup {
     amount: Amount,
     shopper_locale: Option<ShopperLocale>,
     channel: Option<Channel>,
-    #[expect(dead_code, reason = "held to what the token says")]
+    #[expect(dead_code, reason = "only compared with the token")]
     reference: Option<Reference>,
-    #[expect(dead_code, reason = "held to what the token says")]
+    #[expect(dead_code, reason = "only compared with the token")]
     shopper_reference: Option<ShopperReference>,
     merchant_account: Option<String>,
 }
@@ -85,7 +80,7 @@ async fn look_up(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    let lookup = read(caller, edge::json_object_or_nothing(request)?)?;
+    let lookup = read(caller, edge::optional_json_object(request)?)?;
     if lookup.merchant_account.is_some_and(|account| account != state.merchant_account) {
         return Err(edge::wrong_merchant_account());
     }
@@ -104,10 +99,10 @@ async fn look_up(
     }
 }
 
-/// Takes from a browser's token what it fixes.
+/// Reads the body, completed from a browser's token.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<Lookup, Problem> {
-    let agreed = edge::complete(&mut body, caller);
+    let completed = edge::complete(&mut body, caller);
     let lookup = edge::typed(body)?;
-    agreed?;
+    completed?;
     Ok(lookup)
 }

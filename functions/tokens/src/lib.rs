@@ -2,8 +2,8 @@
 //! `GET /shoppers/{shopperReference}/storedPaymentMethods` and
 //! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`.
 //!
-//! The gateway decodes a path before it looks for the route, so that a shopper whose
-//! reference has a `/` cannot be named here.
+//! API Gateway decodes a path before it matches routes, so these routes cannot be used for a
+//! shopper reference that contains a `/`.
 
 mod list;
 mod remove;
@@ -21,7 +21,6 @@ use shared::{
     store::{Orders, Tokens},
 };
 
-/// The function's state between requests.
 pub struct State {
     callers: JwtKeys,
     adyen: Client,
@@ -31,10 +30,8 @@ pub struct State {
 }
 
 impl State {
-    /// Reads the configuration and prepares the clients.
-    ///
     /// # Errors
-    /// [`StartError`] naming everything that is missing or malformed.
+    /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets = [Client::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
@@ -55,7 +52,6 @@ impl State {
     }
 }
 
-/// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
     edge::respond(&request, route(state, &request)).await
 }
@@ -73,12 +69,10 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// The shopper in the path.
 fn shopper(request: &Request) -> Result<ShopperReference, Problem> {
     in_path(request, "shopperReference")
 }
 
-/// A variable of the path.
 fn in_path<T: TryFrom<String>>(request: &Request, name: &str) -> Result<T, Problem>
 where
     T::Error: std::fmt::Display,

@@ -23,13 +23,12 @@ use shared::{
 
 use crate::{State, shopper};
 
-/// The query parameters.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
-    /// True if to ask Adyen first.
+    /// `true` updates the tokens from Adyen's list first.
     refresh: Refresh,
-    /// Which of them to list; disabled ones are for the merchant alone.
+    /// Only the merchant may list disabled ones.
     status: Wanted,
 }
 
@@ -49,7 +48,6 @@ enum Wanted {
     All,
 }
 
-/// The answer.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed<'a> {
@@ -57,22 +55,22 @@ struct Listed<'a> {
     stored_payment_methods: Vec<StoredPaymentMethod<'a>>,
 }
 
-/// One stored payment method; what a shopper need not know is for the merchant alone.
+/// A stored payment method. Some fields are for the merchant only.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct StoredPaymentMethod<'a> {
     stored_payment_method_id: &'a str,
     status: TokenStatus,
-    /// The payment method, in Adyen's words.
+    /// Adyen's name of the payment method.
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_at: Option<Timestamp>,
-    /// Since when Adyen's list lacks it, although it may be charged.
+    /// The time since which Adyen's list lacks it. It may still be chargeable.
     #[serde(skip_serializing_if = "Option::is_none")]
     unlisted_since: Option<Timestamp>,
-    /// The payment that created it.
+    /// The pspReference of the payment that created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<&'a str>,
     /// The order of that payment.
@@ -80,7 +78,7 @@ struct StoredPaymentMethod<'a> {
     reference: Option<&'a Reference>,
 }
 
-/// Lists what a shopper stored, the oldest first.
+/// Lists a shopper's stored payment methods, the oldest first.
 pub async fn list(
     state: &State,
     caller: &Caller,
@@ -91,26 +89,26 @@ pub async fn list(
         let named = request.path_parameters();
         let own = token.shopper_reference.as_ref();
         if own.is_none_or(|own| named.first("shopperReference") != Some(own.as_str())) {
-            return Err(edge::not_the_tokens(Code::WrongShopper, "shopperReference"));
+            return Err(edge::token_mismatch(Code::WrongShopper, "shopperReference"));
         }
     }
     let shopper = shopper(request)?;
-    let asked = list_query(request)?;
-    if asked.status == Wanted::All && *caller != Caller::Merchant {
+    let query = list_query(request)?;
+    if query.status == Wanted::All && *caller != Caller::Merchant {
         return Err(Problem::new(
             Code::MerchantTokenRequired,
-            "Only the merchant's backend lists disabled stored payment methods.",
+            "Only the merchant's backend may list disabled stored payment methods.",
         )
         .at("status"));
     }
-    let mut tokens = match asked.refresh {
+    let mut tokens = match query.refresh {
         Refresh::True => {
             let (adyen, account) = (&state.adyen, &state.merchant_account);
             reconcile(adyen, &state.tokens, account, &shopper, until).await?
         }
         Refresh::False => state.tokens.of_shopper(&shopper).await?,
     };
-    tokens.retain(|token| asked.status == Wanted::All || token.status() == TokenStatus::Active);
+    tokens.retain(|token| query.status == Wanted::All || token.status() == TokenStatus::Active);
     tokens.sort_by_key(Token::created_at);
     if *caller == Caller::Merchant {
         for token in &mut tokens {
@@ -128,8 +126,8 @@ pub async fn list(
     Ok(edge::json(StatusCode::OK, &listed))
 }
 
-/// Names the order of the payment that created a token: that may have learned of its payment
-/// only after the token was told of.
+/// Links a token to the order of the payment that created it, because the token's webhook may have
+/// arrived before the order knew its payment.
 async fn link(state: &State, token: &mut Token) -> Result<(), StoreError> {
     let (Some(payment), None) = (token.psp_reference().map(str::to_owned), token.reference())
     else {
@@ -152,9 +150,9 @@ async fn link(state: &State, token: &mut Token) -> Result<(), StoreError> {
 
 fn list_query(request: &Request) -> Result<ListQuery, Problem> {
     let query = request.query_string_parameters();
-    let asked: Map<String, Value> =
+    let members: Map<String, Value> =
         query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    edge::typed(asked)
+    edge::typed(members)
 }
 
 impl<'a> StoredPaymentMethod<'a> {

@@ -18,18 +18,18 @@ use shared::{
 
 use crate::{State, in_path, shopper};
 
-/// Removes a stored payment method: at Adyen, then here. It may be asked for again and again:
-/// what is gone already is as it was asked for.
+/// Removes a stored payment method at Adyen, then disables its token. The request may be
+/// repeated, because removing a method that does not exist succeeds too.
 pub async fn remove(
     state: &State,
     caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    edge::merchant_only(caller, "Only the merchant's backend removes stored payment methods.")?;
+    edge::merchant_only(caller, "Only the merchant's backend may remove stored payment methods.")?;
     let key =
         TokenId { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
-    // Adyen's own date of it is no earlier.
+    // Read the time before the call, so that it is not later than Adyen's date of the removal.
     let now = Timestamp::now();
     let removal = state
         .adyen
@@ -44,12 +44,12 @@ pub async fn remove(
                 Removal::NotFound(error) if !token.as_ref().is_some_and(ended) => {
                     return Err(edge::unanswered(error));
                 }
-                // One that nobody knows leaves no trace.
+                // Neither Adyen nor the table knows it, so store nothing.
                 Removal::Gone if token.is_none() => return Ok(()),
                 _ => {}
             }
-            // One that was removed is kept even if its webhook has yet to come: that must not
-            // make it chargeable.
+            // Store a disabled token even if its webhook has not arrived, because that webhook
+            // must not make it chargeable.
             token
                 .get_or_insert_with(|| Token::new(key.clone(), now))
                 .disable(TokenEvent::disabled("removed", None, now));
@@ -64,7 +64,7 @@ pub async fn remove(
     Ok(response)
 }
 
-/// The id in the path. Dots alone would be a way through Adyen's own paths.
+/// The id in the path. Dots alone are rejected, because they would change the path at Adyen.
 fn id(request: &Request) -> Result<Text<64>, Problem> {
     let id: Text<64> = in_path(request, "id")?;
     if id.bytes().all(|c| c == b'.') {

@@ -1,11 +1,11 @@
 //! Adyen's webhooks: `POST /` on a Lambda function URL.
 //!
-//! A webhook is acknowledged with `[accepted]` only once its facts are stored; whatever
-//! goes wrong before is an error, and Adyen delivers again. All items of a delivery are
-//! verified before any is stored.
+//! A webhook is acknowledged with `[accepted]` only after its events are stored. An earlier
+//! failure is an error response, after which Adyen retries. All items of a delivery are verified
+//! before any is stored.
 //!
-//! A webhook that is not accepted holds up all that Adyen sends after it. So what is signed is
-//! accepted whatever it is, and stored: [`Inbox`] says where.
+//! Every correctly signed webhook is accepted and stored by [`Inbox`], because a rejected one
+//! blocks all later webhooks of Adyen.
 
 use std::time::Duration;
 
@@ -34,13 +34,12 @@ use shared::{
 };
 use tokio::time::Instant;
 
-/// The largest delivery that is read, in bytes; Adyen's are a few kilobytes.
+/// The largest accepted delivery, in bytes. Adyen's have a few kilobytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// How long storing a delivery may take: Adyen waits ten seconds for the answer.
+/// Limit of storing a delivery. Adyen waits ten seconds for the response.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// The function's state between requests.
 pub struct State {
     keys: Secret<hmac::Keys>,
     basic_auth: Option<Secret<BasicAuth>>,
@@ -48,10 +47,8 @@ pub struct State {
 }
 
 impl State {
-    /// Reads the configuration and prepares the clients.
-    ///
     /// # Errors
-    /// [`StartError`] naming everything that is missing or malformed.
+    /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let mut settings = Settings::load(env, &["ADYEN_HMAC_KEYS", "WEBHOOK_BASIC_AUTH"]).await?;
         let keys = settings.secret("ADYEN_HMAC_KEYS", |keys| {
@@ -66,14 +63,13 @@ impl State {
 /// The header with the signature of a token notification's body.
 const SIGNATURE: &str = "hmacsignature";
 
-/// Answers one delivery.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
     let received = async { receive(state, &request).await.inspect_err(|it| refused(&request, it)) };
     edge::respond(&request, received).await
 }
 
-/// Counts a delivery that is not authentic. Anybody who knows the URL can post something to it;
-/// a signature that fits no key may also mean that a key is missing here.
+/// Counts a delivery that is not authentic. Unsigned ones are counted separately, because anybody
+/// can send them, while a wrong signature may mean that this deployment lacks a key.
 fn refused(request: &Request, problem: &Problem) {
     if problem.code() == Code::InvalidSignature {
         observe::count(match is_signed(request) {
@@ -83,7 +79,7 @@ fn refused(request: &Request, problem: &Problem) {
     }
 }
 
-/// Returns whether a delivery has a signature or credentials, right or wrong.
+/// True if a delivery has a signature or credentials, valid or not.
 fn is_signed(request: &Request) -> bool {
     const IN_BODY: &[u8] = b"\"hmacSignature\"";
     let headers = request.headers();
@@ -97,9 +93,8 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
         return Err(edge::no_route(request));
     }
     if let Some(expected) = &state.basic_auth {
-        let agreed = |expected: &BasicAuth| expected.is_in(request.headers()).then_some(());
-        let agreed = expected.accepted(agreed).await;
-        agreed.ok_or_else(invalid_signature)?;
+        let matches = |expected: &BasicAuth| expected.is_in(request.headers()).then_some(());
+        expected.accepted(matches).await.ok_or_else(invalid_signature)?;
     }
     let body: &[u8] = request.body();
     if body.len() > BODY_LIMIT {
@@ -110,7 +105,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     let signature = match &webhook {
         Webhook::Standard(notification) => {
             verify_items(state, notification).await?;
-            // It may well be ours: what is sent again is not lost.
+            // It may belong to this deployment, so let Adyen retry it.
             if notification.live.is_none() {
                 return Err(unreadable("live: expected true or false.".to_owned()));
             }
@@ -131,7 +126,6 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     Ok(accepted)
 }
 
-/// Verifies every item of a standard notification.
 async fn verify_items(state: &State, notification: &Notification) -> Result<(), Problem> {
     let items = || notification.notification_items.iter().map(|it| &it.notification_request_item);
     let signers = |keys: &hmac::Keys| items().map(|item| item.verify(keys)).collect();
@@ -140,7 +134,7 @@ async fn verify_items(state: &State, notification: &Notification) -> Result<(), 
     Ok(())
 }
 
-/// Verifies the whole of a token notification, and gives its signature.
+/// Verifies the body of a token notification and returns its signature.
 async fn verify_body<'r>(
     state: &State,
     headers: &'r HeaderMap,
@@ -148,7 +142,7 @@ async fn verify_body<'r>(
 ) -> Result<&'r str, Problem> {
     let signature = headers.get(SIGNATURE).and_then(|signature| signature.to_str().ok());
     let Some(signature) = signature else {
-        // Nobody signed it, so that nothing obliges us to read what a strict reader refuses.
+        // An unsigned body is read strictly, because lenient reading is for Adyen's bodies only.
         return Err(match serde_json::from_slice::<Value>(body) {
             Ok(_) => invalid_signature(),
             Err(error) => unreadable(format!("The body is not JSON: {error}.")),
@@ -164,10 +158,10 @@ fn matched(position: usize) {
 }
 
 fn invalid_signature() -> Problem {
-    tracing::warn!("a notification with a wrong signature or wrong credentials");
+    tracing::warn!("webhook rejected: wrong signature or credentials");
     Problem::new(
         Code::InvalidSignature,
-        "The notification is not signed with a known key, or not sent with the agreed credentials.",
+        "The notification is not signed with a known key, or its credentials are wrong.",
     )
 }
 
@@ -175,7 +169,7 @@ fn unreadable(detail: String) -> Problem {
     Problem::new(Code::InvalidNotification, detail)
 }
 
-/// The credentials that Adyen sends, as a key to compare in constant time.
+/// The credentials that Adyen must send. They are compared in constant time.
 struct BasicAuth {
     key: digest::Key,
     expected: digest::Tag,
@@ -189,8 +183,7 @@ impl BasicAuth {
         {
             return Err("expected user:password".to_owned());
         }
-        // Both sides are put through the same HMAC, so that comparing tells nothing, not
-        // even a length.
+        // Compare HMACs of both sides, so that the time does not even reveal the length.
         let key = digest::Key::new(digest::HMAC_SHA256, credentials.as_bytes());
         let expected = digest::sign(&key, credentials.as_bytes());
         Ok(Self { key, expected })

@@ -1,4 +1,4 @@
-//! The problems that an unusable checkout session, and a missing registration, are answered with.
+//! Problems for unusable checkout sessions, and for a deployment without Amazon Pay's keys.
 
 use crate::{
     amazon_pay::{AmazonPay, SessionError},
@@ -6,8 +6,6 @@ use crate::{
     http::problem::{Code, Problem},
 };
 
-/// Amazon Pay, if this deployment is registered there.
-///
 /// # Errors
 /// `amazon_pay_not_configured`.
 pub fn configured(amazon_pay: Option<&AmazonPay>) -> Result<&AmazonPay, Problem> {
@@ -59,8 +57,8 @@ fn detail(error: &SessionError) -> &'static str {
 }
 
 impl From<SessionError> for Problem {
-    /// With `nextStep` and `message`, as a payment's answer has them, and Amazon Pay's
-    /// `reasonCode` where it gave one.
+    /// Adds `nextStep` and `message`, as in the answer to a payment, and Amazon Pay's
+    /// `reasonCode` if there is one.
     fn from(problem: SessionError) -> Self {
         let status = match problem {
             SessionError::Expired => Status::Expired,

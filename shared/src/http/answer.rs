@@ -1,4 +1,4 @@
-//! An order as its caller may see it.
+//! The answers to a payment and to a query of an order, with the fields that the caller may see.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -15,16 +15,13 @@ use crate::{
     },
 };
 
-/// For whom an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Viewer {
-    /// A browser: nothing that only the merchant may know.
+    /// A browser. Its answers omit fields that only the merchant may see.
     Shopper,
-    /// The merchant's backend.
     Merchant,
 }
 
-/// The answer to a payment.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentAnswer<'a> {
@@ -48,11 +45,11 @@ pub struct PaymentAnswer<'a> {
 }
 
 impl<'a> PaymentAnswer<'a> {
-    /// Describes an attempt, from 1. `asked` is the action that Adyen has just required.
+    /// Describes an attempt, counted from 1. `action` is the one that Adyen has just returned.
     pub fn new(
         order: &'a Order,
         attempt: usize,
-        asked: Option<&'a RequiredAction>,
+        action: Option<&'a RequiredAction>,
         viewer: Viewer,
     ) -> Self {
         let derived = Derived::of(order);
@@ -71,16 +68,16 @@ impl<'a> PaymentAnswer<'a> {
         let waits_for_shopper =
             facts.is_some_and(|(_, resolution)| resolution.status.requires_action());
         // Adyen replays its first answer to a repeated request, so it may be out of date.
-        let asked = asked.filter(|_| waits_for_shopper);
+        let action = action.filter(|_| waits_for_shopper);
         let next_step = match derived.next_step {
-            // Without the action there is nothing to handle.
-            NextStep::HandleAction if asked.is_none() => NextStep::Wait,
+            // The action is not stored, so only the answer that has it can ask to handle it.
+            NextStep::HandleAction if action.is_none() => NextStep::Wait,
             // The previous details call was never answered, and Adyen has now returned the action
             // again.
-            NextStep::Wait if asked.is_some() => NextStep::HandleAction,
+            NextStep::Wait if action.is_some() => NextStep::HandleAction,
             next_step => next_step,
         };
-        let result_code = asked.map(|asked| asked.result_code.clone()).or_else(|| {
+        let result_code = action.map(|action| action.result_code.clone()).or_else(|| {
             facts.and_then(|(attempt, resolution)| attempt.result_code_if(resolution.status))
         });
         let rejection = match facts {
@@ -98,7 +95,7 @@ impl<'a> PaymentAnswer<'a> {
             attempt,
             psp_reference: facts.and_then(|(_, resolution)| resolution.psp_reference.clone()),
             result_code,
-            action: asked.map(|asked| &*asked.action),
+            action: action.map(|required| &*required.action),
             next_step,
             message: next_step.message(derived.status),
             refusal_reason,
@@ -107,23 +104,21 @@ impl<'a> PaymentAnswer<'a> {
         }
     }
 
-    /// Why Adyen did not process the attempt, where it did not.
+    /// Adyen's rejection, if it ended the attempt.
     pub fn rejection(&self) -> Option<&'a Rejection> {
         self.rejection
     }
 
-    /// The storefront's next step.
     pub fn next_step(&self) -> NextStep {
         self.next_step
     }
 
-    /// Fit for a shopper.
+    /// A text that may be shown to the shopper.
     pub fn message(&self) -> &'static str {
         self.message
     }
 }
 
-/// The answer to a question about an order.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderAnswer<'a> {
@@ -158,7 +153,7 @@ pub struct OrderAnswer<'a> {
     events: Option<Vec<EventAnswer<'a>>>,
 }
 
-/// A sum, which may be zero.
+/// An amount that may be zero.
 #[derive(Debug, Serialize)]
 struct MinorUnits<'a> {
     currency: &'a str,
@@ -199,7 +194,6 @@ struct AttemptAnswer<'a> {
     abandoned_at: Option<Timestamp>,
 }
 
-/// A webhook, and when it came.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EventAnswer<'a> {
@@ -220,7 +214,6 @@ struct EventAnswer<'a> {
 }
 
 impl<'a> OrderAnswer<'a> {
-    /// The order as `viewer` may see it.
     pub fn new(order: &'a Order, viewer: Viewer) -> Self {
         let derived = Derived::of(order);
         let merchant = viewer == Viewer::Merchant;
@@ -269,7 +262,7 @@ impl<'a> OrderAnswer<'a> {
                 .needs_attention
                 .into_iter()
                 .map(|reason| match reason {
-                    // Another shopper's payment is not this shopper's business.
+                    // The other orders may belong to another shopper, so omit their references.
                     Attention::PaymentOfAnotherOrder(_) if !merchant => {
                         Attention::PaymentOfAnotherOrder(Vec::new())
                     }
@@ -287,10 +280,10 @@ impl<'a> OrderAnswer<'a> {
 }
 
 impl<'a> EventAnswer<'a> {
-    /// All of an order's, by when they happened, then by when they came.
+    /// The events of an order, sorted by their date and then by their arrival.
     fn all(events: &'a [AdyenEvent]) -> Vec<Self> {
         let mut events: Vec<Self> = events.iter().map(Self::new).collect();
-        // Events that came at once keep the sequence of the facts.
+        // The sort is stable, so that events with the same times keep the stored sequence.
         events.sort_by_key(|event| (event.event_date, event.received_at));
         events
     }

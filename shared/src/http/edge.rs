@@ -1,4 +1,4 @@
-//! The HTTP edge: from a Lambda request to typed values, and back.
+//! Converts Lambda requests to typed values, and answers to Lambda responses.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -26,14 +26,12 @@ use crate::{
     },
 };
 
-/// The largest body of a storefront's request, in bytes.
+/// The largest accepted request body, in bytes.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// The largest response, in bytes.
+/// The longest time for an answer. API Gateway ends a request after 30 seconds.
 const LONGEST_CALL: Duration = Duration::from_secs(25);
 
-/// The JSON object in a request's body.
-///
 /// # Errors
 /// `unsupported_media_type`, `body_too_large` or `invalid_json`; `invalid_field` for a
 /// number that is out of range.
@@ -64,20 +62,20 @@ pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     }
 }
 
-/// As [`json_object`], but a request without a body counts as an empty object.
+/// An empty body counts as an empty object.
 ///
 /// # Errors
-/// As [`json_object`].
-pub fn json_object_or_nothing(request: &Request) -> Result<Map<String, Value>, Problem> {
+/// Those of [`json_object`].
+pub fn optional_json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     if request.body().is_empty() { Ok(Map::new()) } else { json_object(request) }
 }
 
-/// Returns whether the caller names a field: one that is `null` counts as left out.
+/// True if the body has a field. A field that is `null` counts as absent.
 pub fn names(body: &Map<String, Value>, path: &str) -> bool {
     named(body, path).is_some()
 }
 
-/// The value of a field, whose path is as [`Field`] has it.
+/// The value of a field. `path` has the form of [`Field::path`].
 fn named<'a>(body: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     let (name, below) = path.split_once('.').map_or((path, None), |(name, it)| (name, Some(it)));
     let value = body.get(name).filter(|value| !value.is_null())?;
@@ -87,7 +85,7 @@ fn named<'a>(body: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     }
 }
 
-/// Adds a field that the caller left out.
+/// Adds a field if it is absent.
 pub fn fill(body: &mut Map<String, Value>, path: &str, value: Value) {
     if names(body, path) {
         return;
@@ -100,31 +98,31 @@ pub fn fill(body: &mut Map<String, Value>, path: &str, value: Value) {
     if parent.is_null() {
         *parent = json!({});
     }
-    // Anything but an object is reported as malformed when the body is read.
+    // A parent of another type is rejected as malformed when the body is read.
     if let Value::Object(parent) = parent {
         fill(parent, below, value);
     }
 }
 
-/// Adds what a browser's token fixes of the order where the browser left it out, and returns whether
-/// the browser names anything else. Check the result after the body is read, because what is
-/// malformed is reported first.
+/// Adds the order's fields from a checkout token to a browser's request, and rejects other
+/// values. Return the error only after the body was read, because malformed fields are reported
+/// first.
 ///
 /// # Errors
 /// `wrong_order`, `amount_mismatch`, `country_mismatch` or `wrong_shopper`.
 pub fn complete(body: &mut Map<String, Value>, caller: &Caller) -> Result<(), Problem> {
-    hold(body, caller, |owner| matches!(owner, Owner::Order(_)))
+    enforce_ownership(body, caller, |owner| matches!(owner, Owner::Order(_)))
 }
 
-/// As [`complete`], for a payment: with what the merchant decides about it.
+/// Like [`complete`], and also for the fields that the merchant sets by claims of the token.
 ///
 /// # Errors
 /// Those of [`complete`], and `field_not_allowed`.
 pub fn complete_payment(body: &mut Map<String, Value>, caller: &Caller) -> Result<(), Problem> {
-    hold(body, caller, |_| true)
+    enforce_ownership(body, caller, |_| true)
 }
 
-fn hold(
+fn enforce_ownership(
     body: &mut Map<String, Value>,
     caller: &Caller,
     concerns: fn(Owner) -> bool,
@@ -132,34 +130,33 @@ fn hold(
     let Caller::Checkout(token) = caller else {
         return Ok(());
     };
-    // A token's claims are named and shaped as requests are.
+    // The token's claims have the names and the structure of a request's fields.
     let Value::Object(claims) = json!(token) else {
         return Ok(());
     };
-    let mut agreed = Ok(());
+    let mut result = Ok(());
     for Field { path, owner } in FIELDS.into_iter().filter(|field| concerns(field.owner)) {
         let claim = named(&claims, path);
         if let Some(value) = claim {
             fill(body, path, value.clone());
         }
         let code = match owner {
-            // A token may leave open where the shopper is, but not who.
+            // A token without a country accepts any country. One without a shopperReference
+            // accepts no shopperReference.
             Owner::Order(_) if path == "countryCode" && claim.is_none() => continue,
             Owner::Order(code) => code,
             Owner::Merchant => Code::FieldNotAllowed,
             Owner::Shopper | Owner::Deployment | Owner::Nobody => continue,
         };
         if names(body, path) && named(body, path) != claim {
-            agreed = agreed.and(Err(not_the_tokens(code, path)));
+            result = result.and(Err(token_mismatch(code, path)));
         }
     }
-    agreed
+    result
 }
 
-/// For what the merchant's backend alone may do.
-///
 /// # Errors
-/// `merchant_token_required`, with why.
+/// `merchant_token_required`, with `why` as its detail.
 pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
     match caller {
         Caller::Merchant => Ok(()),
@@ -167,33 +164,31 @@ pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
     }
 }
 
-/// Returns whether a browser names its token's order.
-///
 /// # Errors
-/// `wrong_order`.
-pub fn order_agrees(caller: &Caller, reference: &str) -> Result<(), Problem> {
+/// `wrong_order` if a browser's token is for another order.
+pub fn require_own_order(caller: &Caller, reference: &str) -> Result<(), Problem> {
     match caller {
         Caller::Checkout(token) if token.reference.as_str() != reference => {
-            Err(not_the_tokens(Code::WrongOrder, "reference"))
+            Err(token_mismatch(Code::WrongOrder, "reference"))
         }
         _ => Ok(()),
     }
 }
 
-/// A browser asks for something else than its token says.
-pub fn not_the_tokens(code: Code, field: &str) -> Problem {
+/// The problem of a field that differs from the claim in the browser's token.
+pub fn token_mismatch(code: Code, field: &str) -> Problem {
     let detail = match code {
         Code::FieldNotAllowed => format!(
-            "{field}: only the merchant sets it, with a claim of the checkout token or with a \
-             merchant token."
+            "{field}: only the merchant may set this field, with a claim of the checkout token \
+             or with a merchant token."
         ),
-        _ => format!("{field} is not the token's."),
+        _ => format!("{field} differs from the token's."),
     };
     Problem::new(code, detail).at(field)
 }
 
-/// Why Adyen did not process a request. The caller can mend what is wrong with the request;
-/// the merchant, what is wrong with the deployment.
+/// The problem for a rejection by Adyen. The code distinguishes errors of the request, which the
+/// caller can correct, from errors of the deployment, which the merchant must correct.
 pub fn rejected(rejection: &Rejection) -> Problem {
     let (code, detail) = if rejection.is_ours() {
         (
@@ -203,12 +198,12 @@ pub fn rejected(rejection: &Rejection) -> Problem {
     } else if rejection.status >= 500 {
         (Code::AdyenUnavailable, "Adyen could not process the request.")
     } else {
-        (Code::AdyenRejected, "Adyen did not accept the request; errorCode says why.")
+        (Code::AdyenRejected, "Adyen rejected the request; `errorCode` has the reason.")
     };
     Problem::new(code, detail).with("errorCode", &rejection.error_code)
 }
 
-/// Why Adyen did not answer a call that may simply be made again.
+/// The problem for a failed call that the caller can repeat without risk.
 pub fn unanswered(error: &CallError) -> Problem {
     match error {
         CallError::Rejected { status, error } => rejected(&error.rejection(*status)),
@@ -229,7 +224,7 @@ impl From<ReconcileError> for Problem {
     }
 }
 
-/// `application/json`, with any parameters, as media types are compared: without case.
+/// Media types are case-insensitive, and parameters are allowed.
 fn is_json(content_type: Option<&HeaderValue>) -> bool {
     content_type
         .and_then(|value| value.to_str().ok())
@@ -237,12 +232,12 @@ fn is_json(content_type: Option<&HeaderValue>) -> bool {
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Reads a typed value, strictly.
+/// Reads a typed value strictly.
 ///
 /// # Errors
 /// `unknown_field`, `missing_field` or `invalid_field`, with the path of the field.
 pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
-    /// The types of amounts are lenient, because they are stored too.
+    /// Checks the amount strictly, because [`Amount`] also reads stored amounts leniently.
     #[derive(Deserialize)]
     struct Named {
         #[serde(rename = "amount", deserialize_with = "requested")]
@@ -261,7 +256,7 @@ fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
     serde_path_to_error::deserialize(Strict(Value::Object(object))).map_err(|error| {
         let path = error.path().to_string();
         let message = error.inner().to_string();
-        // serde names the field in its message alone.
+        // serde names an unknown or missing field only in its message.
         let named = |kind: &str| message.strip_prefix(kind)?.split('`').next().map(str::to_owned);
         let beside = |name: String| match path.rsplit_once('.') {
             _ if path == "." => name,
@@ -281,7 +276,7 @@ fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
     })
 }
 
-/// A JSON response that nobody caches.
+/// A JSON response with `Cache-Control: no-store`.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
     match serde_json::to_string(body) {
         Ok(text) => {
@@ -293,19 +288,19 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
             response
         }
         Err(error) => {
-            tracing::error!(%error, "an answer does not serialise");
+            tracing::error!(%error, "answer not serialised");
             Problem::new(Code::Internal, "The response could not be serialised.").into_response()
         }
     }
 }
 
-/// Answers one request, whichever way it goes, and writes down what it came to.
+/// Runs `work` for one request, converts a problem or a panic to a response, and logs the outcome.
 pub async fn respond(
     request: &Request,
     work: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> Response<Body> {
     let what = match route(request) {
-        // A function URL has one route.
+        // The route of the webhooks' function URL.
         "$default" => "webhook",
         route => route,
     };
@@ -315,14 +310,14 @@ pub async fn respond(
         let result = runtime::caught(work).await.unwrap_or_else(fault);
         result.inspect_err(Problem::log_cause)
     };
-    let said = |result: &Result<Response<Body>, Problem>| match result {
+    let completion = |result: &Result<Response<Body>, Problem>| match result {
         Ok(response) => Completion::Answer(response.status().as_u16(), None),
         Err(problem) => {
             let code = problem.code();
             Completion::Answer(code.status().as_u16(), Some(code.as_str()))
         }
     };
-    let result = observe::invocation(what, request.headers(), context, work, said).await;
+    let result = observe::invocation(what, request.headers(), context, work, completion).await;
     result.unwrap_or_else(Problem::into_response)
 }
 
@@ -336,13 +331,11 @@ pub fn route(request: &Request) -> &str {
     }
 }
 
-/// For a merchant account that is not this deployment's.
 pub fn wrong_merchant_account() -> Problem {
-    Problem::new(Code::WrongMerchantAccount, "merchantAccount is not this deployment's.")
+    Problem::new(Code::WrongMerchantAccount, "This deployment has another merchantAccount.")
         .at("merchantAccount")
 }
 
-/// A problem for a route that the function does not serve.
 pub fn no_route(request: &Request) -> Problem {
     Problem::new(
         Code::NotFound,
@@ -350,7 +343,7 @@ pub fn no_route(request: &Request) -> Problem {
     )
 }
 
-/// The caller's address, as the gateway saw it.
+/// The caller's address as API Gateway recorded it.
 pub fn source_ip(request: &Request) -> Option<IpAddr> {
     match request.request_context_ref()? {
         RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
@@ -358,7 +351,7 @@ pub fn source_ip(request: &Request) -> Option<IpAddr> {
     }
 }
 
-/// The caller's own idempotency key.
+/// The caller's `Idempotency-Key`.
 ///
 /// # Errors
 /// `invalid_field` unless it has 1 to 255 visible ASCII characters.
@@ -376,7 +369,7 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
     }
 }
 
-/// Until when an invocation may work on its answer.
+/// The time by which the response must be ready.
 pub fn deadline(request: &Request) -> Instant {
     match request.lambda_context_ref() {
         Some(context) => runtime::deadline(context, LONGEST_CALL),

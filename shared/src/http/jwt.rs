@@ -1,8 +1,8 @@
-//! Who calls: a shopper's browser or the merchant's backend, told apart by their JWT.
+//! Authenticates callers by their JWT: a shopper's browser, or the merchant's backend.
 //!
-//! A token of audience `checkout` is good for one order and fixes what may not be changed;
-//! one of audience `merchant` is the merchant itself and must stay out of browsers. Both
-//! are HS256 and carry `exp` and `iat`; keys are given as a list, so that they can rotate.
+//! A token of audience `checkout` is valid for one order, and its claims fix fields of the
+//! request. A token of audience `merchant` has all rights and must stay out of browsers. Both are
+//! signed with HS256 and have `exp` and `iat`. Keys are lists, so that they can be rotated.
 
 use std::{collections::HashSet, sync::Once};
 
@@ -51,13 +51,12 @@ pub const CHECKOUT_TOKEN_LIFE: i64 = 24 * 60 * 60;
 /// Longest life of a merchant token, in seconds.
 pub const MERCHANT_TOKEN_LIFE: i64 = 15 * 60;
 
-/// How far the clock of whoever mints tokens may be ahead, in seconds.
+/// Seconds by which the clock of a token's issuer may be ahead.
 const CLOCK_SKEW: i64 = 60;
 
-/// Who calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// A browser, for one order.
+    /// A browser with a token for one order.
     Checkout(Checkout),
     /// The merchant's backend.
     Merchant,
@@ -76,74 +75,64 @@ impl From<&Caller> for Viewer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkout {
-    /// The order.
     pub reference: Reference,
     #[serde(deserialize_with = "requested")]
     pub amount: Amount,
-    /// Where the shopper is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country_code: Option<CountryCode>,
-    /// Who the shopper is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<ShopperReference>,
-    /// Further decisions of the merchant about the payment.
     #[serde(flatten)]
     pub terms: Terms,
 }
 
-/// Decisions of the merchant about a payment, beside the order itself. The claims are named and
-/// shaped as Adyen's request is, so that both are merged field by field.
+/// Claims by which the merchant sets further fields of the payment. They have the names and the
+/// structure of Adyen's request, so that they can be merged field by field.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terms {
-    /// True if and how the shopper is authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication_data: Option<AuthenticationData>,
-    /// The merchant's reference that ties several payments together.
+    /// The merchant's reference that connects several payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_order_reference: Option<Text<1000>>,
-    /// The merchant's own data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
 }
 
-/// The keys of both audiences.
 #[derive(Debug)]
 pub struct JwtKeys {
     checkout: Secret<Keys>,
     merchant: Secret<Keys>,
-    /// Off only where invocation events with tokens from long ago are tried.
+    /// Off only on a developer's machine, where the sample events have old tokens.
     limit_life: bool,
 }
 
-/// Keys of which any may have signed a token.
+/// The accepted keys. Any of them may have signed a token.
 pub struct Keys(Vec<DecodingKey>);
 
 impl JwtKeys {
-    /// The secrets that checking tokens needs.
     pub const SECRETS: [&'static str; 2] = ["CHECKOUT_TOKEN_KEYS", "MERCHANT_TOKEN_KEYS"];
 
-    /// Reads the keys.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let checkout = settings.secret("CHECKOUT_TOKEN_KEYS", keys);
         let merchant = settings.secret("MERCHANT_TOKEN_KEYS", keys);
-        // Where shoppers pay, no setting makes a stolen token good for ever.
+        // Only a local database allows it, so that no setting of a real deployment makes a
+        // stolen token valid without an end.
         let local = settings.or("AWS_ENDPOINT_URL_DYNAMODB", "", |text| {
             Ok::<_, &str>(Url::parse(text).is_ok_and(|url| is_this_machine(&url)))
         });
         let limit_life = settings.or("TOKEN_LIFE_LIMIT", "on", |text| match text {
             "on" => Ok(true),
             "off" if local == Some(true) => Ok(false),
-            "off" => Err("off is for a machine where AWS_ENDPOINT_URL_DYNAMODB is that machine's"),
+            "off" => Err("off is only allowed if AWS_ENDPOINT_URL_DYNAMODB is on this machine"),
             _ => Err("expected on or off"),
         });
         Some(Self { checkout: checkout?, merchant: merchant?, limit_life: limit_life? })
     }
 
-    /// Who sent a request with these headers.
-    ///
     /// # Errors
     /// `unauthorized`, `token_expired`, or `merchant_token_in_browser`.
     pub async fn caller(&self, headers: &HeaderMap) -> Result<Caller, Problem> {
@@ -151,7 +140,7 @@ impl JwtKeys {
         let (checkout, merchant) = tokio::join!(self.checkout.get(), self.merchant.get());
         let mut verdict = self.judge(token, &checkout, &merchant);
         if verdict == Err(Invalid::Signature) {
-            // Perhaps signed with a key that is newer than our copy.
+            // The key may be newer than the cached ones, so fetch them again.
             let (newer_checkout, newer_merchant) = tokio::join!(
                 self.checkout.other_than(&checkout),
                 self.merchant.other_than(&merchant)
@@ -180,13 +169,12 @@ impl JwtKeys {
             Err(invalid) => {
                 // Log the reason for the merchant's developers. Do not return it: it would help
                 // an attacker.
-                tracing::warn!(reason = invalid.reason(), "a token that is not valid");
+                tracing::warn!(reason = invalid.reason(), "token rejected");
                 Err(unauthorized())
             }
         }
     }
 
-    /// Whose token it is, by these keys.
     fn judge(&self, token: &str, checkout: &Keys, merchant: &Keys) -> Result<Caller, Invalid> {
         let limit = |life| if self.limit_life { life } else { i64::MAX };
         verify(token, checkout, "checkout", limit(CHECKOUT_TOKEN_LIFE))
@@ -194,7 +182,7 @@ impl JwtKeys {
             .or_else(|one| {
                 verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
                     .map(|Merchant {}| Caller::Merchant)
-                    // Keep the reason that is nearer to being valid.
+                    // Keep the reason of the check that got further.
                     .map_err(|other| one.max(other))
             })
     }
@@ -210,12 +198,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// One message for every reason: it must not help to guess.
+/// All reasons have the same response, because a specific one would help an attacker.
 fn unauthorized() -> Problem {
     Problem::new(Code::Unauthorized, "Send a valid token as `Authorization: Bearer`.")
 }
 
-/// The reason why a token is invalid, the worst first.
+/// The reason why a token is invalid, in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Invalid {
     Malformed,
@@ -227,19 +215,21 @@ enum Invalid {
 }
 
 impl Invalid {
-    /// For whoever mints tokens.
+    /// A text for the log, from which the token's issuer can correct the error.
     fn reason(self) -> &'static str {
         match self {
-            Self::Malformed => "it is no JWT that is signed with HS256",
+            Self::Malformed => "it is not a JWT signed with HS256",
             Self::Signature => {
-                "it is signed with no key of ours; a key is the secret's text, not decoded"
+                "it is signed with an unknown key; use the secret's text without decoding it"
             }
-            Self::Audience => "aud is neither checkout nor merchant, or is the other key's",
+            Self::Audience => {
+                "aud is neither checkout nor merchant, or belongs to the other audience's key"
+            }
             Self::Claims => {
                 "a claim is missing or malformed, or the key is the other audience's; \
-                 iat and exp are needed, in seconds"
+                 iat and exp are required, in seconds"
             }
-            Self::Life => "iat is in the future, or it lives longer than it may",
+            Self::Life => "iat is in the future, or the lifetime is too long",
             Self::Expired => "it has expired",
         }
     }
@@ -257,7 +247,7 @@ impl From<jsonwebtoken::errors::Error> for Invalid {
     }
 }
 
-/// A merchant token says nothing but that it is the merchant's.
+/// A merchant token has no further claims.
 #[derive(Serialize, Deserialize)]
 struct Merchant {}
 
@@ -271,15 +261,15 @@ struct Claims<T> {
     about: T,
 }
 
-/// Seconds; some libraries write fractions.
+/// Reads seconds. Some libraries write fractions, which are cut off.
 fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let written = Number::deserialize(deserializer)?;
     let seconds = written.as_i64().or_else(|| written.as_f64().map(|date| date.floor() as i64));
     seconds.ok_or_else(|| de::Error::custom("expected seconds"))
 }
 
-/// Checks signature and audience first, so that only the holder of a token that was valid
-/// hears that it has expired.
+/// Checks signature and audience first, so that an expired token is reported as such only to a
+/// caller whose token was valid.
 fn verify<T: DeserializeOwned>(
     token: &str,
     keys: &Keys,
@@ -290,7 +280,7 @@ fn verify<T: DeserializeOwned>(
     let mut rules = Validation::new(Algorithm::HS256);
     rules.set_audience(&[audience]);
     rules.required_spec_claims = HashSet::from(["aud".to_owned(), "exp".to_owned()]);
-    // Times are compared below, once all else is known to be right.
+    // exp is checked below, after everything else.
     rules.validate_exp = false;
     rules.validate_nbf = true;
     let mut nearest = Invalid::Malformed;
@@ -311,18 +301,18 @@ fn verify<T: DeserializeOwned>(
     }
 }
 
-/// Mints a token of `life` seconds, as the merchant's backend does.
+/// Mints a token with a lifetime of `life` seconds, as the merchant's backend does.
 ///
 /// # Errors
-/// A sentence that says why not.
+/// The message of the JWT library.
 pub fn mint(caller: &Caller, key: &str, life: i64) -> Result<String, String> {
     mint_at(caller, key, Timestamp::now(), life)
 }
 
-/// As [`mint`], at another time than now.
+/// Like [`mint`], with `at` as the time of issue.
 ///
 /// # Errors
-/// A sentence that says why not.
+/// The message of the JWT library.
 pub fn mint_at(caller: &Caller, key: &str, at: Timestamp, life: i64) -> Result<String, String> {
     #[derive(Serialize)]
     struct Minted<'a, T> {
@@ -355,7 +345,7 @@ fn keys(text: &str) -> Result<Keys, String> {
     Ok(Keys(keys.into_iter().map(|key| DecodingKey::from_secret(key.as_bytes())).collect()))
 }
 
-/// jsonwebtoken leaves the cryptography to a provider; ours is ring, for HS256 alone.
+/// Installs the cryptography that jsonwebtoken uses: ring, for HS256 only.
 fn use_ring() {
     static ONCE: Once = Once::new();
     static RING: CryptoProvider = CryptoProvider {
@@ -365,7 +355,7 @@ fn use_ring() {
         },
         key_utils: KeyUtils::new_unimplemented(),
     };
-    // It fails only where a provider is installed already.
+    // It fails only if a provider is already installed.
     ONCE.call_once(|| {
         let _ = RING.install_default();
     });

@@ -1,4 +1,4 @@
-//! The API's edge: who calls, what a body may say, and what is answered.
+//! HTTP: authentication of callers, validation of bodies, answers and problems.
 
 pub mod amazon_pay;
 pub mod answer;

@@ -1,33 +1,31 @@
-//! Who sets which field of `POST /payments`. This is the only table of it: [`edge`](crate::http::edge)
-//! enforces it, and docs/storefront.md and openapi.yaml are tested against it.
+//! The owner of each field of `POST /payments`. [`edge`](crate::http::edge) enforces this table,
+//! and docs/storefront.md and openapi.yaml are tested against it.
 
 use crate::http::problem::Code;
 
-/// Who sets a field, where a browser sends the request. A merchant token sets all but
-/// [`Owner::Nobody`]'s.
+/// The party that may set a field if a browser sends the request. A request with a merchant token
+/// may set all fields except those of [`Owner::Nobody`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The shopper's browser.
     Shopper,
-    /// The checkout token, which is good for one order. Every request may repeat it; another
-    /// value is refused with this code.
+    /// The checkout token. A request may repeat the value; another value is rejected with this
+    /// code.
     Order(Code),
-    /// The merchant, by a claim of the checkout token that is named like the field: it decides
-    /// about risk or about the merchant's books. A payment may repeat it.
+    /// The merchant, with a claim of the same name in the checkout token, because the field
+    /// affects risk or accounting. A payment may repeat the value.
     Merchant,
-    /// The deployment. A browser's `shopperIP` is ignored because the gateway knows it better;
-    /// another `merchantAccount` is refused.
+    /// The deployment. A browser's `shopperIP` is ignored because the gateway's is reliable;
+    /// another `merchantAccount` is rejected.
     Deployment,
-    /// Nobody: it is refused as an unknown field.
+    /// It is rejected as an unknown field.
     Nobody,
 }
 
-/// A field and its owner.
 #[derive(Debug, Clone, Copy)]
 pub struct Field {
-    /// Its name, after those of the objects that it is in, separated by dots.
+    /// The names of the enclosing objects and of the field, separated by dots.
     pub path: &'static str,
-    /// Its owner. What is below a field belongs to the same, unless it stands here itself.
+    /// Also the owner of nested fields, except those with their own entry.
     pub owner: Owner,
 }
 
@@ -35,7 +33,6 @@ const fn field(path: &'static str, owner: Owner) -> Field {
     Field { path, owner }
 }
 
-/// Every field.
 pub const FIELDS: [Field; 34] = [
     field("reference", Owner::Order(Code::WrongOrder)),
     field("amount", Owner::Order(Code::AmountMismatch)),
@@ -43,7 +40,7 @@ pub const FIELDS: [Field; 34] = [
     field("shopperReference", Owner::Order(Code::WrongShopper)),
     field("authenticationData.attemptAuthentication", Owner::Merchant),
     field("authenticationData.threeDSRequestData.dataOnly", Owner::Merchant),
-    // An older version of the protocol tells the issuer less.
+    // An older version of the protocol sends less data to the issuer.
     field("authenticationData.threeDSRequestData.threeDSVersion", Owner::Merchant),
     field("merchantOrderReference", Owner::Merchant),
     field("metadata", Owner::Merchant),
@@ -59,7 +56,7 @@ pub const FIELDS: [Field; 34] = [
     field("recurringProcessingModel", Owner::Shopper),
     field("returnUrl", Owner::Shopper),
     field("shopperEmail", Owner::Shopper),
-    // `Ecommerce` alone: without the shopper only the merchant charges.
+    // Only `Ecommerce`, because only the merchant may charge without the shopper.
     field("shopperInteraction", Owner::Shopper),
     field("shopperLocale", Owner::Shopper),
     field("shopperName", Owner::Shopper),

@@ -1,7 +1,6 @@
 //! HTTP errors: RFC 9457 problem details with a stable `code`.
 //!
-//! Build one with [`Problem::new`]; `detail` is for the developer who reads it and says
-//! nothing of our insides, which belong in the log.
+//! `detail` is for the developer who calls the API. It contains no internals; they are logged.
 
 use http::{StatusCode, header};
 use lambda_http::{Body, Response};
@@ -10,30 +9,27 @@ use serde_json::{Map, Value};
 
 use crate::store::StoreError;
 
-/// Makes [`Code`] from the one table of codes.
+/// Generates [`Code`] from a table.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])* $variant:ident $text:literal $status:ident,)+) => {
-        /// The kind of error, for a program to switch on.
+        /// The kind of error, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Code {
             $($(#[doc = $doc])* $variant,)+
         }
 
         impl Code {
-            /// Every code.
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
-            /// The code as answers show it.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// The HTTP status that goes with it.
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$variant => StatusCode::$status,)+ }
             }
 
-            /// The meaning of the code, the same for every occurrence.
+            /// The meaning of the code, which is the same in every response.
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => concat!($($doc),+).trim_ascii(),)+ }
             }
@@ -150,7 +146,6 @@ codes! {
     StorageUnavailable "storage_unavailable" SERVICE_UNAVAILABLE,
 }
 
-/// An error on its way to the caller.
 #[derive(Debug, Clone)]
 pub struct Problem {
     code: Code,
@@ -161,26 +156,25 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem, explained for the developer who reads it.
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self { code, detail: detail.into(), retry_after: None, members: Map::new(), cause: None }
     }
 
-    /// Names the field of the request that is at fault.
+    /// Adds the name of the field that is invalid.
     pub fn at(self, field: impl Into<String>) -> Self {
         self.with("field", field.into())
     }
 
-    /// Adds a member for programs.
+    /// Adds a member for programs to read.
     pub fn with(mut self, member: &str, value: impl Serialize) -> Self {
-        // Only our own answers are added, and they serialise.
+        // Callers pass only types of this project, which serialise.
         if let Ok(value) = serde_json::to_value(value) {
             self.members.insert(member.to_owned(), value);
         }
         self
     }
 
-    /// Tells when to try again, in seconds.
+    /// Adds the header `Retry-After`.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
         self
@@ -201,12 +195,10 @@ impl Problem {
         }
     }
 
-    /// The code.
     pub fn code(&self) -> Code {
         self.code
     }
 
-    /// The HTTP response.
     pub fn into_response(mut self) -> Response<Body> {
         let status = self.code.status();
         for (member, value) in [

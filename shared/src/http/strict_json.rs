@@ -1,5 +1,5 @@
-//! JSON read to the letter: serde alone takes the last of two fields of one name, a list
-//! of values for an object, and an object for a name.
+//! Strict JSON. serde alone accepts a duplicate field and uses the last one, a list of values
+//! instead of an object, and an object instead of an enum's name.
 
 use serde::{
     Deserialize, Deserializer,
@@ -11,22 +11,19 @@ use serde::{
 };
 use serde_json::{Error, Map, Number, Value};
 
-/// Why a text is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// Says where it is no JSON, or which field is there twice.
+    /// Names the position of a syntax error, or the duplicate field.
     #[error(transparent)]
     NotJson(#[from] Error),
-    /// JSON, but no number here is that large.
+    /// Valid JSON with a number that does not fit.
     #[error("{0}: number out of range")]
     OutOfRange(
-        /// The path of its field.
+        /// The path of the field.
         String,
     ),
 }
 
-/// The value of a text in which no object has a field twice.
-///
 /// # Errors
 /// [`ParseError`].
 pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
@@ -39,7 +36,7 @@ pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
         Err(error) => {
             let field = error.path().to_string();
             let error = error.into_inner();
-            // serde_json tells this error apart in its message alone.
+            // serde_json identifies this error only by its message.
             if error.to_string().starts_with("number out of range") && field != "." {
                 return Err(ParseError::OutOfRange(field));
             }
@@ -48,8 +45,7 @@ pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
     }
 }
 
-/// A value to deserialise from, in which only an object makes a struct and only a text
-/// makes an enum.
+/// A deserializer that reads a struct only from an object, and an enum only from a string.
 pub struct Strict(pub Value);
 
 impl<'de> Deserializer<'de> for Strict {
@@ -121,7 +117,7 @@ impl<'de> IntoDeserializer<'de, Error> for Strict {
     }
 }
 
-/// A value without a field that is there twice.
+/// A value without duplicate fields.
 struct Unambiguous(Value);
 
 impl<'de> Deserialize<'de> for Unambiguous {
@@ -171,7 +167,7 @@ impl<'de> Deserialize<'de> for Unambiguous {
                 let mut object = Map::new();
                 while let Some((name, Unambiguous(value))) = members.next_entry::<String, _>()? {
                     if object.contains_key(&name) {
-                        return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                        return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
                     }
                     object.insert(name, value);
                 }

@@ -65,10 +65,10 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
     let done: Vec<&Value> = lines.iter().filter(|it| it["message"] == "done").collect();
     every_invocation_has_its_line(&done);
     // Who mints tokens learns what is wrong with one.
-    let invalid = lines.iter().filter(|it| it["message"] == "a token that is not valid");
+    let invalid = lines.iter().filter(|it| it["message"] == "token rejected");
     let reasons: Vec<_> = invalid.filter_map(|it| it["reason"].as_str()).collect();
     for (reason, told) in
-        reasons.iter().zip(["no JWT", "lives longer", "a claim is missing", "no key of ours"])
+        reasons.iter().zip(["not a JWT", "lifetime", "a claim is missing", "an unknown key"])
     {
         assert!(reason.contains(told), "{reason}");
     }
