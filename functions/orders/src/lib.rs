@@ -1,4 +1,4 @@
-//! The state of an order, and its modifications: `GET /orders/{reference}` and
+//! Reads and modifies orders: `GET /orders/{reference}` and
 //! `POST /orders/{reference}/captures|cancels|refunds|reversals`.
 
 mod modify;
@@ -21,7 +21,6 @@ use shared::{
     store::Orders,
 };
 
-/// The function's state between requests.
 pub struct State {
     tokens: JwtKeys,
     orders: Orders,
@@ -31,10 +30,8 @@ pub struct State {
 }
 
 impl State {
-    /// Reads the configuration and prepares the clients.
-    ///
     /// # Errors
-    /// [`StartError`] naming everything that is missing or malformed.
+    /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let mut settings =
             Settings::load(env, &[Client::SECRETS, &JwtKeys::SECRETS].concat()).await?;
@@ -61,7 +58,6 @@ impl State {
     }
 }
 
-/// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
     edge::respond(&request, route(state, &request)).await
 }
@@ -94,7 +90,6 @@ async fn show(
     Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, caller.into())))
 }
 
-/// The reference in the path.
 fn named(request: &Request) -> String {
     request.path_parameters().first("reference").unwrap_or_default().to_owned()
 }

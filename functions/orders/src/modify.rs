@@ -25,7 +25,7 @@ use shared::{
 
 use crate::{State, named, not_found};
 
-/// The merchant's request; an absent body requests the whole open amount.
+/// The merchant's request. Without an amount it applies to the whole open amount.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ModificationBody {
@@ -35,17 +35,17 @@ struct ModificationBody {
     merchant_refund_reason: Option<RefundReason>,
     #[serde(skip_serializing)]
     merchant_account: Option<String>,
-    /// The payment, where several stand.
+    /// Required if several payments stand.
     #[serde(skip_serializing_if = "Option::is_none")]
     payment_psp_reference: Option<String>,
 }
 
-/// No amount means all that is open: what says `null` may have meant another.
+/// Rejects `null`, because an absent amount means the whole open amount and `null` may be an error.
 fn not_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Amount>, D::Error> {
     Amount::deserialize(deserializer).map(Some)
 }
 
-/// Adyen takes no reason but its own.
+/// Rejects reasons that Adyen does not define.
 fn known_reason<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<RefundReason>, D::Error> {
@@ -57,7 +57,6 @@ fn known_reason<'de, D: Deserializer<'de>>(
     }
 }
 
-/// The response to the merchant.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer<'a> {
@@ -65,14 +64,14 @@ struct Answer<'a> {
     status: Status,
     operation: Operation,
     payment_psp_reference: &'a str,
-    /// Absent while it is not known whether Adyen received the request.
+    /// Absent until Adyen has confirmed that it received the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     psp_reference: Option<&'a str>,
     amount: Amount,
     state: ModificationState,
 }
 
-/// Asks Adyen to modify a payment, once.
+/// Records a modification and sends it to Adyen, unless the same request was answered before.
 pub async fn modify(
     state: &State,
     caller: &Caller,
@@ -80,18 +79,18 @@ pub async fn modify(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    edge::merchant_only(caller, "Only the merchant's backend modifies payments.")?;
+    edge::merchant_only(caller, "Only the merchant's backend may modify payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
-    let asked: ModificationBody = edge::typed(edge::optional_json_object(request)?)?;
-    if asked
+    let body: ModificationBody = edge::typed(edge::optional_json_object(request)?)?;
+    if body
         .merchant_account
         .as_ref()
         .is_some_and(|account| *account != state.target.merchant_account)
     {
         return Err(edge::wrong_merchant_account());
     }
-    fits(&operation, &asked)?;
-    if asked.amount.is_some() && idempotency_key.is_none() {
+    fits(&operation, &body)?;
+    if body.amount.is_some() && idempotency_key.is_none() {
         return Err(Problem::new(
             Code::IdempotencyKeyMissing,
             "Send an Idempotency-Key with an amount: without one, a repeated request is \
@@ -102,11 +101,11 @@ pub async fn modify(
     let reference: Reference = named(request).parse().map_err(|_| not_found())?;
     let wanted = order::ModificationRequest {
         operation: operation.clone(),
-        payment: asked.payment_psp_reference.clone(),
-        amount: asked.amount,
-        merchant_refund_reason: asked.merchant_refund_reason.clone(),
+        payment: body.payment_psp_reference.clone(),
+        amount: body.amount,
+        merchant_refund_reason: body.merchant_refund_reason.clone(),
         idempotency_key,
-        content: order::sha256(&[operation.path().as_bytes(), json!(asked).to_string().as_bytes()]),
+        content: order::sha256(&[operation.path().as_bytes(), json!(body).to_string().as_bytes()]),
         decided_within: state.decided_within,
     };
 
@@ -123,25 +122,25 @@ pub async fn modify(
     if recorded.sent_at.is_none() {
         return answer(&order, recorded.at);
     }
-    let desk =
+    let sender =
         ModificationSender { adyen: &state.adyen, orders: &state.orders, target: &state.target };
-    let (order, said) = desk.ask(order, recorded, until).await?;
-    match said {
-        ModificationAnswer::Kept | ModificationAnswer::Nothing => answer(&order, recorded.at),
-        ModificationAnswer::NotThis(rejection) => Err(edge::rejected(&rejection)),
+    let (order, adyen_answer) = sender.ask(order, recorded, until).await?;
+    match adyen_answer {
+        ModificationAnswer::Stored | ModificationAnswer::Unknown => answer(&order, recorded.at),
+        ModificationAnswer::Rejected(rejection) => Err(edge::rejected(&rejection)),
     }
 }
 
-/// Rejects fields that an operation does not take.
-fn fits(operation: &Operation, asked: &ModificationBody) -> Result<(), Problem> {
+/// Rejects fields that the operation does not have.
+fn fits(operation: &Operation, body: &ModificationBody) -> Result<(), Problem> {
     let unknown = |field: &str| {
-        let detail = format!("{field}: {} do not take it.", operation.path());
+        let detail = format!("{field}: not allowed for {}.", operation.path());
         Err(Problem::new(Code::UnknownField, detail).at(field))
     };
-    if asked.amount.is_some() && !operation.has_amount() {
+    if body.amount.is_some() && !operation.has_amount() {
         return unknown("amount");
     }
-    if asked.merchant_refund_reason.is_some() && *operation != Operation::Refund {
+    if body.merchant_refund_reason.is_some() && *operation != Operation::Refund {
         return unknown("merchantRefundReason");
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Asking Adyen for a payment: sent under its attempt's key, the answer kept.
+//! Sends a payment to Adyen under its attempt's idempotency key, and stores the answer.
 
 use tokio::time::Instant;
 
@@ -17,34 +17,27 @@ use crate::{
     store::{Orders, StoreError, Tokens},
 };
 
-/// The clients and tables that a charge needs.
 pub struct PaymentSender<'a> {
-    /// Adyen.
     pub adyen: &'a Client,
-    /// The orders.
     pub orders: &'a Orders,
-    /// The stored payment methods.
     pub tokens: &'a Tokens,
 }
 
-/// The outcome.
 pub enum Charge {
-    /// Adyen answered, and the answer is kept. What the shopper must do next is not.
+    /// The answer is stored, but not the action for the shopper.
     Answered(Option<RequiredAction>),
-    /// Adyen did not take this request, but another one that was sent for the attempt may
-    /// have been processed.
+    /// Adyen rejected this request. The rejection is not stored, because another request of the
+    /// attempt may have been processed.
     Rejected(Rejection),
-    /// Nobody knows yet.
     Unknown,
 }
 
 impl PaymentSender<'_> {
-    /// Sends a request to pay as an attempt, from 1, that `order` has, and keeps the answer.
-    /// Gives the order as far as it is known then.
+    /// Sends a payment for an attempt (counted from 1) of `order`, stores the answer and returns
+    /// the updated order.
     ///
     /// # Errors
-    /// [`StoreError`] where the answer could not be kept. The same request, sent again,
-    /// brings it back.
+    /// [`StoreError`] if the answer could not be stored. Adyen replays it to the same request.
     pub async fn charge(
         &self,
         order: Order,
@@ -53,7 +46,7 @@ impl PaymentSender<'_> {
         mut payment: PaymentRequest,
         until: Instant,
     ) -> Result<(Order, Charge), StoreError> {
-        // Adyen may have charged by then, so that keeping its answer has all the time there is.
+        // Adyen may have charged by the time of a write, so retry writes until the deadline.
         let (orders, tokens) = (self.orders.within(until), self.tokens.within(until));
         if order.capture == Capture::Manual {
             payment.additional_data.insert("manualCapture", "true");
@@ -70,22 +63,22 @@ impl PaymentSender<'_> {
         if let Some(token) = payment.stored_payment_method().filter(|_| is_about_this) {
             sync::after_charge(&tokens, &token, &answered, &reference).await?;
         }
-        let (outcome, psp_reference, asked) = match answered {
+        let (outcome, psp_reference, action) = match answered {
             Ok(response) => {
-                let asked = response.required_action();
-                (Outcome::from(&response), response.psp_reference, asked)
+                let action = response.required_action();
+                (Outcome::from(&response), response.psp_reference, action)
             }
             Err(CallError::Rejected { status, error }) => {
-                tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "rejected");
+                tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "payment rejected");
                 let rejection = error.rejection(status);
                 (Outcome::Rejected(rejection), error.psp_reference, None)
             }
             Err(CallError::Unknown(reason)) => {
-                tracing::warn!(%reference, attempt, reason, "outcome unknown");
+                tracing::warn!(%reference, attempt, reason, "payment outcome unknown");
                 return Ok((order, Charge::Unknown));
             }
         };
-        let (order, kept) = orders
+        let (order, is_stored) = orders
             .update(order, |order| {
                 let attempt = order.attempt_mut(attempt).ok_or(StoreError::Gone)?;
                 if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.submissions, sent)) {
@@ -96,14 +89,14 @@ impl PaymentSender<'_> {
             })
             .await?;
         let charge = match outcome {
-            Outcome::Rejected(rejection) if !kept => Charge::Rejected(rejection),
-            _ => Charge::Answered(asked),
+            Outcome::Rejected(rejection) if !is_stored => Charge::Rejected(rejection),
+            _ => Charge::Answered(action),
         };
         Ok((order, charge))
     }
 }
 
-/// Tells what Adyen made of a payment, or of what a browser brought back for one.
+/// Records the outcome of a call to `/payments` or `/payments/details` for the log and metrics.
 pub fn observe(answered: &Result<PaymentResponse, CallError>) {
     let (result, is_error) = match answered {
         Ok(response) => {
@@ -123,9 +116,9 @@ pub fn observe(answered: &Result<PaymentResponse, CallError>) {
     }
 }
 
-/// Returns true if a rejection of `sent` ends its attempt. It does if no other request was sent,
-/// or if all had the same content and Adyen rejects a field of it. Otherwise another request,
-/// sent before or since, may have been processed.
+/// True if a rejection of `sent` ends its attempt: `sent` is the only submission, or the only one
+/// recorded has the same content and Adyen rejects a field of it. Otherwise another submission
+/// may have been processed.
 fn ends(rejection: &Rejection, submissions: &[Submission], sent: &Submission) -> bool {
     match submissions {
         [first] => {

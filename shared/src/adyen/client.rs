@@ -1,8 +1,7 @@
 //! The client of Adyen's APIs.
 //!
-//! A call ends in one of three ways: Adyen's answer, Adyen's refusal to process it
-//! ([`ServiceError`]), or not knowing. Only what Adyen says may be tried again is tried
-//! again, with the same `Idempotency-Key`, within the caller's time.
+//! A call returns Adyen's answer, a rejection ([`ServiceError`]) or an unknown outcome. Only
+//! transient failures are retried, with the same `Idempotency-Key` and within the caller's time.
 
 use std::time::Duration;
 
@@ -23,37 +22,31 @@ use crate::platform::{
     secrets::Secret,
 };
 
-/// How long one attempt of a call may take. Adyen needs seconds where an issuer is slow.
+/// Limit of one try. It is long because Adyen waits for slow issuers.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
 
-/// A retry waits up to this long, doubled each time, and at most [`MAX_WAIT`].
+/// Longest wait before the first retry; it doubles each time up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
-/// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// Adyen did not process the request, and will not.
+    /// Adyen did not process the request and will not.
     #[error("Adyen answered {status} {}", error.error_code)]
-    Rejected {
-        /// The HTTP status.
-        status: u16,
-        /// Adyen's error.
-        error: ServiceError,
-    },
-    /// It may have been processed, or may yet be.
+    Rejected { status: u16, error: ServiceError },
+    /// Adyen may have processed the request, or may still do so.
     #[error("outcome unknown: {0}")]
     Unknown(String),
 }
 
-/// The API key, kept from logs by its type.
+/// Marks the API key as sensitive, so that its `Debug` form does not show it.
 fn api_key(text: &str) -> Result<HeaderValue, String> {
     let mut key = HeaderValue::from_str(text).map_err(|_| "expected an API key".to_owned())?;
     key.set_sensitive(true);
     Ok(key)
 }
 
-/// A client of the Checkout API, and of what the Recurring API alone has.
+/// A client of the Checkout API, and of the Recurring API for operations that Checkout lacks.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -63,10 +56,8 @@ pub struct Client {
 }
 
 impl Client {
-    /// The secrets that a client needs.
     pub const SECRETS: &[&str] = &["ADYEN_API_KEY"];
 
-    /// Reads what a client needs.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let environment = Environment::read(settings);
         let checkout_url = settings.adyen_checkout_url();
@@ -86,8 +77,8 @@ impl Client {
         self.checkout_url.host_str().unwrap_or_default()
     }
 
-    /// Posts to the Checkout API, for example to `payments`, and tries again until `until`
-    /// where Adyen allows it. `key` is the `Idempotency-Key`, at most 64 characters.
+    /// Posts to the Checkout API, for example to `payments`, and retries transient failures
+    /// until `until`. `key` is the `Idempotency-Key`, at most 64 characters.
     ///
     /// If an earlier try may have been processed, a rejection of the last one leaves the
     /// outcome unknown, unless it rejects a field, because all tries have the same content.
@@ -113,8 +104,9 @@ impl Client {
         })?)
     }
 
-    /// Posts a question to the Recurring API, as [`Client::post`] does.
-    pub(super) async fn ask_recurring<T: DeserializeOwned>(
+    /// Posts a query to the Recurring API. Its rejections stand whatever happened to earlier
+    /// tries, because a query changes nothing.
+    pub(super) async fn post_recurring<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
@@ -126,8 +118,7 @@ impl Client {
         read(&answer.map_err(|failure| failure.error)?)
     }
 
-    /// Deletes what the Checkout API has under that name, and tries again as
-    /// [`Client::post`] does.
+    /// Deletes a resource of the Checkout API, with the retries of [`Client::post`].
     pub(super) async fn delete(
         &self,
         path: [&str; 2],
@@ -140,7 +131,7 @@ impl Client {
         self.send(path[0], request, until).await.map(drop)
     }
 
-    /// Sends a request until there is an answer or no time.
+    /// Sends a request, and retries it until it has an answer or `until` is reached.
     async fn send(
         &self,
         path: &str,
@@ -170,17 +161,17 @@ impl Client {
                 return Err(Failure { in_doubt, ..failure });
             }
             in_doubt |= failure.in_doubt;
-            tracing::info!(path, error = %failure.error, "asking Adyen again");
+            tracing::info!(path, error = %failure.error, "retrying the call to Adyen");
             sleep(pause).await;
             wait = MAX_WAIT.min(wait * 2);
         }
     }
 }
 
-/// The address of a resource. Its names may hold any characters.
+/// The URL of a resource. Path segments are escaped, so they may contain any characters.
 fn address<'a>(api: &Url, path: impl IntoIterator<Item = &'a str>) -> Url {
     let mut url = api.clone();
-    // Only a URL without a host has no path, and configuration takes none.
+    // This fails only for a URL without a host, which the configuration rejects.
     if let Ok(mut segments) = url.path_segments_mut() {
         segments.pop_if_empty().extend(path);
     }
@@ -193,12 +184,12 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
 
 pub(super) struct Failure {
     pub error: CallError,
-    /// The status of an answer that gives no reason.
+    /// The status, if the body is not a [`ServiceError`].
     pub bare_status: Option<StatusCode>,
-    /// True if the same request with the same key may be sent again.
+    /// True if the same request with the same key may be retried.
     again: bool,
-    /// True if the request may have been processed; of one that was sent again, whether it
-    /// may have been before.
+    /// True if this try may have been processed. In the failure that [`Client::send`] returns,
+    /// true if an earlier try may have been.
     pub in_doubt: bool,
 }
 
@@ -207,8 +198,7 @@ impl Failure {
         Self { error: CallError::Unknown(reason.into()), bare_status: None, again, in_doubt: true }
     }
 
-    /// Adyen's API never redirects, so the configured URL is not the API's and nothing was
-    /// processed.
+    /// Adyen's API never redirects, so the configured URL is wrong and nothing was processed.
     fn redirected(status: StatusCode) -> Self {
         let error = ServiceError {
             error_code: format!("http_{}", status.as_u16()),
@@ -223,7 +213,6 @@ impl Failure {
         }
     }
 
-    /// Returns whether Adyen does not know the API key.
     fn is_about_the_key(&self) -> bool {
         let status = match &self.error {
             CallError::Rejected { status, .. } => Some(*status),
@@ -232,8 +221,9 @@ impl Failure {
         status == Some(401)
     }
 
-    /// The outcome of all tries of a request that must not be processed twice. A rejection of
-    /// the last try says nothing of an earlier one that is in doubt, unless it rejects a field.
+    /// The outcome of all tries of a request that must not be processed twice. If an earlier try
+    /// may have been processed, a rejection of the last one leaves the outcome unknown, unless it
+    /// rejects a field.
     fn of_all(self) -> CallError {
         match self.error {
             CallError::Rejected { error, .. }
@@ -261,7 +251,7 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
         Ok(Ok(answer)) => answer,
         Ok(Err(error)) => {
             return Err(Failure {
-                // Without a connection nothing was sent.
+                // Nothing was sent if the connection failed.
                 in_doubt: !error.is_connect(),
                 ..Failure::unknown(without_url(error), true)
             });
@@ -283,7 +273,7 @@ async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>,
         });
     };
     // 704: the first request with this key is still being processed. 703: Adyen cannot
-    // look the key up just now. Neither says what became of the payment.
+    // look up the key at present. The payment's outcome is unknown in both cases.
     let code = error.error_code.as_str();
     if transient || busy || matches!(code, "703" | "704") {
         return Err(Failure {
@@ -307,7 +297,7 @@ fn may_retry(response: &Response) -> bool {
     headers.get("transient-error").is_some_and(|value| value == "true")
 }
 
-/// The address may name the merchant; the reason is enough.
+/// Drops the URL, because its host may contain the merchant's name.
 fn without_url(error: reqwest::Error) -> String {
     error.without_url().to_string()
 }

@@ -1,4 +1,4 @@
-//! The facts that an order keeps of Adyen's requests and answers.
+//! Converts Adyen's requests and answers into the parts that an order stores.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -17,10 +17,10 @@ use crate::domain::{
 };
 
 impl PaymentRequest {
-    /// Identifies a request to pay. `asked` is its body as the caller sent it.
+    /// The digests by which a repeated request is recognised. `body` is the caller's.
     pub fn submission(
         &self,
-        asked: &Map<String, Value>,
+        body: &Map<String, Value>,
         idempotency_key: Option<String>,
         now: Timestamp,
     ) -> Submission {
@@ -35,7 +35,7 @@ impl PaymentRequest {
         let stored = self.stored_payment_method();
         Submission {
             instrument: sha256(&[instrument.as_bytes()]),
-            asked: idempotency_key.is_some().then(|| content_digest(asked)),
+            asked: idempotency_key.is_some().then(|| content_digest(body)),
             idempotency_key,
             content: sha256(&[content.as_bytes()]),
             sent_at: now,
@@ -77,7 +77,7 @@ impl From<&PaymentMethod> for PaymentInstrument {
 }
 
 impl PaymentResponse {
-    /// The order, payment and amount that it names.
+    /// The order, payment and amount that this answer names.
     pub fn named(&self) -> Named<'_> {
         let amount = self.amount.as_ref();
         Named {
@@ -88,8 +88,8 @@ impl PaymentResponse {
         }
     }
 
-    /// Returns true if it challenges the shopper once more. A challenge concludes nothing, so it
-    /// may be shown even if the answer is bound to nothing.
+    /// True if the shopper must complete another challenge. A challenge does not conclude an
+    /// attempt, so it may be shown even if the answer is not bound to one.
     pub fn challenges(&self) -> bool {
         self.action.is_some() && AttemptStatus::from(&self.result_code).requires_action()
     }
@@ -107,7 +107,7 @@ impl From<&PaymentResponse> for Outcome {
 }
 
 impl ServiceError {
-    /// The part of a rejection that is kept. The message is not, because it may quote the request.
+    /// The part of an error that is stored. The message is not, because it may quote the request.
     pub fn rejection(&self, status: u16) -> Rejection {
         Rejection {
             status,

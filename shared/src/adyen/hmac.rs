@@ -1,23 +1,21 @@
 //! HMAC-SHA256 as Adyen signs its webhooks.
 //!
-//! A key is shown as hex in the Customer Area and used as the bytes that the hex
-//! stands for. A signature is base64. Several keys may be valid at once, for rotation
-//! and because each webhook endpoint has its own.
+//! The Customer Area shows a key in hex; its bytes sign. A signature is base64. Several keys may
+//! be valid at once, for rotation and because each webhook endpoint has its own.
 
 use std::str::FromStr;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use ring::hmac;
 
-/// One HMAC key of a webhook. Prints as `[redacted]`.
+/// The HMAC key of a webhook endpoint. Its `Debug` form is `[redacted]`.
 #[derive(Clone)]
 pub struct Key(hmac::Key);
 
-/// How many bytes a key has. A shorter or longer one was cut or pasted twice, and would refuse every
-/// webhook.
+/// A key of another length was truncated or pasted twice. With it, every webhook would fail
+/// verification.
 const KEY_BYTES: usize = 32;
 
-/// The text is not an HMAC key of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an HMAC key has 64 hexadecimal digits, as the Customer Area shows it")]
 pub struct InvalidKey;
@@ -36,12 +34,11 @@ impl Key {
         }
     }
 
-    /// The signature of `message`, in base64.
     pub fn sign(&self, message: &[u8]) -> String {
         BASE64_STANDARD.encode(hmac::sign(&self.0, message))
     }
 
-    /// Returns whether `signature` (base64) is this key's signature of `message`, in constant time.
+    /// Verifies `signature` (base64) in constant time.
     pub fn verify(&self, message: &[u8], signature: &str) -> bool {
         BASE64_STANDARD
             .decode(signature)
@@ -55,21 +52,21 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The keys of which any may have signed a webhook.
+/// The accepted keys. Any of them may have signed a webhook.
 #[derive(Debug, Clone)]
 pub struct Keys(Vec<Key>);
 
 impl Keys {
-    /// The position of the key that signed `message`, if one did.
+    /// The position of the key that signed `message`.
     pub fn verify(&self, message: &[u8], signature: &str) -> Option<usize> {
         self.0.iter().position(|key| key.verify(message, signature))
     }
 }
 
+/// Keys are separated by commas.
 impl FromStr for Keys {
     type Err = InvalidKey;
 
-    /// Reads keys separated by commas.
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
         text.split(',').map(Key::from_hex).collect::<Result<_, _>>().map(Self)
     }

@@ -1,16 +1,16 @@
-//! Lenient reading of Adyen's JSON: a part that is not understood must not hide the rest.
+//! Reads Adyen's JSON leniently, because one unreadable member must not hide the others.
 
 use std::{collections::BTreeMap, fmt::Write, str::Chars};
 
 use serde::{Deserialize, Deserializer, de, de::DeserializeOwned};
 use serde_json::{Value, value::RawValue};
 
-/// Text, or a number as text.
+/// Reads a string, or a number as its text.
 pub(super) fn word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     lenient_word(deserializer)?.ok_or_else(|| de::Error::custom("expected text"))
 }
 
-/// As [`word`]; empty or anything else counts as absent.
+/// Reads like [`word`]. An empty string and any other type count as absent.
 pub(super) fn lenient_word<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
@@ -22,7 +22,7 @@ pub(super) fn lenient_word<'de, D: Deserializer<'de>>(
     Ok(Some(written).filter(|text| !text.is_empty()))
 }
 
-/// A value that counts as absent where it is of another type.
+/// Reads a value. One of another type counts as absent.
 pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -30,8 +30,8 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     Ok(serde_json::from_str(written.get()).ok())
 }
 
-/// The members of an object, each as it was written, because one that cannot be read must not
-/// spoil the others. If several have one name, the last counts.
+/// The members of an object as raw JSON, so that an unreadable one does not make the whole object
+/// unreadable. Of members with the same name the last is used.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Members(BTreeMap<String, Box<RawValue>>);
@@ -41,12 +41,12 @@ impl Members {
         self.0.contains_key(name)
     }
 
-    /// A member, unless it is absent or of another type.
+    /// A member, or `None` if it is absent or of another type.
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.0.get(name)?.get()).ok()
     }
 
-    /// A member as the text that is signed: the content of a string, anything else as it was written.
+    /// A member as Adyen signs it: the content of a string, or the raw JSON of any other type.
     pub(super) fn written(&self, name: &str) -> Option<String> {
         let written = self.0.get(name)?.get();
         match serde_json::from_str::<Option<String>>(written) {
@@ -55,7 +55,7 @@ impl Members {
         }
     }
 
-    /// Every member that can be read.
+    /// The readable members.
     pub(super) fn values(&self) -> impl Iterator<Item = (String, Value)> {
         self.0.iter().filter_map(|(name, written)| {
             Some((name.clone(), serde_json::from_str(written.get()).ok()?))
@@ -63,10 +63,9 @@ impl Members {
     }
 }
 
-/// Makes a JSON body readable whatever is wrong with its characters. Bytes that are not UTF-8,
-/// halves of surrogate pairs and escapes that JSON does not have become `replacement`; control
-/// characters are escaped in strings and dropped elsewhere, like a byte order mark. A body
-/// without any of these stays as it is.
+/// Repairs the characters of a JSON body so that it can be parsed. Bytes that are not UTF-8, lone
+/// surrogates and invalid escapes become `replacement`. Control characters are escaped in strings
+/// and dropped elsewhere, as is a byte order mark. A body without any of these is unchanged.
 pub fn readable(body: &[u8], replacement: char) -> String {
     let mut text = String::with_capacity(body.len());
     for chunk in body.utf8_chunks() {
@@ -95,7 +94,7 @@ pub fn readable(body: &[u8], replacement: char) -> String {
     json
 }
 
-/// The escape whose backslash was just read, as JSON takes it.
+/// Consumes the escape after a backslash, and returns it with its backslash if JSON allows it.
 fn escape(rest: &mut Chars, replacement: char) -> String {
     let text = rest.as_str();
     let (is_readable, length) = match (code_unit(text), text.chars().next()) {
@@ -113,7 +112,7 @@ fn escape(rest: &mut Chars, replacement: char) -> String {
     if is_readable { format!("\\{escape}") } else { replacement.to_string() }
 }
 
-/// The number of a `uXXXX`.
+/// The UTF-16 code unit of `uXXXX`.
 fn code_unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix('u')?.get(..4)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -127,7 +126,7 @@ mod tests {
     use super::readable;
 
     #[test]
-    fn a_text_of_json_stays_as_it_is() {
+    fn valid_json_is_unchanged() {
         for text in [
             "{\"a\": [1, true, null, \"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\ud83d\\uDE00\"]}\r\n",
             "\"\u{fffd}\u{1F4B6}\\\\ud800\"",
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_replaced_and_all_else_is_kept() {
+    fn unreadable_characters_are_replaced_and_the_others_kept() {
         for (body, readable_as) in [
             (&b"\"\\ud800\""[..], "\"?\""),
             (b"\"\\udc00\\ud800\"", "\"??\""),

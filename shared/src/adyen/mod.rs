@@ -1,4 +1,4 @@
-//! Adyen: its models, its client, and how it signs what it sends.
+//! Adyen's API and webhooks: models, client and signatures.
 //!
 //! Fields of Adyen's messages that are not in these models are ignored.
 

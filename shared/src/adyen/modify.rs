@@ -1,4 +1,4 @@
-//! Asking Adyen to modify a payment: sent under its own key, the answer kept.
+//! Sends a modification to Adyen under its own idempotency key, and stores the answer.
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -27,39 +27,34 @@ struct ModificationRequest<'a> {
     merchant_refund_reason: Option<RefundReason>,
 }
 
-/// Adyen has received the request; a webhook tells what became of it.
+/// Adyen has received the request; the result follows in a webhook.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ModificationResponse {
     psp_reference: String,
 }
 
-/// The clients and the target of modification requests.
 pub struct ModificationSender<'a> {
-    /// Adyen.
     pub adyen: &'a Client,
-    /// The orders.
     pub orders: &'a Orders,
-    /// Where requests go.
     pub target: &'a Target,
 }
 
-/// Adyen's answer.
 pub enum ModificationAnswer {
-    /// It is kept with the modification.
-    Kept,
-    /// It does not take this request; one before may have been received.
-    NotThis(Rejection),
-    /// Nothing that is known.
-    Nothing,
+    /// The answer is stored with the modification.
+    Stored,
+    /// Adyen rejected this request. The rejection is not stored, because an earlier request
+    /// under the same key may have been received.
+    Rejected(Rejection),
+    Unknown,
 }
 
 impl ModificationSender<'_> {
-    /// Sends a modification that `order` has and that is to be sent, and keeps the answer.
-    /// Gives the order as far as it is known then.
+    /// Sends a modification that is recorded in `order`, stores the answer and returns the
+    /// updated order.
     ///
     /// # Errors
-    /// [`StoreError`] where the answer could not be kept. Sent again, it comes back.
+    /// [`StoreError`] if the answer could not be stored. Adyen replays it to the same request.
     pub async fn ask(
         &self,
         order: Order,
@@ -80,38 +75,38 @@ impl ModificationSender<'_> {
         let key = Some(modification.key.as_str());
         let reference = order.reference.clone();
         let answered = self.adyen.post::<ModificationResponse>(&path, &body, key, until).await;
-        let (answer, speaks_for_all) = match answered {
+        let (answer, is_conclusive) = match answered {
             Ok(response) => (Ok(response.psp_reference), true),
             Err(CallError::Rejected { status, error }) => {
-                tracing::warn!(%reference, path, status, errorCode = error.error_code, "rejected");
+                tracing::warn!(%reference, path, status, errorCode = error.error_code, "modification rejected");
                 let rejection = error.rejection(status);
                 (Err(rejection), rejects_content(&error.error_code))
             }
             Err(CallError::Unknown(reason)) => {
-                tracing::warn!(%reference, path, reason, "outcome unknown");
-                return Ok((order, ModificationAnswer::Nothing));
+                tracing::warn!(%reference, path, reason, "modification outcome unknown");
+                return Ok((order, ModificationAnswer::Unknown));
             }
         };
-        let (order, kept) = self
+        let (order, is_stored) = self
             .orders
             .within(until)
             .update(order, |order| {
                 let modification = order.modifications.get_mut(recorded.at);
                 let modification = modification.ok_or(StoreError::Gone)?;
-                // An earlier request under the key may have been received, which only the
-                // rejection of a field rules out.
-                let alone = recorded.first && recorded.sent_at == Some(modification.sent_at);
-                let counts = speaks_for_all || alone;
+                // An earlier request under this key may have been received. Only the rejection
+                // of a field rules that out, because both have the same content.
+                let is_only = recorded.first && recorded.sent_at == Some(modification.sent_at);
+                let counts = is_conclusive || is_only;
                 if counts {
                     modification.answer(answer.clone());
                 }
                 Ok::<_, StoreError>(counts)
             })
             .await?;
-        let said = match (answer, kept) {
-            (Err(rejection), false) => ModificationAnswer::NotThis(rejection),
-            _ => ModificationAnswer::Kept,
+        let answer = match (answer, is_stored) {
+            (Err(rejection), false) => ModificationAnswer::Rejected(rejection),
+            _ => ModificationAnswer::Stored,
         };
-        Ok((order, said))
+        Ok((order, answer))
     }
 }

@@ -1,7 +1,8 @@
-//! Standard webhooks: what became of payments. Source: Adyen's webhook specifications.
+//! Standard webhooks, which report payments and modifications. Source: Adyen's webhook
+//! specifications.
 //!
-//! Lenient by design: fields may be absent, null, new or twice there, and one that is not signed
-//! counts as absent where it cannot be read: the signed part decides.
+//! They are read leniently: a field may be absent, null, unknown or duplicate, and an unreadable
+//! field counts as absent unless it is signed.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -19,18 +20,16 @@ use crate::domain::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Members")]
 pub struct Notification {
-    /// True if from Adyen's live environment: `"true"` or `"false"`. None where that cannot
-    /// be read.
+    /// True if sent by Adyen's live environment, which writes `"true"` or `"false"`. None if
+    /// unreadable.
     pub live: Option<bool>,
-    /// In JSON one item, but any number is taken.
+    /// Adyen sends one item in JSON, but any number is accepted.
     pub notification_items: Vec<NotificationItem>,
 }
 
-/// The wrapper of an item.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "Members")]
 pub struct NotificationItem {
-    /// The item.
     pub notification_request_item: NotificationRequestItem,
 }
 
@@ -38,55 +37,51 @@ pub struct NotificationItem {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "Members")]
 pub struct NotificationRequestItem {
-    /// The event's own reference; for AUTHORISATION and EXPIRE the payment's.
+    /// The event's own reference. For AUTHORISATION and EXPIRE it is the payment's.
     pub psp_reference: Option<String>,
-    /// For modifications the payment's reference.
+    /// The payment's reference, for modifications.
     pub original_reference: Option<String>,
-    /// The merchant account.
     pub merchant_account_code: Option<String>,
     /// The order's reference, or the modification's own.
     pub merchant_reference: Option<String>,
     pub amount: Option<NotificationAmount>,
     pub event_code: Option<EventCode>,
-    /// True if it worked: `"true"` or `"false"`.
     pub success: Option<Success>,
     /// ISO 8601 with an offset.
     pub event_date: Option<String>,
-    /// Why, or for an authorised card its last digits. May be the text `null`.
+    /// The reason of a failure, or the last digits of an authorised card. May be the text `null`.
     pub reason: Option<String>,
-    /// The signature, `modification.action` and much that is not signed.
+    /// The signature, `modification.action` and many unsigned members.
     pub additional_data: Option<Map<String, Value>>,
-    /// The item with another replacement for unreadable characters, if signed fields have some.
+    /// The same item with the second replacement for unreadable characters, if that changes a
+    /// signed field.
     otherwise: Option<Box<NotificationRequestItem>>,
 }
 
-/// An amount as webhooks carry it: zero and any currency are possible.
+/// An amount in a webhook, which may be zero and in any currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Members")]
 pub struct NotificationAmount {
-    /// Currency code.
     pub currency: Option<String>,
-    /// Minor units, as a number or as text.
+    /// Minor units, which Adyen may write as a number or a string.
     pub value: Option<MinorUnits>,
 }
 
-/// Minor units as they were written, because that is signed.
+/// The text of the minor units exactly as received, because the signature covers that text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MinorUnits(String);
 
 impl MinorUnits {
-    /// The number of minor units, if it is one.
     pub fn value(&self) -> Option<i64> {
         self.0.parse().ok()
     }
 }
 
-/// `success`, with the text as it was written, because that is signed.
+/// The text of `success` exactly as received, because the signature covers that text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Success(String);
 
 impl Success {
-    /// Returns whether it worked.
     pub fn is_true(&self) -> bool {
         self.value() == Some(true)
     }
@@ -152,8 +147,8 @@ impl From<Members> for NotificationAmount {
 }
 
 impl Notification {
-    /// Reads a delivery from its members, and from the same members with another replacement for
-    /// unreadable characters.
+    /// Reads a delivery. `otherwise` has the same members with the second replacement for
+    /// unreadable characters, and is `None` if there are none.
     pub(super) fn read(members: Members, otherwise: Option<Members>) -> Result<Self, &'static str> {
         let mut notification = Self::try_from(members)?;
         let others = otherwise.map(Self::try_from).transpose()?;
@@ -170,7 +165,7 @@ impl Notification {
 }
 
 impl NotificationRequestItem {
-    /// The signed fields in sequence, absent ones empty.
+    /// The signed fields in the order in which they are signed. An absent field is empty.
     fn signed_fields(&self) -> [&str; 8] {
         fn text(field: &Option<String>) -> &str {
             field.as_deref().unwrap_or_default()
@@ -193,16 +188,16 @@ impl NotificationRequestItem {
         self.signed_fields().join(":")
     }
 
-    /// The position of the key that signed this item, if one did. If a signed field is
-    /// unreadable, each replacement that the signer may have used is tried.
+    /// The position of the key that signed this item. If a signed field has unreadable
+    /// characters, each replacement that the signer may have used is tried.
     pub fn verify(&self, keys: &hmac::Keys) -> Option<usize> {
         let signature = self.additional("hmacSignature")?;
         let mut readings = [Some(self), self.otherwise.as_deref()].into_iter().flatten();
         readings.find_map(|item| keys.verify(item.signed_content().as_bytes(), signature))
     }
 
-    /// Returns whether a signed field is unreadable. The merchant's own reference does not count,
-    /// because the payment identifies an event's order too.
+    /// True if a signed field has unreadable characters. The merchant's own reference does not
+    /// count, because the order can also be found by its payment.
     pub fn is_garbled(&self) -> bool {
         const MERCHANT_REFERENCE: usize = 3;
         self.otherwise.as_ref().is_some_and(|other| {
@@ -212,21 +207,20 @@ impl NotificationRequestItem {
         })
     }
 
-    /// Returns whether what is signed can be split into fields in more than one way. Not with what
-    /// Adyen sends: only a merchant's own reference may have a colon in it.
+    /// True if another event can have the same signed content, because a field other than the
+    /// merchant's own reference contains a colon. Adyen sends no such event.
     pub fn is_ambiguous(&self) -> bool {
         let references = self.merchant_reference.iter();
         let colons = references.flat_map(|text| text.matches(':')).count();
         self.signed_content().matches(':').count() != 7 + colons
     }
 
-    /// A text of `additionalData`.
     pub fn additional(&self, name: &str) -> Option<&str> {
         self.additional_data.as_ref()?.get(name)?.as_str()
     }
 
-    /// The event, unless the item lacks what identifies it. An amount that cannot be read counts
-    /// as none.
+    /// The event, or `None` if the item lacks its code, pspReference or success. An unreadable
+    /// amount counts as absent.
     pub fn event(&self, received_at: Timestamp) -> Option<AdyenEvent> {
         let text = |field: &Option<String>| field.clone().filter(|text| !text.is_empty());
         Some(AdyenEvent {

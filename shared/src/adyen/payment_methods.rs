@@ -11,28 +11,24 @@ use super::{
 };
 use crate::domain::amount::Amount;
 
-/// Which payment methods a shopper may use. Source: Checkout API, `PaymentMethodsRequest`.
+/// Source: Checkout API, `PaymentMethodsRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentMethodsRequest {
-    /// The merchant account that is paid.
     pub merchant_account: String,
-    /// Adyen's names of the methods to choose from.
+    /// Adyen returns only methods of this list.
     pub allowed_payment_methods: Vec<String>,
     pub amount: Amount,
-    /// Where the shopper is.
     pub country_code: CountryCode,
-    /// On what the shopper looks at the page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// The shopper's language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_locale: Option<ShopperLocale>,
 }
 
-/// The payment methods, as Adyen wrote them: what a storefront does with them is between it
-/// and Adyen. `paymentMethods` is always a list, empty where nothing fits country and
-/// currency. Source: Checkout API, `PaymentMethodsResponse`.
+/// The payment methods exactly as Adyen wrote them, so that storefronts can use every field.
+/// `paymentMethods` is always a list; it is empty if no method supports the country and currency.
+/// Source: Checkout API, `PaymentMethodsResponse`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Box<RawValue>>")]
 pub struct PaymentMethodsResponse(BTreeMap<String, Box<RawValue>>);

@@ -24,75 +24,65 @@ use crate::{
     },
 };
 
-/// A request to pay. Source: Checkout API v72, `PaymentRequest`.
+/// Source: Checkout API v72, `PaymentRequest`.
 ///
-/// Storefronts send the same fields, so what is read is strict: a field that is not here
-/// is refused by its name.
+/// Storefronts send the same fields, so they are read strictly: an unknown field is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PaymentRequest {
     pub amount: Amount,
-    /// The merchant account that is paid.
     pub merchant_account: String,
     pub payment_method: PaymentMethod,
-    /// The order, at most 80 characters.
+    /// The order's reference, at most 80 characters.
     pub reference: Reference,
-    /// Where the shopper comes back to after a redirect.
+    /// The page to which the shopper returns after a redirect.
     pub return_url: ReturnUrl,
     /// `manualCapture`, set by this project.
     #[serde(skip_deserializing, skip_serializing_if = "BTreeMap::is_empty")]
     pub additional_data: BTreeMap<&'static str, &'static str>,
-    /// Preferences for 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_data: Option<AuthenticationData>,
-    /// The shopper's address; native 3-D Secure needs it.
+    /// Required for native 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_address: Option<Address>,
-    /// The shopper's browser; 3-D Secure needs it.
+    /// Required for 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browser_info: Option<BrowserInfo>,
-    /// Where the shopper is; native 3-D Secure needs it.
+    /// Required for native 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// The shopper's country.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country_code: Option<CountryCode>,
-    /// Where the goods go.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_address: Option<Address>,
     /// The merchant's reference that ties several payments together, at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merchant_order_reference: Option<Text<1000>>,
-    /// The merchant's own data: at most 20 characters a key, 80 a value, 20 pairs.
+    /// The merchant's own data: at most 20 pairs, with keys of 20 characters and values of 80.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
-    /// The page's origin; native 3-D Secure on the web needs it.
+    /// The page's origin. Required for native 3-D Secure on the web.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// How the token will be charged later, or is charged now.
+    /// How the stored payment method will be charged later, or is charged now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurring_processing_model: Option<RecurringProcessingModel>,
-    /// The shopper's e-mail address.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_email: Option<ShopperEmail>,
-    /// True if the shopper takes part.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_interaction: Option<ShopperInteraction>,
-    /// The shopper's address on the network.
     #[serde(rename = "shopperIP", skip_serializing_if = "Option::is_none")]
     pub shopper_ip: Option<ShopperIp>,
-    /// The shopper's language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_locale: Option<ShopperLocale>,
-    /// The shopper's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_name: Option<ShopperName>,
-    /// The merchant's name for the shopper; storing a payment method needs it.
+    /// The merchant's id of the shopper. Required for storing a payment method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<ShopperReference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
-    /// True if to store the payment method for later payments.
+    /// True to store the payment method for later payments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_payment_method: Option<bool>,
     /// At most 64 characters.
@@ -205,41 +195,37 @@ impl From<PaymentMethod> for PaymentMethodFields {
     }
 }
 
-/// The payment methods that this integration takes.
+/// The payment methods that this integration accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PaymentMethodType {
-    /// Amazon Pay.
     AmazonPay,
-    /// The name of a stored payment method in Adyen's own example.
+    /// The type that Adyen's example sends with a stored payment method.
     Scheme,
 }
 
-/// Where the shopper is. Source: Checkout API.
+/// The platform on which the shopper pays. Source: Checkout API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Channel {
-    /// An app.
     #[serde(rename = "iOS")]
     Ios,
-    /// An app.
     Android,
-    /// A browser.
     Web,
 }
 
-/// True if the shopper takes part. Source: Checkout API.
+/// Source: Checkout API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ShopperInteraction {
-    /// The shopper is there.
+    /// The shopper is present.
     Ecommerce,
-    /// The merchant charges a stored payment method.
+    /// The merchant charges a stored payment method without the shopper.
     ContAuth,
 }
 
 /// The purpose of a stored payment method. Source: Checkout API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RecurringProcessingModel {
-    /// The shopper pays again with one click.
+    /// The shopper pays with a stored payment method.
     CardOnFile,
     /// Regular charges.
     Subscription,
@@ -280,11 +266,10 @@ impl TryFrom<BTreeMap<String, Text<80>>> for Metadata {
     }
 }
 
-/// A result that the shopper's browser returns. Source: Checkout API, `PaymentDetailsRequest`.
+/// The result that the shopper's browser returns. Source: Checkout API, `PaymentDetailsRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PaymentDetailsRequest {
-    /// The result itself.
     pub details: PaymentCompletionDetails,
     /// At most 200,000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -302,10 +287,10 @@ pub struct PaymentCompletionDetails {
     /// From the 3-D Secure component, at most 50,000 characters.
     #[serde(rename = "threeDSResult", skip_serializing_if = "Option::is_none")]
     pub three_ds_result: Option<Text<50_000>>,
-    /// The fingerprint alone, at most 100,000 characters.
+    /// The device fingerprint, at most 100,000 characters.
     #[serde(rename = "threeds2.fingerprint", skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Text<100_000>>,
-    /// The challenge's result alone, at most 50,000 characters.
+    /// At most 50,000 characters.
     #[serde(rename = "threeds2.challengeResult", skip_serializing_if = "Option::is_none")]
     pub challenge_result: Option<Text<50_000>>,
 }
@@ -315,28 +300,25 @@ pub struct PaymentCompletionDetails {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentResponse {
-    /// Adyen's name of the payment; may be absent while an action is outstanding.
+    /// May be absent while an action is outstanding.
     #[serde(default, deserialize_with = "lenient_word")]
     pub psp_reference: Option<String>,
-    /// The outcome.
     pub result_code: ResultCode,
     /// The action for the shopper, exactly as Adyen wrote it.
     pub action: Option<Box<RawValue>>,
-    /// The order that was paid.
     #[serde(default, deserialize_with = "lenient_word")]
     pub merchant_reference: Option<String>,
-    /// The amount that was paid, in any form. Adyen's own example does not have it.
+    /// Absent from Adyen's own example.
     #[serde(default, deserialize_with = "amount")]
     pub amount: Option<NotificationAmount>,
-    /// Why it was refused; not for shoppers.
+    /// Not meant for shoppers.
     #[serde(default, deserialize_with = "lenient_word")]
     pub refusal_reason: Option<String>,
-    /// The same as a number.
     #[serde(default, deserialize_with = "lenient_word")]
     pub refusal_reason_code: Option<String>,
 }
 
-/// An amount of any form, because one that cannot be read agrees with none.
+/// Reads an unreadable amount as an empty one, because it must not make the answer unreadable.
 fn amount<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<NotificationAmount>, D::Error> {
@@ -347,14 +329,12 @@ fn amount<'de, D: Deserializer<'de>>(
 /// The action for the shopper, with the result that requires it.
 #[derive(Debug, Clone)]
 pub struct RequiredAction {
-    /// The result.
     pub result_code: ResultCode,
-    /// The action, exactly as Adyen wrote it.
+    /// Exactly as Adyen wrote it.
     pub action: Box<RawValue>,
 }
 
 impl PaymentResponse {
-    /// Returns the action for the shopper, if there is one.
     pub fn required_action(&self) -> Option<RequiredAction> {
         Some(RequiredAction { result_code: self.result_code.clone(), action: self.action.clone()? })
     }

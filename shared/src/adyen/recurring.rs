@@ -1,5 +1,5 @@
-//! Stored payment methods as Adyen keeps them: `POST /listRecurringDetails` of the Recurring
-//! API and `DELETE /storedPaymentMethods/{id}` of the Checkout API.
+//! Lists and removes stored payment methods at Adyen: `POST /listRecurringDetails` of the
+//! Recurring API and `DELETE /storedPaymentMethods/{id}` of the Checkout API.
 
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -12,10 +12,10 @@ use super::{
 };
 use crate::domain::{shopper_reference::ShopperReference, token::TokenId};
 
-/// Whose payment methods are asked for. Source: Recurring API v68, `RecurringDetailsRequest`.
+/// Source: Recurring API v68, `RecurringDetailsRequest`.
 ///
-/// It can name a contract, and then lists what was stored for that contract only. All are
-/// asked for here, so that what is not listed may have been removed.
+/// It names no contract, so Adyen lists the payment methods of all contracts, and one that is
+/// missing may have been removed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct RecurringDetailsRequest<'a> {
@@ -23,7 +23,7 @@ struct RecurringDetailsRequest<'a> {
     shopper_reference: &'a str,
 }
 
-/// Source: Recurring API v68, `RecurringDetailsResult`; empty where nothing is stored.
+/// Source: Recurring API v68, `RecurringDetailsResult`. It is empty if nothing is stored.
 #[derive(Default, Deserialize)]
 struct RecurringDetailsResult {
     #[serde(default)]
@@ -39,46 +39,42 @@ struct RecurringDetailWrapper {
 /// The stored payment methods of a shopper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The entries that could be read.
+    /// The readable entries.
     pub details: Vec<RecurringDetail>,
-    /// True if that is all. Only then does an absence say anything.
+    /// True if every entry was readable. Otherwise a missing payment method may be an unreadable
+    /// entry.
     pub complete: bool,
 }
 
-/// The outcome of removing a stored payment method.
 #[derive(Debug)]
 pub enum Removal {
-    /// It is removed.
     Removed,
-    /// Adyen has none of that name.
+    /// Adyen does not know the payment method, or removed it before.
     Gone,
-    /// Adyen answers as if nothing were there, but not in its own words.
+    /// A 404 or 422 without an error of Adyen's, so the configured URL may be wrong.
     NotFound(CallError),
 }
 
-/// A stored payment method. Source: Recurring API v68, `RecurringDetail`.
+/// Source: Recurring API v68, `RecurringDetail`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecurringDetail {
     /// The `storedPaymentMethodId`.
     pub recurring_detail_reference: String,
-    /// The payment method.
     #[serde(default, deserialize_with = "lenient")]
     pub variant: Option<String>,
-    /// The same in more detail, such as the card's kind.
+    /// More specific than `variant`, such as the kind of card.
     #[serde(default, deserialize_with = "lenient")]
     pub payment_method_variant: Option<String>,
     /// ISO 8601 with an offset.
     #[serde(default, deserialize_with = "lenient")]
     pub creation_date: Option<String>,
-    /// The payment that created it.
+    /// The pspReference of the payment that created it.
     #[serde(default, deserialize_with = "lenient")]
     pub first_psp_reference: Option<String>,
 }
 
 impl Client {
-    /// The stored payment methods of a shopper.
-    ///
     /// # Errors
     /// [`CallError`].
     pub async fn list_recurring_details(
@@ -91,7 +87,7 @@ impl Client {
             merchant_account,
             shopper_reference: shopper_reference.as_str(),
         };
-        let listed = self.ask_recurring("listRecurringDetails", &request, until).await;
+        let listed = self.post_recurring("listRecurringDetails", &request, until).await;
         let result: RecurringDetailsResult = match listed {
             Err(CallError::Rejected { error, .. }) if error.is_gone() => Default::default(),
             listed => listed?,
@@ -126,7 +122,7 @@ impl Client {
             _ => (false, false),
         };
         match gone {
-            // A request before, whose answer was lost, may have removed it.
+            // An earlier try, whose answer was lost, may have removed it.
             true if failure.in_doubt => Ok(Removal::Removed),
             true if bare => Ok(Removal::NotFound(failure.error)),
             true => Ok(Removal::Gone),
@@ -135,15 +131,15 @@ impl Client {
     }
 }
 
-/// An entry of the list, if it says what it is.
+/// An entry of the list, or `None` if it lacks its reference.
 fn detail(entry: Value) -> Option<RecurringDetail> {
     let wrapper: RecurringDetailWrapper = serde_json::from_value(entry).ok()?;
     Some(wrapper.recurring_detail).filter(|detail| !detail.recurring_detail_reference.is_empty())
 }
 
 impl ServiceError {
-    /// Returns whether Adyen knows no such stored payment method, or no longer: errors 800, contract
-    /// not found, and 803, payment detail not found.
+    /// True for errors 800 (contract not found) and 803 (payment detail not found): the stored
+    /// payment method does not exist, or no longer.
     pub fn is_gone(&self) -> bool {
         matches!(self.error_code.as_str(), "800" | "803")
     }

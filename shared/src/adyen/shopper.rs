@@ -1,7 +1,7 @@
-//! Who pays, and from what browser: the parts of a payment request that 3-D Secure needs.
+//! The shopper and the browser in a payment request, mostly for 3-D Secure.
 //!
-//! Limits are those of Checkout API v72; where its documentation and its schema disagree,
-//! the smaller.
+//! Limits are those of Checkout API v72. If its documentation and its schema disagree, the smaller
+//! limit applies.
 
 use std::net::IpAddr;
 
@@ -9,18 +9,18 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::domain::text::{Text, checked};
 
-/// The shopper's browser. Needed for 3-D Secure. Source: Checkout API, `BrowserInfo`.
+/// Required for 3-D Secure. Source: Checkout API, `BrowserInfo`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BrowserInfo {
-    /// The `Accept` header of the shopper's browser.
+    /// The browser's `Accept` header.
     pub accept_header: Text<2048>,
     /// Bits per pixel: 1, 4, 8, 15, 16, 24, 30, 32 or 48.
     #[serde(deserialize_with = "color_depth")]
     pub color_depth: u8,
     /// `navigator.javaEnabled()`.
     pub java_enabled: bool,
-    /// True if the browser runs JavaScript; Adyen assumes it does.
+    /// True if the browser runs JavaScript. Adyen's default is true.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub java_script_enabled: Option<bool>,
     /// `navigator.language`, such as `nl-NL`.
@@ -31,7 +31,7 @@ pub struct BrowserInfo {
     pub screen_width: u32,
     /// Minutes between UTC and the shopper's local time.
     pub time_zone_offset: i32,
-    /// The `User-Agent` header of the shopper's browser.
+    /// The browser's `User-Agent` header.
     pub user_agent: Text<2048>,
 }
 
@@ -42,25 +42,23 @@ fn color_depth<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, D::Erro
     }
 }
 
-/// How to authenticate the shopper. Source: Checkout API, `AuthenticationData`.
+/// Source: Checkout API, `AuthenticationData`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuthenticationData {
-    /// True if 3-D Secure is tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt_authentication: Option<AttemptAuthentication>,
-    /// Preferences for native 3-D Secure.
     #[serde(rename = "threeDSRequestData", skip_serializing_if = "Option::is_none")]
     pub three_ds_request_data: Option<ThreeDsRequestData>,
 }
 
-/// When 3-D Secure is tried. Source: Checkout API.
+/// When to try 3-D Secure. Source: Checkout API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AttemptAuthentication {
     /// Whenever the card supports it.
     Always,
-    /// Unless the issuer demands it.
+    /// Only if the issuer requires it.
     Never,
 }
 
@@ -71,99 +69,81 @@ pub struct ThreeDsRequestData {
     /// `01` 250x400, `02` 390x400, `03` 500x600, `04` 600x400, `05` full screen.
     #[serde(rename = "challengeWindowSize", skip_serializing_if = "Option::is_none")]
     pub challenge_window_size: Option<ChallengeWindowSize>,
-    /// True if to share data with the issuer without a challenge.
+    /// `true` shares data with the issuer and skips authentication.
     #[serde(rename = "dataOnly", skip_serializing_if = "Option::is_none")]
     pub data_only: Option<DataOnly>,
-    /// True if the shopper is authenticated in the page instead of by a redirect.
     #[serde(rename = "nativeThreeDS", skip_serializing_if = "Option::is_none")]
     pub native_three_ds: Option<NativeThreeDs>,
-    /// The protocol's version.
     #[serde(rename = "threeDSVersion", skip_serializing_if = "Option::is_none")]
     pub three_ds_version: Option<ThreeDsVersion>,
 }
 
-/// The size of the challenge's frame.
+/// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChallengeWindowSize {
-    /// 250 x 400 pixels.
     #[serde(rename = "01")]
     W250H400,
-    /// 390 x 400 pixels.
     #[serde(rename = "02")]
     W390H400,
-    /// 500 x 600 pixels.
     #[serde(rename = "03")]
     W500H600,
-    /// 600 x 400 pixels.
     #[serde(rename = "04")]
     W600H400,
-    /// The whole screen.
     #[serde(rename = "05")]
     FullScreen,
 }
 
-/// A boolean that Adyen wants as text.
+/// A boolean that Adyen's schema defines as a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataOnly {
-    /// Share data only.
     True,
-    /// Authenticate.
     False,
 }
 
-/// Native 3-D Secure or a redirect.
+/// Native 3-D Secure in the page, or a redirect to the issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NativeThreeDs {
-    /// In the page where possible.
+    /// Native if possible.
     Preferred,
-    /// By redirect.
+    /// Redirect.
     Disabled,
 }
 
-/// The version of the 3-D Secure protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ThreeDsVersion {
-    /// 2.1.0
     #[serde(rename = "2.1.0")]
     V2_1_0,
-    /// 2.2.0
     #[serde(rename = "2.2.0")]
     V2_2_0,
 }
 
-/// Where the shopper lives, or gets the goods. Source: Checkout API, `BillingAddress`.
+/// A billing or delivery address. Source: Checkout API, `BillingAddress`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Address {
-    /// At most 3000 characters.
     pub city: Text<3000>,
-    /// ISO 3166-1 alpha-2, or `ZZ` where unknown.
+    /// ISO 3166-1 alpha-2, or `ZZ` if unknown.
     pub country: CountryCode,
-    /// At most 3000 characters.
     pub house_number_or_name: Text<3000>,
-    /// At most 10 characters.
     pub postal_code: Text<10>,
-    /// At most 3 characters. Adyen wants it for the US and Canada.
+    /// Required by Adyen for the US and Canada.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state_or_province: Option<Text<3>>,
-    /// At most 3000 characters.
     pub street: Text<3000>,
 }
 
-/// The shopper's name. Source: Checkout API, `ShopperName`.
+/// Source: Checkout API, `ShopperName`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ShopperName {
-    /// At most 80 characters.
     pub first_name: Text<80>,
-    /// At most 80 characters.
     pub last_name: Text<80>,
 }
 
 checked! {
-    /// ISO 3166-1 alpha-2: two capital letters.
+    /// ISO 3166-1 alpha-2, in capital letters.
     CountryCode, 2, "expected an ISO 3166-1 code of two capital letters such as NL",
     |text| text.len() == 2 && text.bytes().all(|c| c.is_ascii_uppercase())
 }
@@ -189,7 +169,7 @@ checked! {
 }
 
 checked! {
-    /// The shopper's language and, where known, country: `nl`, `nl-NL` or `nl_NL`.
+    /// The shopper's language, optionally with the country: `nl`, `nl-NL` or `nl_NL`.
     ShopperLocale, 16, "expected a locale such as nl-NL",
     |text| {
         let language = text.split(['-', '_']).next().unwrap_or_default();

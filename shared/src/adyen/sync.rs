@@ -1,8 +1,8 @@
-//! Brings tokens in line with what Adyen says of them beside its webhooks.
+//! Updates tokens from sources other than token webhooks.
 //!
-//! In its list: a token whose webhook was lost appears, and the merchant is told of one that is
-//! no longer listed. In its answer to a charge, or in what a payment's webhook says should that
-//! answer be lost: a token that was revoked or is gone becomes disabled.
+//! Adyen's list adds tokens whose webhook was lost, and marks those that it lacks. The answer to
+//! a charge, or the AUTHORISATION webhook if that answer was lost, disables a token that was
+//! revoked or no longer exists.
 
 use std::collections::BTreeMap;
 
@@ -27,26 +27,23 @@ use crate::{
     store::{StoreError, Tokens},
 };
 
-/// A `refusalReasonCode`, and the reason in words.
+/// `refusalReasonCode`.
 const REVOKED: &str = "50";
+/// `refusalReason`, or `reason` of a webhook.
 const TOKEN_REVOKED: &str = "Token Revoked";
 
-/// For how long Adyen's list may lag behind what Adyen told of a token.
+/// The time for which Adyen's list may lag behind its webhooks.
 const LAG: SignedDuration = SignedDuration::from_hours(1);
 
-/// Why tokens were not brought in line.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
-    /// Adyen did not list them.
     #[error(transparent)]
     Adyen(#[from] CallError),
-    /// The table failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Asks Adyen what is stored for a shopper, and gives the shopper's tokens as they are then,
-/// disabled ones too.
+/// Updates a shopper's tokens from Adyen's list, and returns them, including disabled ones.
 ///
 /// # Errors
 /// [`ReconcileError`].
@@ -68,7 +65,7 @@ pub async fn reconcile(
     let mut reconciled = Vec::new();
     for known in tokens.of_shopper(shopper_reference).await? {
         let is_listed = listed.remove(&*known.key.stored_payment_method_id).is_some();
-        // The list was incomplete, so absence says nothing; leave this one unchanged.
+        // The list was incomplete, so absence proves nothing; leave this one unchanged.
         let undecided = !is_listed && !complete;
         if undecided || with_listing(&known, is_listed, asked_at) == known {
             reconciled.push(known);
@@ -88,7 +85,8 @@ pub async fn reconcile(
         };
         let key =
             TokenId { shopper_reference: shopper_reference.clone(), stored_payment_method_id };
-        // Its webhook may have come in the meantime, and others after it.
+        // Its webhook and later ones may have arrived since the table was read, so keep a
+        // token that exists.
         let act = |token: &mut Option<Token>| {
             token.get_or_insert_with(|| appeared(key.clone(), &detail, asked_at));
             Ok::<_, StoreError>(())
@@ -98,12 +96,12 @@ pub async fn reconcile(
     Ok(reconciled)
 }
 
-/// A token with the hint that the list lacks it, or without. A newer list, or news of the token
-/// that the list may not have yet, say otherwise.
+/// Sets `unlisted_since` if the list lacks the token, and clears it if the list has the token. A
+/// newer list prevails, and a token with recent events is not marked because the list may lag.
 fn with_listing(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
     let is_young = token.last_seen_at().is_some_and(|at| asked_at.duration_since(at) < LAG);
     let unlisted_since = match token.unlisted_since() {
-        // A method that has ended needs no hint.
+        // A disabled token does not need the mark.
         _ if token.disabled_at().is_some() => token.unlisted_since,
         since if listed => since.filter(|since| *since > asked_at),
         None if !is_young => Some(asked_at),
@@ -112,11 +110,11 @@ fn with_listing(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
     Token { unlisted_since, ..token.clone() }
 }
 
-/// A token that only the list tells of.
+/// A token that is in Adyen's list but not in the table.
 fn appeared(key: TokenId, detail: &RecurringDetail, asked_at: Timestamp) -> Token {
     let variant = detail.payment_method_variant.as_ref();
     let mut token = Token::new(key, asked_at);
-    // As its webhook will tell, should it come after all.
+    // The same event as its webhook has, so that a late webhook is a duplicate.
     token.record(TokenEvent {
         created_at: detail.creation_date.as_deref().and_then(date::read),
         kind: TokenEventType::Created,
@@ -129,14 +127,14 @@ fn appeared(key: TokenId, detail: &RecurringDetail, asked_at: Timestamp) -> Toke
     token
 }
 
-/// Disables a stored payment method of which Adyen's answer to a charge says that it was
-/// revoked or is gone.
+/// Disables a stored payment method if Adyen answered a charge that it was revoked or does not
+/// exist.
 ///
-/// It comes before the answer is kept with the order: should it fail, the same charge sent
-/// again gets the same answer and does it then.
+/// Call it before the answer is stored with the order: if it fails, a retry of the same charge
+/// has the same answer and disables the method then.
 ///
 /// # Errors
-/// [`StoreError`] where it could not be disabled.
+/// [`StoreError`] if the token could not be stored.
 pub async fn after_charge(
     tokens: &Tokens,
     key: &TokenId,
@@ -154,11 +152,11 @@ pub async fn after_charge(
     disable(tokens, key, cause, reference).await
 }
 
-/// Disables the stored payment method that an order charged, where a webhook says that it was
-/// revoked. Whether the charge's own answer came does not matter.
+/// Disables the stored payment method that an order charged if an AUTHORISATION webhook reports
+/// it as revoked. The answer to the charge may have been lost.
 ///
 /// # Errors
-/// [`StoreError`] where it could not be disabled.
+/// [`StoreError`] if the token could not be stored.
 pub async fn after_event(
     tokens: &Tokens,
     order: &Order,
@@ -174,13 +172,14 @@ pub async fn after_event(
     Ok(())
 }
 
-/// The stored payment method that a payment of an order charged, if it is certain which.
+/// The stored payment method that a payment of an order charged, or `None` if the attempt's
+/// submissions charge different ones.
 fn charged(order: &Order, psp_reference: &str) -> Option<TokenId> {
     let resolutions = Derived::of(order).attempts;
     let at = resolutions
         .iter()
         .position(|attempt| attempt.psp_reference.as_deref() == Some(psp_reference))?;
-    // Adyen processed one of the requests; which, it did not say.
+    // Adyen processed one of the submissions, but its webhook does not name it.
     let mut keys = order.submissions(at + 1).iter().map(|sent| {
         Some(TokenId {
             stored_payment_method_id: sent.stored_payment_method_id.clone()?.try_into().ok()?,
@@ -200,7 +199,6 @@ fn means_revoked(reason: &str) -> bool {
     reason.trim().eq_ignore_ascii_case(TOKEN_REVOKED)
 }
 
-/// Disables a token for what became of a charge.
 async fn disable(
     tokens: &Tokens,
     key: &TokenId,

@@ -1,8 +1,8 @@
-//! Token webhooks: the life of stored payment methods. Source: Adyen's tokenization
-//! webhooks, version 1.
+//! Token webhooks, which report stored payment methods. Source: Adyen's tokenization webhooks,
+//! version 1.
 //!
-//! The signature covers the whole body and comes in the header `hmacsignature`. Lenient as
-//! standard webhooks are.
+//! The signature covers the whole body and is in the header `hmacsignature`. The body is read as
+//! leniently as that of a standard webhook.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::domain::{
     unknown::Unknown,
 };
 
-/// One delivery, which is one event.
+/// One delivery, which has one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Members")]
 pub struct TokenNotification {
@@ -22,24 +22,19 @@ pub struct TokenNotification {
     pub created_at: Option<String>,
     /// `test` or `live`.
     pub environment: Option<String>,
-    /// The pspReference of what caused it, for a new token its payment; not unique.
+    /// The pspReference of the cause, which is the payment for a new token. It is not unique.
     pub event_id: Option<String>,
     pub kind: Option<TokenEventType>,
-    /// To which token.
     pub data: Option<TokenData>,
-    /// True if something that identifies the event is unreadable.
+    /// True if an identifying field has unreadable characters.
     pub is_garbled: bool,
 }
 
-/// The token that an event is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(from = "Members")]
 pub struct TokenData {
-    /// The merchant account.
     pub merchant_account: Option<String>,
-    /// The merchant's name for the shopper.
     pub shopper_reference: Option<String>,
-    /// The token.
     pub stored_payment_method_id: Option<String>,
     /// The payment method's name. Adyen publishes no list of them.
     pub kind: Option<String>,
@@ -70,19 +65,19 @@ impl From<Members> for TokenData {
 }
 
 impl TokenNotification {
-    /// Reads a delivery from its members, and from the same members with another replacement for
-    /// unreadable characters.
+    /// Reads a delivery. `otherwise` has the same members with the second replacement for
+    /// unreadable characters, and is `None` if there are none.
     pub(super) fn read(members: Members, otherwise: Option<Members>) -> Self {
         let mut notification = Self::from(members);
         let others = otherwise.map(Self::from);
         notification.is_garbled = others.is_some_and(|other| {
-            // A missing kind may be a member whose name is unreadable.
+            // The kind may be missing because its member's name is unreadable.
             notification.kind.is_none() || other.identity() != notification.identity()
         });
         notification
     }
 
-    /// Everything that identifies an event and its token.
+    /// The fields that identify an event and its token.
     fn identity(&self) -> [Option<&str>; 6] {
         let data = self.data.as_ref();
         [
@@ -96,11 +91,11 @@ impl TokenNotification {
     }
 }
 
-/// The longest texts that are kept; Adyen's have 16 characters and a few more.
+/// The most bytes of a stored text. Adyen's have 16 characters or a few more.
 const LONGEST: usize = 256;
 
 impl TokenNotification {
-    /// The event and the token that it is about, unless it lacks what identifies them.
+    /// The event and its token, or `None` if an identifying field is missing or too long.
     pub fn event(&self, received_at: Timestamp) -> Option<(TokenId, TokenEvent)> {
         let data = self.data.as_ref()?;
         let key = TokenId {

@@ -1,10 +1,9 @@
-//! Deliveries of Adyen's webhooks, read whatever is wrong with them.
+//! Reads webhook deliveries, including those with invalid characters.
 
 use super::{lenient::Members, notification::Notification, token_notification::TokenNotification};
 
 pub use super::lenient::readable;
 
-/// A delivery.
 #[derive(Debug, Clone)]
 pub enum Webhook {
     /// Signed item by item.
@@ -13,15 +12,14 @@ pub enum Webhook {
     Token(TokenNotification),
 }
 
-/// Replacements for unreadable characters. A signer that could not encode them either has signed
-/// one of these: most languages write the first, Java writes the second.
+/// Replacements for unreadable characters. A signer that could not encode a character has signed
+/// one of these: most languages write the first, and Java writes the second.
 const REPLACEMENTS: [char; 2] = ['\u{fffd}', '?'];
 
-/// Reads a delivery. Fields that depend on how an unreadable character is replaced count as
-/// garbled.
+/// Reads a delivery with both replacements. Fields in which they differ count as garbled.
 ///
 /// # Errors
-/// Says why it is not a notification.
+/// The reason for which the body is not a notification.
 pub fn read(body: &[u8]) -> Result<Webhook, String> {
     let [text, otherwise] = REPLACEMENTS.map(|replacement| readable(body, replacement));
     let read = |text: &str| {

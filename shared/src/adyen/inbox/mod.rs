@@ -1,11 +1,11 @@
-//! Notifications whose signature was verified, on their way to the orders and tokens.
+//! Stores verified notifications.
 //!
-//! Every event ends up in a table before it is acknowledged: with its order or token, with the
-//! pointer of a payment that no order has learned of, or kept as it came. It is kept as a *dead
-//! letter*, for good, where it cannot be applied: a person must look at it. It is kept as
-//! *foreign*, for 90 days, where it is of another environment or merchant account: a deployment
-//! whose configuration was mended takes it over. Only what is about no payment and no token is
-//! ignored.
+//! Every event is stored before it is acknowledged: with its order or token, in the pointer of a
+//! payment that no order knows yet, or unchanged. It is kept unchanged as a *dead letter*, without
+//! an end, if it can never be applied, so that a person can look at it. It is kept as *foreign*
+//! for 90 days if it belongs to another environment or merchant account, so that it can be taken
+//! over after the deployment's configuration was corrected. Only events that concern neither a
+//! payment nor a token are ignored.
 
 mod standard;
 mod token;
@@ -22,39 +22,34 @@ use crate::{
     store::{Class, Letter, Orders, StoreError, Tokens},
 };
 
-/// Where notifications go.
 pub struct Inbox {
-    /// The orders, their payments' pointers, and what is kept.
+    /// Also has the pointers of payments, dead letters and foreign events.
     pub orders: Orders,
-    /// The stored payment methods.
     pub tokens: Tokens,
     merchant_account: String,
     environment: Environment,
 }
 
-/// A notification as it was delivered.
 #[derive(Clone, Copy)]
 pub struct Delivery<'a> {
-    /// The body, byte by byte.
+    /// The bytes exactly as received.
     pub body: &'a [u8],
-    /// The signature that came in a header.
+    /// The header `hmacsignature`, which only token webhooks have.
     pub signature: Option<&'a str>,
-    /// When it arrived.
     pub received_at: Timestamp,
 }
 
-/// Why an event is not applied.
+/// The reason for which an event is not applied.
 enum Unapplied {
-    /// It is about no payment and no token, so that nothing is lost without it.
+    /// It concerns neither a payment nor a token.
     Ignored(&'static str),
     /// It can never be applied as it is.
     Dead(&'static str),
-    /// It is another environment's or merchant account's.
+    /// It belongs to another environment or merchant account.
     Foreign,
 }
 
 impl Inbox {
-    /// Reads what the inbox needs.
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let environment = Environment::read(settings);
@@ -68,7 +63,7 @@ impl Inbox {
         })
     }
 
-    /// The same inbox, for work that has until `deadline`.
+    /// The same inbox, with writes that are retried until `deadline`.
     pub fn within(&self, deadline: Instant) -> Self {
         Self {
             orders: self.orders.within(deadline),
@@ -78,10 +73,10 @@ impl Inbox {
         }
     }
 
-    /// Stores every event of a delivery. All of it must have been verified.
+    /// Stores every event of a delivery whose signatures were all verified.
     ///
     /// # Errors
-    /// [`StoreError`] if not every event is stored. The same delivery may be stored again.
+    /// [`StoreError`] if an event was not stored. The same delivery can then be stored again.
     pub async fn store(&self, webhook: &Webhook, delivery: Delivery<'_>) -> Result<(), StoreError> {
         match webhook {
             Webhook::Standard(notification) => {
@@ -94,10 +89,10 @@ impl Inbox {
         }
     }
 
-    /// Applies a foreign event that is this deployment's now.
+    /// Stores a foreign event that belongs to this deployment now.
     ///
     /// # Errors
-    /// [`StoreError`] where it is not stored elsewhere now.
+    /// [`StoreError`] if it was not stored.
     pub async fn take_over(&self, letter: &Letter) -> Result<(), StoreError> {
         let delivery = Delivery {
             body: &letter.body,
@@ -113,12 +108,12 @@ impl Inbox {
         }
     }
 
-    /// Returns whether an event of that environment and merchant account is this deployment's.
+    /// True if this deployment has that environment and merchant account.
     pub fn is_ours(&self, environment: &str, merchant_account: &str) -> bool {
         environment == self.environment.as_str() && merchant_account == self.merchant_account
     }
 
-    /// The environment and merchant account of this deployment, as keys of kept events have them.
+    /// The environment and merchant account of this deployment, for the keys of foreign events.
     pub fn owner(&self) -> [&str; 2] {
         [self.environment.as_str(), &self.merchant_account]
     }

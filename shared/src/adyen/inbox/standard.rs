@@ -1,4 +1,4 @@
-//! The standard notification: what became of payments.
+//! Stores standard notifications with their orders.
 
 use jiff::Timestamp;
 
@@ -20,11 +20,11 @@ use crate::{
     store::{Class, Letter, StoreError},
 };
 
-/// The most bytes of a text that identifies an event. Adyen's have 16 characters.
+/// The most bytes of an identifying text. Adyen's have 16 characters.
 const LONGEST: usize = 64;
 
 impl Inbox {
-    /// Stores an event, by its position in the delivery.
+    /// Stores the item at position `at` of the delivery.
     pub(super) async fn store_item(
         &self,
         notification: &Notification,
@@ -59,7 +59,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// Stores an event with its order, and with the stored payment method that it is about.
+    /// Stores an event with its order, and disables the stored payment method that it reports as
+    /// revoked.
     async fn apply(
         &self,
         event: &AdyenEvent,
@@ -72,7 +73,7 @@ impl Inbox {
         Ok(order)
     }
 
-    /// The event to apply, or what becomes of it instead.
+    /// The event to apply, or the reason not to.
     fn judge(
         &self,
         live: Option<bool>,
@@ -80,25 +81,25 @@ impl Inbox {
         received_at: Timestamp,
     ) -> Result<AdyenEvent, Unapplied> {
         if item.is_garbled() {
-            return Err(Unapplied::Dead("a signed field cannot be read"));
+            return Err(Unapplied::Dead("a signed field is unreadable"));
         }
         if is_about_no_payment(item) {
-            return Err(Unapplied::Ignored("about no payment"));
+            return Err(Unapplied::Ignored("it concerns no payment"));
         }
         let Some(live) = live else {
-            return Err(Unapplied::Dead("its environment cannot be read"));
+            return Err(Unapplied::Dead("its environment is unreadable"));
         };
         let account = item.merchant_account_code.as_deref().unwrap_or_default();
         if !self.is_ours(Environment::of(live).as_str(), account) {
             return Err(Unapplied::Foreign);
         }
         if item.is_ambiguous() {
-            return Err(Unapplied::Dead("its signature fits other events too"));
+            return Err(Unapplied::Dead("its signature also fits other events"));
         }
         let mut event =
-            item.event(received_at).ok_or(Unapplied::Dead("without what identifies it"))?;
+            item.event(received_at).ok_or(Unapplied::Dead("an identifying field is missing"))?;
         if !is_short(&event) {
-            return Err(Unapplied::Dead("longer than Adyen's are"));
+            return Err(Unapplied::Dead("an identifying field is too long"));
         }
         if item.amount.is_some() && event.amount.is_none() {
             fields(item).without_amount();
@@ -136,7 +137,7 @@ impl Inbox {
     }
 }
 
-/// An event as it would be kept.
+/// The letter in which an event that cannot be applied is kept.
 fn letter(
     live: Option<bool>,
     item: &NotificationRequestItem,
@@ -164,8 +165,7 @@ fn letter(
     }
 }
 
-/// Returns whether no order can be waiting for an event: it is a report, or its kind is not known
-/// here and it names neither an order nor a payment.
+/// True for a report, and for an unknown event code that names neither an order nor a payment.
 fn is_about_no_payment(item: &NotificationRequestItem) -> bool {
     let names = |field: &Option<String>| field.as_deref().is_some_and(|text| !text.is_empty());
     match &item.event_code {
@@ -177,7 +177,7 @@ fn is_about_no_payment(item: &NotificationRequestItem) -> bool {
     }
 }
 
-/// Returns whether an event identifies itself in a size that always fits into an item.
+/// True if the identifying texts are short enough for the order's item.
 fn is_short(event: &AdyenEvent) -> bool {
     let currency = event.amount.as_ref().map(|amount| amount.currency.as_str());
     let texts = [
@@ -189,14 +189,14 @@ fn is_short(event: &AdyenEvent) -> bool {
     texts.iter().flatten().all(|text| text.len() <= LONGEST)
 }
 
-/// Cuts the texts that are not signed, because they may have any size.
+/// Shortens or drops the unsigned texts, because they may have any size.
 fn trim(event: &mut AdyenEvent) {
     event.reason = event.reason.take().map(shortened);
     let action = event.modification_action.take();
     event.modification_action = action.filter(|action| action.len() <= LONGEST);
 }
 
-/// The fields of an event that are logged. All of them are signed.
+/// The logged fields of an event. All of them are signed.
 struct EventFields<'a> {
     event_code: &'a str,
     psp_reference: &'a str,
@@ -213,7 +213,7 @@ fn fields(item: &NotificationRequestItem) -> EventFields<'_> {
     }
 }
 
-/// One line with the fields of [`EventFields`].
+/// Logs one line with the fields of [`EventFields`].
 macro_rules! line {
     ($level:ident, $fields:expr, $($rest:tt)+) => {
         tracing::$level!(
@@ -235,7 +235,7 @@ impl EventFields<'_> {
     }
 
     fn without_amount(&self) {
-        line!(warn, self, "an amount that cannot be read");
+        line!(warn, self, "amount unreadable");
     }
 
     fn ignored(&self, why: &str) {

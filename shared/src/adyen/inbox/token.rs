@@ -1,4 +1,4 @@
-//! The token notification: what became of stored payment methods.
+//! Stores token notifications with their stored payment methods.
 
 use jiff::Timestamp;
 
@@ -15,7 +15,6 @@ use crate::{
 };
 
 impl Inbox {
-    /// Stores the event of a delivery.
     pub(super) async fn store_token(
         &self,
         notification: &TokenNotification,
@@ -62,22 +61,24 @@ impl Inbox {
         Ok(())
     }
 
-    /// The event to apply, or what becomes of it instead.
+    /// The event to apply, or the reason not to.
     fn judge_token(
         &self,
         notification: &TokenNotification,
         letter: &Letter,
     ) -> Result<(TokenId, TokenEvent), Unapplied> {
         if notification.is_garbled {
-            return Err(Unapplied::Dead("what identifies it cannot be read"));
+            return Err(Unapplied::Dead("an identifying field is unreadable"));
         }
         if matches!(&notification.kind, None | Some(TokenEventType::Unknown(_))) {
-            return Err(Unapplied::Ignored("of a kind not known here"));
+            return Err(Unapplied::Ignored("its kind is unknown"));
         }
         if !self.is_ours(&letter.environment, &letter.merchant_account) {
             return Err(Unapplied::Foreign);
         }
-        notification.event(letter.received_at).ok_or(Unapplied::Dead("without what identifies it"))
+        notification
+            .event(letter.received_at)
+            .ok_or(Unapplied::Dead("an identifying field is missing or too long"))
     }
 
     async fn leave_token(&self, unapplied: Unapplied, letter: Letter) -> Result<(), StoreError> {
@@ -115,7 +116,7 @@ impl Inbox {
     }
 }
 
-/// An event as it would be kept.
+/// The letter in which an event that cannot be applied is kept.
 fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
     let text = |field: Option<&String>| field.cloned().unwrap_or_default();
     let data = notification.data.as_ref();
@@ -138,7 +139,7 @@ fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
     }
 }
 
-/// The kind and the eventId.
+/// The kind and the `eventId`.
 fn names(letter: &Letter) -> [&str; 2] {
     [0, 1].map(|at| letter.name.get(at).map_or("", String::as_str))
 }
