@@ -1,4 +1,4 @@
-//! Amazon Pay's button: what it asks the shopper for, signed so that no browser changes it.
+//! The payload of Amazon Pay's button, signed so that a browser cannot change it.
 
 use ring::error::Unspecified;
 use serde::{Deserialize, Serialize};
@@ -10,26 +10,27 @@ use crate::{
     platform::config::is_loopback,
 };
 
-/// Where Amazon Pay sends the browser.
+/// The pages to which Amazon Pay sends the browser. It adds `amazonCheckoutSessionId` to the first
+/// two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebCheckoutDetails {
-    /// Once the shopper picked a card; `amazonCheckoutSessionId` is added to it.
+    /// After the shopper has selected a card.
     pub checkout_review_return_url: CheckoutUrl,
-    /// Once the shopper confirmed, or did not; `amazonCheckoutSessionId` is added to it.
+    /// After the shopper has confirmed, or failed to.
     pub checkout_result_return_url: CheckoutUrl,
-    /// When the shopper leaves instead of picking a card.
+    /// If the shopper leaves without selecting a card.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkout_cancel_url: Option<CheckoutUrl>,
 }
 
-/// A page of the shop that Amazon Pay sends a browser to: https, or http on this machine.
+/// A page to which Amazon Pay may send the browser: https, or http on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "ReturnUrl")]
 pub struct CheckoutUrl(ReturnUrl);
 
 impl CheckoutUrl {
-    /// Scheme, host and port, as browsers write an origin.
+    /// Scheme, host and port in the form of the browser's `Origin` header.
     pub fn origin(&self) -> String {
         self.0.origin()
     }
@@ -51,40 +52,32 @@ impl TryFrom<ReturnUrl> for CheckoutUrl {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
-    /// The name.
     Name,
-    /// The e-mail address.
     Email,
-    /// The telephone number.
     PhoneNumber,
-    /// The billing address.
     BillingAddress,
-    /// The shipping address.
     ShippingAddress,
-    /// The postal code of the default address.
+    /// Of the default address.
     PostalCode,
-    /// True if the shopper is a Prime member.
     PrimeMembershipStatus,
 }
 
-/// The shopper's agreement; without it, one payment.
+/// The shopper's agreement. Without it, only one payment can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum ChargePermissionType {
-    /// Later payments too.
+    /// The shopper also agrees to later payments.
     Recurring,
 }
 
-/// How often later payments come, as the shopper is told.
+/// The frequency and amount of later payments, which Amazon Pay shows to the shopper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecurringMetadata {
-    /// How often.
     pub frequency: Frequency,
-    /// How much each time, where it is always the same.
+    /// Absent if the amount varies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Price>,
 }
 
-/// A number of units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Interval")]
 pub struct Frequency {
@@ -114,34 +107,29 @@ impl TryFrom<Interval> for Frequency {
 }
 
 impl Default for Frequency {
-    /// At no fixed times.
+    /// Irregular payments.
     fn default() -> Self {
         Self { unit: FrequencyUnit::Variable, value: FrequencyValue("0".to_owned()) }
     }
 }
 
-/// The unit of a [`Frequency`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FrequencyUnit {
-    /// Years.
     Year,
-    /// Months.
     Month,
-    /// Weeks.
     Week,
-    /// Days.
     Day,
-    /// No fixed times; the value is 0.
+    /// Irregular payments. The value is 0.
     Variable,
 }
 
 checked! {
-    /// A whole number as text, as Amazon Pay wants it.
+    /// A whole number as text, as Amazon Pay requires.
     FrequencyValue, 4, "expected a whole number as text, such as \"1\"",
     |text| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit())
 }
 
-/// The button's payload. Source: Amazon Pay, Create Checkout Session.
+/// Source: Amazon Pay, Create Checkout Session.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Payload<'a> {
@@ -158,23 +146,20 @@ struct Payload<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SignedButton {
-    /// To be handed on byte by byte.
+    /// The page must pass it on unchanged, because the signature covers its bytes.
     #[serde(rename = "payloadJSON")]
     pub payload_json: String,
-    /// Of the payload.
     pub signature: String,
-    /// Which key signed.
     pub public_key_id: String,
-    /// How it signed.
     pub algorithm: &'static str,
 }
 
 impl AmazonPay {
-    /// A button that leads to a checkout session. With `recurring`, the shopper agrees to
-    /// later payments as well.
+    /// Signs a button that creates a checkout session. With `recurring`, the shopper also agrees
+    /// to later payments.
     ///
     /// # Errors
-    /// When the system has no randomness to sign with.
+    /// If the system has no randomness.
     pub async fn button(
         &self,
         urls: &WebCheckoutDetails,
@@ -188,7 +173,7 @@ impl AmazonPay {
             charge_permission_type: recurring.map(|_| ChargePermissionType::Recurring),
             recurring_metadata: recurring,
         };
-        // Strings, enums and lists of them: it serialises.
+        // The payload consists of strings and enums, so this does not fail.
         let payload_json = serde_json::to_string(&payload).map_err(|_| Unspecified)?;
         let key = self.client.private_key().await;
         Ok(SignedButton {

@@ -1,4 +1,4 @@
-//! Confirms a checkout session for an amount, and reads its token.
+//! Assigns a checkout session to an order, and reads its token.
 
 use reqwest::Method;
 use serde::Serialize;
@@ -23,7 +23,7 @@ struct Update<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PaymentDetails {
-    /// The acquirer authorises and captures, not Amazon Pay.
+    /// `Confirm`, because Adyen authorises and captures, and not Amazon Pay.
     payment_intent: &'static str,
     charge_amount: Price,
 }
@@ -34,14 +34,13 @@ struct MerchantMetadata<'a> {
     merchant_reference_id: &'a Reference,
 }
 
-/// The order that a session is to pay.
+/// The order that a session pays.
 #[derive(Debug, Clone, Copy)]
 pub struct Payable<'a> {
-    /// The order.
     pub reference: &'a Reference,
     pub amount: &'a Amount,
-    /// True if a session that names no order may pay it. The merchant's backend knows whose
-    /// session it sends; a browser sends any id that it saw in a URL.
+    /// True if a session without an order may pay it. Only the merchant's backend may use one,
+    /// because a browser may send another shopper's session id.
     pub unnamed: bool,
 }
 
@@ -49,17 +48,17 @@ impl Client {
     /// Get Checkout Session.
     ///
     /// # Errors
-    /// [`SessionError`]; a session that is not open is none.
+    /// [`SessionError`]. A session that is not open is not an error.
     pub async fn checkout_session(
         &self,
         id: &CheckoutSessionId,
         until: Instant,
     ) -> Result<CheckoutSession, SessionError> {
-        self.call(Method::GET, id, "", None, until).await.map_err(|error| noted(error, id))
+        self.call(Method::GET, id, "", None, until).await.map_err(|error| logged(error, id))
     }
 
-    /// Assigns a session to an order, with the order's amount, unless it belongs to another
-    /// order. Returns the `amazonPayRedirectUrl` where the shopper confirms.
+    /// Sets the session's order and amount, unless it belongs to another order. Returns the
+    /// `amazonPayRedirectUrl`, at which the shopper confirms.
     ///
     /// # Errors
     /// [`SessionError`].
@@ -75,8 +74,8 @@ impl Client {
         let after = self.update(id, amount, reference, until).await?;
         usable_for(&after, reference, true)?;
         if before.order().is_none() || after.order().is_none() {
-            // Amazon Pay has no conditional update. Two orders may have found the session
-            // without an owner, and the later update won.
+            // Amazon Pay has no conditional update. If two requests assigned the session to
+            // different orders at once, the later one won, so read it again.
             let standing = self.checkout_session(id, until).await?;
             usable_for(&standing, reference, false)?;
         }
@@ -100,8 +99,8 @@ impl Client {
         };
         let payload = serde_json::to_string(&update)
             .map_err(|error| SessionError::Unavailable(error.to_string()))?;
-        // A key of this call's own: sent again it is the same update, but the same amount
-        // set once more, after another one, is a new update. 32 characters, Amazon Pay's limit.
+        // The key belongs to this call. A key derived from the amount would make Amazon Pay
+        // ignore the update that restores an earlier amount. 32 characters are the limit.
         let key = format!("{:032x}", fastrand::u128(..));
         match self.call(Method::PATCH, id, &payload, Some(&key), until).await {
             Ok(session) => Ok(session),
@@ -111,17 +110,17 @@ impl Client {
                     "InvalidCheckoutSessionStatus" | "CheckoutSessionCanceled"
                 ) =>
             {
-                // The refusal does not say how the session ended.
+                // The error does not contain the reason for which the session ended.
                 let session = self.checkout_session(id, until).await?;
                 Err(SessionError::ended(&session.status_details)
                     .unwrap_or(SessionError::Rejected(refusal.reason_code)))
             }
-            Err(error) => Err(noted(error, id)),
+            Err(error) => Err(logged(error, id)),
         }
     }
 
-    /// The token that Adyen charges, of a session that the shopper confirmed for this
-    /// order. Asks by Get Checkout Session alone; the session stays open.
+    /// Returns the token that Adyen charges, if the shopper confirmed the session for this order.
+    /// It calls only Get Checkout Session, so the session stays open.
     ///
     /// # Errors
     /// [`SessionError`].
@@ -143,7 +142,7 @@ impl Client {
     }
 }
 
-/// Checks that a session is open and belongs to the order, or to none where `unnamed` may do.
+/// Checks that a session is open and belongs to the order, or to none if `unnamed` is true.
 fn usable_for(
     session: &CheckoutSession,
     reference: &Reference,
@@ -159,7 +158,6 @@ fn usable_for(
     }
 }
 
-/// Where the shopper confirms.
 fn redirect_url(session: CheckoutSession) -> Result<String, SessionError> {
     let details = session.web_checkout_details;
     details.and_then(|details| details.amazon_pay_redirect_url).ok_or_else(|| {
@@ -169,18 +167,18 @@ fn redirect_url(session: CheckoutSession) -> Result<String, SessionError> {
     })
 }
 
-/// Logs the details that are not returned to the caller.
-fn noted(error: CallError, id: &CheckoutSessionId) -> SessionError {
+/// Logs the details of an error, because they are not returned to the caller.
+fn logged(error: CallError, id: &CheckoutSessionId) -> SessionError {
     match &error {
         CallError::Refused { status, refusal } => tracing::warn!(
             checkout_session = %id,
             status,
             reason = refusal.reason_code,
             message = refusal.message,
-            "Amazon Pay refused"
+            "request rejected by Amazon Pay"
         ),
         CallError::Unavailable(reason) => {
-            tracing::warn!(checkout_session = %id, reason, "Amazon Pay is not available");
+            tracing::warn!(checkout_session = %id, reason, "no usable answer from Amazon Pay");
         }
     }
     error.into()

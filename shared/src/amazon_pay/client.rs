@@ -1,7 +1,7 @@
 //! The client of Amazon Pay's API.
 //!
-//! Every try is signed anew. What may pass is tried again as Amazon's own libraries do:
-//! three times in all, within the caller's time.
+//! Transient failures are retried as in Amazon's own libraries: three tries in all, within the
+//! caller's time. Every try is signed again, because the signature includes the time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,42 +18,33 @@ use crate::platform::{
     secrets::Secret,
 };
 
-/// How long one try may take.
+/// Limit of one try.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a call is tried at most.
 const TRIES: u32 = 3;
 
-/// A retry waits up to this long, doubled each time.
+/// Longest wait before the first retry; it doubles each time.
 const FIRST_WAIT: Duration = Duration::from_millis(300);
 
-/// Amazon Pay's own words for a request that it did not process.
+/// Amazon Pay's error for a request that it did not process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Refusal {
-    /// Such as `InvalidParameterValue`.
+    /// For example `InvalidParameterValue`.
     pub reason_code: String,
-    /// For developers.
     pub message: String,
 }
 
-/// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Amazon Pay did not process the request, and will not.
+    /// Amazon Pay did not process the request and will not.
     #[error("Amazon Pay answered {status} {}", refusal.reason_code)]
-    Refused {
-        /// The HTTP status.
-        status: u16,
-        /// Amazon Pay's error.
-        refusal: Refusal,
-    },
-    /// It could not be asked, or gave no usable answer.
+    Refused { status: u16, refusal: Refusal },
+    /// Amazon Pay could not be reached, or its answer is unusable.
     #[error("no answer: {0}")]
     Unavailable(String),
 }
 
-/// A client for one merchant.
 #[derive(Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -64,7 +55,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client of the API at `endpoint`, its version included.
+    /// `endpoint` is the base URL with the API's version.
     pub(super) fn new(
         http: reqwest::Client,
         endpoint: String,
@@ -83,7 +74,8 @@ impl Client {
         self.private_key.get().await
     }
 
-    /// Calls a checkout session; `key` is the idempotency key, at most 32 characters.
+    /// Calls the resource of a checkout session. `key` is the idempotency key, at most 32
+    /// characters.
     pub(super) async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -118,7 +110,7 @@ impl Client {
             if submissions == TRIES || !failure.again || Instant::now() + pause >= until {
                 return Err(failure.error);
             }
-            tracing::info!(%method, error = %failure.error, "asking Amazon Pay again");
+            tracing::info!(%method, error = %failure.error, "retrying the call to Amazon Pay");
             sleep(pause).await;
             wait *= 2;
         }
@@ -180,7 +172,7 @@ impl Client {
 
 struct Failure {
     error: CallError,
-    /// True if the same request may be sent again.
+    /// True if the same request may be retried.
     again: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Amazon Pay's part of the configuration: all of it, or none.
+//! Amazon Pay's part of the configuration, which is optional as a whole.
 
 use serde::Serialize;
 use url::Url;
@@ -9,37 +9,32 @@ use crate::{
     platform::config::{Settings, service_url},
 };
 
-/// Amazon Pay, as a deployment is registered there.
+/// The deployment's account at Amazon Pay.
 #[derive(Debug)]
 pub struct AmazonPay {
-    /// Its API.
     pub client: Client,
-    /// The shop.
     pub store_id: String,
-    /// The merchant.
     pub merchant_id: String,
-    /// Where the merchant is registered.
     pub region: Region,
-    /// The currency that the merchant registered with, where configured: no other is paid.
+    /// The currency in which Amazon Pay pays out. Payments in other currencies are rejected.
+    /// `None` if not configured.
     pub ledger_currency: Option<Currency>,
-    /// True if no money moves.
     pub sandbox: bool,
 }
 
-/// Where a merchant is registered with Amazon Pay.
+/// The region in which a merchant is registered with Amazon Pay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Region {
     /// North America.
     Na,
-    /// Europe, the United Kingdom included.
+    /// Europe, including the United Kingdom.
     Eu,
     /// Japan.
     Jp,
 }
 
 impl Region {
-    /// As requests name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Na => "na",
@@ -57,7 +52,7 @@ impl Region {
     }
 }
 
-/// The variables, the optional ones included: whoever sets one wants Amazon Pay.
+/// All variables. If one is set, Amazon Pay is used, and the required ones must be set too.
 pub const VARIABLES: [&str; 9] = [
     "AMAZON_PAY_LEDGER_CURRENCY",
     "AMAZON_PAY_MERCHANT_ID",
@@ -71,10 +66,9 @@ pub const VARIABLES: [&str; 9] = [
 ];
 
 impl AmazonPay {
-    /// The secrets that Amazon Pay needs.
     pub const SECRETS: &[&str] = &["AMAZON_PAY_PRIVATE_KEY"];
 
-    /// Reads what Amazon Pay needs; `Some(None)` where nothing of it is set.
+    /// Returns `Some(None)` if no variable is set.
     pub fn read(settings: &mut Settings) -> Option<Option<Self>> {
         if !VARIABLES.iter().any(|name| settings.is_set(name)) {
             return Some(None);
@@ -94,7 +88,7 @@ impl AmazonPay {
             code => code.parse().map(Some),
         });
         let environment = public_key_id.as_deref().map(|id| environment(settings, id));
-        // Where the region is what is wrong, the URL may be too.
+        // If the region is invalid, read the URL all the same, so that its problem is reported too.
         let default_url = region.unwrap_or(Region::Eu).url();
         let url = settings.or("AMAZON_PAY_URL", default_url, service_url);
         let (sandbox, path) = environment??;
@@ -115,8 +109,8 @@ impl AmazonPay {
     }
 }
 
-/// Returns whether it is the sandbox, and where its API then is. The prefix of the key's id says
-/// so, else the path does.
+/// Returns true for the sandbox, and the path of its API. A key id with the prefix `SANDBOX` or
+/// `LIVE` selects the environment by itself; for other key ids the path selects it.
 fn environment(settings: &mut Settings, public_key_id: &str) -> Option<(bool, &'static str)> {
     const VARIABLE: &str = "AMAZON_PAY_SANDBOX";
     let flag = |text: &str| match text {
@@ -145,7 +139,7 @@ fn endpoint(url: &Url, path: &str) -> String {
     format!("{}/{path}", url.as_str().trim_end_matches('/'))
 }
 
-/// Amazon Pay's name of something: it goes into headers and payloads.
+/// Reads an id of Amazon Pay. The characters are restricted because it is put into headers.
 fn name(text: &str) -> Result<String, &'static str> {
     let allowed = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
     if text.bytes().all(allowed) {

@@ -1,4 +1,4 @@
-//! The private key that Amazon Pay knows the public half of.
+//! The private key that signs requests and buttons for Amazon Pay.
 
 use ring::{
     rand::SystemRandom,
@@ -6,23 +6,23 @@ use ring::{
 };
 use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 
-/// An RSA key of 2048 to 4096 bits. Prints as `[redacted]`.
+/// An RSA key of 2048 to 4096 bits. Its `Debug` form is `[redacted]`.
 pub struct PrivateKey {
     pair: RsaKeyPair,
     random: SystemRandom,
 }
 
 impl PrivateKey {
-    /// Reads PEM, PKCS#8 (`BEGIN PRIVATE KEY`) or PKCS#1 (`BEGIN RSA PRIVATE KEY`). Line
-    /// breaks may be written as `\n`, as they are where a variable takes a single line.
+    /// Reads PEM: PKCS#8 (`BEGIN PRIVATE KEY`) or PKCS#1 (`BEGIN RSA PRIVATE KEY`). Line breaks
+    /// may be written as `\n`, because some tools allow only one line in a variable.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, and nothing of the key.
+    /// A message that does not contain the key.
     pub fn from_pem(text: &str) -> Result<Self, String> {
         const EXPECTED: &str = "expected a private key as PEM, BEGIN PRIVATE KEY or BEGIN RSA \
                                 PRIVATE KEY, without a passphrase";
         let pem = text.replace("\\n", "\n");
-        // The error would quote the text.
+        // Drop the error, because it would quote the text.
         let der = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| EXPECTED)?;
         let pair = match &der {
             PrivateKeyDer::Pkcs8(der) => RsaKeyPair::from_pkcs8(der.secret_pkcs8_der()),
@@ -33,11 +33,10 @@ impl PrivateKey {
         Ok(Self { pair, random: SystemRandom::new() })
     }
 
-    /// RSASSA-PSS with SHA-256 and a salt as long as the hash: 32 bytes. The salt is random,
-    /// so no two signatures are alike.
+    /// Signs with RSASSA-PSS, SHA-256 and a random salt of 32 bytes.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// If the system has no randomness.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, ring::error::Unspecified> {
         let mut signature = vec![0; self.pair.public().modulus_len()];
         self.pair.sign(&RSA_PSS_SHA256, &self.random, message, &mut signature)?;

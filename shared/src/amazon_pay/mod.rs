@@ -1,9 +1,9 @@
-//! Amazon Pay Checkout v2, as far as paying through Adyen needs it.
+//! The part of Amazon Pay Checkout v2 that payments through Adyen need.
 //!
-//! A signed button payload lets the shopper's browser create a checkout session; Update
-//! Checkout Session fixes the amount; once the shopper confirmed, Get Checkout Session
-//! gives the `amazonPayToken` that Adyen charges. Complete Checkout Session is never
-//! called: with an acquirer it would end the session that the acquirer charges.
+//! The shopper's browser creates a checkout session with a signed button payload. Update Checkout
+//! Session sets the amount. After the shopper has confirmed, Get Checkout Session returns the
+//! `amazonPayToken` that Adyen charges. Complete Checkout Session is never called, because it
+//! would end the session before Adyen charges it.
 
 mod button;
 mod checkout;

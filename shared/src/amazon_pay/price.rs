@@ -1,4 +1,4 @@
-//! Amounts as Amazon Pay writes them: decimal text.
+//! Converts amounts to and from Amazon Pay's decimal text.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,14 +8,14 @@ use crate::domain::amount::Amount;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Price {
-    /// Units of the currency with all its decimals: `10.00` euros, `10` yen.
+    /// Major units with all decimals of the currency: `10.00` euros, `10` yen.
     pub amount: String,
     /// ISO 4217.
     pub currency_code: String,
 }
 
 impl Price {
-    /// Returns whether it is worth that much, however many decimals it is written with.
+    /// True if both amounts are equal, with any number of decimals.
     pub fn is(&self, amount: &Amount) -> bool {
         self.currency_code == amount.currency.code()
             && minor_units(&self.amount, amount.currency.decimals()) == Some(amount.value)
@@ -25,7 +25,7 @@ impl Price {
 impl From<&Amount> for Price {
     fn from(amount: &Amount) -> Self {
         let decimals = amount.currency.decimals();
-        // With zeros in front, so that there is a digit before the point.
+        // Leading zeros, so that there is a digit before the point.
         let digits = format!("{:0width$}", amount.value, width = decimals + 1);
         let (units, fraction) = digits.split_at(digits.len() - decimals);
         let point = if decimals == 0 { "" } else { "." };
@@ -36,7 +36,8 @@ impl From<&Amount> for Price {
     }
 }
 
-/// Decimal text in minor units, unless it is malformed or finer than they are.
+/// Converts decimal text to minor units. `None` if it is malformed or has a fraction of a minor
+/// unit.
 fn minor_units(text: &str, decimals: usize) -> Option<i64> {
     let (units, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let fraction = fraction.trim_end_matches('0');

@@ -7,19 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use super::price::Price;
 use crate::domain::text::{Text, open_enum};
 
-/// Amazon Pay's name of a checkout session: 1 to 64 letters, digits, `-` and `_`, so that
-/// it can stand in a path.
+/// 1 to 64 letters, digits, `-` and `_`, so that it can be part of a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct CheckoutSessionId(String);
 
-/// The text cannot be the id of a checkout session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected 1 to 64 letters, digits, '-' or '_'")]
 pub struct InvalidCheckoutSessionId;
 
 impl CheckoutSessionId {
-    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -51,7 +48,7 @@ impl<'de> Deserialize<'de> for CheckoutSessionId {
 }
 
 /// The token that Adyen charges: 1 to 1000 characters without white space and control characters.
-/// Prints as `[redacted]`.
+/// Its `Debug` form is `[redacted]`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct AmazonPayToken(Text<1000>);
@@ -82,47 +79,41 @@ impl fmt::Debug for AmazonPayToken {
     }
 }
 
-/// The part of Get and Update Checkout Session's answers that matters here: nothing of it
-/// says who the buyer is.
+/// The fields that are used from the answers of Get and Update Checkout Session. None of them
+/// identifies the buyer.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckoutSession {
-    /// How far it is.
     pub status_details: StatusDetails,
-    /// The amount to pay.
     pub payment_details: Option<PaymentDetails>,
-    /// Where the browser goes.
     pub web_checkout_details: Option<Redirect>,
-    /// Which order it is for.
     pub merchant_metadata: Option<MerchantMetadata>,
-    /// The constraints that keep the shopper from confirming.
+    /// Missing data without which the shopper cannot confirm.
     pub constraints: Option<Vec<Constraint>>,
-    /// Once the shopper confirmed, and only for a key that is enabled for Adyen.
+    /// Present after the shopper has confirmed, if the key is enabled for Adyen.
     pub amazon_pay_token: Option<AmazonPayToken>,
 }
 
 impl CheckoutSession {
-    /// The reference of the order that it is for, once that was set.
+    /// The reference of the session's order, if it was set.
     pub fn order(&self) -> Option<&str> {
         let reference = self.merchant_metadata.as_ref()?.merchant_reference_id.as_deref();
         reference.filter(|reference| !reference.is_empty())
     }
 }
 
-/// How far a session is, and why it ended.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusDetails {
-    /// How far it is.
     pub state: State,
-    /// Why it was cancelled: `BuyerCanceled`, `Expired`, `AmazonCanceled`, `Declined`.
+    /// The reason of a cancellation: `BuyerCanceled`, `Expired`, `AmazonCanceled`, `Declined`.
     pub reason_code: Option<String>,
 }
 
 open_enum! {
-    /// How far a checkout session is.
+    /// The state of a checkout session.
     State {
-        /// It can be paid, for 24 hours.
+        /// It can be paid. It expires after 24 hours.
         Open = "Open",
         /// It was completed, so an acquirer can no longer charge it.
         Completed = "Completed",
@@ -131,34 +122,30 @@ open_enum! {
     }
 }
 
-/// The amount to pay.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentDetails {
-    /// As the last update set it.
+    /// Set by the last update.
     pub charge_amount: Option<Price>,
 }
 
-/// Which order it is for.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MerchantMetadata {
-    /// The order's reference, as the last update set it.
+    /// The order's reference, set by the last update.
     pub merchant_reference_id: Option<String>,
 }
 
-/// Where the browser goes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Redirect {
-    /// To the page where the shopper confirms, once nothing is missing.
+    /// The page on which the shopper confirms. Absent while constraints exist.
     pub amazon_pay_redirect_url: Option<String>,
 }
 
-/// Something that is missing.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Constraint {
-    /// Such as `ChargeAmountNotSet`.
+    /// For example `ChargeAmountNotSet`.
     pub constraint_id: String,
 }

@@ -1,4 +1,4 @@
-//! Why a checkout session cannot be confirmed or paid.
+//! The reasons for which a checkout session cannot be confirmed or paid.
 
 use super::{
     client::{CallError, Refusal},
@@ -6,36 +6,31 @@ use super::{
 };
 use crate::domain::order::NextStep;
 
-/// The reason why a checkout session cannot be used or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
     /// The shopper or Amazon Pay cancelled it, or the card was declined.
     #[error("the checkout session was cancelled: {0}")]
     Canceled(String),
-    /// It was open for too long.
     #[error("the checkout session has expired")]
     Expired,
     /// It was completed, so that Adyen can no longer charge it.
     #[error("the checkout session was completed")]
     Completed,
-    /// Amazon Pay does not know it.
     #[error("there is no such checkout session")]
     Unknown,
-    /// It is for another order, or for none yet.
+    /// It belongs to another order, or to none yet.
     #[error("the checkout session is for another order")]
     WrongOrder,
-    /// It is for another amount, or for none yet.
+    /// It has another amount, or none yet.
     #[error("the checkout session is for another amount")]
     AmountMismatch,
-    /// Amazon Pay gives no token: the shopper did not confirm, or the key is not enabled
+    /// Amazon Pay returned no token, because the shopper did not confirm or the key is not enabled
     /// for Adyen.
     #[error("the checkout session has no amazonPayToken")]
     NoToken,
-    /// Amazon Pay does not take requests from this deployment.
-    #[error("Amazon Pay does not accept our key or account: {0}")]
+    #[error("Amazon Pay rejects this deployment's key or account: {0}")]
     Configuration(String),
-    /// Amazon Pay did not accept the request.
-    #[error("Amazon Pay did not accept the request: {0}")]
+    #[error("Amazon Pay rejected the request: {0}")]
     Rejected(String),
     /// Amazon Pay cannot be reached, or its answer is unusable.
     #[error("Amazon Pay is not available: {0}")]
@@ -43,7 +38,7 @@ pub enum SessionError {
 }
 
 impl SessionError {
-    /// Why a session that is not open cannot be used.
+    /// The reason for which a session has ended, or `None` if it is open.
     pub(super) fn ended(status: &StatusDetails) -> Option<Self> {
         let reason = status.reason_code.clone().unwrap_or_default();
         match &status.state {
@@ -55,7 +50,7 @@ impl SessionError {
         }
     }
 
-    /// For a storefront to switch on: where a session is no use any more, a new one is.
+    /// The storefront's next step. A session that can no longer be used needs a new one.
     pub fn next_step(&self) -> NextStep {
         match self {
             Self::Canceled(_)

@@ -1,7 +1,7 @@
-//! How Amazon Pay wants requests and button payloads signed: `AMZN-PAY-RSASSA-PSS-V2`.
+//! Signs requests and button payloads for Amazon Pay: `AMZN-PAY-RSASSA-PSS-V2`.
 //!
-//! A request is put into one canonical form; its hash, with the algorithm's name before
-//! it, is signed. A button's payload is hashed as it is.
+//! The signed text is the algorithm's name and a hash. The hash is that of a request's canonical
+//! form, or of a button's unchanged payload.
 
 use std::collections::BTreeMap;
 
@@ -12,26 +12,25 @@ use url::Url;
 
 use super::{Region, key::PrivateKey};
 
-/// RSASSA-PSS, SHA-256, a salt of 32 bytes. Amazon's first algorithm has a salt of 20.
+/// RSASSA-PSS with SHA-256 and a salt of 32 bytes. Amazon's first algorithm has a salt of 20.
 pub const ALGORITHM: &str = "AMZN-PAY-RSASSA-PSS-V2";
 
-/// A request, as far as it is signed.
+/// The signed parts of a request.
 #[derive(Debug)]
 pub struct SignableRequest<'a> {
     /// In capitals.
     pub method: &'a str,
-    /// Percent-encoded, as it is sent.
+    /// Percent-encoded.
     pub path: &'a str,
-    /// Names and values, not encoded.
+    /// Names and values without encoding.
     pub query: &'a [(&'a str, &'a str)],
-    /// By lower-case name.
+    /// Lower-case names.
     pub headers: &'a BTreeMap<&'static str, String>,
-    /// The body; empty where there is none.
+    /// The body, or empty.
     pub payload: &'a [u8],
 }
 
 impl SignableRequest<'_> {
-    /// The form in which it is signed.
     pub fn canonical(&self) -> String {
         let headers: String =
             self.headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
@@ -47,7 +46,7 @@ impl SignableRequest<'_> {
     }
 }
 
-/// Sorted by name, then by value; both as RFC 3986 encodes them.
+/// Sorted by name and then by value, both encoded as in RFC 3986.
 fn canonical_query(query: &[(&str, &str)]) -> String {
     let mut pairs = query.to_vec();
     pairs.sort_unstable();
@@ -80,31 +79,28 @@ fn hash(bytes: &[u8]) -> String {
     hex::encode(digest::digest(&digest::SHA256, bytes))
 }
 
-/// The signature of a canonical request or of a button's payload, in base64.
+/// Signs a canonical request or a button's payload. The signature is base64.
 ///
 /// # Errors
-/// When the system has no randomness to give.
+/// If the system has no randomness.
 pub fn signature(key: &PrivateKey, text: &str) -> Result<String, Unspecified> {
     let signature = key.sign(string_to_sign(text).as_bytes())?;
     Ok(BASE64_STANDARD.encode(signature))
 }
 
-/// Who signs.
 #[derive(Debug)]
 pub struct Signer<'a> {
-    /// The key.
     pub key: &'a PrivateKey,
-    /// Amazon Pay's name of it.
+    /// Amazon Pay's id of the key.
     pub public_key_id: &'a str,
-    /// Where the merchant is registered.
     pub region: Region,
 }
 
 impl Signer<'_> {
-    /// The headers of a request with that body, `authorization` among them.
+    /// The headers of a request, including `authorization`.
     ///
     /// # Errors
-    /// When the system has no randomness to give.
+    /// If the system has no randomness.
     pub fn headers(
         &self,
         method: &str,
