@@ -1,4 +1,4 @@
-//! The merchant's name for a shopper.
+//! The merchant's id of a shopper.
 
 use super::text::checked;
 

@@ -55,7 +55,7 @@ pub struct Token {
     pub unknown: Unknown,
 }
 
-/// Type and cause identify an event. Of two reports of the same event the later one is kept,
+/// Type and cause identify an event. The later of two reports of the same event is stored,
 /// with the earlier time of receipt. `Ord` compares dates first, so the field order matters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -120,7 +120,7 @@ impl TokenEvent {
         (&self.kind, &self.event_id) == (&other.kind, &other.event_id)
     }
 
-    /// Returns true if the event must be kept for ever. Of the other events only the latest matter.
+    /// Returns true if the event must be stored without an end. Only the latest of the others matter.
     fn is_permanent(&self) -> bool {
         matches!(self.kind, TokenEventType::Created | TokenEventType::Disabled)
     }

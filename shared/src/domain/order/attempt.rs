@@ -1,4 +1,4 @@
-//! Attempts to pay an order: what was sent to Adyen, and what Adyen answered.
+//! Attempts to pay an order: the requests to Adyen, and the answers.
 
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
@@ -10,26 +10,25 @@ use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
 
-/// One attempt to pay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
-    /// When it began; its idempotency key is as old.
+    /// Also the time at which the idempotency key was made.
     pub started_at: Timestamp,
-    /// The `Idempotency-Key` of all its requests to Adyen, made once: what configuration says
-    /// later cannot make another. Older versions did not keep it.
+    /// The `Idempotency-Key` of all its requests to Adyen. It is stored, so that a changed
+    /// configuration does not change it. Older versions did not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// The merchant account that the key was made for.
+    /// The merchant account for which the key was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_account: Option<String>,
-    /// The host of the Adyen that the key was made for.
+    /// Adyen's host for which the key was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     pub payment_method: PaymentInstrument,
-    /// The requests that were sent for it; Adyen processed one of them at most.
+    /// Adyen processes at most one of them.
     pub submissions: Vec<Submission>,
-    /// Adyen's name of the payment, once known.
+    /// The payment's reference, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
     /// Adyen's answer to `/payments`, once known.
@@ -38,63 +37,58 @@ pub struct Attempt {
     /// The results that the shopper's browser returned, in sequence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Details>,
-    /// True if asking for the outcome was given up.
+    /// True if the schedule has stopped asking for the outcome.
     #[serde(default)]
     pub outcome_unknown: bool,
-    /// When it was given up, after its shopper had not come back for long.
+    /// When the schedule marked it as abandoned, because its shopper did not return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abandoned_at: Option<Timestamp>,
-    /// The offers that had closed before it began: of these none was its own.
+    /// The offers that had closed before it began, which therefore belong to earlier attempts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed_before: Vec<String>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 open_enum! {
-    /// The kind of instrument that an attempt pays with. The token itself is not stored.
+    /// The kind of payment method of an attempt. The token itself is not stored.
     PaymentInstrument {
-        /// A token of a checkout session.
         AmazonPay = "amazonPay",
-        /// A stored payment method.
         StoredPaymentMethod = "storedPaymentMethod",
     }
 }
-/// The identity of one request to pay.
+/// Identifies a request to pay, so that a repeated one is recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Submission {
-    /// Digest of what is charged.
+    /// Digest of the token, the checkout session or the stored payment method.
     pub instrument: String,
-    /// The caller's own `Idempotency-Key`.
+    /// The caller's `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
-    /// Digest of the whole request, as we completed it.
+    /// Digest of the completed request.
     pub content: String,
-    /// Digest of what the caller asked for, to which the caller's key belongs. Older versions
-    /// did not keep it.
+    /// Digest of the caller's body, to which the caller's key belongs. Older versions did not
+    /// store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked: Option<String>,
-    /// When it was sent last.
+    /// The last time it was sent.
     pub sent_at: Timestamp,
-    /// The stored payment method that it charges.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stored_payment_method_id: Option<String>,
-    /// Whose stored payment method that is.
+    /// The owner of the stored payment method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<String>,
-    /// The request itself where a stored payment method is charged, because it can be sent
-    /// again without the shopper; see [`super::Order::drop_requests`].
+    /// The request itself if it charges a stored payment method, because such a request can be
+    /// sent again without the shopper. See [`super::Order::drop_requests`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 impl Submission {
-    /// Returns whether `later` asks for the same: a caller that sends no key means the token alone.
+    /// True if `later` repeats this request. Without a caller's key only the instrument counts.
     pub(super) fn is_repeated_by(&self, later: &Self) -> bool {
         self.instrument == later.instrument
             && (later.idempotency_key.is_none() || self.idempotency_key == later.idempotency_key)
@@ -109,54 +103,44 @@ impl Submission {
     }
 }
 
-/// Adyen's answer to a request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
-    /// It was processed.
+    /// Adyen processed the request.
     Answered {
-        /// The outcome.
         result_code: ResultCode,
-        /// Why it was refused.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal_reason: Option<String>,
-        /// The same as a number.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal_reason_code: Option<String>,
-        /// Members that a newer version wrote.
         #[serde(flatten)]
         unknown: Unknown,
     },
-    /// It was not processed, and will not be.
+    /// Adyen did not process the request and will not.
     Rejected(Rejection),
     /// An outcome that a newer version wrote. It counts as not final.
     #[serde(untagged)]
     Unknown(Value),
 }
 
-/// Why Adyen did not process a request.
+/// Adyen's error for a request that it did not process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rejection {
-    /// The HTTP status.
     pub status: u16,
-    /// Adyen's `errorCode`.
     pub error_code: String,
-    /// Adyen's `errorType`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 impl Rejection {
-    /// The storefront's next step.
     pub fn next_step(&self) -> NextStep {
         NextStep::after_error(&self.error_code)
     }
 
-    /// Returns whether the merchant must mend the deployment, not the caller the request.
+    /// True if the error lies in the deployment and not in the caller's request.
     pub fn is_ours(&self) -> bool {
         let ours = matches!(self.status, 401 | 403)
             || matches!(self.error_type.as_deref(), Some("security" | "configuration"));
@@ -168,30 +152,28 @@ impl Rejection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Details {
-    /// Digest of it.
+    /// Digest of the result.
     pub content: String,
-    /// When it was sent to Adyen.
+    /// When it was last sent to Adyen.
     pub sent_at: Timestamp,
     /// Adyen's answer, once known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
-    /// The payment that Adyen's answer named, if the answer is bound to nothing. It becomes the
-    /// attempt's once an AUTHORISATION of this order names it too.
+    /// The payment in an answer that is not bound to an attempt. It becomes the attempt's payment
+    /// once an AUTHORISATION of this order names it too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed: Option<String>,
-    /// Members that a newer version wrote.
     #[serde(flatten)]
     pub unknown: Unknown,
 }
 
 impl Details {
-    /// Details that are about to be sent.
     pub fn new(content: String, now: Timestamp) -> Self {
         Self { content, sent_at: now, outcome: None, claimed: None, unknown: Unknown::default() }
     }
 
-    /// Returns whether sending them again brings something: an answer that is missing, or the
-    /// action, which is not stored.
+    /// True if Adyen's answer is needed again: it is missing, or its action is needed, which is
+    /// not stored.
     pub fn may_be_asked_again(&self) -> bool {
         match &self.outcome {
             Some(Outcome::Answered { result_code, .. }) => {
@@ -229,7 +211,7 @@ impl Attempt {
         }
     }
 
-    /// Adyen's latest answer: to what the browser brought back, else to the payment.
+    /// Adyen's latest answer to the details or, without one, its answer to the payment.
     pub fn outcome(&self) -> Option<&Outcome> {
         let answered =
             |details: &'_ Details| matches!(details.outcome, Some(Outcome::Answered { .. }));
@@ -239,32 +221,32 @@ impl Attempt {
         }
     }
 
-    /// Returns whether something that the browser brought back is at Adyen without an answer yet.
+    /// True if Adyen has not answered some of the details.
     pub fn details_in_flight(&self) -> bool {
         self.details.iter().any(|details| details.outcome.is_none())
     }
 
-    /// Returns whether something that the browser brought back before `then` has no answer.
+    /// True if Adyen has not answered some of the details sent before `then`.
     pub fn details_in_doubt(&self, then: Timestamp) -> bool {
         let mut unanswered = self.details.iter().filter(|it| it.outcome.is_none());
         unanswered.any(|details| details.sent_at < then)
     }
 
-    /// Returns whether it was given up because its shopper stayed away, and still does.
+    /// True if it was abandoned and nothing was sent for it since.
     pub fn is_abandoned(&self) -> bool {
         let since = |at: Timestamp| at >= self.last_sent_at();
         self.abandoned_at.is_some_and(since) && !self.details_in_flight()
     }
 
-    /// Forgets what the browser brought back and Adyen did not take: the attempt is as it was
-    /// before.
-    pub fn forget(&mut self, not_taken: impl Fn(&Details) -> bool) {
-        self.details.retain(|details| details.outcome.is_some() || !not_taken(details));
+    /// Drops unanswered details that Adyen rejected, so that the attempt waits for the shopper
+    /// again.
+    pub fn forget(&mut self, is_rejected: impl Fn(&Details) -> bool) {
+        self.details.retain(|details| details.outcome.is_some() || !is_rejected(details));
         self.outcome_unknown &= self.outcome.is_none() || self.details_in_flight();
     }
 
-    /// Notes that a request is sent again while the outcome is not known, for whoever sent it
-    /// before: a rejection of theirs is not the end of the attempt then.
+    /// Updates the time of a request that is sent again while the outcome is unknown. The earlier
+    /// sender sees from it that a rejection of its own try does not end the attempt.
     pub(super) fn sent_again(&mut self, request: &Submission, now: Timestamp) {
         let unknown = self.outcome.is_none();
         let same = |earlier: &&mut Submission| unknown && earlier.is_repeated_by(request);
@@ -273,8 +255,8 @@ impl Attempt {
         }
     }
 
-    /// Returns true if its requests can be sent again to `target`, because Adyen still knows
-    /// their key there.
+    /// True if its requests can be sent again to `target`, because Adyen still knows their key
+    /// there.
     pub(super) fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
         !self.key_expired(now) && self.was_made_for(target)
     }
@@ -283,14 +265,14 @@ impl Attempt {
         now.duration_since(self.started_at) >= KEY_LIFE
     }
 
-    /// Returns true if its requests went to `target`.
+    /// True if its requests went to `target`.
     pub fn was_made_for(&self, target: &Target) -> bool {
         target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 
-    /// Keeps Adyen's answer to the payment. The first answer stays, and a payment that is known
-    /// is never replaced: an answer that names another one is not kept. A rejection speaks for
-    /// one request only, so that an answer to another one replaces it and its pspReference.
+    /// Stores Adyen's answer to the payment. The first answer is never replaced, and an answer
+    /// with another pspReference than the known one is dropped. A rejection belongs to one request
+    /// only, so the answer to another request replaces it and its pspReference.
     pub fn answer(&mut self, outcome: Outcome, psp_reference: Option<String>) {
         match self.outcome {
             Some(Outcome::Answered { .. } | Outcome::Unknown(_)) => return,
@@ -306,8 +288,8 @@ impl Attempt {
         self.psp_reference = self.psp_reference.take().or(psp_reference);
     }
 
-    /// Keeps Adyen's answer to what the browser brought back, unless one is known. A payment
-    /// that is known is never replaced.
+    /// Stores Adyen's answer to details, unless one is stored. A known pspReference is never
+    /// replaced.
     pub fn answer_details(
         &mut self,
         content: &str,
@@ -326,28 +308,27 @@ impl Attempt {
         self.psp_reference = self.psp_reference.take().or(psp_reference);
     }
 
-    /// Keeps the payment that an answer named which is bound to nothing.
+    /// Stores the payment of an answer that is not bound to an attempt.
     pub fn claim(&mut self, content: &str, psp_reference: Option<String>) {
         for details in self.details.iter_mut().filter(|details| details.content == content) {
             details.claimed = details.claimed.take().or(psp_reference.clone());
         }
     }
 
-    /// Returns true if all details that are not concluded were answered with that payment.
+    /// True if all details without an outcome were answered with that payment.
     pub(super) fn claims(&self, psp_reference: &str) -> bool {
         let mut unanswered = self.details.iter().filter(|details| details.outcome.is_none());
         self.details_in_flight()
             && unanswered.all(|details| details.claimed.as_deref() == Some(psp_reference))
     }
 
-    /// An answer ends the doubt.
     fn note_outcome(&mut self, outcome: &Outcome) {
         if matches!(outcome, Outcome::Answered { .. }) {
             self.outcome_unknown = false;
         }
     }
 
-    /// When something was last sent of which no answer may have come.
+    /// The last time that a request or details were sent.
     pub(super) fn last_sent_at(&self) -> Timestamp {
         let submissions = self.submissions.iter().map(|sent| sent.sent_at);
         let details = self.details.iter().map(|details| details.sent_at);
@@ -355,8 +336,7 @@ impl Attempt {
     }
 }
 
-/// The key with which Adyen is called for an attempt: 64 characters that depend on nothing else.
-/// It is made once, when the attempt begins.
+/// Makes the `Idempotency-Key` of an attempt, 64 characters, when the attempt begins.
 pub fn idempotency_key(merchant_account: &str, reference: &Reference, attempt: usize) -> String {
     sha256(&[
         merchant_account.as_bytes(),
@@ -365,7 +345,8 @@ pub fn idempotency_key(merchant_account: &str, reference: &Reference, attempt: u
     ])
 }
 
-/// Hex digest of several parts, none of which can run into the next.
+/// Hex digest of parts that are joined by line breaks, so that parts without line breaks cannot be
+/// divided differently.
 pub fn sha256(parts: &[&[u8]]) -> String {
     let joined = parts.join(&b'\n');
     hex::encode(digest(&SHA256, &joined))

@@ -1,4 +1,4 @@
-//! Which attempt a request to pay belongs to, so that no payment is made twice.
+//! Decides to which attempt a request to pay belongs, so that no payment is made twice.
 //!
 //! Attempt n is written before Adyen is called, together with its idempotency key and the account
 //! and endpoint that the key was made for. Therefore Adyen processes at most one request of
@@ -35,7 +35,7 @@ pub enum PayDecision {
     Cancelled,
     /// The outcome of this attempt can no longer be asked for.
     Unknown { attempt: usize },
-    /// The caller's `Idempotency-Key` came with another request before.
+    /// The caller's `Idempotency-Key` was already used for a different request.
     KeyReused,
     /// The order has reached its limit of attempts, or of requests.
     TooMany,
@@ -58,23 +58,24 @@ impl PayDecision {
     }
 }
 
-/// A request whose outcome is unknown is in flight for as long as a function may run.
+/// A request without an outcome counts as in flight for this time, the longest run of a function.
 pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(30);
 
-/// Adyen keeps keys for seven days; one that old might be processed anew.
+/// The time for which a key is used. Adyen keeps keys for seven days, and would process a request
+/// with an older key as a new one.
 pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(6 * 24);
 
-/// When to look again at a payment that is pending at Adyen.
+/// `Retry-After` for a payment that is pending at Adyen.
 const PENDING_RETRY: Duration = Duration::from_secs(60);
 
 impl Order {
-    /// Returns whether the caller's `Idempotency-Key` came with another request before.
+    /// True if the caller's `Idempotency-Key` was already used for a different request.
     pub fn knows_key_of(&self, request: &Submission) -> bool {
         let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
         submissions.any(|earlier| request.reuses_key_of(earlier))
     }
 
-    /// Decides what a request to pay is to the order. Nothing is recorded.
+    /// Decides to which attempt a request to pay belongs, without recording it.
     pub fn decide(&self, target: &Target, request: &Submission, now: Timestamp) -> PayDecision {
         if self.knows_key_of(request) {
             return PayDecision::KeyReused;
@@ -156,7 +157,6 @@ impl Order {
         }
     }
 
-    /// Writes a decision down.
     pub fn record_decision(
         &mut self,
         decision: PayDecision,
@@ -188,7 +188,7 @@ impl Order {
         request: &Submission,
         now: Timestamp,
     ) {
-        // An attempt keeps the payment that an AUTHORISATION brought it before the next begins.
+        // Store the payments from AUTHORISATIONs with their attempts before the next one begins.
         let resolutions = Derived::of(self).attempts;
         for (attempt, resolution) in self.attempts.iter_mut().zip(resolutions) {
             attempt.psp_reference = resolution.psp_reference;
@@ -200,8 +200,8 @@ impl Order {
         self.attempts.push(attempt);
     }
 
-    /// The attempt, from 1, that made a payment. One not heard of belongs to the highest, if
-    /// that waits for what the browser brings back.
+    /// The attempt, counted from 1, that made a payment. An unknown payment belongs to the highest
+    /// attempt if that waits for the shopper.
     pub fn attempt_of(&self, psp_reference: Option<&str>) -> Option<usize> {
         let named = self.attempts.iter().position(|attempt| {
             psp_reference.is_some() && attempt.psp_reference.as_deref() == psp_reference
@@ -211,18 +211,17 @@ impl Order {
         named.or(highest).map(|at| at + 1)
     }
 
-    /// The key with which Adyen is called for an attempt, from 1. One that an older version
-    /// began does not have it.
+    /// The `Idempotency-Key` of an attempt, counted from 1. It is computed for an attempt of an
+    /// older version, which did not store it.
     pub fn key_of(&self, number: usize, merchant_account: &str) -> String {
         let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
         let kept = attempt.and_then(|attempt| attempt.key.clone());
         kept.unwrap_or_else(|| idempotency_key(merchant_account, &self.reference, number))
     }
 
-    /// Drops the requests that will not be sent again, because they have the shopper's e-mail
-    /// address, name and address. The last one of the highest attempt alone may be sent again,
-    /// for as long as its outcome is unknown, nothing else paid the order, and Adyen knows its
-    /// key.
+    /// Drops the requests that will not be sent again, because they contain the shopper's e-mail
+    /// address, name and address. Only the last request of the highest attempt may be sent again,
+    /// while its outcome is unknown, the order is not paid, and Adyen knows its key.
     pub fn drop_requests(&mut self, now: Timestamp) {
         let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
         if submissions.all(|sent| sent.request.is_none()) {

@@ -2,64 +2,65 @@
 //!
 //! # Events
 //!
-//! A *payment* is a pspReference that was authorised: by an AUTHORISATION, or as long as
-//! there is none by the answer `Authorised`. It *stands* until a cancellation or EXPIRE of
-//! it succeeds, and for good once a capture of it stands. Of several reports about one
-//! reference the one with the later `eventDate` counts, then the one of success. A date that
-//! cannot be read counts as the time of receipt, and none counts as later than a day after it.
+//! A *payment* is a pspReference that was authorised by an AUTHORISATION or, until one arrives, by
+//! the answer `Authorised`. It *stands* until a cancellation or EXPIRE of it succeeds, and always
+//! while a capture of it stands. If several events have the same code and reference, the one with
+//! the later `eventDate` counts and, with equal dates, the successful one. An unreadable date counts
+//! as the time of receipt, and a date more than a day after the receipt is limited to that day.
 //!
 //! | event | success true | success false |
 //! |---|---|---|
-//! | AUTHORISATION | the payment is authorised, whatever the answer said | the attempt is refused, unless the answer said already how it ended without money |
-//! | OFFER_CLOSED | the attempt that it names, else the highest one begun before it, expired if it was unresolved | nothing |
+//! | AUTHORISATION | the payment is authorised, whatever the answer was | the attempt is refused, unless it already ended without money |
+//! | OFFER_CLOSED | the attempt with its payment, or else the highest one that began before it, is expired if it was unresolved | nothing |
 //! | CAPTURE | a capture stands | nothing was captured |
-//! | CAPTURE_FAILED | undoes the capture whose pspReference it has, whichever comes first, else the newest standing one of its amount | the same |
+//! | CAPTURE_FAILED | undoes the capture with its pspReference, even if that arrives later, or else the newest standing one of the same amount | the same |
 //! | CANCELLATION, TECHNICAL_CANCEL | the payment is cancelled | nothing |
 //! | CANCEL_OR_REFUND, `cancel` | the payment is cancelled | nothing |
 //! | CANCEL_OR_REFUND, `refund` | a refund stands | nothing |
 //! | REFUND | a refund stands | nothing was refunded |
-//! | REFUND_FAILED | undoes the refund whose pspReference it has, whichever comes first, else the newest standing one of its amount | the same |
+//! | REFUND_FAILED | undoes the refund with its pspReference, even if that arrives later, or else the newest standing one of the same amount | the same |
 //! | REFUNDED_REVERSED | as REFUND_FAILED | the same |
-//! | EXPIRE | what was not captured of the payment is gone | nothing |
+//! | EXPIRE | the uncaptured amount of the payment has expired | nothing |
 //! | CHARGEBACK | the dispute stands, and with it its payment is charged back | nothing |
 //! | CHARGEBACK_REVERSED | lifts the dispute | nothing |
 //! | PREARBITRATION_WON | lifts the dispute | nothing |
 //! | PREARBITRATION_LOST | the dispute stands again, and needs attention | nothing |
-//! | SCHEME_ARBITRATION_WON, SCHEME_ARBITRATION_LOST | as PREARBITRATION_WON and _LOST, and beats them | nothing |
+//! | SCHEME_ARBITRATION_WON, SCHEME_ARBITRATION_LOST | as PREARBITRATION_WON and _LOST, which they override | nothing |
 //! | SECOND_CHARGEBACK | the dispute stands for good | nothing |
-//! | NOTIFICATION_OF_CHARGEBACK, REQUEST_FOR_INFORMATION, other news of a dispute | which payment the dispute is about | the same |
+//! | NOTIFICATION_OF_CHARGEBACK, REQUEST_FOR_INFORMATION, other events of a dispute | identifies the dispute's payment | the same |
 //! | all others | nothing | nothing |
 //!
-//! A *dispute* is the pspReference that all its events share. One that names no payment is about
-//! the payment that another event of its dispute names. The stage that a dispute has reached
-//! decides and not the sequence of its events: SECOND_CHARGEBACK, arbitration, pre-arbitration,
-//! CHARGEBACK_REVERSED, CHARGEBACK. Where a stage was both won and lost, the later one counts.
+//! All events of a *dispute* share its pspReference. An event without a payment belongs to the
+//! payment of another event of its dispute. The last stage that a dispute has reached decides,
+//! because events may arrive in any sequence. From last to first the stages are SECOND_CHARGEBACK,
+//! arbitration, pre-arbitration, CHARGEBACK_REVERSED and CHARGEBACK. If a stage was both won and
+//! lost, the later event counts.
 //!
-//! A failure whose pspReference is that of a request made here undoes that one alone. One that
-//! may be about a request whose answer was lost undoes none. One that fits nothing needs
-//! attention ten minutes after it was received.
+//! A failure with the pspReference of a request made here undoes only that request. A failure that
+//! may belong to a request whose answer was lost undoes nothing. A failure that matches nothing
+//! needs attention ten minutes after its receipt.
 //!
-//! An attempt that waited for its shopper until the schedule gave it up counts as expired, until
-//! its shopper comes back or a webhook tells better.
+//! An abandoned attempt counts as expired until its shopper returns or a webhook has another result.
 //!
-//! A CAPTURE whose reason says that it was recaptured, dated after the CAPTURE_FAILED that
-//! names it, stands again. A CANCEL_OR_REFUND without `modification.action` changes no
-//! status, leaves nothing open to further requests, and needs attention.
+//! A CAPTURE stands again if its reason is a recapture and it is dated after its CAPTURE_FAILED. A
+//! CANCEL_OR_REFUND without `modification.action` changes no status, leaves nothing open to further
+//! requests, and needs attention.
 //!
-//! # Status, the first that applies
+//! # Status
 //!
-//! A payment that was refunded in full, was cancelled or has expired does not count for status
-//! and amounts where another one stands, unless it is charged back.
+//! The first status that applies is the order's. A payment that was refunded in full, was cancelled
+//! or has expired does not count for status and amounts if another one stands, unless it is charged
+//! back.
 //!
 //! 1. `chargedBack`: a payment is charged back.
-//! 2. `refunded`, `partiallyRefunded`: refunds stand; against the captures that stand, or
-//!    under automatic capture against what was authorised.
+//! 2. `refunded`, `partiallyRefunded`: refunds stand. They are compared with the captured amount
+//!    or, under automatic capture, with the authorised amount.
 //! 3. `captured`: a capture stands.
 //! 4. `authorised`: a payment stands.
 //! 5. `pending`: the highest attempt is unresolved. Lower ones that are unresolved too are
 //!    superseded.
-//! 6. `cancelled`, `expired`: as the last payment ended.
-//! 7. `refused`, `cancelled`, `error`, `expired`: as the highest attempt ended.
+//! 6. `cancelled`, `expired`: the end of the newest payment.
+//! 7. `refused`, `cancelled`, `error`, `expired`: the end of the highest attempt.
 //! 8. `created`.
 
 use jiff::{SignedDuration, Timestamp};
@@ -75,60 +76,55 @@ use super::{
 };
 use crate::domain::result_code::ResultCode;
 
-/// How long the AUTHORISATION may take of a payment that Adyen answered as authorised.
+/// The time within which the AUTHORISATION of a payment must arrive after Adyen's answer.
 const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The values derived from an order's facts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
-    /// Where the order stands.
     pub status: Status,
-    /// True once AUTHORISATIONs of payments that stand add up to the order's amount. Ship on that.
+    /// True once AUTHORISATIONs of payments that stand add up to the order's amount. Merchants
+    /// ship on it.
     pub confirmed: bool,
     /// Minor units authorised by the payments that stand.
     pub authorised: i64,
-    /// Minor units captured; under automatic capture a confirmed payment counts in full.
+    /// Minor units captured. Under automatic capture a confirmed payment counts in full.
     pub captured: i64,
     /// Minor units of the refunds that stand.
     pub refunded: i64,
-    /// The attempt that decided the status, from 1; 0 where there is none.
+    /// The attempt that decided the status, counted from 1. 0 if there is no attempt.
     pub attempt: usize,
     /// The payment that decided the status.
     pub psp_reference: Option<String>,
     /// Adyen's answer to that attempt, unless a webhook contradicts it.
     pub result_code: Option<ResultCode>,
-    /// The storefront's next step.
     pub next_step: NextStep,
-    /// The reasons why a person should look at the order.
     pub needs_attention: Vec<Attention>,
-    /// When time alone will raise a further reason for attention, if nothing happens before:
-    /// later than the order was last written.
+    /// The next deadline that raises a reason for attention. It is later than the order's last
+    /// write.
     pub overdue_at: Option<Timestamp>,
     /// When the schedule can next act on the order, if it can.
     pub open: Option<Open>,
-    /// Where each attempt stands.
     pub attempts: Vec<Resolution>,
-    /// The state of each modification.
     pub modifications: Vec<ModificationState>,
-    /// The payments that were authorised.
+    /// The authorised payments.
     pub payments: Vec<Payment>,
 }
 
-/// A payment that was authorised, and what may still be done with it, in minor units.
-/// An undecided request counts as done.
+/// An authorised payment, and the minor units that are open to each operation. An undecided
+/// request counts as succeeded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payment {
-    /// Adyen's name of it.
     pub psp_reference: String,
-    /// True if it neither was cancelled nor expired.
+    /// True if it was neither cancelled nor expired.
     pub stands: bool,
-    /// Under manual capture.
+    /// Zero under automatic capture.
     pub open_to_capture: i64,
-    /// The whole, before a capture.
+    /// The whole amount until a capture, then zero.
     pub open_to_cancel: i64,
     /// The captured amount that was not returned.
     pub open_to_refund: i64,
-    /// The whole, before a refund.
+    /// The whole amount until a refund, then zero.
     pub open_to_reverse: i64,
 }
 
@@ -138,11 +134,11 @@ impl Payment {
         let AskedFor { captures, refunds, end } = &ledger.asked_for;
         let captured = ledger.taken_by_capture.saturating_add(*captures);
         let returned = ledger.refunded.saturating_add(*refunds);
-        // Without a name Adyen cannot be asked to do anything with it.
+        // Operations need the payment's reference.
         let gone = *end || ledger.unclear || ledger.psp_reference.is_empty();
         let open = |value: i64, allowed: bool| if allowed && !gone { value.max(0) } else { 0 };
         let untouched = ledger.stands() && captured == 0 && returned == 0;
-        // Confirmed, it counts as captured.
+        // Under automatic capture a confirmed payment counts as captured.
         let captures_itself = *capture == Capture::Automatic && ledger.confirmed;
         Self {
             psp_reference: ledger.psp_reference.clone(),
@@ -159,7 +155,6 @@ impl Payment {
 }
 
 impl Derived {
-    /// Adds up the facts.
     pub fn of(order: &Order) -> Self {
         let reports = Reports::of(&order.events);
         let attempts = resolve(order, &reports);
@@ -199,7 +194,7 @@ impl Derived {
         }
 
         let open = Open::of(order, status, &attempts, &modifications, findings.overdue_at);
-        // Speak of the payment that decided, else of the highest attempt.
+        // Describe the payment that decided the status or, without one, the highest attempt.
         let number = payment.and_then(|payment| payment.attempt).unwrap_or(attempts.len());
         let at = number.checked_sub(1);
         let decisive = at.and_then(|at| Some((order.attempts.get(at)?, attempts.get(at)?)));
@@ -233,28 +228,27 @@ impl Derived {
 }
 
 impl Derived {
-    /// Minor units that may be captured.
+    /// Minor units.
     pub fn open_to_capture(&self) -> i64 {
         self.payments.iter().map(|payment| payment.open_to_capture).sum_saturating()
     }
 
-    /// Minor units that may be refunded.
+    /// Minor units.
     pub fn open_to_refund(&self) -> i64 {
         self.payments.iter().map(|payment| payment.open_to_refund).sum_saturating()
     }
 }
 
-/// The payments that stand.
 fn standing<'a>(totals: &[&'a PaymentTotals]) -> impl Iterator<Item = &'a PaymentTotals> {
     totals.iter().copied().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
 }
 
-/// The payments that stand and were not given back.
+/// The payments that stand and were not refunded in full.
 fn unreturned<'a>(totals: &[&'a PaymentTotals]) -> impl Iterator<Item = &'a PaymentTotals> {
     standing(totals).filter(|payment| !payment.refunded_in_full())
 }
 
-/// The payments that count. One that is over does not count where another one stands.
+/// The payments that count. One that is over does not count if another one stands.
 fn counting(totals: &[PaymentTotals]) -> Vec<&PaymentTotals> {
     let mut counting: Vec<&PaymentTotals> = totals.iter().collect();
     if unreturned(&counting).next().is_some() {
@@ -289,7 +283,7 @@ fn look_at_payments(
     }
 }
 
-/// The status, and the payment that decided it, if it was one.
+/// The status, and the payment that decided it.
 fn decide<'a>(
     totals: &[&'a PaymentTotals],
     highest: Option<AttemptStatus>,

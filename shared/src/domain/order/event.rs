@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::unknown::Unknown;
 use crate::domain::{date, event_code::EventCode};
 
-/// Code, pspReference and success identify an event. Of two reports of the same event the later
-/// one is kept, with the earlier time of receipt. `Ord` compares dates first, so the field order
+/// Code, pspReference and success identify an event. The later of two reports of the same event is
+/// stored, with the earlier time of receipt. `Ord` compares dates first, so the field order
 /// matters.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

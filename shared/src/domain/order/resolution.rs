@@ -1,20 +1,19 @@
-//! Where each attempt stands: Adyen's answers, corrected by its webhooks.
+//! Derives the status of each attempt from Adyen's answers and webhooks.
 
 use std::collections::BTreeSet;
 
 use super::{AdyenEvent, Attempt, Order, Outcome, reports::Reports};
 use crate::domain::{event_code::EventCode, result_code::ResultCode};
 
-/// Where one attempt stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptStatus {
     Pending(PendingOn),
     Authorised,
     Refused,
-    /// The shopper cancelled.
+    /// By the shopper.
     Cancelled,
     Error,
-    /// The shopper let the time pass.
+    /// The shopper did not act in time.
     Expired,
     /// An offer closed, but it may be an earlier attempt's, or a call to Adyen was unanswered
     /// then. The order counts as expired, but a further request to pay treats the attempt as
@@ -90,7 +89,8 @@ impl Attempt {
         }
     }
 
-    /// Returns true if Adyen processed it and took no money. A rejection has no AUTHORISATION.
+    /// True if Adyen processed it and took no money. A rejection does not count, because no
+    /// AUTHORISATION follows it.
     fn was_answered_without_money(&self) -> bool {
         matches!(self.outcome(), Some(Outcome::Answered { .. }))
             && matches!(
@@ -110,7 +110,7 @@ impl Attempt {
     }
 }
 
-/// Where an attempt stands, and the payment that it made.
+/// The status of an attempt, and the payment that it made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resolution {
     pub status: AttemptStatus,
@@ -118,18 +118,17 @@ pub struct Resolution {
     pub psp_reference: Option<String>,
 }
 
-/// Which AUTHORISATION belongs to which attempt that knows no payment.
-struct TakeOver<'a> {
-    /// The payment of each attempt, once it has one.
+/// Assigns AUTHORISATIONs to attempts without a payment.
+struct Assignment<'a> {
+    /// The payment of each attempt.
     payments: Vec<Option<String>>,
-    /// The AUTHORISATIONs that no attempt has, the best last: a success after a failure, then
-    /// by date.
+    /// The unassigned AUTHORISATIONs, the best last: successes after failures, then by date.
     unclaimed: Vec<&'a AdyenEvent>,
 }
 
-impl TakeOver<'_> {
-    /// Gives an attempt without a payment the best AUTHORISATION that fits.
-    fn take(&mut self, at: usize, fits: impl Fn(&AdyenEvent) -> bool) {
+impl Assignment<'_> {
+    /// Assigns the best AUTHORISATION that fits to an attempt without a payment.
+    fn assign(&mut self, at: usize, fits: impl Fn(&AdyenEvent) -> bool) {
         if self.payments[at].is_none()
             && let Some(best) = self.unclaimed.iter().rposition(|event| fits(event))
         {
@@ -138,16 +137,16 @@ impl TakeOver<'_> {
     }
 }
 
-/// The payment of each attempt: the one that it knows, else the one of an AUTHORISATION that it
-/// takes over.
+/// The payment of each attempt: its own or, without one, that of an assigned AUTHORISATION.
 ///
-/// Adyen may answer without a pspReference, so an AUTHORISATION that no attempt names belongs to
-/// one of the attempts that know none. In this sequence:
+/// Adyen may answer without a pspReference, so an AUTHORISATION of an unknown payment belongs to an
+/// attempt without a payment. It is assigned to the first of these:
 ///
-/// 1. One whose details Adyen answered with that payment, although the answer was not bound.
-/// 2. One that was answered: a success to `Authorised`, a failure where it ended without money.
-/// 3. The only unresolved one. With several, nobody knows whose it is.
-/// 4. Where none is unresolved, a failure is that of one whose `Authorised` was wrong.
+/// 1. An attempt whose details Adyen answered with that payment, although the answer was not bound.
+/// 2. An attempt with the same result: a success to `Authorised`, a failure to one that ended
+///    without money.
+/// 3. The only unresolved attempt. If there are several, it is not assigned.
+/// 4. If no attempt is unresolved, a failure to an attempt that was answered with `Authorised`.
 fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     let payments: Vec<Option<String>> =
         order.attempts.iter().map(|attempt| attempt.psp_reference.clone()).collect();
@@ -155,11 +154,11 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     let mut unclaimed = reports.with_code(&EventCode::Authorisation);
     unclaimed.retain(|event| !known.contains(event.psp_reference.as_str()));
     unclaimed.sort_by_key(|event| (event.success, event.date(), &event.psp_reference));
-    let mut found = TakeOver { payments, unclaimed };
+    let mut found = Assignment { payments, unclaimed };
 
     let attempts = || order.attempts.iter().enumerate().rev();
     for (at, attempt) in attempts() {
-        found.take(at, |event| attempt.claims(&event.psp_reference));
+        found.assign(at, |event| attempt.claims(&event.psp_reference));
     }
     for (at, attempt) in attempts() {
         match attempt.answered() {
@@ -171,7 +170,7 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     let nameless = attempts().filter(|(at, _)| found.payments[*at].is_none());
     let mut unresolved = nameless.filter(|(_, attempt)| attempt.answered().is_pending());
     match (unresolved.next(), unresolved.next()) {
-        (Some((only, _)), None) => found.take(only, |_| true),
+        (Some((only, _)), None) => found.assign(only, |_| true),
         (None, _) => {
             for (at, attempt) in attempts() {
                 if attempt.answered() == AttemptStatus::Authorised {
@@ -184,7 +183,6 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     found.payments
 }
 
-/// Where each attempt stands.
 pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
     let mut resolutions: Vec<Resolution> = order
         .attempts
@@ -211,8 +209,8 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
     for offer in offers.into_iter().filter(|event| event.success) {
         let named =
             |attempt: &Resolution| attempt.psp_reference.as_deref() == Some(offer.payment());
-        // Adyen dates events to the second, so an attempt of the same second began before,
-        // unless the offer had closed by then as we know.
+        // Adyen dates events to the second, so an attempt of the same second counts as begun
+        // before the offer closed, unless the attempt recorded the offer as closed.
         let open = |at: &usize| {
             let attempt = &order.attempts[*at];
             resolutions[*at].status.is_pending()
