@@ -14,7 +14,7 @@ open_enum! {
         Cancellation = "CANCELLATION",
         /// Like CANCELLATION, for a cancel request without the payment's pspReference.
         TechnicalCancel = "TECHNICAL_CANCEL",
-        /// A reversal; `modification.action` says whether it was a cancel or a refund.
+        /// A reversal; `modification.action` is `cancel` or `refund`.
         CancelOrRefund = "CANCEL_OR_REFUND",
         Refund = "REFUND",
         /// An accepted refund failed.

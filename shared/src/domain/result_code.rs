@@ -9,7 +9,7 @@ open_enum! {
         AuthenticationFinished = "AuthenticationFinished",
         /// An authentication-only request found that no authentication is needed.
         AuthenticationNotRequired = "AuthenticationNotRequired",
-        /// Paid, although the AUTHORISATION webhook may still say otherwise.
+        /// Paid, although the AUTHORISATION webhook may still report a failure.
         Authorised = "Authorised",
         /// Cancelled by the shopper.
         Cancelled = "Cancelled",
@@ -20,7 +20,7 @@ open_enum! {
         PartiallyAuthorised = "PartiallyAuthorised",
         /// Not final.
         Pending = "Pending",
-        /// The shopper must be shown a voucher or the like; the outcome follows later.
+        /// The shopper must be shown a voucher or similar; the outcome follows later.
         PresentToShopper = "PresentToShopper",
         /// Not final.
         Received = "Received",

@@ -73,7 +73,7 @@ async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper(
         assert!(reason.contains(told), "{reason}");
     }
     assert_eq!(reasons.len(), 4, "{reasons:?}");
-    let odd = "a parked event that cannot be read";
+    let odd = "parked event unreadable";
     assert!(lines.iter().any(|it| it["message"] == odd));
     // An order that needs a person is named.
     let attention = lines.iter().find(|it| it["reason"] == "amount_differs");

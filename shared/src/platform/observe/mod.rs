@@ -208,7 +208,7 @@ pub fn attention(reference: &Reference, before: Option<&Derived>, after: &Derive
     };
     let reasons = after.needs_attention.iter().map(|reason| reason.code());
     for reason in reasons.filter(|reason| !known(reason)) {
-        tracing::warn!(%reference, reason, "an order needs attention");
+        tracing::warn!(%reference, reason, "order needs attention");
         count(Metric::NeedsAttention(reason));
     }
 }

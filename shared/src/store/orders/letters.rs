@@ -54,7 +54,7 @@ pub struct Letter {
     pub signed: String,
     /// The last receipt.
     pub received_at: Timestamp,
-    /// Why it was not applied, for people to read.
+    /// The reason for which it was not applied, for people to read.
     pub why: String,
     /// The event, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -16,7 +16,7 @@
 //! merchant account expires after 90 days; its key is `foreign#<environment>#<merchantAccount>#`
 //! and the same. Notifications about stored payment methods have `<type>#<eventId>` instead.
 //!
-//! The calls to DynamoDB, if nobody else writes the same order at the same moment:
+//! The calls to DynamoDB, if no other process writes the same order at the same time:
 //!
 //! | | calls |
 //! |---|---|

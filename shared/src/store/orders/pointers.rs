@@ -37,7 +37,7 @@ impl Orders {
             Ok(Some(Pointer::Order(reference))) => Ok(Some(reference)),
             Ok(_) => Ok(None),
             Err(error) => {
-                tracing::error!(pspReference = psp_reference, %error, "unreadable pointer of a payment");
+                tracing::error!(pspReference = psp_reference, %error, "pointer unreadable");
                 Ok(None)
             }
         }
@@ -129,7 +129,7 @@ pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
         .filter_map(|(name, value)| {
             serde_dynamo::from_attribute_value(value.clone())
                 // Skip it, so that the other events can be claimed.
-                .inspect_err(|_| tracing::error!(name, "a parked event that cannot be read"))
+                .inspect_err(|_| tracing::error!(name, "parked event unreadable"))
                 .ok()
         })
         .collect();
