@@ -11,7 +11,7 @@ use shared::{
     http::{edge, jwt::Caller, problem::Problem},
 };
 
-use crate::{State, in_ledger_currency};
+use crate::{State, require_ledger_currency};
 
 /// The order that the session pays.
 #[derive(Deserialize)]
@@ -41,7 +41,7 @@ pub async fn confirm(
     let until = edge::deadline(request);
     let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
     let order = read(caller, edge::optional_json_object(request)?)?;
-    in_ledger_currency(amazon_pay, &order.amount)?;
+    require_ledger_currency(amazon_pay, &order.amount)?;
     let parameters = request.path_parameters();
     let named = parameters.first("id").unwrap_or_default();
     // A malformed id cannot exist.

@@ -23,7 +23,7 @@ use shared::{
     },
 };
 
-use crate::{State, in_ledger_currency};
+use crate::{State, require_ledger_currency};
 
 /// The shopper's data that Adyen needs for 3-D Secure.
 const SCOPES: [Scope; 4] = [Scope::Name, Scope::Email, Scope::PhoneNumber, Scope::BillingAddress];
@@ -74,7 +74,7 @@ pub async fn create(
     let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
     let wanted = read(caller, edge::json_object(request)?)?;
     if let Some(amount) = &wanted.amount {
-        in_ledger_currency(amazon_pay, amount)?;
+        require_ledger_currency(amazon_pay, amount)?;
     }
     let recurring = recurring(&wanted)?;
     let urls = WebCheckoutDetails {
@@ -83,7 +83,7 @@ pub async fn create(
         checkout_cancel_url: wanted.checkout_cancel_url,
     };
     if matches!(caller, Caller::Checkout(_)) {
-        state.may_return_to(&urls)?;
+        state.check_return_urls(&urls)?;
     }
     let scopes = wanted.scopes.as_deref().unwrap_or(&SCOPES);
     let signed = amazon_pay.button(&urls, scopes, recurring.as_ref()).await.map_err(|error| {
@@ -142,7 +142,7 @@ fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Proble
 }
 
 impl State {
-    fn may_return_to(&self, urls: &WebCheckoutDetails) -> Result<(), Problem> {
+    fn check_return_urls(&self, urls: &WebCheckoutDetails) -> Result<(), Problem> {
         let urls = [
             ("checkoutReviewReturnUrl", Some(&urls.checkout_review_return_url)),
             ("checkoutResultReturnUrl", Some(&urls.checkout_result_return_url)),

@@ -56,7 +56,7 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
 }
 
 /// Rejects an amount that is not in the currency of Amazon Pay's payouts.
-fn in_ledger_currency(amazon_pay: &AmazonPay, amount: &Amount) -> Result<(), Problem> {
+fn require_ledger_currency(amazon_pay: &AmazonPay, amount: &Amount) -> Result<(), Problem> {
     match amazon_pay.ledger_currency {
         Some(ledger) if ledger != amount.currency => Err(Problem::new(
             Code::CurrencyMismatch,

@@ -79,7 +79,7 @@ async fn show(
     caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
-    let reference = named(request);
+    let reference = reference_in_path(request);
     edge::require_own_order(caller, &reference)?;
     let order = match reference.parse::<Reference>() {
         Ok(reference) => state.orders.get(&reference).await?,
@@ -90,7 +90,7 @@ async fn show(
     Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, caller.into())))
 }
 
-fn named(request: &Request) -> String {
+fn reference_in_path(request: &Request) -> String {
     request.path_parameters().first("reference").unwrap_or_default().to_owned()
 }
 

@@ -23,7 +23,7 @@ use shared::{
     store::Start,
 };
 
-use crate::{State, named, not_found};
+use crate::{State, not_found, reference_in_path};
 
 /// The merchant's request. Without an amount it applies to the whole open amount.
 #[derive(Deserialize, Serialize)]
@@ -89,7 +89,7 @@ pub async fn modify(
     {
         return Err(edge::wrong_merchant_account());
     }
-    fits(&operation, &body)?;
+    check_fields(&operation, &body)?;
     if body.amount.is_some() && idempotency_key.is_none() {
         return Err(Problem::new(
             Code::IdempotencyKeyMissing,
@@ -98,7 +98,7 @@ pub async fn modify(
         )
         .at("Idempotency-Key"));
     }
-    let reference: Reference = named(request).parse().map_err(|_| not_found())?;
+    let reference: Reference = reference_in_path(request).parse().map_err(|_| not_found())?;
     let wanted = order::ModificationRequest {
         operation: operation.clone(),
         payment: body.payment_psp_reference.clone(),
@@ -132,7 +132,7 @@ pub async fn modify(
 }
 
 /// Rejects fields that the operation does not have.
-fn fits(operation: &Operation, body: &ModificationBody) -> Result<(), Problem> {
+fn check_fields(operation: &Operation, body: &ModificationBody) -> Result<(), Problem> {
     let unknown = |field: &str| {
         let detail = format!("{field}: not allowed for {}.", operation.path());
         Err(Problem::new(Code::UnknownField, detail).at(field))

@@ -70,10 +70,10 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
 }
 
 fn shopper(request: &Request) -> Result<ShopperReference, Problem> {
-    in_path(request, "shopperReference")
+    path_parameter(request, "shopperReference")
 }
 
-fn in_path<T: TryFrom<String>>(request: &Request, name: &str) -> Result<T, Problem>
+fn path_parameter<T: TryFrom<String>>(request: &Request, name: &str) -> Result<T, Problem>
 where
     T::Error: std::fmt::Display,
 {

@@ -16,7 +16,7 @@ use shared::{
     },
 };
 
-use crate::{State, in_path, shopper};
+use crate::{State, path_parameter, shopper};
 
 /// Removes a stored payment method at Adyen, then disables its token. The request may be
 /// repeated, because removing a method that does not exist succeeds too.
@@ -66,7 +66,7 @@ pub async fn remove(
 
 /// The id in the path. Dots alone are rejected, because they would change the path at Adyen.
 fn id(request: &Request) -> Result<Text<64>, Problem> {
-    let id: Text<64> = in_path(request, "id")?;
+    let id: Text<64> = path_parameter(request, "id")?;
     if id.bytes().all(|c| c == b'.') {
         return Err(
             Problem::new(Code::InvalidField, "id: expected a storedPaymentMethodId.").at("id")

@@ -64,13 +64,14 @@ impl State {
 const SIGNATURE: &str = "hmacsignature";
 
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    let received = async { receive(state, &request).await.inspect_err(|it| refused(&request, it)) };
+    let received =
+        async { receive(state, &request).await.inspect_err(|it| count_rejected(&request, it)) };
     edge::respond(&request, received).await
 }
 
 /// Counts a delivery that is not authentic. Unsigned ones are counted separately, because anybody
 /// can send them, while a wrong signature may mean that this deployment lacks a key.
-fn refused(request: &Request, problem: &Problem) {
+fn count_rejected(request: &Request, problem: &Problem) {
     if problem.code() == Code::InvalidSignature {
         observe::count(match is_signed(request) {
             true => Metric::WebhookSignatureFailure,

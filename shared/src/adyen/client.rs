@@ -23,7 +23,7 @@ use crate::platform::{
 };
 
 /// Limit of one try. It is long because Adyen waits for slow issuers.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+const TRY_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// Longest wait before the first retry; it doubles each time up to [`MAX_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -146,7 +146,7 @@ impl Client {
                 return Err(Failure::unknown("a body that is a stream", false));
             };
             let request = request.header("X-API-Key", (*api_key).clone());
-            let failure = match attempt(request, until).await {
+            let failure = match try_once(request, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -236,9 +236,9 @@ impl Failure {
     }
 }
 
-async fn attempt(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
+async fn try_once(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
     request = request.headers(observe::trace_headers());
-    let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
+    let until = until.min(Instant::now() + TRY_TIMEOUT);
     let exchange = async {
         let response = request.send().await?;
         let head = (response.status(), may_retry(&response));

@@ -88,7 +88,7 @@ pub async fn reconcile(
         // Its webhook and later ones may have arrived since the table was read, so keep a
         // token that exists.
         let act = |token: &mut Option<Token>| {
-            token.get_or_insert_with(|| appeared(key.clone(), &detail, asked_at));
+            token.get_or_insert_with(|| from_listing(key.clone(), &detail, asked_at));
             Ok::<_, StoreError>(())
         };
         reconciled.extend(tokens.change(&key, act).await?.0);
@@ -111,7 +111,7 @@ fn with_listing(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
 }
 
 /// A token that is in Adyen's list but not in the table.
-fn appeared(key: TokenId, detail: &RecurringDetail, asked_at: Timestamp) -> Token {
+fn from_listing(key: TokenId, detail: &RecurringDetail, asked_at: Timestamp) -> Token {
     let variant = detail.payment_method_variant.as_ref();
     let mut token = Token::new(key, asked_at);
     // The same event as its webhook has, so that a late webhook is a duplicate.

@@ -19,7 +19,7 @@ use crate::platform::{
 };
 
 /// Limit of one try.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const TRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TRIES: u32 = 3;
 
@@ -88,14 +88,14 @@ impl Client {
         let url: Url = url.parse().map_err(unavailable)?;
         let mut wait = FIRST_WAIT;
         let mut private_key = self.private_key().await;
-        let mut submissions = 0;
+        let mut tries = 0;
         loop {
             let signer = Signer {
                 key: &private_key,
                 public_key_id: &self.public_key_id,
                 region: self.region,
             };
-            let failure = match self.attempt(signer, &method, &url, payload, key, until).await {
+            let failure = match self.try_once(signer, &method, &url, payload, key, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
@@ -105,9 +105,9 @@ impl Client {
                 private_key = newer;
                 continue;
             }
-            submissions += 1;
+            tries += 1;
             let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if submissions == TRIES || !failure.again || Instant::now() + pause >= until {
+            if tries == TRIES || !failure.again || Instant::now() + pause >= until {
                 return Err(failure.error);
             }
             tracing::info!(%method, error = %failure.error, "retrying the call to Amazon Pay");
@@ -116,7 +116,7 @@ impl Client {
         }
     }
 
-    async fn attempt<T: DeserializeOwned>(
+    async fn try_once<T: DeserializeOwned>(
         &self,
         signer: Signer<'_>,
         method: &Method,
@@ -136,7 +136,7 @@ impl Client {
         if !payload.is_empty() {
             request = request.body(payload.to_owned());
         }
-        let until = until.min(Instant::now() + ATTEMPT_TIMEOUT);
+        let until = until.min(Instant::now() + TRY_TIMEOUT);
         let exchange = async {
             let response = request.send().await?;
             let status = response.status();

@@ -120,7 +120,7 @@ impl TokenEvent {
         (&self.kind, &self.event_id) == (&other.kind, &other.event_id)
     }
 
-    /// Returns true if the event must be stored without an end. Only the latest of the others matter.
+    /// Returns true if the event must be stored for ever. Only the latest of the others matter.
     fn is_permanent(&self) -> bool {
         matches!(self.kind, TokenEventType::Created | TokenEventType::Disabled)
     }

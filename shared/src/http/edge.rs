@@ -307,7 +307,7 @@ pub async fn respond(
     let context = request.lambda_context_ref();
     let work = async {
         let fault = |_| Err(Problem::new(Code::Internal, "See the function's log."));
-        let result = runtime::caught(work).await.unwrap_or_else(fault);
+        let result = runtime::catch_panic(work).await.unwrap_or_else(fault);
         result.inspect_err(Problem::log_cause)
     };
     let completion = |result: &Result<Response<Body>, Problem>| match result {

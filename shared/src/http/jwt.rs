@@ -120,7 +120,7 @@ impl JwtKeys {
         let checkout = settings.secret("CHECKOUT_TOKEN_KEYS", keys);
         let merchant = settings.secret("MERCHANT_TOKEN_KEYS", keys);
         // Only a local database allows it, so that no setting of a real deployment makes a
-        // stolen token valid without an end.
+        // stolen token valid for ever.
         let local = settings.or("AWS_ENDPOINT_URL_DYNAMODB", "", |text| {
             Ok::<_, &str>(Url::parse(text).is_ok_and(|url| is_this_machine(&url)))
         });

@@ -13,7 +13,7 @@ use url::Url;
 /// If the event is not from a function URL or an HTTP API.
 pub fn read(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
     if let Some(Value::String(query)) = event.get_mut("rawQueryString") {
-        mend_query(query);
+        encode_query(query);
     }
     if let Some(Value::Object(headers)) = event.get_mut("headers") {
         headers.retain(is_header);
@@ -23,7 +23,7 @@ pub fn read(mut event: Value) -> Result<LambdaRequest, serde_json::Error> {
 }
 
 /// Percent-encodes characters that a query must not contain, as browsers do.
-fn mend_query(query: &mut String) {
+fn encode_query(query: &mut String) {
     if PathAndQuery::try_from(format!("/?{query}")).is_err() {
         let encode = |c: char| match c {
             '!'..='~' if !"\"#<>".contains(c) => c.to_string(),

@@ -68,7 +68,7 @@ where
             let done = run(state, event, deadline(&context, LONGEST_RUN));
             async move {
                 let (headers, context) = (HeaderMap::new(), Some(&context));
-                let done = async { caught(done).await?.map_err(lambda_runtime::Error::from) };
+                let done = async { catch_panic(done).await?.map_err(lambda_runtime::Error::from) };
                 let completion = |done: &Result<_, _>| Completion::Run(done.is_ok());
                 observe::invocation("schedule", &headers, context, done, completion).await
             }
@@ -86,7 +86,7 @@ pub struct Panic;
 ///
 /// # Errors
 /// [`Panic`].
-pub async fn caught<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
+pub async fn catch_panic<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
     // Boxed, because the compiler fails on the layout of futures that are nested this deeply.
     let work = AssertUnwindSafe(Box::pin(work));
     work.catch_unwind().await.map_err(|_| {
@@ -131,7 +131,7 @@ fn live<S: 'static>(
     serve: impl AsyncFnOnce(&'static S) -> Result<(), lambda_runtime::Error>,
 ) -> ExitCode {
     let env = Env::process();
-    observe::name(source(&env));
+    observe::set_source(source(&env));
     log(env.log_level(), std::io::stdout).init();
     std::panic::set_hook(Box::new(log_panic));
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -2,7 +2,7 @@
 //!
 //! Every event is stored before it is acknowledged: with its order or token, in the pointer of a
 //! payment that no order knows yet, or unchanged. It is kept unchanged as a *dead letter*, without
-//! an end, if it can never be applied, so that a person can look at it. It is kept as *foreign*
+//! expiry, if it can never be applied, so that a person can look at it. It is kept as *foreign*
 //! for 90 days if it belongs to another environment or merchant account, so that it can be taken
 //! over after the deployment's configuration was corrected. Only events that concern neither a
 //! payment nor a token are ignored.

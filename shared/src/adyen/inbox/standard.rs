@@ -36,9 +36,9 @@ impl Inbox {
         };
         let item = &item.notification_request_item;
         let letter = letter(notification.live, item, at, delivery);
-        let event = match self.judge(notification.live, item, delivery.received_at) {
+        let event = match self.classify(notification.live, item, delivery.received_at) {
             Ok(event) => event,
-            Err(unapplied) => return self.leave(item, unapplied, &letter).await,
+            Err(unapplied) => return self.handle_unapplied(item, unapplied, &letter).await,
         };
         observe::count(Metric::WebhookEvent(event.event_code.to_string()));
         let named = item.merchant_reference.as_deref().and_then(|named| named.parse().ok());
@@ -74,7 +74,7 @@ impl Inbox {
     }
 
     /// The event to apply, or the reason not to.
-    fn judge(
+    fn classify(
         &self,
         live: Option<bool>,
         item: &NotificationRequestItem,
@@ -108,7 +108,7 @@ impl Inbox {
         Ok(event)
     }
 
-    async fn leave(
+    async fn handle_unapplied(
         &self,
         item: &NotificationRequestItem,
         unapplied: Unapplied,

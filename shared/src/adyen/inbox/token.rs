@@ -21,9 +21,9 @@ impl Inbox {
         delivery: Delivery<'_>,
     ) -> Result<(), StoreError> {
         let letter = letter(notification, delivery);
-        let (key, event) = match self.judge_token(notification, &letter) {
+        let (key, event) = match self.classify_token(notification, &letter) {
             Ok(event) => event,
-            Err(unapplied) => return self.leave_token(unapplied, letter).await,
+            Err(unapplied) => return self.handle_unapplied_token(unapplied, letter).await,
         };
         observe::count(Metric::WebhookEvent(event.kind.to_string()));
         match self.apply_token(&key, event).await {
@@ -62,7 +62,7 @@ impl Inbox {
     }
 
     /// The event to apply, or the reason not to.
-    fn judge_token(
+    fn classify_token(
         &self,
         notification: &TokenNotification,
         letter: &Letter,
@@ -81,7 +81,11 @@ impl Inbox {
             .ok_or(Unapplied::Dead("an identifying field is missing or too long"))
     }
 
-    async fn leave_token(&self, unapplied: Unapplied, letter: Letter) -> Result<(), StoreError> {
+    async fn handle_unapplied_token(
+        &self,
+        unapplied: Unapplied,
+        letter: Letter,
+    ) -> Result<(), StoreError> {
         let [kind, event_id] = names(&letter);
         match unapplied {
             Unapplied::Ignored(why) => {

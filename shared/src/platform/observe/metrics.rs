@@ -21,7 +21,7 @@ pub struct Source {
 static SOURCE: OnceLock<Source> = OnceLock::new();
 
 /// Sets the source of all metrics. Only the first call has an effect.
-pub fn name(source: Source) {
+pub fn set_source(source: Source) {
     SOURCE.get_or_init(|| source);
 }
 
@@ -106,10 +106,12 @@ impl Metric {
     fn parts(&self) -> Parts {
         match self {
             Self::Payment(result) => {
-                Parts::count("Payments").by("Result", named(result)).by_version()
+                Parts::count("Payments").by("Result", dimension_value(result)).by_version()
             }
             Self::PaymentError => Parts::count("PaymentErrors").by_version(),
-            Self::WebhookEvent(code) => Parts::count("WebhookEvents").by("EventCode", named(code)),
+            Self::WebhookEvent(code) => {
+                Parts::count("WebhookEvents").by("EventCode", dimension_value(code))
+            }
             Self::WebhookDuplicate => Parts::count("WebhookDuplicates"),
             Self::WebhookSignatureFailure => Parts::count("WebhookSignatureFailures"),
             Self::UnsignedWebhook => Parts::count("UnsignedWebhooks"),
@@ -139,7 +141,7 @@ impl Metric {
 
 /// The value of a dimension for a word from Adyen. Unusual and empty words become `other`, because
 /// each new value costs money and CloudWatch rejects an empty one.
-fn named(word: &str) -> String {
+fn dimension_value(word: &str) -> String {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     match word.len() {
         1..=64 if word.chars().all(is_name) => word.to_owned(),

@@ -6,7 +6,7 @@
 mod metrics;
 mod trace;
 
-pub use metrics::{METRICS, Metric, Source, name};
+pub use metrics::{METRICS, Metric, Source, set_source};
 
 use std::{
     cell::RefCell,

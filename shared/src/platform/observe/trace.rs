@@ -11,7 +11,7 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 #[derive(Debug, Clone, Default)]
 pub(super) struct Trace {
     /// The caller's `traceparent`.
-    theirs: Option<String>,
+    caller: Option<String>,
     /// Lambda's trace, for calls to Adyen and Amazon Pay.
     pub w3c: HeaderMap,
     /// Lambda's trace, for calls to AWS.
@@ -25,7 +25,7 @@ impl Trace {
         let theirs = headers.get(TRACEPARENT).and_then(|it| it.to_str().ok());
         let ours = xray.and_then(traceparent).and_then(|it| value(&it));
         Self {
-            theirs: theirs.and_then(understood),
+            caller: theirs.and_then(validated),
             w3c: ours.map(|it| (TRACEPARENT, it)).into_iter().collect(),
             xray: xray.and_then(value),
         }
@@ -35,7 +35,7 @@ impl Trace {
     /// joined.
     pub(super) fn id(&self) -> Option<&str> {
         let ours = || self.w3c.get(TRACEPARENT)?.to_str().ok();
-        self.theirs.as_deref().or_else(ours)?.split('-').nth(1)
+        self.caller.as_deref().or_else(ours)?.split('-').nth(1)
     }
 
     /// The trace id in X-Ray.
@@ -46,7 +46,7 @@ impl Trace {
 
 /// Validates a `traceparent` and converts it to version 00. Later versions may have more fields,
 /// which are dropped.
-fn understood(text: &str) -> Option<String> {
+fn validated(text: &str) -> Option<String> {
     let hex = |text: &str, length: usize| {
         let digits = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
         text.len() == length && text.bytes().all(digits)
@@ -76,7 +76,7 @@ fn traceparent(xray: &str) -> Option<String> {
         Some("1") => "01",
         _ => "00",
     };
-    understood(&format!("00-{root}-{parent}-{sampled}"))
+    validated(&format!("00-{root}-{parent}-{sampled}"))
 }
 
 /// The value of a field in X-Ray's header.
