@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::domain::amount::Amount;
-use shared::http::jwt::{self, CHECKOUT_TOKEN_LIFE, Caller, Checkout, MERCHANT_TOKEN_LIFE, Terms};
+use shared::http::jwt::{self, Caller, Checkout, Terms};
+use shared::limits;
 
 use crate::keys;
 
@@ -37,8 +38,8 @@ pub fn merchant(life: Duration) -> Result<String, String> {
 /// A sentence that says why not.
 pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String> {
     let longest = match caller {
-        Caller::Checkout(_) => CHECKOUT_TOKEN_LIFE,
-        Caller::Merchant => MERCHANT_TOKEN_LIFE,
+        Caller::Checkout(_) => limits::CHECKOUT_TOKEN_LIFE,
+        Caller::Merchant => limits::MERCHANT_TOKEN_LIFE,
     };
     match i64::try_from(life.as_secs()) {
         Ok(life) if (1..=longest).contains(&life) => jwt::mint(caller, key, life),

@@ -12,5 +12,6 @@ pub mod adyen;
 pub mod amazon_pay;
 pub mod domain;
 pub mod http;
+pub mod limits;
 pub mod platform;
 pub mod store;

@@ -8,15 +8,14 @@ use shared::{
         payments::PaymentRequest,
         shopper::ShopperIp,
     },
-    domain::order::{
-        IN_FLIGHT, NextStep, Order, PayDecision, PaymentInstrument, Rejection, Submission,
-    },
+    domain::order::{NextStep, Order, PayDecision, PaymentInstrument, Rejection, Submission},
     http::{
         answer::{OrderAnswer, Viewer},
         edge,
         jwt::Caller,
         problem::{Code, Problem},
     },
+    limits,
     store::{Start, StoreError},
 };
 
@@ -116,7 +115,7 @@ fn rejected(
         // Another token was sent before. This one is unusable, so the shopper must start over
         // anyway.
         [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
-            Err(in_progress(IN_FLIGHT.unsigned_abs()))
+            Err(in_progress(limits::IN_FLIGHT.unsigned_abs()))
         }
         _ => Err(not_processed(order, attempt, rejection, viewer)),
     }

@@ -10,12 +10,10 @@ use shared::{
         jwt::Caller,
         problem::{Code, Problem},
     },
+    limits,
 };
 
 use crate::Rules;
-
-/// The longest charge of a stored payment method, in bytes.
-const CHARGE_LIMIT: usize = 16 * 1024;
 
 /// Returns the payment that a caller requests, checked and complete except for `shopperIP`, and
 /// the body with the token's claims, which identifies a repeated request.
@@ -125,10 +123,13 @@ fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
     }
     // The request is stored with the order, because it is sent again if its outcome stays unknown.
     let length = json!(payment).to_string().len();
-    if length > CHARGE_LIMIT {
+    if length > limits::CHARGE {
         return Err(Problem::new(
             Code::BodyTooLarge,
-            format!("The charge of a stored payment method is larger than {CHARGE_LIMIT} bytes."),
+            format!(
+                "The charge of a stored payment method is larger than {} bytes.",
+                limits::CHARGE
+            ),
         ));
     }
     Ok(())

@@ -9,7 +9,7 @@ mod take_over;
 
 pub use take_over::{TakenOver, take_over};
 
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -18,6 +18,7 @@ use serde_json::Value;
 use shared::{
     adyen::{client::Client, inbox::Inbox},
     domain::order::{Finding, Target},
+    limits,
     platform::{
         config::{Env, Settings, StartError, text},
         observe::{self, Metric},
@@ -25,18 +26,6 @@ use shared::{
     store::{Due, Orders, StoreError},
 };
 use tokio::time::Instant;
-
-/// Time reserved at the end of a run to finish the orders that were begun.
-const RESERVE: Duration = Duration::from_secs(30);
-
-/// The number of orders that are looked at concurrently.
-const AT_ONCE: usize = 8;
-
-/// The interval to the next look at an order that cannot be read.
-const UNREADABLE: SignedDuration = SignedDuration::from_hours(1);
-
-/// The interval to the next look at an order after any other failure.
-const UNAVAILABLE: SignedDuration = SignedDuration::from_mins(5);
 
 /// The function's state between runs.
 pub struct State {
@@ -142,7 +131,7 @@ pub async fn run(state: &State, event: Value, until: Instant) -> Result<Done, Ru
 /// [`StoreError`] if the index cannot be read.
 pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError> {
     let now = Timestamp::now();
-    let stop_at = until - RESERVE;
+    let stop_at = until - limits::RECOVER_RESERVE;
     let mut report = Report::default();
     let mut oldest = now;
     let mut places = Orders::open_orders();
@@ -162,7 +151,7 @@ pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError
                     if in_time { Some(find(state, &due, now, stop_at).await) } else { None };
                 (due.since, found)
             })
-            .buffer_unordered(AT_ONCE);
+            .buffer_unordered(limits::RECOVER_AT_ONCE);
         while let Some((since, found)) = found.next().await {
             match found {
                 None => report.stopped = true,
@@ -193,7 +182,11 @@ async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Loo
         Err(error) => error,
     };
     tracing::error!(reference = due.key, %error, "an order could not be looked at");
-    let wait = if error.is_permanent() { UNREADABLE } else { UNAVAILABLE };
+    let wait = if error.is_permanent() {
+        limits::LOOK_AFTER_UNREADABLE
+    } else {
+        limits::LOOK_AFTER_FAILURE
+    };
     if let Err(error) = state.inbox.orders.postpone(due, now + wait).await {
         tracing::error!(reference = due.key, %error, "an order could not be postponed");
     }

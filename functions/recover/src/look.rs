@@ -1,19 +1,15 @@
 //! One look at an order that is open.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use shared::{
     adyen::{charge::PaymentSender, modify::ModificationSender, payments::PaymentRequest},
     domain::order::{Derived, Finding, Order, PaymentInstrument, Submission},
+    limits,
     store::{Due, StoreError},
 };
 use tokio::time::Instant;
 
 use crate::State;
-
-/// The most time that Adyen may take for one order.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Looks at an order. Returns None if it has not been open for long enough. Sends nothing to
 /// Adyen after `stop_at`.
@@ -89,7 +85,7 @@ async fn resend_charge(
         return Ok(order);
     };
     let sender = PaymentSender { adyen: &state.adyen, orders, tokens: &state.inbox.tokens };
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + limits::RECOVER_CALL;
     let (order, _) = sender.charge(order, attempt, &sent, payment, until).await?;
     Ok(order)
 }
@@ -106,6 +102,6 @@ async fn resend_modification(state: &State, order: Order, at: usize) -> Result<O
         return Ok(order);
     }
     let sender = ModificationSender { adyen: &state.adyen, orders, target: &state.target };
-    let (order, _) = sender.ask(order, recorded, Instant::now() + PATIENCE).await?;
+    let (order, _) = sender.ask(order, recorded, Instant::now() + limits::RECOVER_CALL).await?;
     Ok(order)
 }

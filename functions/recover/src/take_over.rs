@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use shared::limits;
 use shared::store::{Orders, Place, StoreError};
 use tokio::time::Instant;
 
-use crate::{RESERVE, State};
+use crate::State;
 
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,7 +26,7 @@ pub struct TakenOver {
 /// # Errors
 /// [`StoreError`] if the index cannot be read.
 pub async fn take_over(state: &State, until: Instant) -> Result<TakenOver, StoreError> {
-    let stop_at = until - RESERVE;
+    let stop_at = until - limits::RECOVER_RESERVE;
     let now = Timestamp::now();
     let mut report = TakenOver::default();
     let mut places: Vec<Place> = Orders::foreign();

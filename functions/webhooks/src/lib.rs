@@ -7,8 +7,6 @@
 //! Every correctly signed webhook is accepted and stored by [`Inbox`], because a rejected one
 //! blocks all later webhooks of Adyen.
 
-use std::time::Duration;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
 use jiff::Timestamp;
@@ -26,6 +24,7 @@ use shared::{
         edge,
         problem::{Code, Problem},
     },
+    limits,
     platform::{
         config::{Env, Settings, StartError},
         observe::{self, Metric},
@@ -33,12 +32,6 @@ use shared::{
     },
 };
 use tokio::time::Instant;
-
-/// The largest accepted delivery, in bytes. Adyen's have a few kilobytes.
-const BODY_LIMIT: usize = 256 * 1024;
-
-/// Limit of storing a delivery. Adyen waits ten seconds for the response.
-const LONGEST: Duration = Duration::from_secs(8);
 
 pub struct State {
     keys: Secret<hmac::Keys>,
@@ -98,10 +91,13 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
         expected.accepted(matches).await.ok_or_else(invalid_signature)?;
     }
     let body: &[u8] = request.body();
-    if body.len() > BODY_LIMIT {
-        return Err(unreadable(format!("The notification is larger than {BODY_LIMIT} bytes.")));
+    if body.len() > limits::WEBHOOK_BODY {
+        return Err(unreadable(format!(
+            "The notification is larger than {} bytes.",
+            limits::WEBHOOK_BODY
+        )));
     }
-    let until = edge::deadline(request).min(Instant::now() + LONGEST);
+    let until = edge::deadline(request).min(Instant::now() + limits::STORE_WEBHOOK);
     let webhook = webhook::read(body).map_err(unreadable)?;
     let signature = match &webhook {
         Webhook::Standard(notification) => {

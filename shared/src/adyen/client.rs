@@ -3,31 +3,24 @@
 //! A call returns Adyen's answer, a rejection ([`ServiceError`]) or an unknown outcome. Only
 //! transient failures are retried, with the same `Idempotency-Key` and within the caller's time.
 
-use std::time::Duration;
-
 use reqwest::{
     RequestBuilder, Response, StatusCode,
     header::{HeaderMap, HeaderValue},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 pub use super::service_error::ServiceError;
 use crate::domain::error_code::rejects_content;
+use crate::limits;
 use crate::platform::{
     config::{Environment, Settings},
     http_client::unreadable,
     observe::{self, Called},
+    retry::Tries,
     secrets::Secret,
 };
-
-/// Limit of one try. It is long because Adyen waits for slow issuers.
-const TRY_TIMEOUT: Duration = Duration::from_secs(12);
-
-/// Longest wait before the first retry; it doubles each time up to [`MAX_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const MAX_WAIT: Duration = Duration::from_secs(3);
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
@@ -138,7 +131,7 @@ impl Client {
         request: RequestBuilder,
         until: Instant,
     ) -> Result<Vec<u8>, Failure> {
-        let mut wait = FIRST_WAIT;
+        let mut tries = Tries::new(limits::ADYEN_RETRY, until);
         let mut in_doubt = false;
         let mut api_key = self.api_key.get().await;
         loop {
@@ -156,14 +149,11 @@ impl Client {
                 api_key = newer;
                 continue;
             }
-            let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if !failure.again || Instant::now() + pause >= until {
+            if !failure.again || !tries.again().await {
                 return Err(Failure { in_doubt, ..failure });
             }
             in_doubt |= failure.in_doubt;
             tracing::info!(path, error = %failure.error, "retrying the call to Adyen");
-            sleep(pause).await;
-            wait = MAX_WAIT.min(wait * 2);
         }
     }
 }
@@ -238,7 +228,7 @@ impl Failure {
 
 async fn try_once(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>, Failure> {
     request = request.headers(observe::trace_headers());
-    let until = until.min(Instant::now() + TRY_TIMEOUT);
+    let until = until.min(Instant::now() + limits::ADYEN_TRY);
     let exchange = async {
         let response = request.send().await?;
         let head = (response.status(), may_retry(&response));

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
@@ -24,6 +24,7 @@ use crate::{
         text::Text,
         token::{Token, TokenEvent, TokenEventType, TokenId},
     },
+    limits,
     store::{StoreError, Tokens},
 };
 
@@ -31,9 +32,6 @@ use crate::{
 const REVOKED: &str = "50";
 /// `refusalReason`, or `reason` of a webhook.
 const TOKEN_REVOKED: &str = "Token Revoked";
-
-/// The time for which Adyen's list may lag behind its webhooks.
-const LAG: SignedDuration = SignedDuration::from_hours(1);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
@@ -99,7 +97,8 @@ pub async fn reconcile(
 /// Sets `unlisted_since` if the list lacks the token, and clears it if the list has the token. A
 /// newer list prevails, and a token with recent events is not marked because the list may lag.
 fn with_listing(token: &Token, listed: bool, asked_at: Timestamp) -> Token {
-    let is_young = token.last_seen_at().is_some_and(|at| asked_at.duration_since(at) < LAG);
+    let is_young =
+        token.last_seen_at().is_some_and(|at| asked_at.duration_since(at) < limits::TOKEN_LIST_LAG);
     let unlisted_since = match token.unlisted_since() {
         // A disabled token does not need the mark.
         _ if token.disabled_at().is_some() => token.unlisted_since,

@@ -13,6 +13,7 @@ use crate::domain::{
     token::{TokenEvent, TokenEventType, TokenId},
     unknown::Unknown,
 };
+use crate::limits;
 
 /// One delivery, which has one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -91,9 +92,6 @@ impl TokenNotification {
     }
 }
 
-/// The most bytes of a stored text. Adyen's have 16 characters or a few more.
-const LONGEST: usize = 256;
-
 impl TokenNotification {
     /// The event and its token, or `None` if an identifying field is missing or too long.
     pub fn event(&self, received_at: Timestamp) -> Option<(TokenId, TokenEvent)> {
@@ -102,7 +100,9 @@ impl TokenNotification {
             shopper_reference: data.shopper_reference.clone()?.try_into().ok()?,
             stored_payment_method_id: data.stored_payment_method_id.clone()?.try_into().ok()?,
         };
-        let kept = |text: &Option<String>| text.clone().filter(|text| text.len() <= LONGEST);
+        let kept = |text: &Option<String>| {
+            text.clone().filter(|text| text.len() <= limits::TOKEN_EVENT_TEXT)
+        };
         let event = TokenEvent {
             created_at: self.created_at.as_deref().and_then(date::read),
             kind: self.kind.clone().filter(|kind| !matches!(kind, TokenEventType::Unknown(_)))?,

@@ -3,28 +3,22 @@
 //! Transient failures are retried as in Amazon's own libraries: three tries in all, within the
 //! caller's time. Every try is signed again, because the signature includes the time.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
+use crate::limits;
 use crate::platform::{
     http_client::unreadable,
     observe::{self, Called},
+    retry::Tries,
     secrets::Secret,
 };
-
-/// Limit of one try.
-const TRY_TIMEOUT: Duration = Duration::from_secs(5);
-
-const TRIES: u32 = 3;
-
-/// Longest wait before the first retry; it doubles each time.
-const FIRST_WAIT: Duration = Duration::from_millis(300);
 
 /// Amazon Pay's error for a request that it did not process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -86,9 +80,8 @@ impl Client {
     ) -> Result<T, CallError> {
         let url = format!("{}/checkoutSessions/{session}", self.endpoint);
         let url: Url = url.parse().map_err(unavailable)?;
-        let mut wait = FIRST_WAIT;
         let mut private_key = self.private_key().await;
-        let mut tries = 0;
+        let mut tries = Tries::new(limits::AMAZON_PAY_RETRY, until);
         loop {
             let signer = Signer {
                 key: &private_key,
@@ -105,14 +98,10 @@ impl Client {
                 private_key = newer;
                 continue;
             }
-            tries += 1;
-            let pause = wait.mul_f64(0.5 + fastrand::f64() / 2.0);
-            if tries == TRIES || !failure.again || Instant::now() + pause >= until {
+            if !failure.again || !tries.again().await {
                 return Err(failure.error);
             }
             tracing::info!(%method, error = %failure.error, "retrying the call to Amazon Pay");
-            sleep(pause).await;
-            wait *= 2;
         }
     }
 
@@ -136,7 +125,7 @@ impl Client {
         if !payload.is_empty() {
             request = request.body(payload.to_owned());
         }
-        let until = until.min(Instant::now() + TRY_TIMEOUT);
+        let until = until.min(Instant::now() + limits::AMAZON_PAY_TRY);
         let exchange = async {
             let response = request.send().await?;
             let status = response.status();

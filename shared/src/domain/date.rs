@@ -3,10 +3,8 @@
 //! Adyen does not sign dates. An unreadable date must not make its event the oldest, and a date
 //! far in the future must not make it the newest.
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
-
-/// An event may be dated this long after its receipt, because clocks differ.
-const AHEAD: SignedDuration = SignedDuration::from_hours(24);
+use crate::limits;
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// Parses an ISO 8601 date; without an offset it is in UTC. Form decoding turns the `+` of an
 /// offset into a space, so a space is accepted. The Unix epoch counts as no date, because senders
@@ -30,7 +28,8 @@ pub fn read(text: &str) -> Option<Timestamp> {
 /// Returns the date of an event, capped at one day after its receipt. An undated event gets the
 /// time of its receipt.
 pub fn happened(dated: Option<Timestamp>, received_at: Option<Timestamp>) -> Timestamp {
-    let latest = received_at.map(|at| at.checked_add(AHEAD).unwrap_or(Timestamp::MAX));
+    let latest =
+        received_at.map(|at| at.checked_add(limits::EVENT_AHEAD).unwrap_or(Timestamp::MAX));
     match (dated, latest) {
         (Some(dated), Some(latest)) => dated.min(latest),
         (Some(dated), None) => dated,

@@ -6,6 +6,7 @@
 //! lag or belong to another account or role. The absence is stored as a hint for the merchant;
 //! Adyen's answer to the next charge decides.
 
+use crate::limits;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -127,9 +128,6 @@ impl TokenEvent {
 }
 
 impl Token {
-    /// Limits the events that are not permanent; the latest are kept.
-    const TRANSIENT_EVENTS: usize = 100;
-
     pub fn new(key: TokenId, now: Timestamp) -> Self {
         Self {
             key,
@@ -157,7 +155,7 @@ impl Token {
         // Compare Adyen's own dates: unlike `date()`, a later report never makes them earlier.
         let transient =
             || self.events.iter().enumerate().filter(|(_, event)| !event.is_permanent());
-        if transient().count() > Self::TRANSIENT_EVENTS
+        if transient().count() > limits::TRANSIENT_EVENTS
             && let Some((earliest, _)) = transient().min_by_key(|(_, event)| *event)
         {
             self.events.remove(earliest);

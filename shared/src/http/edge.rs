@@ -1,6 +1,6 @@
 //! Converts Lambda requests to typed values, and answers to Lambda responses.
 
-use std::{net::IpAddr, time::Duration};
+use std::net::IpAddr;
 
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
@@ -20,27 +20,22 @@ use crate::{
         problem::{Code, Problem},
         strict_json::{self, ParseError, Strict},
     },
+    limits,
     platform::{
         observe::{self, Completion},
         runtime,
     },
 };
 
-/// The largest accepted request body, in bytes.
-const BODY_LIMIT: usize = 256 * 1024;
-
-/// The longest time for an answer. API Gateway ends a request after 30 seconds.
-const LONGEST_CALL: Duration = Duration::from_secs(25);
-
 /// # Errors
 /// `unsupported_media_type`, `body_too_large` or `invalid_json`; `invalid_field` for a
 /// number that is out of range.
 pub fn json_object(request: &Request) -> Result<Map<String, Value>, Problem> {
     let body: &[u8] = request.body();
-    if body.len() > BODY_LIMIT {
+    if body.len() > limits::BODY {
         return Err(Problem::new(
             Code::BodyTooLarge,
-            format!("The request body is larger than {BODY_LIMIT} bytes."),
+            format!("The request body is larger than {} bytes.", limits::BODY),
         ));
     }
     if !is_json(request.headers().get(header::CONTENT_TYPE)) {
@@ -372,7 +367,7 @@ pub fn idempotency_key(request: &Request) -> Result<Option<String>, Problem> {
 /// The time by which the response must be ready.
 pub fn deadline(request: &Request) -> Instant {
     match request.lambda_context_ref() {
-        Some(context) => runtime::deadline(context, LONGEST_CALL),
-        None => Instant::now() + LONGEST_CALL,
+        Some(context) => runtime::deadline(context, limits::ANSWER),
+        None => Instant::now() + limits::ANSWER,
     }
 }

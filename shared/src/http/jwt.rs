@@ -38,21 +38,13 @@ use crate::{
         answer::Viewer,
         problem::{Code, Problem},
     },
+    limits,
     platform::{
         config::{Settings, is_this_machine},
         observe,
         secrets::Secret,
     },
 };
-
-/// Longest life of a checkout token, in seconds.
-pub const CHECKOUT_TOKEN_LIFE: i64 = 24 * 60 * 60;
-
-/// Longest life of a merchant token, in seconds.
-pub const MERCHANT_TOKEN_LIFE: i64 = 15 * 60;
-
-/// Seconds by which the clock of a token's issuer may be ahead.
-const CLOCK_SKEW: i64 = 60;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
@@ -177,10 +169,10 @@ impl JwtKeys {
 
     fn judge(&self, token: &str, checkout: &Keys, merchant: &Keys) -> Result<Caller, Invalid> {
         let limit = |life| if self.limit_life { life } else { i64::MAX };
-        verify(token, checkout, "checkout", limit(CHECKOUT_TOKEN_LIFE))
+        verify(token, checkout, "checkout", limit(limits::CHECKOUT_TOKEN_LIFE))
             .map(Caller::Checkout)
             .or_else(|one| {
-                verify(token, merchant, "merchant", limit(MERCHANT_TOKEN_LIFE))
+                verify(token, merchant, "merchant", limit(limits::MERCHANT_TOKEN_LIFE))
                     .map(|Merchant {}| Caller::Merchant)
                     // Keep the reason of the check that got further.
                     .map_err(|other| one.max(other))
@@ -292,7 +284,7 @@ fn verify<T: DeserializeOwned>(
     let claims = read.ok_or(nearest)?.claims;
     let now = Timestamp::now().as_second();
     let lives = claims.exp.checked_sub(claims.iat).ok_or(Invalid::Life)?;
-    if !(1..=life).contains(&lives) || claims.iat > now.saturating_add(CLOCK_SKEW) {
+    if !(1..=life).contains(&lives) || claims.iat > now.saturating_add(limits::CLOCK_SKEW) {
         Err(Invalid::Life)
     } else if claims.exp <= now {
         Err(Invalid::Expired)

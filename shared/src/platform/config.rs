@@ -4,7 +4,7 @@
 //! [`Settings::finish`] reports all missing and malformed variables in one error, so that a
 //! deployment can be corrected at once. An empty variable counts as absent.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -15,6 +15,7 @@ use url::{Host, Url};
 
 use crate::{
     domain::return_url::ReturnUrl,
+    limits,
     platform::{
         http_client::{self, SdkHttpClient},
         secrets::{Secret, SecretsClient},
@@ -119,7 +120,7 @@ impl<'e> Settings<'e> {
     /// because the request opens a connection itself if necessary.
     async fn connect(&self, hosts: &[String]) {
         join_all(hosts.iter().map(async |host| {
-            let request = self.http.get(host).timeout(CONNECTING);
+            let request = self.http.get(host).timeout(limits::CONNECT_AT_START);
             let answer = async { request.send().await?.bytes().await };
             if let Err(error) = answer.await {
                 tracing::debug!(error = %error.without_url(), "connection not opened at start");
@@ -275,10 +276,6 @@ pub struct Sdk {
     pub http: SdkHttpClient,
 }
 
-/// Limit of one try of an AWS call, after which the SDK retries it. DynamoDB answers in
-/// milliseconds, so a call that takes longer has a dead connection.
-pub const AWS_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-
 /// Describes an error of an AWS call for the log. The SDK's `Debug` form may quote the response,
 /// and with it an item.
 pub fn aws_error<E, R>(error: &SdkError<E, R>) -> String
@@ -358,9 +355,6 @@ impl Environment {
         })
     }
 }
-
-/// Limit of opening a connection at start.
-const CONNECTING: Duration = Duration::from_secs(2);
 
 const LOG_LEVEL: &str = "info";
 

@@ -24,10 +24,8 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 
+use crate::limits;
 use crate::platform::observe::{self, Called};
-
-/// Limit of the TCP and TLS handshakes.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Builds the client. `extra_roots` is the path of a file with PEM certificates, which are trusted
 /// in addition to the built-in roots.
@@ -52,7 +50,7 @@ pub fn build(extra_roots: Option<&str>) -> Result<reqwest::Client, String> {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
         .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
+        .connect_timeout(limits::CONNECT)
         .build()
         .map_err(|error| error.to_string())
 }

@@ -4,5 +4,6 @@ pub mod config;
 pub mod http_client;
 mod http_event;
 pub mod observe;
+pub mod retry;
 pub mod runtime;
 pub mod secrets;

@@ -19,6 +19,7 @@ use tracing_subscriber::{
     Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+use crate::limits;
 use crate::platform::{
     config::{Env, StartError},
     http_event,
@@ -65,7 +66,7 @@ where
     live(start, async |state| {
         lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
             let (event, context) = event.into_parts();
-            let done = run(state, event, deadline(&context, LONGEST_RUN));
+            let done = run(state, event, deadline(&context, limits::RECOVER_FUNCTION));
             async move {
                 let (headers, context) = (HeaderMap::new(), Some(&context));
                 let done = async { catch_panic(done).await?.map_err(lambda_runtime::Error::from) };
@@ -101,17 +102,11 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(place, "panic");
 }
 
-/// The time that is reserved at the end of an invocation, for logging and the response.
-const RESERVE: Duration = Duration::from_secs(1);
-
-/// The longest scheduled run.
-const LONGEST_RUN: Duration = Duration::from_secs(299);
-
 /// The time by which an invocation must end, `longest` from now at most. A deadline in the past
 /// is ignored, because tools that emulate Lambda may send one.
 pub fn deadline(context: &Context, longest: Duration) -> Instant {
     let left = context.deadline().duration_since(SystemTime::now());
-    let left = left.map_or(longest, |left| left.saturating_sub(RESERVE));
+    let left = left.map_or(longest, |left| left.saturating_sub(limits::LAST_LINES));
     Instant::now() + left.min(longest)
 }
 

@@ -7,7 +7,6 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use aws_sdk_secretsmanager::{
@@ -17,18 +16,11 @@ use aws_sdk_secretsmanager::{
 use futures_util::future::join_all;
 use tokio::time::{Instant, timeout};
 
-use crate::platform::config::{AWS_ATTEMPT_TIMEOUT, Sdk, aws_error};
-
-/// The age at which a copy of a managed secret is fetched again.
-const FRESH: Duration = Duration::from_secs(300);
-
-/// Limit of fetching a secret again. Secrets Manager usually answers in tens of milliseconds, and
-/// a request that has a copy must not fail because Secrets Manager does not answer.
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// The minimum time between fetches that rejected credentials cause, because guessed credentials
-/// must not cause a fetch each.
-const REFETCH_INTERVAL: Duration = Duration::from_secs(5);
+use crate::limits;
+use crate::platform::{
+    config::{Sdk, aws_error},
+    retry,
+};
 
 /// The current value of a secret. Its `Debug` form is `[redacted]`.
 pub struct Secret<T> {
@@ -77,7 +69,7 @@ impl<T> Secret<T> {
 
     /// The value, fetched again if the copy is too old.
     pub async fn get(&self) -> Arc<T> {
-        let is_old = || self.with_copy(|copy| copy.tried.elapsed() >= FRESH);
+        let is_old = || self.with_copy(|copy| copy.tried.elapsed() >= limits::SECRET_LIFE);
         if let Some(origin) = &self.origin
             && is_old()
             // If another request is fetching it, use the copy.
@@ -102,7 +94,7 @@ impl<T> Secret<T> {
             return Some(other);
         }
         let unchanged = self.with_copy(|copy| copy.unchanged);
-        if unchanged.is_none_or(|tried| tried.elapsed() >= REFETCH_INTERVAL) {
+        if unchanged.is_none_or(|tried| tried.elapsed() >= limits::SECRET_REFETCH) {
             self.fetch(origin).await;
             let unchanged = other().is_none().then(Instant::now);
             self.with_copy(|copy| copy.unchanged = unchanged);
@@ -122,7 +114,7 @@ impl<T> Secret<T> {
     /// Replaces the copy. If fetching fails, it logs the error and keeps the copy.
     async fn fetch(&self, origin: &Origin<T>) {
         self.with_copy(|copy| copy.tried = Instant::now());
-        let fetched = timeout(REFRESH_TIMEOUT, fetch(&origin.client, &origin.id)).await;
+        let fetched = timeout(limits::SECRET_REFRESH, fetch(&origin.client, &origin.id)).await;
         let fetched = fetched.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         let read = fetched.and_then(|text| Ok(((origin.parse)(&text)?, text)));
         match read {
@@ -197,13 +189,14 @@ impl SecretsClient {
 }
 
 fn client(sdk: &Sdk) -> Client {
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT).build();
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(limits::AWS_TRY).build();
     let mut config = aws_sdk_secretsmanager::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(sdk.region.clone()))
         .credentials_provider(sdk.credentials.clone())
         .http_client(sdk.http.clone())
-        .timeout_config(timeouts);
+        .timeout_config(timeouts)
+        .retry_config(retry::sdk());
     if let Some(endpoint) = &sdk.endpoint {
         config = config.endpoint_url(endpoint.as_str());
     }

@@ -7,11 +7,11 @@ mod tokens;
 pub use orders::{Class, Due, Letter, Orders, Page, Place, Start};
 pub use tokens::Tokens;
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{BehaviorVersion, Region, timeout::TimeoutConfig},
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::AttributeValue,
 };
@@ -19,7 +19,8 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     domain::unknown::SCHEMA,
-    platform::config::{AWS_ATTEMPT_TIMEOUT, Sdk},
+    limits,
+    platform::{config::Sdk, retry},
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -131,9 +132,9 @@ pub fn client(sdk: &Sdk) -> Client {
         .region(Region::new(sdk.region.clone()))
         .credentials_provider(sdk.credentials.clone())
         .http_client(sdk.http.clone())
-        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(50)))
+        .retry_config(retry::sdk())
         .timeout_config(
-            TimeoutConfig::builder().operation_attempt_timeout(AWS_ATTEMPT_TIMEOUT).build(),
+            TimeoutConfig::builder().operation_attempt_timeout(limits::AWS_TRY).build(),
         );
     if let Some(endpoint) = &sdk.endpoint {
         config = config.endpoint_url(endpoint.as_str());

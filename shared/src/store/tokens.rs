@@ -139,12 +139,9 @@ impl Tokens {
             }
             match written {
                 Written::Done => return Ok((after, value)),
-                Written::Conflict(_) if patience.is_over() => {
-                    return Err(StoreError::Contended.into());
-                }
                 Written::Conflict(found) => {
                     before = found;
-                    patience.pause().await;
+                    patience.pause().await?;
                 }
             }
         }

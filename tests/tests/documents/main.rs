@@ -5,6 +5,7 @@
 mod alarms;
 mod errors;
 mod layers;
+mod limits;
 mod links;
 mod openapi;
 mod ownership;

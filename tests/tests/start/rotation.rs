@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use local::{adyen, bundle::Adyen, bundle::Options, keys};
 use shared::{
-    http::jwt::{Caller, Checkout, MERCHANT_TOKEN_LIFE, mint},
+    http::jwt::{Caller, Checkout, mint},
+    limits,
     platform::{
         config::{Settings, text},
         secrets::Secret,
@@ -99,7 +100,7 @@ async fn keys_rotate_without_a_refused_request() {
         assert_eq!(webhook.attempts.len(), 1, "{:?}", webhook.attempts);
         assert!(webhook.accepted());
     }
-    let merchant = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
+    let merchant = mint(&Caller::Merchant, NEW_TOKEN_KEY).unwrap();
     let answer = stack.get("/orders/NEW", &merchant).await;
     assert_eq!(answer.body["confirmed"], true, "{answer:?}");
 
@@ -142,7 +143,7 @@ async fn a_private_key_that_amazon_pay_refuses_is_fetched_again() {
 async fn who_guesses_keys_does_not_have_them_fetched_each_time() {
     let (stack, manager) = rotating().await;
     let before = manager.asked_for("MERCHANT_TOKEN_KEYS");
-    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
+    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY).unwrap();
     let guesses = (0..20).map(|_| {
         let request = stack.request(reqwest::Method::GET, "/orders/A");
         Answer::of(request.bearer_auth(&wrong))
@@ -157,9 +158,9 @@ async fn who_guesses_keys_does_not_have_them_fetched_each_time() {
 async fn a_secret_that_cannot_be_had_any_more_is_used_as_it_was() {
     let (stack, manager) = rotating().await;
     manager.fail();
-    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, MERCHANT_TOKEN_LIFE).unwrap();
+    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY).unwrap();
     assert_eq!(stack.get("/orders/A", &wrong).await.status, 401);
-    let right = mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, MERCHANT_TOKEN_LIFE);
+    let right = mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY);
     let answer = stack.get("/orders/A", &right.unwrap()).await;
     assert_eq!(answer.code(), "order_not_found");
 }

@@ -13,15 +13,13 @@ use crate::{
         order::{AdyenEvent, Order, sha256, shortened},
         reference::Reference,
     },
+    limits,
     platform::{
         config::Environment,
         observe::{self, Metric},
     },
     store::{Class, Letter, StoreError},
 };
-
-/// The most bytes of an identifying text. Adyen's have 16 characters.
-const LONGEST: usize = 64;
 
 impl Inbox {
     /// Stores the item at position `at` of the delivery.
@@ -186,14 +184,14 @@ fn is_short(event: &AdyenEvent) -> bool {
         event.original_reference.as_deref(),
         currency,
     ];
-    texts.iter().flatten().all(|text| text.len() <= LONGEST)
+    texts.iter().flatten().all(|text| text.len() <= limits::EVENT_TEXT)
 }
 
 /// Shortens or drops the unsigned texts, because they may have any size.
 fn trim(event: &mut AdyenEvent) {
     event.reason = event.reason.take().map(shortened);
     let action = event.modification_action.take();
-    event.modification_action = action.filter(|action| action.len() <= LONGEST);
+    event.modification_action = action.filter(|action| action.len() <= limits::EVENT_TEXT);
 }
 
 /// The logged fields of an event. All of them are signed.

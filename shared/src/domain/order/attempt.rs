@@ -5,10 +5,11 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AttemptStatus, NextStep, Target, decide::KEY_LIFE};
+use super::{AttemptStatus, NextStep, Target};
 use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
+use crate::limits;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -262,7 +263,7 @@ impl Attempt {
     }
 
     pub(super) fn key_expired(&self, now: Timestamp) -> bool {
-        now.duration_since(self.started_at) >= KEY_LIFE
+        now.duration_since(self.started_at) >= limits::KEY_LIFE
     }
 
     /// True if its requests went to `target`.

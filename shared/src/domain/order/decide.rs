@@ -5,6 +5,7 @@
 //! attempt n, however many tabs, processes, retries and changed configurations send one. Attempt
 //! n + 1 begins only when n can bring no money any more, or waits for the shopper.
 
+use crate::limits;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -12,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Attempt, AttemptStatus, Derived, NextStep, Order, PaymentInstrument, PendingOn, Status,
     Submission, Target, idempotency_key,
-    room::{ATTEMPTS, SUBMISSIONS},
 };
 
 /// The decision about a request to pay. Attempts count from 1.
@@ -57,16 +57,6 @@ impl PayDecision {
         matches!(self, Self::Begin { .. } | Self::Replace { .. })
     }
 }
-
-/// A request without an outcome counts as in flight for this time, the longest run of a function.
-pub const IN_FLIGHT: SignedDuration = SignedDuration::from_secs(30);
-
-/// The time for which a key is used. Adyen keeps keys for seven days, and would process a request
-/// with an older key as a new one.
-pub(super) const KEY_LIFE: SignedDuration = SignedDuration::from_hours(6 * 24);
-
-/// `Retry-After` for a payment that is pending at Adyen.
-const PENDING_RETRY: Duration = Duration::from_secs(60);
 
 impl Order {
     /// True if the caller's `Idempotency-Key` was already used for a different request.
@@ -115,7 +105,9 @@ impl Order {
                 // The shopper may choose anew.
                 PendingOn::Shopper => self.begin_next(),
                 PendingOn::Answer | PendingOn::DetailsAnswer => self.replace(attempt, target, now),
-                PendingOn::FinalResult => PayDecision::InProgress { retry_after: PENDING_RETRY },
+                PendingOn::FinalResult => {
+                    PayDecision::InProgress { retry_after: limits::PENDING_RETRY }
+                }
             },
         }
     }
@@ -130,7 +122,7 @@ impl Order {
 
     fn begin_next(&self) -> PayDecision {
         match self.attempts.len() {
-            ATTEMPTS => PayDecision::TooMany,
+            limits::ATTEMPTS => PayDecision::TooMany,
             _ if self.is_full() => PayDecision::TooMany,
             highest => PayDecision::Begin { attempt: highest + 1 },
         }
@@ -138,11 +130,11 @@ impl Order {
 
     fn replace(&self, attempt: &Attempt, target: &Target, now: Timestamp) -> PayDecision {
         let waited = now.duration_since(attempt.last_sent_at());
-        if waited < IN_FLIGHT {
-            let left = IN_FLIGHT.saturating_sub(waited).max(SignedDuration::from_secs(1));
+        if waited < limits::IN_FLIGHT {
+            let left = limits::IN_FLIGHT.saturating_sub(waited).max(SignedDuration::from_secs(1));
             return PayDecision::InProgress { retry_after: left.unsigned_abs() };
         }
-        if attempt.submissions.len() == SUBMISSIONS || self.is_full() {
+        if attempt.submissions.len() == limits::SUBMISSIONS || self.is_full() {
             return PayDecision::TooMany;
         }
         self.send_again(PayDecision::Replace { attempt: self.attempts.len() }, target, now)

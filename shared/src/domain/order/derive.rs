@@ -63,7 +63,7 @@
 //! 7. `refused`, `cancelled`, `error`, `expired`: the end of the highest attempt.
 //! 8. `created`.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     AttemptStatus, Attention, Capture, ModificationState, NextStep, Open, Order, Resolution,
@@ -75,9 +75,7 @@ use super::{
     resolution::resolve,
 };
 use crate::domain::result_code::ResultCode;
-
-/// The time within which the AUTHORISATION of a payment must arrive after Adyen's answer.
-const CONFIRMED_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+use crate::limits;
 
 /// The values derived from an order's facts.
 #[derive(Debug, Clone, PartialEq)]
@@ -279,7 +277,7 @@ fn look_at_payments(
     let attempts = unreported.filter_map(|payment| order.attempts.get(payment.attempt? - 1));
     for attempt in attempts {
         let answered_at = attempt.last_sent_at().max(attempt.started_at);
-        findings.raise_from(after(answered_at, CONFIRMED_WITHIN), Attention::Unconfirmed);
+        findings.raise_from(after(answered_at, limits::AUTHORISATION), Attention::Unconfirmed);
     }
 }
 

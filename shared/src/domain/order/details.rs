@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{
-    Attempt, AttemptStatus, Derived, Details, IN_FLIGHT, Named, Order, Outcome, Rejection, Target,
-};
+use super::{Attempt, AttemptStatus, Derived, Details, Named, Order, Outcome, Rejection, Target};
 use crate::domain::error_code::rejects_content;
+use crate::limits;
 
 /// The decision about details. Attempts count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +74,7 @@ impl Order {
         }
         // An action is returned only after the answer with it is stored.
         if attempt.outcome.is_none() {
-            return DetailsDecision::InProgress { retry_after: IN_FLIGHT.unsigned_abs() };
+            return DetailsDecision::InProgress { retry_after: limits::IN_FLIGHT.unsigned_abs() };
         }
         if !attempt.was_made_for(target) {
             return DetailsDecision::Unknown { attempt: number };
@@ -185,7 +184,7 @@ impl Attempt {
     /// outdated page meanwhile, both could be paid.
     fn details_in_flight_for(&self, now: Timestamp) -> Option<Duration> {
         let unanswered = self.details.iter().filter(|other| other.outcome.is_none());
-        let left = unanswered.map(|other| IN_FLIGHT - now.duration_since(other.sent_at));
+        let left = unanswered.map(|other| limits::IN_FLIGHT - now.duration_since(other.sent_at));
         left.filter(|left| left.is_positive()).max().map(|left| left.unsigned_abs())
     }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{
     AdyenEvent, Modification, ModificationState, Order,
@@ -15,9 +15,7 @@ use super::{
     reports::{Reports, failing},
 };
 use crate::domain::event_code::EventCode;
-
-/// The delay before an unmatched failure raises attention.
-const HELD: SignedDuration = SignedDuration::from_mins(10);
+use crate::limits;
 
 /// The failures of one payment's captures, or of its refunds, with the requests they may match.
 pub(super) struct Failures<'a> {
@@ -76,7 +74,10 @@ impl<'a> Failures<'a> {
                 accepted.remove(at);
                 continue;
             }
-            unmatched.push(after(failure.received_at.unwrap_or(failure.date()), HELD));
+            unmatched.push(after(
+                failure.received_at.unwrap_or(failure.date()),
+                limits::UNMATCHED_FAILURE,
+            ));
         }
         unmatched
     }

@@ -28,7 +28,7 @@ pub use attempt::{
 };
 pub use binding::Named;
 pub use content::content_digest;
-pub use decide::{IN_FLIGHT, PayDecision};
+pub use decide::PayDecision;
 pub use derive::{Derived, Payment};
 pub use details::DetailsDecision;
 pub use event::{AdyenEvent, EventAmount};
@@ -49,7 +49,6 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use self::room::INERT_EVENTS;
 use crate::domain::{
     amount::Amount,
     event_code::EventCode,
@@ -57,6 +56,7 @@ use crate::domain::{
     text::open_enum,
     unknown::{Kept, SCHEMA, Unknown},
 };
+use crate::limits;
 
 open_enum! {
     Capture {
@@ -211,7 +211,7 @@ impl Order {
         let is_needed =
             |event: &AdyenEvent| event.dispute().is_some_and(|it| disputes.contains(it));
         let inert = |event: &&AdyenEvent| !event.moves_order() && !is_needed(event);
-        if self.events.iter().filter(inert).count() > INERT_EVENTS {
+        if self.events.iter().filter(inert).count() > limits::INERT_EVENTS {
             let latest = self.events.iter().filter(inert).max().map(AdyenEvent::key);
             if let Some(at) =
                 latest.and_then(|key| self.events.iter().position(|event| event.key() == key))

@@ -12,10 +12,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    AdyenEvent, Derived, Order, Payment, Rejection, Target, decide::KEY_LIFE, findings::after,
-    reports::Reports, room::MODIFICATIONS, sha256,
+    AdyenEvent, Derived, Order, Payment, Rejection, Target, findings::after, reports::Reports,
+    sha256,
 };
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
+use crate::limits;
 
 open_enum! {
     /// Source: Checkout API, `/payments/{paymentPspReference}/…`.
@@ -211,7 +212,7 @@ impl Modification {
     /// Returns true if its outcome can be looked up by sending it again. A kind that this version
     /// does not know cannot be sent.
     pub(super) fn can_be_asked(&self, now: Timestamp) -> bool {
-        now.duration_since(self.requested_at) < KEY_LIFE
+        now.duration_since(self.requested_at) < limits::KEY_LIFE
             && !matches!(self.operation, Operation::Unknown(_))
     }
 
@@ -366,7 +367,7 @@ impl Order {
         {
             return Err(Refusal::Currency);
         }
-        if self.modifications.len() == MODIFICATIONS || self.is_full() {
+        if self.modifications.len() == limits::MODIFICATIONS || self.is_full() {
             return Err(Refusal::TooMany);
         }
         let (payment, open) = subject(request, &derived)?;

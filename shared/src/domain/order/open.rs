@@ -21,17 +21,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Attempt, AttemptStatus, Derived, ModificationState, Order, PendingOn, Resolution, Status,
-    decide::IN_FLIGHT,
 };
 use crate::domain::unknown::Unknown;
-
-/// An attempt waits this long for its shopper, because Adyen's offers and Amazon Pay's sessions
-/// expire within 24 hours.
-const WAITS: SignedDuration = SignedDuration::from_hours(25);
-
-/// The interval to the next look doubles each time.
-const FIRST_BREAK: SignedDuration = SignedDuration::from_mins(5);
-const LONGEST_BREAK: SignedDuration = SignedDuration::from_hours(6);
+use crate::limits;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Open {
@@ -71,7 +63,7 @@ impl Task {
 impl Look {
     fn next_at(&self) -> Timestamp {
         let doubled = 2_i32.saturating_pow(self.times.saturating_sub(1));
-        later(self.at, LONGEST_BREAK.min(FIRST_BREAK.saturating_mul(doubled)))
+        later(self.at, limits::LAST_LOOK.min(limits::FIRST_LOOK.saturating_mul(doubled)))
     }
 }
 
@@ -111,16 +103,16 @@ fn of_attempt(order: &Order, attempt: &Attempt, status: AttemptStatus) -> Option
             let can_ask = attempt.submissions.last().is_some_and(|sent| sent.request.is_some())
                 && !attempt.key_expired(order.updated_at);
             (can_ask || !attempt.outcome_unknown)
-                .then(|| Task::after(since, attempt.last_sent_at(), IN_FLIGHT))
+                .then(|| Task::after(since, attempt.last_sent_at(), limits::IN_FLIGHT))
         }
         _ if attempt.details_in_flight() => {
             let sent = attempt.details.iter().filter(|details| details.outcome.is_none());
             let first =
                 sent.map(|details| details.sent_at).min().filter(|_| !attempt.outcome_unknown);
-            first.map(|first| Task::after(since, first, IN_FLIGHT))
+            first.map(|first| Task::after(since, first, limits::IN_FLIGHT))
         }
         AttemptStatus::Pending(PendingOn::Shopper) => {
-            Some(Task::after(since, attempt.last_sent_at(), WAITS))
+            Some(Task::after(since, attempt.last_sent_at(), limits::SHOPPER))
         }
         _ => None,
     }
@@ -130,7 +122,7 @@ fn of_modifications(order: &Order, states: &[ModificationState]) -> impl Iterato
     let in_doubt = order.modifications.iter().zip(states).filter(|(_, state)| state.in_doubt());
     in_doubt
         .filter(|(it, _)| !it.outcome_unknown || it.can_be_asked(order.updated_at))
-        .map(|(it, _)| Task::after(it.requested_at, it.sent_at, IN_FLIGHT))
+        .map(|(it, _)| Task::after(it.requested_at, it.sent_at, limits::IN_FLIGHT))
 }
 
 impl Order {
@@ -144,7 +136,7 @@ impl Order {
             Some(attempt)
                 if pending
                     && status == Some(AttemptStatus::Pending(PendingOn::Shopper))
-                    && later(attempt.last_sent_at(), WAITS) <= now =>
+                    && later(attempt.last_sent_at(), limits::SHOPPER) <= now =>
             {
                 attempt.abandoned_at = Some(now);
                 true

@@ -162,8 +162,8 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     }
     for (at, attempt) in attempts() {
         match attempt.answered() {
-            AttemptStatus::Authorised => found.take(at, |event| event.success),
-            _ if attempt.was_answered_without_money() => found.take(at, |event| !event.success),
+            AttemptStatus::Authorised => found.assign(at, |event| event.success),
+            _ if attempt.was_answered_without_money() => found.assign(at, |event| !event.success),
             _ => {}
         }
     }
@@ -174,7 +174,7 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
         (None, _) => {
             for (at, attempt) in attempts() {
                 if attempt.answered() == AttemptStatus::Authorised {
-                    found.take(at, |event| !event.success);
+                    found.assign(at, |event| !event.success);
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Metrics as log lines in CloudWatch's Embedded Metric Format, which needs no API call. They are
 //! tracing events of the target [`METRICS`].
 
+use crate::limits;
 use std::{collections::BTreeMap, sync::OnceLock, time::Duration};
 
 use jiff::Timestamp;
@@ -152,12 +153,9 @@ fn dimension_value(word: &str) -> String {
 /// The units and values of one line, by the metric's name.
 type Values<'a> = BTreeMap<&'a str, (&'a str, Vec<f64>)>;
 
-/// CloudWatch's limit of values for one name in a line.
-const VALUES: usize = 100;
-
 /// Publishes metrics. Those with the same dimensions share a line.
 pub(super) fn publish(metrics: &[Metric]) {
-    for metrics in metrics.chunks(VALUES) {
+    for metrics in metrics.chunks(limits::METRIC_VALUES) {
         let mut lines: BTreeMap<_, Values> = BTreeMap::new();
         for metric in metrics {
             let Parts { name, unit, value, dimensions } = metric.parts();

@@ -15,14 +15,9 @@ use super::{
 };
 use crate::{
     domain::order::{AdyenEvent, sha256},
+    limits,
     store::{StoreError, patience::Patience},
 };
-
-/// A foreign notification expires after this time, in seconds.
-const FOREIGN: i64 = 90 * 24 * 60 * 60;
-
-/// The longest part of a key, in bytes. DynamoDB limits the whole key to 2048.
-const PART: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -156,7 +151,7 @@ fn item(class: Class, letter: &Letter, key: &str) -> Result<Item, StoreError> {
     item.insert("reference".to_owned(), text_value(key));
     item.insert("body".to_owned(), body);
     if class == Class::Foreign {
-        let expires_at = letter.received_at.as_second() + FOREIGN;
+        let expires_at = letter.received_at.as_second() + limits::EVENT_KEPT.as_secs();
         item.insert("expiresAt".to_owned(), AttributeValue::N(expires_at.to_string()));
         let since = letter.received_at;
         item.extend(open::attributes(shard(open::FOREIGN, key), since, since));
@@ -170,7 +165,7 @@ fn key<'a>(class: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
     for part in parts {
         key.push('#');
         match part.len() {
-            0..=PART => key.push_str(part),
+            0..=limits::KEY_PART => key.push_str(part),
             _ => key.push_str(&sha256(&[part.as_bytes()])),
         }
     }

@@ -222,7 +222,7 @@ impl Orders {
                 // Several writers compete. Read the order again, because it is out of date after
                 // the pause.
                 Some(Conflict::Order(_)) => {
-                    patience.pause().await;
+                    patience.pause().await?;
                     before = patience.call(|| self.get(reference)).await?;
                 }
             }

@@ -12,11 +12,9 @@ use crate::{
         order::{AdyenEvent, test_reference},
         reference::Reference,
     },
+    limits,
     store::{StoreError, patience::Patience},
 };
-
-/// A parked event expires after this time, in seconds.
-const PARKED: i64 = 90 * 24 * 60 * 60;
 
 pub(super) enum Pointer {
     Order(Reference),
@@ -56,7 +54,7 @@ impl Orders {
         let name = format!("event:{code}:{psp_reference}:{success}:{date}");
         // An order must not claim a test event, so do not park it with a real payment.
         let payment = test_reference(event).unwrap_or(event.payment());
-        let expires_at = (Timestamp::now().as_second() + PARKED).to_string();
+        let expires_at = (Timestamp::now().as_second() + limits::EVENT_KEPT.as_secs()).to_string();
         let parked = self
             .client
             .update_item()

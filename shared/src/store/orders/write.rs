@@ -18,12 +18,10 @@ use super::{
 };
 use crate::{
     domain::order::{Derived, Order, Status},
+    limits,
     platform::config::aws_error,
     store::StoreError,
 };
-
-/// Limits the pointers of a transaction: DynamoDB allows 100 items, and one is the order.
-const POINTERS: usize = 99;
 
 /// An order before and after a change, with its derived values.
 pub(super) struct Change<'a> {
@@ -61,7 +59,7 @@ impl Orders {
         added.sort_by_key(|named| disputes.contains(named));
         let updates = added
             .iter()
-            .take(POINTERS)
+            .take(limits::POINTERS)
             // A pointer to another order stays as it is; the payment is contested.
             .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
             .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))
