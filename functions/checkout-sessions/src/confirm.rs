@@ -19,10 +19,11 @@ use crate::{State, require_ledger_currency};
 struct Order {
     reference: Reference,
     amount: Amount,
-    #[expect(dead_code, reason = "only compared with the token")]
-    country_code: Option<CountryCode>,
-    #[expect(dead_code, reason = "only compared with the token")]
-    shopper_reference: Option<ShopperReference>,
+    // The body may repeat the token's claims, which are only checked for their format here.
+    #[serde(rename = "countryCode")]
+    _country_code: Option<CountryCode>,
+    #[serde(rename = "shopperReference")]
+    _shopper_reference: Option<ShopperReference>,
 }
 
 #[derive(Serialize)]

@@ -38,11 +38,12 @@ struct ButtonRequest {
     /// True if the shopper also agrees to later payments.
     store_payment_method: Option<bool>,
     recurring_metadata: Option<Recurrence>,
-    #[expect(dead_code, reason = "only compared with the token")]
-    reference: Option<Reference>,
+    // The body may repeat the token's claims, which are only checked for their format here.
+    #[serde(rename = "reference")]
+    _reference: Option<Reference>,
     amount: Option<Amount>,
-    #[expect(dead_code, reason = "only compared with the token")]
-    country_code: Option<CountryCode>,
+    #[serde(rename = "countryCode")]
+    _country_code: Option<CountryCode>,
     shopper_reference: Option<ShopperReference>,
 }
 

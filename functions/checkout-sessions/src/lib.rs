@@ -16,7 +16,7 @@ use shared::{
 };
 
 pub struct State {
-    tokens: JwtKeys,
+    jwt_keys: JwtKeys,
     /// `None` if the storefront calls Amazon Pay itself.
     amazon_pay: Option<AmazonPay>,
     /// The allowed origins of a browser's return URLs. Empty allows any.
@@ -29,12 +29,12 @@ impl State {
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets = [AmazonPay::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let tokens = JwtKeys::read(&mut settings);
+        let jwt_keys = JwtKeys::read(&mut settings);
         let amazon_pay = AmazonPay::read(&mut settings);
         let allowed_origins = settings.or("ALLOWED_ORIGINS", "", origins);
         settings.finish((|| {
             Some(Self {
-                tokens: tokens?,
+                jwt_keys: jwt_keys?,
                 amazon_pay: amazon_pay?,
                 allowed_origins: allowed_origins?,
             })
@@ -47,7 +47,7 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
-    let caller = state.tokens.caller(request.headers()).await?;
+    let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
         "POST /checkoutSessions" => create::create(state, &caller, request).await,
         "PATCH /checkoutSessions/{id}" => confirm::confirm(state, &caller, request).await,

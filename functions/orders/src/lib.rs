@@ -22,7 +22,7 @@ use shared::{
 };
 
 pub struct State {
-    tokens: JwtKeys,
+    jwt_keys: JwtKeys,
     orders: Orders,
     adyen: Client,
     decided_within: DecidedWithin,
@@ -35,7 +35,7 @@ impl State {
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let mut settings =
             Settings::load(env, &[Client::SECRETS, &JwtKeys::SECRETS].concat()).await?;
-        let tokens = JwtKeys::read(&mut settings);
+        let jwt_keys = JwtKeys::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
@@ -45,7 +45,7 @@ impl State {
         let others = settings.or("UNDECIDED_AFTER_DAYS", &usual, days);
         settings.finish((|| {
             Some(Self {
-                tokens: tokens?,
+                jwt_keys: jwt_keys?,
                 orders: orders?,
                 target: Target {
                     merchant_account: merchant_account?,
@@ -63,7 +63,7 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
-    let caller = state.tokens.caller(request.headers()).await?;
+    let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
         "GET /orders/{reference}" => show(state, &caller, request).await,
         route => match route.strip_prefix("POST /orders/{reference}/").and_then(Operation::of_path)

@@ -21,7 +21,7 @@ use shared::{
 };
 
 pub struct State {
-    tokens: JwtKeys,
+    jwt_keys: JwtKeys,
     adyen: Client,
     merchant_account: String,
     allowed_payment_methods: Vec<String>,
@@ -33,13 +33,13 @@ impl State {
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets = [Client::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let tokens = JwtKeys::read(&mut settings);
+        let jwt_keys = JwtKeys::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let allowed = settings.or("ALLOWED_PAYMENT_METHODS", "amazonpay", list);
         settings.finish((|| {
             Some(Self {
-                tokens: tokens?,
+                jwt_keys: jwt_keys?,
                 adyen: adyen?,
                 merchant_account: merchant_account?,
                 allowed_payment_methods: allowed?,
@@ -53,7 +53,7 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
-    let caller = state.tokens.caller(request.headers()).await?;
+    let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
         "POST /paymentMethods" => look_up(state, &caller, request).await,
         _ => Err(edge::no_route(request)),
@@ -67,10 +67,11 @@ struct Lookup {
     amount: Amount,
     shopper_locale: Option<ShopperLocale>,
     channel: Option<Channel>,
-    #[expect(dead_code, reason = "only compared with the token")]
-    reference: Option<Reference>,
-    #[expect(dead_code, reason = "only compared with the token")]
-    shopper_reference: Option<ShopperReference>,
+    // The body may repeat the token's claims, which are only checked for their format here.
+    #[serde(rename = "reference")]
+    _reference: Option<Reference>,
+    #[serde(rename = "shopperReference")]
+    _shopper_reference: Option<ShopperReference>,
     merchant_account: Option<String>,
 }
 

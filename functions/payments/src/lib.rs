@@ -1,4 +1,4 @@
-//! Take the payment: `POST /payments` and `POST /payments/details`.
+//! Takes payments: `POST /payments` and `POST /payments/details`.
 
 mod details;
 mod pay;
@@ -29,21 +29,19 @@ use shared::{
 
 /// The function's state between requests.
 pub struct State {
-    tokens: JwtKeys,
+    jwt_keys: JwtKeys,
     adyen: adyen::client::Client,
     orders: Orders,
-    stored: Tokens,
-    /// None where storefronts bring Amazon Pay's token themselves.
+    tokens: Tokens,
+    /// None if storefronts fetch Amazon Pay's token themselves.
     amazon_pay: Option<AmazonPay>,
     rules: Rules,
 }
 
-/// The deployment's decisions.
 struct Rules {
-    /// Where requests go.
     target: Target,
     default_return_url: ReturnUrl,
-    /// Origins and apps' schemes that a browser's return URL may have; empty where any.
+    /// Origins and apps' schemes that a browser's return URL may have; any if empty.
     allowed_origins: Vec<String>,
     capture: Capture,
 }
@@ -57,18 +55,18 @@ impl State {
         let secrets =
             [adyen::client::Client::SECRETS, AmazonPay::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let tokens = JwtKeys::read(&mut settings);
+        let jwt_keys = JwtKeys::read(&mut settings);
         let adyen = adyen::client::Client::read(&mut settings);
         let orders = Orders::read(&mut settings);
-        let stored = Tokens::read(&mut settings);
+        let tokens = Tokens::read(&mut settings);
         let amazon_pay = AmazonPay::read(&mut settings);
         let rules = Rules::read(&mut settings, adyen.as_ref());
         settings.finish((|| {
             Some(Self {
-                tokens: tokens?,
+                jwt_keys: jwt_keys?,
                 adyen: adyen?,
                 orders: orders?,
-                stored: stored?,
+                tokens: tokens?,
                 amazon_pay: amazon_pay?,
                 rules: rules?,
             })
@@ -101,13 +99,12 @@ impl Rules {
     }
 }
 
-/// Answers one request.
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
     edge::respond(&request, route(state, &request)).await
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
-    let caller = state.tokens.caller(request.headers()).await?;
+    let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
         "POST /payments" => pay::pay(state, &caller, request).await,
         "POST /payments/details" => details::submit(state, &caller, request).await,
@@ -115,14 +112,14 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     }
 }
 
-/// The response to an attempt: Adyen's answer, or the reason why it was not processed.
+/// Returns Adyen's answer to an attempt, or the problem if Adyen did not process it.
 fn answer(
     order: &Order,
     attempt: usize,
-    asked: Option<&RequiredAction>,
+    action: Option<&RequiredAction>,
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
-    let answer = PaymentAnswer::new(order, attempt, asked, viewer);
+    let answer = PaymentAnswer::new(order, attempt, action, viewer);
     match answer.rejection() {
         // Another attempt succeeded.
         Some(_) if Derived::of(order).status.was_paid() => Err(already_paid(order, viewer)),
@@ -131,11 +128,11 @@ fn answer(
     }
 }
 
-/// Adyen rejected a request of an attempt, and what the storefront shows now.
+/// Returns the problem for a request that Adyen rejected, with the storefront's next step.
 fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: Viewer) -> Problem {
     let derived = Derived::of(order);
     let (next_step, status) = match order.attempt_status(attempt) {
-        // The shopper let the time pass, whichever code Adyen has for it.
+        // The shopper did not act in time, whichever error code Adyen returned.
         Some(status) if status.is_expired() => (derived.next_step, derived.status),
         _ => (rejection.next_step(), Status::Error),
     };
@@ -147,8 +144,8 @@ fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: V
         .with("order", OrderAnswer::new(order, viewer))
 }
 
-/// The answer where Adyen's is missing: 202 as long as nobody knows. A webhook may have told
-/// in between.
+/// Returns 202 while Adyen's answer is missing, and 200 if a webhook has brought the outcome
+/// meanwhile.
 fn accepted(order: &Order, attempt: usize, viewer: Viewer) -> Response<Body> {
     let answer = PaymentAnswer::new(order, attempt, None, viewer);
     let status = match answer.next_step() {

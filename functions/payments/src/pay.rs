@@ -93,7 +93,7 @@ pub async fn pay(
             edge::source_ip(request).and_then(|ip| ShopperIp::try_from(ip.to_string()).ok());
     }
     let sender =
-        PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.stored };
+        PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.tokens };
     let (order, charge) = sender.charge(order, attempt, &submission, payment, until).await?;
     match charge {
         Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),

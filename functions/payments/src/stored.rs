@@ -1,10 +1,10 @@
-//! The stored payment method that a charge names: whether it may be charged.
+//! Checks that a stored payment method may be charged.
 //!
-//! A charge costs one strongly consistent read more than another payment, of the token.
-//! Adyen's list is asked for only where the table does not have the token.
+//! This costs one strongly consistent read. Adyen's list is fetched only if the table does not have
+//! the token.
 
 use shared::{
-    adyen::sync::reconcile,
+    adyen::sync::sync_tokens,
     domain::token::{TokenId, TokenStatus},
     http::problem::{Code, Problem},
 };
@@ -12,28 +12,28 @@ use tokio::time::Instant;
 
 use crate::State;
 
-/// Why a stored payment method may not be charged, if it may not.
+/// Returns the problem if a stored payment method may not be charged.
 ///
 /// # Errors
-/// Where that cannot be told.
+/// Fails if neither the table nor Adyen can be asked.
 pub async fn refusal(
     state: &State,
     key: &TokenId,
     until: Instant,
 ) -> Result<Option<Problem>, Problem> {
-    let token = match state.stored.get(key).await? {
+    let token = match state.tokens.get(key).await? {
         Some(token) => Some(token),
-        None if state.stored.is_of_another(key).await? => {
+        None if state.tokens.is_of_another(key).await? => {
             return Ok(Some(refused(
                 Code::StoredPaymentMethodWrongShopper,
                 "The stored payment method is not this shopper's.",
             )));
         }
-        // Its webhook may be late, or lost.
+        // The webhook that stores the token may be late or lost.
         None => {
             let account = &state.rules.target.merchant_account;
             let shopper = &key.shopper_reference;
-            reconcile(&state.adyen, &state.stored, account, shopper, until)
+            sync_tokens(&state.adyen, &state.tokens, account, shopper, until)
                 .await?
                 .into_iter()
                 .find(|token| token.key == *key)

@@ -22,7 +22,7 @@ use shared::{
 };
 
 pub struct State {
-    callers: JwtKeys,
+    jwt_keys: JwtKeys,
     adyen: Client,
     tokens: Tokens,
     orders: Orders,
@@ -35,14 +35,14 @@ impl State {
     pub async fn start(env: &Env) -> Result<Self, StartError> {
         let secrets = [Client::SECRETS, &JwtKeys::SECRETS].concat();
         let mut settings = Settings::load(env, &secrets).await?;
-        let callers = JwtKeys::read(&mut settings);
+        let jwt_keys = JwtKeys::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let tokens = Tokens::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         settings.finish((|| {
             Some(Self {
-                callers: callers?,
+                jwt_keys: jwt_keys?,
                 adyen: adyen?,
                 tokens: tokens?,
                 orders: orders?,
@@ -57,7 +57,7 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 }
 
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
-    let caller = state.callers.caller(request.headers()).await?;
+    let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
         "GET /shoppers/{shopperReference}/storedPaymentMethods" => {
             list::list(state, &caller, request).await

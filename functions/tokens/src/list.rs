@@ -6,7 +6,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use shared::{
-    adyen::sync::reconcile,
+    adyen::sync::sync_tokens,
     domain::{
         reference::Reference,
         shopper_reference::ShopperReference,
@@ -104,7 +104,7 @@ pub async fn list(
     let mut tokens = match query.refresh {
         Refresh::True => {
             let (adyen, account) = (&state.adyen, &state.merchant_account);
-            reconcile(adyen, &state.tokens, account, &shopper, until).await?
+            sync_tokens(adyen, &state.tokens, account, &shopper, until).await?
         }
         Refresh::False => state.tokens.of_shopper(&shopper).await?,
     };

@@ -34,7 +34,7 @@ const REVOKED: &str = "50";
 const TOKEN_REVOKED: &str = "Token Revoked";
 
 #[derive(Debug, thiserror::Error)]
-pub enum ReconcileError {
+pub enum SyncError {
     #[error(transparent)]
     Adyen(#[from] CallError),
     #[error(transparent)]
@@ -44,14 +44,14 @@ pub enum ReconcileError {
 /// Updates a shopper's tokens from Adyen's list, and returns them, including disabled ones.
 ///
 /// # Errors
-/// [`ReconcileError`].
-pub async fn reconcile(
+/// [`SyncError`].
+pub async fn sync_tokens(
     adyen: &Client,
     tokens: &Tokens,
     merchant_account: &str,
     shopper_reference: &ShopperReference,
     until: Instant,
-) -> Result<Vec<Token>, ReconcileError> {
+) -> Result<Vec<Token>, SyncError> {
     let asked_at = Timestamp::now();
     let listed = adyen.list_recurring_details(merchant_account, shopper_reference, until).await?;
     let complete = listed.complete;
@@ -60,13 +60,13 @@ pub async fn reconcile(
         .into_iter()
         .map(|detail| (detail.recurring_detail_reference.clone(), detail))
         .collect();
-    let mut reconciled = Vec::new();
+    let mut synced = Vec::new();
     for known in tokens.of_shopper(shopper_reference).await? {
         let is_listed = listed.remove(&*known.key.stored_payment_method_id).is_some();
         // The list was incomplete, so absence proves nothing; leave this one unchanged.
         let undecided = !is_listed && !complete;
         if undecided || with_listing(&known, is_listed, asked_at) == known {
-            reconciled.push(known);
+            synced.push(known);
             continue;
         }
         let act = |token: &mut Option<Token>| {
@@ -75,7 +75,7 @@ pub async fn reconcile(
             }
             Ok::<_, StoreError>(())
         };
-        reconciled.extend(tokens.change(&known.key, act).await?.0);
+        synced.extend(tokens.change(&known.key, act).await?.0);
     }
     for (id, detail) in listed {
         let Ok(stored_payment_method_id) = Text::try_from(id) else {
@@ -89,9 +89,9 @@ pub async fn reconcile(
             token.get_or_insert_with(|| from_listing(key.clone(), &detail, asked_at));
             Ok::<_, StoreError>(())
         };
-        reconciled.extend(tokens.change(&key, act).await?.0);
+        synced.extend(tokens.change(&key, act).await?.0);
     }
-    Ok(reconciled)
+    Ok(synced)
 }
 
 /// Sets `unlisted_since` if the list lacks the token, and clears it if the list has the token. A

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::{
-    adyen::{client::CallError, sync::ReconcileError},
+    adyen::{client::CallError, sync::SyncError},
     domain::{
         amount::{Amount, requested},
         order::Rejection,
@@ -210,11 +210,11 @@ pub fn unanswered(error: &CallError) -> Problem {
     .caused_by(error)
 }
 
-impl From<ReconcileError> for Problem {
-    fn from(error: ReconcileError) -> Self {
+impl From<SyncError> for Problem {
+    fn from(error: SyncError) -> Self {
         match error {
-            ReconcileError::Adyen(error) => unanswered(&error),
-            ReconcileError::Store(error) => error.into(),
+            SyncError::Adyen(error) => unanswered(&error),
+            SyncError::Store(error) => error.into(),
         }
     }
 }

@@ -127,27 +127,27 @@ pub struct Payment {
 }
 
 impl Payment {
-    fn of(ledger: &PaymentTotals, capture: &Capture) -> Self {
-        let authorised = ledger.authorised.unwrap_or(0);
-        let AskedFor { captures, refunds, end } = &ledger.asked_for;
-        let captured = ledger.taken_by_capture.saturating_add(*captures);
-        let returned = ledger.refunded.saturating_add(*refunds);
+    fn of(payment: &PaymentTotals, capture: &Capture) -> Self {
+        let authorised = payment.authorised.unwrap_or(0);
+        let AskedFor { captures, refunds, end } = &payment.asked_for;
+        let captured = payment.taken_by_capture.saturating_add(*captures);
+        let returned = payment.refunded.saturating_add(*refunds);
         // Operations need the payment's reference.
-        let gone = *end || ledger.unclear || ledger.psp_reference.is_empty();
+        let gone = *end || payment.unclear || payment.psp_reference.is_empty();
         let open = |value: i64, allowed: bool| if allowed && !gone { value.max(0) } else { 0 };
-        let untouched = ledger.stands() && captured == 0 && returned == 0;
+        let untouched = payment.stands() && captured == 0 && returned == 0;
         // Under automatic capture a confirmed payment counts as captured.
-        let captures_itself = *capture == Capture::Automatic && ledger.confirmed;
+        let captures_itself = *capture == Capture::Automatic && payment.confirmed;
         Self {
-            psp_reference: ledger.psp_reference.clone(),
-            stands: ledger.stands(),
+            psp_reference: payment.psp_reference.clone(),
+            stands: payment.stands(),
             open_to_capture: open(
                 authorised.saturating_sub(captured),
-                *capture == Capture::Manual && ledger.ended.is_none(),
+                *capture == Capture::Manual && payment.ended.is_none(),
             ),
             open_to_cancel: open(authorised, untouched && !captures_itself),
-            open_to_refund: open(ledger.taken.saturating_sub(returned), !ledger.charged_back),
-            open_to_reverse: open(ledger.taken, returned == 0 && !ledger.charged_back),
+            open_to_refund: open(payment.taken.saturating_sub(returned), !payment.charged_back),
+            open_to_reverse: open(payment.taken, returned == 0 && !payment.charged_back),
         }
     }
 }
@@ -204,8 +204,8 @@ impl Derived {
             status,
             confirmed,
             authorised: standing.iter().filter_map(|payment| payment.authorised).sum_saturating(),
-            captured: counting.iter().map(|ledger| ledger.captured).sum_saturating(),
-            refunded: counting.iter().map(|ledger| ledger.refunded).sum_saturating(),
+            captured: counting.iter().map(|payment| payment.captured).sum_saturating(),
+            refunded: counting.iter().map(|payment| payment.refunded).sum_saturating(),
             attempt: number,
             psp_reference: named.filter(|named| !named.is_empty()).cloned(),
             result_code: decisive
@@ -216,8 +216,8 @@ impl Derived {
             open,
             payments: totals
                 .iter()
-                .filter(|ledger| ledger.authorised.is_some())
-                .map(|ledger| Payment::of(ledger, &order.capture))
+                .filter(|payment| payment.authorised.is_some())
+                .map(|payment| Payment::of(payment, &order.capture))
                 .collect(),
             attempts,
             modifications,
@@ -238,7 +238,7 @@ impl Derived {
 }
 
 fn standing<'a>(totals: &[&'a PaymentTotals]) -> impl Iterator<Item = &'a PaymentTotals> {
-    totals.iter().copied().filter(|ledger| ledger.authorised.is_some() && ledger.stands())
+    totals.iter().copied().filter(|payment| payment.authorised.is_some() && payment.stands())
 }
 
 /// The payments that stand and were not refunded in full.
@@ -286,19 +286,19 @@ fn decide<'a>(
     totals: &[&'a PaymentTotals],
     highest: Option<AttemptStatus>,
 ) -> (Status, Option<&'a PaymentTotals>) {
-    let payments = || totals.iter().copied().filter(|ledger| ledger.authorised.is_some());
+    let payments = || totals.iter().copied().filter(|payment| payment.authorised.is_some());
     let newest_standing = standing(totals).max_by_key(|payment| payment.age());
     let newest = payments().max_by_key(|payment| payment.age());
-    let refunded = totals.iter().map(|ledger| ledger.refunded).sum_saturating();
-    let taken = totals.iter().map(|ledger| ledger.taken).sum_saturating();
+    let refunded = totals.iter().map(|payment| payment.refunded).sum_saturating();
+    let taken = totals.iter().map(|payment| payment.taken).sum_saturating();
 
-    let paid = if totals.iter().any(|ledger| ledger.charged_back) {
+    let paid = if totals.iter().any(|payment| payment.charged_back) {
         Some(Status::ChargedBack)
     } else if refunded > 0 && refunded >= taken {
         Some(Status::Refunded)
     } else if refunded > 0 {
         Some(Status::PartiallyRefunded)
-    } else if totals.iter().any(|ledger| ledger.has_capture) {
+    } else if totals.iter().any(|payment| payment.has_capture) {
         Some(Status::Captured)
     } else {
         newest_standing.map(|_| Status::Authorised)

@@ -88,26 +88,26 @@ pub(super) fn totals(
         .into_iter()
         .map(|payment| PaymentTotals {
             asked_for: asked_for(payment, order, modifications),
-            ..ledger(payment, order, modifications, reports, findings)
+            ..payment_totals(payment, order, modifications, reports, findings)
         })
         .collect();
-    for ledger in &mut totals {
+    for payment in &mut totals {
         let attempt = attempts
             .iter()
-            .position(|attempt| authorised(&attempt) && named(attempt) == ledger.psp_reference);
+            .position(|attempt| authorised(&attempt) && named(attempt) == payment.psp_reference);
         if let Some(at) = attempt {
-            ledger.attempt = Some(at + 1);
-            ledger.at = order.attempts[at].started_at;
+            payment.attempt = Some(at + 1);
+            payment.at = order.attempts[at].started_at;
             // Until the webhook, the answer says that the order's amount was authorised.
-            ledger.authorised = ledger.authorised.or(Some(order.amount.value));
+            payment.authorised = payment.authorised.or(Some(order.amount.value));
         }
-        balance(ledger, &order.capture, findings);
+        balance(payment, &order.capture, findings);
     }
     totals
 }
 
 /// Adds up the events of one pspReference.
-fn ledger(
+fn payment_totals(
     psp_reference: &str,
     order: &Order,
     modifications: &[ModificationState],
@@ -232,19 +232,19 @@ fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -
 }
 
 /// Computes what was taken, and raises attention if captures or refunds exceed their limit.
-fn balance(ledger: &mut PaymentTotals, capture: &Capture, findings: &mut Findings) {
-    let authorised = ledger.authorised.unwrap_or(0);
-    if ledger.captured > authorised {
+fn balance(payment_totals: &mut PaymentTotals, capture: &Capture, findings: &mut Findings) {
+    let authorised = payment_totals.authorised.unwrap_or(0);
+    if payment_totals.captured > authorised {
         findings.raise(Attention::CaptureExceedsAuthorised);
     }
-    ledger.taken = ledger.captured;
-    if *capture == Capture::Automatic && ledger.ended.is_none() {
-        ledger.taken = ledger.taken.max(authorised);
-        if ledger.confirmed {
-            ledger.captured = ledger.captured.max(authorised);
+    payment_totals.taken = payment_totals.captured;
+    if *capture == Capture::Automatic && payment_totals.ended.is_none() {
+        payment_totals.taken = payment_totals.taken.max(authorised);
+        if payment_totals.confirmed {
+            payment_totals.captured = payment_totals.captured.max(authorised);
         }
     }
-    if ledger.refunded > ledger.taken {
+    if payment_totals.refunded > payment_totals.taken {
         findings.raise(Attention::RefundExceedsCaptured);
     }
 }
