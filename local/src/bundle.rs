@@ -8,16 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adyen_simulator::Simulator;
+use simulator_http::listen::{self, Port, listen};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::adyen::{self, Simulator};
-use crate::amazon;
 use crate::call::OnCall;
 use crate::dynamodb::{DynamoDb, DynamoDbError};
 use crate::functions::{self, FunctionsError};
 use crate::gateway::{Function, Gateway, WEBHOOKS};
-use crate::listen::{self, Port, listen};
 use crate::template::{Template, TemplateError};
 use crate::{invoke, keys, storefront};
 
@@ -45,7 +44,7 @@ pub struct Options {
     /// Which Adyen is called.
     pub adyen: Adyen,
     /// The Amazon Pay simulator; none: Amazon Pay as the variables say.
-    pub amazon: Option<Box<amazon::Options>>,
+    pub amazon: Option<Box<amazon_pay_simulator::Options>>,
     /// Variables of the functions that differ from the development ones.
     pub variables: BTreeMap<String, String>,
     /// Told of each finished call.
@@ -73,7 +72,7 @@ impl Default for Options {
 pub enum Adyen {
     /// The simulator, started along. Unless set: webhooks go to the gateway, and
     /// what it knows is kept beside the tables.
-    Simulator(Box<adyen::Options>),
+    Simulator(Box<adyen_simulator::Options>),
     /// Adyen's test environment.
     Test {
         /// Its API key.
@@ -88,7 +87,7 @@ pub struct Bundle {
     url: String,
     dynamodb: DynamoDb,
     simulator: Option<Simulator>,
-    amazon: Option<amazon::Simulator>,
+    amazon: Option<amazon_pay_simulator::Simulator>,
     functions: BTreeMap<String, Function>,
     recover: Arc<recover::State>,
     schedule: JoinHandle<()>,
@@ -155,7 +154,7 @@ impl Bundle {
                 let listener = bind(options.host, options.amazon_port).await?;
                 let url = listen::url(&listener)?;
                 variables.extend(for_amazon(&simulated, &url));
-                Some(amazon::Simulator::serve(listener, *simulated)?)
+                Some(amazon_pay_simulator::Simulator::serve(listener, *simulated)?)
             }
             None => None,
         };
@@ -169,7 +168,7 @@ impl Bundle {
             on_call: options.on_call,
         }
         .router()
-        .merge(storefront::router(amazon.as_ref().map(amazon::Simulator::url)))
+        .merge(storefront::router(amazon.as_ref().map(amazon_pay_simulator::Simulator::url)))
         .merge(invoke::router(functions.recover.clone(), SCHEDULED))
         .into_make_service_with_connect_info::<SocketAddr>();
 
@@ -208,7 +207,7 @@ impl Bundle {
     }
 
     /// The Amazon Pay simulator, if Amazon Pay is simulated.
-    pub fn amazon(&self) -> Option<&amazon::Simulator> {
+    pub fn amazon(&self) -> Option<&amazon_pay_simulator::Simulator> {
         self.amazon.as_ref()
     }
 
@@ -305,7 +304,7 @@ pub(crate) fn variables(gateway: &str, dynamodb: &str) -> BTreeMap<String, Strin
 }
 
 /// What the functions must know to get along with a simulator of those options.
-pub(crate) fn for_simulator(options: &adyen::Options) -> BTreeMap<String, String> {
+pub(crate) fn for_simulator(options: &adyen_simulator::Options) -> BTreeMap<String, String> {
     let hmac_keys = format!("{},{}", options.hmac_key, options.token_hmac_key);
     owned([
         ("ADYEN_API_KEY", &options.api_key),
@@ -315,12 +314,15 @@ pub(crate) fn for_simulator(options: &adyen::Options) -> BTreeMap<String, String
 }
 
 /// What the functions must know to get along with a simulator of Amazon Pay at that URL.
-pub(crate) fn for_amazon(options: &amazon::Options, url: &str) -> BTreeMap<String, String> {
+pub(crate) fn for_amazon(
+    options: &amazon_pay_simulator::Options,
+    url: &str,
+) -> BTreeMap<String, String> {
     let sandbox = options.sandbox.to_string();
     owned([
         ("AMAZON_PAY_LEDGER_CURRENCY", &options.ledger_currency),
         ("AMAZON_PAY_MERCHANT_ID", &options.merchant_id),
-        ("AMAZON_PAY_PRIVATE_KEY", amazon::PRIVATE_KEY),
+        ("AMAZON_PAY_PRIVATE_KEY", amazon_pay_simulator::PRIVATE_KEY),
         ("AMAZON_PAY_PUBLIC_KEY_ID", &options.public_key_id),
         ("AMAZON_PAY_REGION", &options.region),
         ("AMAZON_PAY_SANDBOX", &sandbox),

@@ -11,12 +11,12 @@ use std::path::Path;
 
 use dynoxide::Database;
 use serde_json::{Value, json};
+use simulator_http::listen::{self, Port, listen};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::actions;
-use crate::listen::{self, Port, listen};
 use crate::template::Template;
 
 /// A running DynamoDB. Stops when dropped.

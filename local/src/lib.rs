@@ -3,8 +3,6 @@
 //! command line around them.
 
 mod actions;
-pub mod adyen;
-pub mod amazon;
 pub mod bundle;
 pub mod call;
 pub mod cli;
@@ -15,7 +13,6 @@ mod functions;
 pub mod gateway;
 mod invoke;
 pub mod keys;
-pub mod listen;
 mod storefront;
 pub mod template;
 pub mod token;

@@ -252,7 +252,7 @@ async fn a_result_waits_for_its_webhook_where_adyen_names_no_order() {
         "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
     });
     let (_, asked) = running.call("POST", "/payments", &token, Some(body)).await;
-    let result = local::adyen::redirect_result(&asked["action"], "approved");
+    let result = adyen_simulator::redirect_result(&asked["action"], "approved");
     let details = json!({"attempt": 1, "details": {"redirectResult": result}});
     let (status, waits) = running.call("POST", "/payments/details", &token, Some(details)).await;
     assert_eq!((status, &waits["nextStep"]), (202, &json!("wait")));

@@ -18,9 +18,9 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use local::dynamodb::DynamoDb;
-use local::listen::{Port, listen};
 use local::template::Template;
 use shared::platform::http_client::{SdkHttpClient, build};
+use simulator_http::listen::{Port, listen};
 
 type Item = HashMap<String, AttributeValue>;
 

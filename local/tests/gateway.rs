@@ -11,9 +11,9 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Body, Request, RequestExt, Response};
 use local::call::Call;
 use local::gateway::{Function, Gateway, Route};
-use local::listen::{Port, listen};
 use local::template::Template;
 use serde_json::{Value, json};
+use simulator_http::listen::{Port, listen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -21,7 +21,6 @@ use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use local::dynamodb::DynamoDb;
 use local::keys;
-use local::listen::{Port, listen};
 use local::template::Template;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
@@ -32,6 +31,7 @@ use shared::platform::http_client::{SdkHttpClient, build};
 use shared::platform::observe::{self, Completion};
 use shared::platform::runtime;
 use shared::store::{Orders, Start, StoreError};
+use simulator_http::listen::{Port, listen};
 use tracing::level_filters::LevelFilter;
 
 type Item = HashMap<String, AttributeValue>;

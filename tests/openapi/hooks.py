@@ -9,7 +9,7 @@ import os
 
 import schemathesis
 
-# local/src/keys.rs
+# local/adyen-simulator/src/keys.rs
 HMAC_KEY = bytes.fromhex("dead0001" * 8)
 SIGNED = "pspReference originalReference merchantAccountCode merchantReference".split()
 

@@ -115,7 +115,7 @@ impl Faulty {
     /// Listens. Nothing goes wrong yet, and calls wait for [`Faulty::lead_to`].
     pub async fn start(rewrite: Option<Rewrite>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = local::listen::url(&listener).expect("an address");
+        let url = simulator_http::listen::url(&listener).expect("an address");
         let inner = Arc::new(Inner {
             target: watch::channel(None).0,
             http: shared::platform::http_client::build(None).expect("a client"),

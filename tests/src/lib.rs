@@ -8,9 +8,9 @@ pub mod passing_time;
 
 use std::time::{Duration, Instant};
 
+use adyen_simulator::Simulator;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use local::{
-    adyen::Simulator,
     bundle::{Bundle, Options},
     token::{self, CHECKOUT_LIFE, MERCHANT_LIFE},
 };

@@ -10,16 +10,14 @@ use shared::amazon_pay;
 use shared::domain::reference::{InvalidReference, Reference};
 use shared::http::jwt::{Checkout, Terms};
 use shared::platform::config::{self, Env};
+use simulator_http::listen::Port;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::{Failure, say};
-use crate::adyen;
-use crate::amazon;
 use crate::bundle::{Adyen, Bundle, Options, StartError};
 use crate::events::open_sessions;
 use crate::keys;
-use crate::listen::Port;
 use crate::token::{self, CHECKOUT_LIFE};
 
 /// The port of the API unless another is asked for; the simulator and DynamoDB
@@ -122,29 +120,29 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
     }
 }
 
-fn simulator() -> adyen::Options {
-    adyen::Options {
+fn simulator() -> adyen_simulator::Options {
+    adyen_simulator::Options {
         log: Some(Arc::new(|line| {
             // The gateway tells of those that arrive.
             if !(line.starts_with("webhook ") && line.ends_with(" -> 200")) {
                 say(format_args!("  Adyen {line}"));
             }
         })),
-        ..adyen::Options::default()
+        ..adyen_simulator::Options::default()
     }
 }
 
-fn amazon_simulator() -> amazon::Options {
-    amazon::Options {
+fn amazon_simulator() -> amazon_pay_simulator::Options {
+    amazon_pay_simulator::Options {
         log: Some(Arc::new(|line| say(format_args!("  Amazon {line}")))),
-        ..amazon::Options::default()
+        ..amazon_pay_simulator::Options::default()
     }
 }
 
 fn adyen(args: &Args, env: &Env) -> Result<Adyen, Failure> {
     if args.adyen == Which::Simulator {
         let merchant_reference = !args.no_merchant_reference;
-        let simulator = adyen::Options { merchant_reference, ..simulator() };
+        let simulator = adyen_simulator::Options { merchant_reference, ..simulator() };
         return Ok(Adyen::Simulator(Box::new(simulator)));
     }
     match (env.get("ADYEN_API_KEY"), env.get("ADYEN_MERCHANT_ACCOUNT")) {

@@ -1,10 +1,9 @@
 //! `cargo dev webhook`.
 
+use adyen_simulator::webhook::{Event, Signer, Target};
 use shared::domain::amount::Amount;
 
 use super::{Failure, say};
-use crate::adyen;
-use crate::adyen::webhook::{Event, Signer, Target};
 use crate::{keys, token};
 
 /// Sign a webhook as Adyen does, and send it
@@ -82,7 +81,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
 }
 
 fn event(args: Args) -> Event {
-    let psp = args.psp.unwrap_or_else(new_psp_reference);
+    let psp = args.psp.unwrap_or_else(adyen_simulator::new_psp_reference);
     let mut event = Event::new(&args.event, &args.merchant_account, &psp, &args.reference);
     event.original_reference = args.original;
     event.success = args.success;
@@ -90,7 +89,7 @@ fn event(args: Args) -> Event {
     event.live = args.live;
     event.shopper_reference = args.shopper;
     event.stored_payment_method_id = args.token;
-    event.amount = Some(adyen::Amount {
+    event.amount = Some(adyen_simulator::Amount {
         currency: args.amount.currency.code().to_owned(),
         value: args.amount.value,
     });
@@ -98,13 +97,4 @@ fn event(args: Args) -> Event {
         .additional_data
         .extend(args.action.map(|action| ("modification.action".to_owned(), action)));
     event
-}
-
-/// 16 capital letters and digits, as Adyen makes them.
-fn new_psp_reference() -> String {
-    const CHARACTERS: &[u8] = b"BCDFGHJKLMNPQRSTVWXZ23456789";
-    (0..16)
-        .filter_map(|_| fastrand::choice(CHARACTERS))
-        .map(|character| char::from(*character))
-        .collect()
 }

@@ -1,11 +1,11 @@
 //! Events of Amazon Pay's side of the checkout, and of payments with a checkout session.
 
+use amazon_pay_simulator::Simulator;
 use serde_json::json;
 
 use super::call::Call;
 use super::call::Caller::{Checkout, Nobody};
 use super::{EventsError, Sample};
-use crate::amazon::Simulator;
 
 /// Ids of sessions that are open for as long as `cargo dev` runs: one for which the shopper
 /// picked a card, and one that the shopper confirmed for EUR 10.00.

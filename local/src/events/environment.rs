@@ -4,8 +4,6 @@
 use serde_json::{Map, Value, json};
 
 use super::EventsError;
-use crate::adyen;
-use crate::amazon;
 use crate::bundle;
 use crate::template::Template;
 
@@ -14,9 +12,9 @@ pub(super) fn variables() -> Result<Value, EventsError> {
     let template = Template::read()?;
     let mut variables =
         bundle::variables("https://your-company.example.com", &format!("{host}:3002"));
-    variables.extend(bundle::for_simulator(&adyen::Options::default()));
+    variables.extend(bundle::for_simulator(&adyen_simulator::Options::default()));
     variables.insert("TOKEN_LIFE_LIMIT".to_owned(), "off".to_owned());
-    let amazon = amazon::Options::default();
+    let amazon = amazon_pay_simulator::Options::default();
     variables.extend(bundle::for_amazon(&amazon, &format!("{host}:3003")));
     for (name, path) in
         [("ADYEN_CHECKOUT_URL", "/v72"), ("ADYEN_RECURRING_URL", "/pal/servlet/Recurring/v68")]

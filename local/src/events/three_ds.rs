@@ -8,7 +8,7 @@ use super::api::amazon_pay;
 use super::call::Call;
 use super::call::Caller::{self, Checkout, Nobody};
 use super::{EventsError, Sample};
-use crate::{adyen, keys};
+use crate::keys;
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     [asked(), on_the_banks_page()?, in_the_shops_page()?, for_nothing()]
@@ -35,7 +35,7 @@ fn asked() -> Vec<Call> {
 
 fn on_the_banks_page() -> Result<Vec<Call>, EventsError> {
     let action = action("EVENT-REDIRECT")?;
-    let result = json!({"redirectResult": adyen::redirect_result(&action, "approved")});
+    let result = json!({"redirectResult": adyen_simulator::redirect_result(&action, "approved")});
     let call = |name| details(name, Checkout("EVENT-REDIRECT"), &result);
     Ok(vec![
         call("payments-details").answers(200, authorised()),
@@ -50,9 +50,9 @@ fn in_the_shops_page() -> Result<Vec<Call>, EventsError> {
         details(name, Checkout("EVENT-CHALLENGE"), &result)
     };
     Ok(vec![
-        call("payments-details-fingerprint", adyen::fingerprint_result(&action))
+        call("payments-details-fingerprint", adyen_simulator::fingerprint_result(&action))
             .answers(200, json!({"resultCode": "ChallengeShopper", "nextStep": "handleAction"})),
-        call("payments-details-challenge", adyen::challenge_result(&action, true))
+        call("payments-details-challenge", adyen_simulator::challenge_result(&action, true))
             .answers(200, authorised()),
     ])
 }
@@ -82,7 +82,7 @@ fn action(reference: &str) -> Result<Value, EventsError> {
         .parse()
         .map_err(|error: InvalidReference| EventsError::Sign(error.to_string()))?;
     let key = idempotency_key(keys::MERCHANT_ACCOUNT, &reference, 1);
-    Ok(json!({"url": adyen::id_under(&key)}))
+    Ok(json!({"url": adyen_simulator::id_for_key(&key)}))
 }
 
 fn with_browser(mut payment: Value) -> Value {

@@ -7,13 +7,12 @@ use super::api::amazon_pay;
 use super::call::Call;
 use super::call::Caller::{self, Checkout, Merchant, Nobody, Shopper};
 use super::{EventsError, Sample, webhooks};
-use crate::adyen;
 
 const SHOPPER: &str = "YOUR_SHOPPER_REFERENCE";
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     // The simulator's name for it.
-    let id = &adyen::token_id(SHOPPER, "160583287597AMZN", 0);
+    let id = &adyen_simulator::token_id(SHOPPER, "160583287597AMZN", 0);
     let told = |name, event| webhooks::about_token(name, event, SHOPPER, id);
     Ok([
         called(stored())?,
@@ -123,7 +122,7 @@ fn removed(id: &str) -> Vec<Call> {
 /// A token that can be charged once, as the simulator has it.
 fn revoked() -> Result<Vec<Sample>, EventsError> {
     const SHOPPER: &str = "ANOTHER_SHOPPER_REFERENCE";
-    let id = &adyen::token_id(SHOPPER, "160583287597AMZN-REVOKED", 0);
+    let id = &adyen_simulator::token_id(SHOPPER, "160583287597AMZN-REVOKED", 0);
     let caller = Shopper("EVENT-STORE-REVOKED", SHOPPER);
     let charge = |name, reference| charge(name, Merchant, reference, SHOPPER, id);
     let refused = json!({

@@ -1,12 +1,12 @@
 //! Events of the webhooks function's URL.
 
+use adyen_simulator::Amount;
+use adyen_simulator::webhook::{Event, Message, Signer};
 use axum::http::Request;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{EventsError, Sample, event_for};
-use crate::adyen::Amount;
-use crate::adyen::webhook::{Event, Message, Signer};
 use crate::event::Door;
 use crate::keys;
 

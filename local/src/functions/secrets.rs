@@ -12,8 +12,8 @@ use axum::routing::{Router, post};
 use serde_json::{Value, json};
 
 use super::{FunctionsError, start};
+use crate::bundle;
 use crate::template::Template;
-use crate::{adyen, amazon, bundle};
 
 /// A secret that a function does without.
 const OPTIONAL: &str = "WEBHOOK_BASIC_AUTH";
@@ -46,8 +46,8 @@ impl Manager {
 /// Everything a deployment is configured with, secrets included.
 fn configuration() -> BTreeMap<String, String> {
     let mut variables = bundle::variables("https://shop.example", "http://127.0.0.1:9");
-    variables.extend(bundle::for_simulator(&adyen::Options::default()));
-    let amazon = amazon::Options::default();
+    variables.extend(bundle::for_simulator(&adyen_simulator::Options::default()));
+    let amazon = amazon_pay_simulator::Options::default();
     variables.extend(bundle::for_amazon(&amazon, "http://127.0.0.1:9"));
     variables.insert(OPTIONAL.into(), "user:password".into());
     variables

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local::adyen::{Answer, Fault, Options};
+use adyen_simulator::{Answer, Fault, Options};
 use serde_json::json;
 
 use crate::world::{World, payment, quick};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use local::adyen::Options;
+use adyen_simulator::Options;
 use serde_json::json;
 
 use crate::world::{World, payment, quick, with};

@@ -1,7 +1,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use local::adyen::{Options, Simulator, redirect_result};
+use adyen_simulator::{Options, Simulator, redirect_result};
 use serde_json::json;
 
 use crate::world::{World, payment, payment_in_browser, quick, with};

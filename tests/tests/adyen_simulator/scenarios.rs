@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use local::adyen::State;
+use adyen_simulator::State;
 use serde_json::json;
 
 use crate::world::{World, payment, payment_in_browser, with};
@@ -128,7 +128,7 @@ async fn an_offer_closes_under_a_reference_of_its_own_and_can_not_be_completed_t
     assert_eq!(received[0].item()["merchantReference"], "ORDER-1");
     let books = world.adyen.books();
     assert_ne!(received[0].item()["pspReference"], books.payments[0].psp_reference);
-    let result = local::adyen::redirect_result(&reply.body["action"], "approved");
+    let result = adyen_simulator::redirect_result(&reply.body["action"], "approved");
     assert!(world.details("redirectResult", &result).await.is_error(422, "702"));
 }
 

@@ -1,6 +1,6 @@
+use adyen_simulator::{challenge_result, fingerprint_result, redirect_result};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use local::adyen::{challenge_result, fingerprint_result, redirect_result};
 use serde_json::{Value, json};
 
 use crate::world::{World, payment, payment_in_browser, with};

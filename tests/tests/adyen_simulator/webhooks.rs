@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use local::adyen::webhook::{Event, Signer, Target};
-use local::adyen::{Amount, Options, Release, WebhookFault};
+use adyen_simulator::webhook::{Event, Signer, Target};
+use adyen_simulator::{Amount, Options, Release, WebhookFault};
 use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
@@ -112,7 +112,7 @@ async fn any_2xx_is_accepted_and_a_redirect_is_not_followed() {
 #[tokio::test]
 async fn webhooks_wait_until_they_have_somewhere_to_go() {
     let options = Options { webhook_url: None, ..quick() };
-    let adyen = local::adyen::Simulator::start(options).await.unwrap();
+    let adyen = adyen_simulator::Simulator::start(options).await.unwrap();
     let account = keys::MERCHANT_ACCOUNT;
     adyen.notify(&Event::new("CHARGEBACK", account, "PSP", "ORDER-1")).unwrap();
     tokio::time::sleep(Duration::from_millis(50)).await;

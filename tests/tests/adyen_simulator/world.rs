@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use adyen_simulator::{Options, Simulator};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use local::adyen::{Options, Simulator};
 use local::keys;
 use serde_json::{Value, json};
 

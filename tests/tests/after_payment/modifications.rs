@@ -1,6 +1,6 @@
 //! What the merchant may ask of a payment, and what becomes of it.
 
-use local::adyen::webhook::Event;
+use adyen_simulator::webhook::Event;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser};
@@ -221,7 +221,7 @@ async fn a_part_without_an_idempotency_key_is_refused_and_all_that_is_open_is_no
 async fn a_refund_whose_answer_was_lost_is_made_once() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
-    stack.adyen().inject(local::adyen::Fault::drop_after().on("/refunds"));
+    stack.adyen().inject(adyen_simulator::Fault::drop_after().on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(300)})).await;
     assert_eq!(refund.status, 202, "{refund:?}");
     let order = stack.order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 300).await;
@@ -257,7 +257,7 @@ async fn two_refunds_at_once_never_exceed_what_was_taken() {
 async fn a_redirect_in_place_of_adyen_s_answer_ends_a_refund_as_rejected() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
-    stack.adyen().inject(local::adyen::Fault::status(308).on("/refunds"));
+    stack.adyen().inject(adyen_simulator::Fault::status(308).on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({})).await;
     assert_eq!((refund.status, refund.code()), (502, "adyen_configuration"));
     assert_eq!(refund.body["errorCode"], "http_308");
@@ -290,7 +290,7 @@ async fn what_became_of_each_is_told() {
     assert_eq!(refund.body["state"], "received", "{refund:?}");
     stack.order_once("ORDER-1", |order| states(order) == ["succeeded"]).await;
     stack.order_once("ORDER-1", |order| states(order) == ["failed"]).await;
-    stack.adyen().inject(local::adyen::Fault::error("901").on("/refunds"));
+    stack.adyen().inject(adyen_simulator::Fault::error("901").on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(200)})).await;
     assert_eq!(refund.code(), "adyen_configuration");
     assert_eq!(states(&stack.order("ORDER-1").await), ["failed", "rejected"]);

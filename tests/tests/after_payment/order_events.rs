@@ -1,7 +1,7 @@
 //! What the merchant's own systems are told: the records of the orders table's stream, as
 //! the template's pipe filters them and writes them anew.
 
-use local::adyen::webhook::Event;
+use adyen_simulator::webhook::Event;
 use local::template::Template;
 use serde_json::{Value, json};
 use tests::{Stack, backend};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use adyen_simulator::{Answer as Reply, Fault};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
-use local::adyen::{self, Answer as Reply, Fault};
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, passing_time, payment};
 
@@ -64,7 +64,7 @@ async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
         "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
     });
     let asked = stack.post("/payments", &browser(reference), &body).await;
-    let result = adyen::redirect_result(&asked.body["action"], "approved");
+    let result = adyen_simulator::redirect_result(&asked.body["action"], "approved");
     json!({"details": {"redirectResult": result}})
 }
 
@@ -198,8 +198,9 @@ async fn an_abandoned_attempt_makes_room_for_the_next_and_its_late_payment_count
         payments.last().unwrap().psp_reference.clone()
     });
     let account = local::keys::MERCHANT_ACCOUNT;
-    let mut event = adyen::webhook::Event::new("AUTHORISATION", account, &psp_reference, "LATE");
-    event.amount = Some(adyen::Amount { currency: "EUR".to_owned(), value: 1000 });
+    let mut event =
+        adyen_simulator::webhook::Event::new("AUTHORISATION", account, &psp_reference, "LATE");
+    event.amount = Some(adyen_simulator::Amount { currency: "EUR".to_owned(), value: 1000 });
     stack.adyen().notify(&event).unwrap();
     let order = stack.order_once("LATE", |order| order["confirmed"] == true).await;
     assert_eq!(order["status"], "authorised");
@@ -212,8 +213,8 @@ async fn what_does_not_move_is_looked_at_less_and_less_often() {
     charge_in_doubt(&stack, "STUCK", &token).await;
     an_hour_passes(&stack, "STUCK").await;
     let look = async || {
-        let nothing = local::adyen::Answer::text(500, "text/plain", "oops");
-        stack.adyen().inject(local::adyen::Fault::instead(nothing).on("/payments"));
+        let nothing = adyen_simulator::Answer::text(500, "text/plain", "oops");
+        stack.adyen().inject(adyen_simulator::Fault::instead(nothing).on("/payments"));
         stack.bundle.recover().await.unwrap().open
     };
     assert_eq!(look().await, 1);
@@ -293,10 +294,10 @@ async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     stack.adyen().hold_webhooks();
     // Once it arrives and is not answered, once it does not arrive.
-    let nothing = || local::adyen::Answer::text(500, "text/plain", "oops");
+    let nothing = || adyen_simulator::Answer::text(500, "text/plain", "oops");
     for (fault, value) in [
-        (local::adyen::Fault::afterwards(nothing()), 300),
-        (local::adyen::Fault::instead(nothing()), 200),
+        (adyen_simulator::Fault::afterwards(nothing()), 300),
+        (adyen_simulator::Fault::instead(nothing()), 200),
     ] {
         stack.adyen().inject(fault.on("/refunds"));
         let body = json!({
@@ -331,8 +332,8 @@ async fn a_refund_that_stays_in_doubt_needs_a_person() {
     stack.pay("ORDER-1", "160583287597AMZN").await;
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     for _ in 0..2 {
-        let nothing = local::adyen::Answer::text(500, "text/plain", "oops");
-        stack.adyen().inject(local::adyen::Fault::instead(nothing).on("/refunds"));
+        let nothing = adyen_simulator::Answer::text(500, "text/plain", "oops");
+        stack.adyen().inject(adyen_simulator::Fault::instead(nothing).on("/refunds"));
     }
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
     stack.post_with_key("/orders/ORDER-1/refunds", &backend(), "refund-1", &body).await;

@@ -1,8 +1,8 @@
 //! An order that was stored once, whatever becomes of its currency.
 
+use adyen_simulator::Amount;
+use adyen_simulator::webhook::Event;
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::adyen::Amount;
-use local::adyen::webhook::Event;
 use serde_json::json;
 use tests::{Stack, backend};
 
@@ -40,7 +40,7 @@ async fn an_order_stays_readable_whatever_becomes_of_its_currency() {
         let order = stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
         assert_eq!(order["needsAttention"], json!([]));
         let path = "/orders/ORDER-1/refunds";
-        stack.adyen().inject(local::adyen::Fault::drop_before().on("/refunds"));
+        stack.adyen().inject(adyen_simulator::Fault::drop_before().on("/refunds"));
         stack.post(path, &backend(), &json!({})).await;
         let books = stack.adyen().books();
         let refund = books.calls_to("/refunds").last().unwrap().body.clone();

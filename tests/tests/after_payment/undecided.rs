@@ -1,7 +1,7 @@
 //! Captures, cancels, refunds and reversals that Adyen received and does not decide.
 
+use adyen_simulator::Release;
 use jiff::SignedDuration;
-use local::adyen::Release;
 use serde_json::{Value, json};
 use tests::{Stack, backend, passing_time};
 

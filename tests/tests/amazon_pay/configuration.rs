@@ -1,4 +1,4 @@
-use local::amazon::{Options, PUBLIC_KEY, Simulator};
+use amazon_pay_simulator::{Options, PUBLIC_KEY, Simulator};
 use shared::amazon_pay::SessionError;
 use tokio::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
-use local::amazon::{Fault, Options, Price, State};
+use amazon_pay_simulator::{Fault, Options, Price, State};
 use serde_json::{Value, json};
 use shared::amazon_pay::CheckoutSessionId;
 use tests::{Answer, backend, browser, browser_with};
@@ -245,7 +245,7 @@ async fn what_passes_is_tried_again() {
         let shop = Shop::open().await;
         shop.amazon().open("S1");
         let looked_at = json!({"statusDetails": {"state": "Open"}});
-        shop.amazon().inject(Fault::Instead(local::adyen::Answer::json(200, &looked_at)));
+        shop.amazon().inject(Fault::Instead(amazon_pay_simulator::Answer::json(200, &looked_at)));
         shop.amazon().inject(Fault::status(status));
         shop.amazon().inject(Fault::status(status));
         let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
@@ -314,7 +314,7 @@ async fn what_does_not_pass_is_not_tried_again() {
 async fn an_answer_that_cannot_be_read_is_no_answer() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
-    let odd = local::adyen::Answer::json(200, &json!({"statusDetails": {"state": "Odd"}}));
+    let odd = amazon_pay_simulator::Answer::json(200, &json!({"statusDetails": {"state": "Odd"}}));
     shop.amazon().inject(Fault::Instead(odd));
     let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
     is_problem(&answer, 502, "amazon_pay_unavailable", "showError");
@@ -397,7 +397,8 @@ async fn a_session_that_names_another_order_after_its_update_is_refused() {
             "merchantMetadata": {"merchantReferenceId": reference},
         })
     };
-    let answers = |bodies: [Value; 3]| bodies.map(|body| local::adyen::Answer::json(200, &body));
+    let answers =
+        |bodies: [Value; 3]| bodies.map(|body| amazon_pay_simulator::Answer::json(200, &body));
     for (row, answered) in [
         ("in the answer", [session(""), session("ORDER-2"), session("ORDER-1")]),
         ("when asked again", [session(""), session("ORDER-1"), session("ORDER-2")]),

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use local::amazon::Options;
+use amazon_pay_simulator::Options;
 use serde_json::{Value, json};
 use tests::{backend, browser, browser_with};
 

@@ -1,6 +1,6 @@
 //! Paying with a checkout session in place of its token.
 
-use local::amazon::{Fault, State};
+use amazon_pay_simulator::{Fault, State};
 use serde_json::{Value, json};
 use tests::{Answer, backend, browser, passing_time, payment};
 
@@ -107,7 +107,7 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
 async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1-TIMEOUT", "10.00", "EUR");
-    shop.stack.adyen().inject(local::adyen::Fault::status(500));
+    shop.stack.adyen().inject(adyen_simulator::Fault::status(500));
     let first = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
     assert_eq!((first.status, &first.body["nextStep"]), (202, &json!("wait")), "{first:?}");
     shop.amazon().end("S1-TIMEOUT", State::Canceled, Some("Expired"));
@@ -123,7 +123,7 @@ async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     shop.amazon().confirmed_for("ORDER-1", "S2", "10.00", "EUR");
-    shop.stack.adyen().inject(local::adyen::Fault::status(500));
+    shop.stack.adyen().inject(adyen_simulator::Fault::status(500));
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.status, 202);
     shop.amazon().end("S1", State::Canceled, Some("Expired"));
     let minute = jiff::SignedDuration::from_mins(1);

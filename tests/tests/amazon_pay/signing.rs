@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
+use amazon_pay_simulator::{PRIVATE_KEY, PUBLIC_KEY};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use local::amazon::{PRIVATE_KEY, PUBLIC_KEY};
 use ring::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 use shared::amazon_pay::signing::{SignableRequest, Signer, signature, string_to_sign};
 use shared::amazon_pay::{PrivateKey, Region};

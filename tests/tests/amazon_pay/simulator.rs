@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use amazon_pay_simulator::{Options, PRIVATE_KEY, PUBLIC_KEY_ID, Simulator};
 use jiff::{SignedDuration, Timestamp};
-use local::amazon::{Options, PRIVATE_KEY, PUBLIC_KEY_ID, Simulator};
 use reqwest::{Method, RequestBuilder};
 use serde_json::json;
 use shared::amazon_pay::signing::Signer;

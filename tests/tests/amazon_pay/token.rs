@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use local::adyen::Answer;
-use local::amazon::{Fault, Options, Simulator, State};
+use amazon_pay_simulator::Answer;
+use amazon_pay_simulator::{Fault, Options, Simulator, State};
 use serde_json::json;
 use shared::amazon_pay::{AmazonPayToken, Client, Payable, SessionError};
 use shared::domain::amount::Amount;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use local::amazon::{Books, Options, PRIVATE_KEY, Session, Simulator};
+use amazon_pay_simulator::{Books, Options, PRIVATE_KEY, Session, Simulator};
 use local::bundle;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};

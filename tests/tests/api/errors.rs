@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use local::adyen::{Answer as Said, Fault};
+use adyen_simulator::{Answer as Said, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -200,7 +200,9 @@ async fn adyen_s_own_words_stay_in_the_log() {
     let stack = Stack::start().await;
     let words = "Secret of merchant account 4711 at /v72/payments";
     for path in ["/payments", "/paymentMethods"] {
-        stack.adyen().inject(Fault::instead(Said::service_error(422, "702", words)));
+        stack
+            .adyen()
+            .inject(Fault::instead(adyen_simulator::errors::service_error(422, "702", words)));
         let body = match path {
             "/payments" => payment("ORDER-1", TOKEN),
             _ => json!({}),

@@ -1,9 +1,9 @@
 //! The integration's own page: its request sent as it is printed there, and every row of
 //! its tables.
 
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{Answer as Said, Call, Fault, Release, State};
 use jiff::Timestamp;
-use local::adyen::webhook::Event;
-use local::adyen::{Answer as Said, Call, Fault, Release, State};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use ring::digest::{SHA256, digest};

@@ -1,6 +1,6 @@
 //! What a checkout token fixes, and what only a merchant token may do and see.
 
-use local::adyen::Release;
+use adyen_simulator::Release;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, payment};

@@ -1,6 +1,6 @@
 //! A storefront whose shoppers go through 3-D Secure.
 
-use local::adyen::Release;
+use adyen_simulator::Release;
 use serde_json::{Value, json};
 use tests::{Answer, Stack, browser, payment};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use adyen_simulator::{Fault, challenge_result, fingerprint_result, redirect_result};
 use futures_util::future::join_all;
-use local::adyen::{self, Fault, challenge_result, fingerprint_result, redirect_result};
 use local::bundle::{Adyen, Options};
 use serde_json::{Value, json};
 use tests::{Stack, browser};
@@ -180,8 +180,10 @@ async fn a_result_posted_twice_is_answered_twice_and_sent_once() {
 
 #[tokio::test]
 async fn a_result_posted_by_five_tabs_at_once_is_processed_once() {
-    let slow =
-        adyen::Options { answer_delay: Duration::from_millis(50), ..adyen::Options::default() };
+    let slow = adyen_simulator::Options {
+        answer_delay: Duration::from_millis(50),
+        ..adyen_simulator::Options::default()
+    };
     let stack =
         Stack::with(Options { adyen: Adyen::Simulator(Box::new(slow)), ..Options::default() });
     let shop = Shop { stack: stack.await };
@@ -192,7 +194,7 @@ async fn a_result_posted_by_five_tabs_at_once_is_processed_once() {
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
     }
     let books = shop.stack.adyen().books();
-    let processed = |call: &&adyen::Call| call.status == Some(200) && !call.replayed;
+    let processed = |call: &&adyen_simulator::Call| call.status == Some(200) && !call.replayed;
     let calls = books.calls_to("/payments/details");
     assert_eq!(calls.into_iter().filter(processed).count(), 1);
 }
@@ -319,7 +321,7 @@ async fn a_lost_answer_to_details_is_fetched_with_the_same_key() {
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
 
     let action = shop.asked_to_act("ORDER-2", REDIRECT).await;
-    let unread = adyen::Answer::text(502, "text/html", "<html>");
+    let unread = adyen_simulator::Answer::text(502, "text/html", "<html>");
     let unread = Fault::afterwards(unread).on("/payments/details");
     shop.stack.adyen().inject(unread);
     let answer = shop.brings("ORDER-2", redirected(&action, "approved")).await;
@@ -335,7 +337,10 @@ async fn a_lost_answer_to_details_is_fetched_with_the_same_key() {
 
 #[tokio::test]
 async fn who_comes_back_too_late_starts_over() {
-    let hasty = adyen::Options { offer_closed_delay: Duration::ZERO, ..adyen::Options::default() };
+    let hasty = adyen_simulator::Options {
+        offer_closed_delay: Duration::ZERO,
+        ..adyen_simulator::Options::default()
+    };
     let stack =
         Stack::with(Options { adyen: Adyen::Simulator(Box::new(hasty)), ..Options::default() });
     let shop = Shop { stack: stack.await };

@@ -1,6 +1,6 @@
 //! What requests leave behind, where they should leave nothing.
 
-use local::adyen::Books;
+use adyen_simulator::Books;
 use tests::Stack;
 
 /// Asserts that nothing was sent to Adyen.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use adyen_simulator::{Answer as Reply, Fault, webhook::Event};
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::adyen::{self, Answer as Reply, Fault, webhook::Event};
 use local::bundle::{Adyen, Options};
-use local::{amazon, keys};
+use local::keys;
 use reqwest::{Method, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::http::jwt::{self, Caller};
@@ -25,13 +25,13 @@ pub const PASSWORD: &str = "planted-user:planted-password";
 pub const GARBAGE: &str = "planted-garbage";
 
 pub async fn start() -> Stack {
-    let adyen = adyen::Options {
+    let adyen = adyen_simulator::Options {
         api_key: API_KEY.to_owned(),
         basic_auth: Some(PASSWORD.to_owned()),
         webhook_delay: Duration::from_millis(10),
         token_webhook_delay: Duration::from_millis(20),
         redelivery: vec![Duration::from_millis(10); 3],
-        ..adyen::Options::default()
+        ..adyen_simulator::Options::default()
     };
     let password = ("WEBHOOK_BASIC_AUTH".to_owned(), PASSWORD.to_owned());
     Stack::with(Options {
@@ -118,15 +118,15 @@ async fn payments(stack: &Stack) -> Vec<String> {
     assert_eq!(pay(stack, "H", "").await.status, 202);
 
     let asked = pay(stack, "I", "-3DS-REDIRECT").await;
-    let result = adyen::redirect_result(&asked.body["action"], "approved");
+    let result = adyen_simulator::redirect_result(&asked.body["action"], "approved");
     bring(stack, "I", json!({"redirectResult": GARBAGE})).await;
     let paid = bring(stack, "I", json!({"redirectResult": result})).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
 
     let asked = pay(stack, "J", "-3DS-CHALLENGE").await;
-    let fingerprint = adyen::fingerprint_result(&asked.body["action"]);
+    let fingerprint = adyen_simulator::fingerprint_result(&asked.body["action"]);
     let asked = bring(stack, "J", json!({"threeDSResult": fingerprint})).await;
-    let challenge = adyen::challenge_result(&asked.body["action"], true);
+    let challenge = adyen_simulator::challenge_result(&asked.body["action"], true);
     let paid = bring(stack, "J", json!({"threeDSResult": challenge})).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
     vec![result, fingerprint, challenge]
@@ -167,7 +167,7 @@ async fn webhooks(stack: &Stack) {
     let parked = parked.item("reference", text("psp#PSP-4"));
     let parked = parked.item("event:CAPTURE:PSP-5:true", text(GARBAGE));
     parked.send().await.unwrap();
-    stack.adyen().inject_webhook(adyen::WebhookFault::BadSignature);
+    stack.adyen().inject_webhook(adyen_simulator::WebhookFault::BadSignature);
     for (code, payment, reference) in [
         ("AUTHORISATION", "PSP-1", "A"),
         ("REFUND", "PSP-2", "NOBODY-S"),
@@ -176,7 +176,7 @@ async fn webhooks(stack: &Stack) {
     ] {
         let mut event = Event::new(code, keys::MERCHANT_ACCOUNT, payment, reference);
         event.reason = Some(format!("{MAIL} {GARBAGE}"));
-        event.amount = Some(adyen::Amount { currency: "EUR".to_owned(), value: 5 });
+        event.amount = Some(adyen_simulator::Amount { currency: "EUR".to_owned(), value: 5 });
         // The very first with a wrong signature.
         for _ in 0..3 {
             stack.adyen().notify(&event).unwrap();
@@ -245,8 +245,8 @@ async fn amazon_pay(stack: &Stack) -> Option<String> {
         Answer::of(patch.bearer_auth(checkout("K"))).await;
     }
     amazon.confirmed_for("K", "S2", "10.00", "EUR");
-    amazon.inject(amazon::Fault::status(500));
-    amazon.inject(amazon::Fault::refusal(400, "InvalidParameterValue"));
+    amazon.inject(amazon_pay_simulator::Fault::status(500));
+    amazon.inject(amazon_pay_simulator::Fault::refusal(400, "InvalidParameterValue"));
     for (id, status) in [("S2", 422), ("planted-session", 404), ("S2", 200)] {
         let method = json!({"type": "amazonpay", "amazonCheckoutSessionId": id});
         let body = json!({ "paymentMethod": method });

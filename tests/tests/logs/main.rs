@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 
 use std::time::Duration;
 
+use adyen_simulator::Fault;
+use adyen_simulator::webhook::{Event, Signer};
 use jiff::Timestamp;
-use local::adyen::Fault;
-use local::adyen::webhook::{Event, Signer};
 use local::keys;
 use local::template::Template;
 use reqwest::{Method, header::HeaderMap};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use adyen_simulator::redirect_result;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use local::adyen::{self, redirect_result};
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, payment};
 
@@ -77,8 +77,11 @@ async fn the_same_try_asks_again_while_adyen_has_no_result() {
 
 #[tokio::test]
 async fn the_same_try_in_flight_is_processed_once_and_answered_to_both() {
-    let shop =
-        Shop::with(adyen::Options { answer_delay: Duration::from_millis(300), ..quick() }).await;
+    let shop = Shop::with(adyen_simulator::Options {
+        answer_delay: Duration::from_millis(300),
+        ..quick()
+    })
+    .await;
     let (one, two) = tokio::join!(shop.pay("A", "T"), shop.pay("A", "T"));
     assert_paid(&one, "authorised", 1, "success");
     assert_eq!(one.body, two.body);
@@ -213,7 +216,8 @@ async fn another_amount_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tabs_and_two_processes_pay_an_order_once() {
     let shop =
-        Shop::with(adyen::Options { answer_delay: Duration::from_millis(20), ..quick() }).await;
+        Shop::with(adyen_simulator::Options { answer_delay: Duration::from_millis(20), ..quick() })
+            .await;
     let other = shop.beside().await;
     for round in 0..50 {
         let reference = format!("ORDER-{round}");

@@ -1,11 +1,11 @@
 //! An answer to what a browser brought back concludes the payment that it is about, and no
 //! other.
 
-use jiff::SignedDuration;
-use local::adyen::{
+use adyen_simulator::{
     Answer as Said, Fault as Mishap, Options, Release, challenge_result, fingerprint_result,
     redirect_result,
 };
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::{Answer, browser};
 

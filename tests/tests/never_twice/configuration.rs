@@ -1,8 +1,8 @@
 //! A changed configuration and a newer release change neither the keys that Adyen gets nor what
 //! counts as the same request.
 
+use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
 use jiff::SignedDuration;
-use local::adyen::{Answer as Said, Fault as Mishap, redirect_result};
 use local::keys;
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, payment};
@@ -109,9 +109,9 @@ async fn a_refund_in_doubt_is_not_sent_to_another_account_or_endpoint() {
         let again = refund(&shop.stack).await;
         assert_eq!((again.status, &again.body["state"]), (202, &json!("received")));
         let refunded =
-            |books: &local::adyen::Books| books.payments_of(&reference)[0].money.refunded;
+            |books: &adyen_simulator::Books| books.payments_of(&reference)[0].money.refunded;
         assert_eq!(shop.simulator().with_books(refunded), 400);
-        shop.simulator().release_webhooks(local::adyen::Release::InOrder).await;
+        shop.simulator().release_webhooks(adyen_simulator::Release::InOrder).await;
     }
 }
 
@@ -194,7 +194,8 @@ async fn keys_and_digests_are_these() {
     assert_eq!(modification["content"], content);
 
     let sent = |ending: &str| {
-        let key = |books: &local::adyen::Books| books.calls_to(ending)[0].idempotency_key.clone();
+        let key =
+            |books: &adyen_simulator::Books| books.calls_to(ending)[0].idempotency_key.clone();
         shop.simulator().with_books(key).unwrap()
     };
     assert_eq!(sent("/payments"), key);

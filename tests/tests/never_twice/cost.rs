@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use local::adyen::{Answer as Said, Fault as Mishap, Release};
+use adyen_simulator::{Answer as Said, Fault as Mishap, Release};
 use serde_json::Value;
 use tests::backend;
 use tests::faulty::Call;

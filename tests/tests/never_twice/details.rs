@@ -1,6 +1,6 @@
 //! What the shopper's browser brings back, from several pages at once.
 
-use local::adyen::{
+use adyen_simulator::{
     Answer as Said, Fault as Mishap, challenge_result, fingerprint_result, redirect_result,
 };
 use serde_json::{Value, json};
@@ -95,8 +95,8 @@ async fn a_result_of_another_page_says_nothing_of_an_attempt_in_flight() {
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     // Attempt 2 is processed, and not heard.
-    let processed = local::adyen::Answer::text(500, "text/html", "<html>");
-    shop.simulator().inject(local::adyen::Fault::afterwards(processed));
+    let processed = adyen_simulator::Answer::text(500, "text/html", "<html>");
+    shop.simulator().inject(adyen_simulator::Fault::afterwards(processed));
     assert_unknown(&shop.pay("A", "2").await);
     // The page of attempt 1, which does not say that it is, comes back without success.
     let refused = redirect_result(&first.body["action"], "refused");

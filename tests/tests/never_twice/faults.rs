@@ -6,10 +6,10 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{Amount, Answer as Said, Fault as Mishap, Release};
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use local::adyen::webhook::Event;
-use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release};
 use serde_json::json;
 use tests::faulty::{Fault, Faulty, Reply};
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use adyen_simulator::Release;
 use fastrand::Rng;
 use futures_util::future::join_all;
-use local::adyen::Release;
 use local::bundle::{Adyen, Options};
 use local::keys;
 use serde_json::Value;

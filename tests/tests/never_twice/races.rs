@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{Amount, Answer as Said, Fault as Mishap, Release, redirect_result};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use local::adyen::webhook::Event;
-use local::adyen::{Amount, Answer as Said, Fault as Mishap, Release, redirect_result};
 use local::bundle::{Adyen::Simulator as Simulated, Options};
 use local::keys::MERCHANT_ACCOUNT;
 use serde_json::{Value, json};
@@ -144,7 +144,7 @@ async fn webhooks_out_of_order_come_to_the_same_order() {
             event("REPORT_AVAILABLE", &own("REP"), None, "report", later(70)),
         ] {
             if seed % 2 == 1 {
-                shop.simulator().inject_webhook(local::adyen::WebhookFault::Duplicate);
+                shop.simulator().inject_webhook(adyen_simulator::WebhookFault::Duplicate);
             }
             shop.simulator().notify(&event).unwrap();
         }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use adyen_simulator::{Release, WebhookFault};
 use fastrand::Rng;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use local::adyen::{Release, WebhookFault};
 use serde_json::Value;
 use tests::faulty::{Call, Fault};
 use tests::{Answer, Stack};

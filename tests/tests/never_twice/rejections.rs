@@ -1,8 +1,8 @@
 //! Which of Adyen's errors say that nothing was processed, and which of them say it of an
 //! earlier request too.
 
+use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
 use jiff::SignedDuration;
-use local::adyen::{Answer as Said, Fault as Mishap, redirect_result};
 use serde_json::{Value, json};
 use tests::{Answer, backend};
 
@@ -127,7 +127,7 @@ async fn a_refund_that_met_such_an_error_is_asked_for_again_and_made_once() {
         let answer = shop.refund(reference, "K").await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("received")));
         assert_eq!(shop.refunded(reference), 400);
-        shop.simulator().release_webhooks(local::adyen::Release::InOrder).await;
+        shop.simulator().release_webhooks(adyen_simulator::Release::InOrder).await;
     }
     shop.confirmed("D").await;
     shop.simulator().inject(Mishap::instead(error(500, "905", "internal")).on("/refunds"));

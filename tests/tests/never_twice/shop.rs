@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use adyen_simulator::Simulator;
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
-use local::adyen::{self, Simulator};
 use local::bundle::{Adyen, Options};
 use serde_json::{Value, json};
 use tests::faulty::Faulty;
@@ -19,14 +19,14 @@ pub struct Shop {
 }
 
 /// A simulator in a hurry: webhooks come soon and, where they are not accepted, again soon.
-pub fn quick() -> adyen::Options {
+pub fn quick() -> adyen_simulator::Options {
     let ms = Duration::from_millis;
-    adyen::Options {
+    adyen_simulator::Options {
         webhook_delay: ms(10),
         token_webhook_delay: ms(20),
         offer_closed_delay: ms(60),
         redelivery: vec![ms(20); 200],
-        ..adyen::Options::default()
+        ..adyen_simulator::Options::default()
     }
 }
 
@@ -35,7 +35,7 @@ impl Shop {
         Self::with(quick()).await
     }
 
-    pub async fn with(simulator: adyen::Options) -> Self {
+    pub async fn with(simulator: adyen_simulator::Options) -> Self {
         let (dynamodb, adyen) = (faulty_dynamodb::start().await, Faulty::start(None).await);
         let variables = [
             faulty_dynamodb::variable(&dynamodb),

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use local::adyen::{challenge_result, fingerprint_result, redirect_result};
+use adyen_simulator::{challenge_result, fingerprint_result, redirect_result};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Stack, browser};

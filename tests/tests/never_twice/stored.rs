@@ -1,7 +1,7 @@
 //! Charges of stored payment methods: asked about again by the schedule, never made twice.
 
+use adyen_simulator::{Answer as Said, Fault as Mishap};
 use jiff::SignedDuration;
-use local::adyen::{Answer as Said, Fault as Mishap};
 use serde_json::{Value, json};
 use tests::{Answer, backend, payment};
 

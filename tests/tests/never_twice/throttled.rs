@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use local::adyen::Release;
-use local::adyen::webhook::Event;
+use adyen_simulator::Release;
+use adyen_simulator::webhook::Event;
 use local::keys;
 use serde_json::json;
 use tests::faulty::{Call, Fault};
@@ -69,7 +69,7 @@ async fn an_attempt_is_written_once_dynamodb_takes_it() {
 async fn details_and_refunds_that_are_turned_away_for_a_while_are_answered() {
     let shop = Shop::open().await;
     let redirected = shop.pay("DETAILS", "T-3DS-REDIRECT").await;
-    let result = local::adyen::redirect_result(&redirected.body["action"], "approved");
+    let result = adyen_simulator::redirect_result(&redirected.body["action"], "approved");
     let turned_away = cancelled(&["None", "ThrottlingError"]);
     shop.dynamodb.begin(first_calls("TransactWriteItems", turned_away));
     let answer = shop.details("DETAILS", 1, "redirectResult", &result).await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
 use jiff::SignedDuration;
-use local::adyen::{Answer as Said, Fault as Mishap, redirect_result};
 use serde_json::json;
 use tests::faulty::{Call, Fault, Reply};
 
@@ -26,7 +26,9 @@ fn page(status: u16) -> Reply {
 #[tokio::test]
 async fn what_adyen_says_may_be_tried_again_is_tried_again_with_the_same_key() {
     let shop = Shop::open().await;
-    let transient = |code| Mishap::instead(Said::error(code).header("transient-error", "true"));
+    let transient = |code| {
+        Mishap::instead(adyen_simulator::errors::coded(code).header("transient-error", "true"))
+    };
     for (name, mishap) in [
         ("704", Mishap::error("704")),
         ("703", Mishap::error("703")),

@@ -1,6 +1,6 @@
 //! Who may charge what, and how.
 
-use local::adyen::{self, Fault};
+use adyen_simulator::Fault;
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tests::{Answer, backend, browser};
@@ -28,9 +28,11 @@ const BODY: &str = r#"{
 
 #[tokio::test]
 async fn the_page_s_request_is_charged_and_only_a_return_url_is_added() {
-    let shop =
-        Shop::with(adyen::Options { merchant_account: "YOUR_MERCHANT_ACCOUNT".into(), ..quick() })
-            .await;
+    let shop = Shop::with(adyen_simulator::Options {
+        merchant_account: "YOUR_MERCHANT_ACCOUNT".into(),
+        ..quick()
+    })
+    .await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = BODY.replace("7219687191761347", &id);
     let request = shop

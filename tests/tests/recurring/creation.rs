@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use local::adyen::webhook::Event;
-use local::adyen::{self, WebhookFault, redirect_result};
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{WebhookFault, redirect_result};
 use local::keys;
 use serde_json::json;
 use tests::{backend, browser, payment};
@@ -81,13 +81,15 @@ async fn a_payment_that_fails_stores_nothing() {
 
 #[tokio::test]
 async fn the_token_appears_some_time_after_the_payment() {
-    let shop =
-        Shop::with(adyen::Options { token_webhook_delay: Duration::from_secs(60), ..quick() })
-            .await;
+    let shop = Shop::with(adyen_simulator::Options {
+        token_webhook_delay: Duration::from_secs(60),
+        ..quick()
+    })
+    .await;
     shop.adyen().hold_webhooks();
     shop.pay_and_store(SHOPPER, "FIRST", "AMZN").await;
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
-    shop.adyen().release_webhooks(adyen::Release::Reversed).await;
+    shop.adyen().release_webhooks(adyen_simulator::Release::Reversed).await;
     assert_eq!(shop.ids(SHOPPER, "").await.len(), 1);
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{Answer, Fault};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use local::adyen::webhook::Event;
-use local::adyen::{Answer, Fault};
 use local::bundle::{Adyen, Options};
 use serde_json::json;
 use tests::faulty::Faulty;

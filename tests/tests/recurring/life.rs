@@ -90,8 +90,8 @@ async fn a_revoked_token_is_known_by_its_reason_too() {
         let id = shop.stored(&shopper, &format!("FIRST-{number}")).await;
         let refused =
             json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReason": reason});
-        let refused = local::adyen::Answer::json(200, &refused);
-        shop.adyen().inject(local::adyen::Fault::instead(refused).on("/payments"));
+        let refused = adyen_simulator::Answer::json(200, &refused);
+        shop.adyen().inject(adyen_simulator::Fault::instead(refused).on("/payments"));
         let body = charge(&shopper, &format!("MONTH-{number}"), &id);
         assert_paid(&shop.charge(&body).await, "refused", 1);
         assert!(shop.ids(&shopper, "").await.is_empty());
@@ -102,11 +102,11 @@ async fn a_revoked_token_is_known_by_its_reason_too() {
 async fn another_refusal_disables_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    let refused = local::adyen::Answer::json(
+    let refused = adyen_simulator::Answer::json(
         200,
         &json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReasonCode": "12"}),
     );
-    shop.adyen().inject(local::adyen::Fault::instead(refused).on("/payments"));
+    shop.adyen().inject(adyen_simulator::Fault::instead(refused).on("/payments"));
     let body = charge(SHOPPER, "MONTH-1", &id);
     assert_paid(&shop.charge(&body).await, "refused", 1);
     assert_paid(&shop.charge_with_key(&body, "later").await, "authorised", 2);

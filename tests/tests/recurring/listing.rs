@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{Answer, Fault};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
-use local::adyen::webhook::Event;
-use local::adyen::{Answer, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::json;
@@ -111,7 +111,7 @@ async fn a_shopper_is_named_as_a_path_names_things() {
         assert_eq!(shop.remove(written, &id).await.status, 204);
         assert!(shop.try_list(written, "").await.body["storedPaymentMethods"][0].is_null());
         shop.recover().await;
-        assert!(shop.adyen().books().tokens[&id].state != local::adyen::TokenState::Active);
+        assert!(shop.adyen().books().tokens[&id].state != adyen_simulator::TokenState::Active);
     }
 }
 

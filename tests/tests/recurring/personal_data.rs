@@ -1,9 +1,9 @@
 //! The shopper's data in a charge are kept for as long as the charge may be sent again, and no
 //! longer.
 
+use adyen_simulator::{Answer as Said, Fault, Release};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
-use local::adyen::{Answer as Said, Fault, Release};
 use serde_json::{Value, json};
 use tests::{Answer, Stack, passing_time};
 

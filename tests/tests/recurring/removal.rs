@@ -1,7 +1,7 @@
 //! Removing what a shopper stored.
 
-use local::adyen::webhook::Event;
-use local::adyen::{Answer, Fault, TokenState};
+use adyen_simulator::webhook::Event;
+use adyen_simulator::{Fault, TokenState};
 use local::keys;
 use reqwest::Method;
 use serde_json::json;
@@ -29,7 +29,7 @@ async fn a_removed_one_is_gone_here_and_at_adyen() {
 
     let told = || async { shop.token(SHOPPER, &id).await.unwrap().events.len() };
     let before = told().await;
-    shop.adyen().release_webhooks(local::adyen::Release::InOrder).await;
+    shop.adyen().release_webhooks(adyen_simulator::Release::InOrder).await;
     assert_eq!(told().await, before + 1);
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
@@ -46,7 +46,7 @@ async fn removing_again_is_no_error() {
     // However Adyen says that it is gone.
     for code in ["800", "803"] {
         for status in [404, 422] {
-            let gone = Answer::service_error(status, code, "gone");
+            let gone = adyen_simulator::errors::service_error(status, code, "gone");
             shop.adyen().inject(Fault::instead(gone));
             assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
         }
@@ -112,7 +112,7 @@ async fn when_it_was_removed_is_the_same_before_and_after_adyen_tells() {
     shop.adyen().hold_webhooks();
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     let before = shop.list(SHOPPER, "?status=all").await;
-    shop.adyen().release_webhooks(local::adyen::Release::InOrder).await;
+    shop.adyen().release_webhooks(adyen_simulator::Release::InOrder).await;
     assert_eq!(shop.list(SHOPPER, "?status=all").await, before);
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::adyen::{self, Simulator, WebhookFault};
+use adyen_simulator::{Simulator, WebhookFault};
 use local::bundle::{Adyen, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -19,13 +19,13 @@ pub struct Shop {
 }
 
 /// A simulator in a hurry.
-pub fn quick() -> adyen::Options {
+pub fn quick() -> adyen_simulator::Options {
     let ms = Duration::from_millis;
-    adyen::Options {
+    adyen_simulator::Options {
         webhook_delay: ms(10),
         token_webhook_delay: ms(30),
         redelivery: vec![ms(20); 200],
-        ..adyen::Options::default()
+        ..adyen_simulator::Options::default()
     }
 }
 
@@ -34,7 +34,7 @@ impl Shop {
         Self::with(quick()).await
     }
 
-    pub async fn with(simulator: adyen::Options) -> Self {
+    pub async fn with(simulator: adyen_simulator::Options) -> Self {
         let stack = Stack::with(Options {
             adyen: Adyen::Simulator(Box::new(simulator)),
             ..Options::default()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::{adyen, bundle::Adyen, bundle::Options, keys};
+use local::{bundle::Adyen, bundle::Options, keys};
 use shared::{
     http::jwt::{Caller, Checkout, mint},
     limits,
@@ -39,12 +39,12 @@ async fn rotating() -> (Stack, Manager) {
         variables.push((name.to_owned(), String::new()));
         variables.push((format!("{name}_SECRET"), name.to_owned()));
     }
-    let adyen = adyen::Options {
+    let adyen = adyen_simulator::Options {
         api_key: NEW_API_KEY.to_owned(),
         hmac_key: NEW_HMAC.to_owned(),
         basic_auth: Some("user:new-password".to_owned()),
         webhook_delay: Duration::from_millis(10),
-        ..adyen::Options::default()
+        ..adyen_simulator::Options::default()
     };
     let stack = Stack::with(Options {
         adyen: Adyen::Simulator(Box::new(adyen)),
@@ -132,7 +132,7 @@ async fn a_private_key_that_amazon_pay_refuses_is_fetched_again() {
         Answer::of(request.bearer_auth(token)).await
     };
     assert_eq!(confirm().await.code(), "amazon_pay_configuration");
-    manager.put("AMAZON_PAY_PRIVATE_KEY", local::amazon::PRIVATE_KEY);
+    manager.put("AMAZON_PAY_PRIVATE_KEY", amazon_pay_simulator::PRIVATE_KEY);
     // Longer than nothing is fetched again after a refusal.
     later(6).await;
     let confirmed = confirm().await;

@@ -204,7 +204,7 @@ async fn a_payment_that_stores_its_method_ends_as_a_token() {
     }));
     let answer = world.stack.post("/payments", &browser, &payment).await;
     assert_eq!(answer.status, 200, "{answer:?}");
-    world.stack.adyen().release_webhooks(local::adyen::Release::Reversed).await;
+    world.stack.adyen().release_webhooks(adyen_simulator::Release::Reversed).await;
     let id = world.stack.adyen().with_books(|books| {
         assert!(books.webhooks.values().all(|webhook| webhook.accepted()));
         books.tokens.keys().next().unwrap().clone()

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use adyen_simulator::Fault;
 use aws_sdk_dynamodb::types::AttributeValue;
-use local::adyen::Fault;
 use local::bundle::Options;
 use local::keys;
 use reqwest::RequestBuilder;

@@ -1,0 +1,66 @@
+//! POST /paymentMethods.
+
+use serde_json::{Value, json};
+use simulator_http::Answer;
+
+use crate::books::TokenState;
+use crate::desk::{Answered, Desk};
+use crate::{members, recurring, validate};
+
+/// The currencies that Amazon Pay takes through Adyen.
+pub(crate) const CURRENCIES: [&str; 4] = ["EUR", "GBP", "HUF", "USD"];
+
+/// The countries of shoppers that Amazon Pay serves through Adyen.
+const COUNTRIES: [&str; 17] = [
+    "AT", "BE", "CH", "CY", "DE", "DK", "ES", "FR", "GB", "HU", "IE", "IT", "LU", "NL", "PT", "SE",
+    "US",
+];
+
+/// The members of PaymentMethodsRequest.
+const REQUEST: &str = "additionalData allowedPaymentMethods amount blockedPaymentMethods browserInfo \
+    channel countryCode merchantAccount order shopperConversionId shopperEmail shopperIP \
+    shopperLocale shopperReference splitCardFundingSources store storeFiltrationMode \
+    telephoneNumber";
+
+/// POST /paymentMethods.
+pub(crate) fn list(desk: &Desk, request: &Value) -> Answered {
+    let fields = members::object(request, "PaymentMethodsRequest")?;
+    members::known(fields, "PaymentMethodsRequest", REQUEST)?;
+    members::lengths(fields)?;
+    validate::browser(fields)?;
+    let currency = match fields.contains_key("amount") {
+        true => Some(validate::amount(fields)?.currency),
+        false => None,
+    };
+    let country = members::text(fields, "countryCode")?;
+    let names = |list: &str| fields.get(list).and_then(Value::as_array);
+    let is_amazon_pay = |name: &Value| name == "amazonpay";
+    let offered = country.is_some_and(|country| COUNTRIES.contains(&country))
+        && currency.is_some_and(|currency| CURRENCIES.contains(&currency.as_str()))
+        && names("allowedPaymentMethods").is_none_or(|names| names.iter().any(is_amazon_pay))
+        && names("blockedPaymentMethods").is_none_or(|names| !names.iter().any(is_amazon_pay));
+    let mut answer = json!({"paymentMethods": if offered { vec![amazon_pay()] } else { vec![] }});
+    if let Some(shopper) = members::text(fields, "shopperReference")? {
+        let stored: Vec<Value> = recurring::tokens_of(desk.books, shopper)
+            .filter(|token| token.state == TokenState::Active)
+            .map(recurring::describe)
+            .collect();
+        if !stored.is_empty() {
+            answer["storedPaymentMethods"] = json!(stored);
+        }
+    }
+    Ok(Answer::json(200, &answer))
+}
+
+fn amazon_pay() -> Value {
+    json!({
+        "configuration": {
+            "merchantId": "YOUR_AMAZON_PAY_MERCHANT_ID",
+            "storeId": "YOUR_AMAZON_PAY_STORE_ID",
+            "publicKeyId": "YOUR_AMAZON_PAY_PUBLIC_KEY_ID",
+        },
+        "details": [{"key": "amazonPayToken", "type": "text"}],
+        "name": "Amazon Pay",
+        "type": "amazonpay",
+    })
+}

@@ -1,0 +1,157 @@
+//! HTTP: takes calls, and lets them go wrong where a test asked for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, Response};
+use axum::response::IntoResponse;
+use futures_util::stream;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use simulator_http::{Answer, Request};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::api;
+use crate::errors;
+use crate::fault::{Effect, Fault};
+use crate::hosted;
+use crate::simulator::Inner;
+
+/// How long calls may take to be answered when the simulator stops.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The connection is closed without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is cut")]
+struct Cut;
+
+/// Serves until told to stop.
+pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(inner.clone(), stream, stop.clone()));
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            _ = stop.changed() => break,
+        }
+        while connections.try_join_next().is_some() {}
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} })
+        .await;
+}
+
+async fn connection(inner: Arc<Inner>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| call(inner.clone(), request));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    // An error is a connection that one of the two sides cut: nothing to do.
+    tokio::select! {
+        _ = served.as_mut() => {}
+        _ = stop.changed() => {
+            served.as_mut().graceful_shutdown();
+            let _ = served.await;
+        }
+    }
+}
+
+async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Response<Body>, Cut> {
+    let Ok(request) = Request::read(request.map(Body::new)).await else {
+        return Ok(errors::service_error(413, "29_100", "The request is too large").into_response());
+    };
+    if let Some(id) = request.path.strip_prefix("/threeds/") {
+        return Ok(shopper(&inner, &request, id).into_response());
+    }
+    match take_fault(&inner, &request.path) {
+        Some(fault) => with_fault(inner, request, fault).await,
+        None => answer(&inner, &request, None, Duration::ZERO).await.map(Answer::into_response),
+    }
+}
+
+fn take_fault(inner: &Inner, path: &str) -> Option<Fault> {
+    let faults = &mut inner.shared().faults;
+    let first = faults.iter().position(|fault| fault.fits(path))?;
+    faults.remove(first)
+}
+
+async fn with_fault(
+    inner: Arc<Inner>,
+    request: Request,
+    fault: Fault,
+) -> Result<Response<Body>, Cut> {
+    let name = fault.name();
+    let (inner, request) = (&inner, &request);
+    let processed = |delay| answer(inner, request, Some(&name), delay);
+    match fault.effect {
+        Effect::CutBefore => {
+            api::note(inner, request, &name, None);
+            Err(Cut)
+        }
+        Effect::Instead(answer) => {
+            api::note(inner, request, &name, Some(&answer));
+            Ok(answer.into_response())
+        }
+        Effect::CutAfter => processed(Duration::ZERO).await.and(Err(Cut)),
+        Effect::Truncate => processed(Duration::ZERO).await.map(truncated),
+        Effect::ArriveLate(delay) => {
+            // It arrives whether the caller still waits or not.
+            let (inner, request, name) = (inner.clone(), request.clone(), name.clone());
+            let arrived = tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                answer(&inner, &request, Some(&name), Duration::ZERO).await
+            });
+            arrived.await.unwrap_or(Err(Cut)).map(Answer::into_response)
+        }
+        Effect::AnswerLate(delay) => processed(delay).await.map(Answer::into_response),
+        Effect::Afterwards(answer) => {
+            processed(Duration::ZERO).await.map(|_| answer.into_response())
+        }
+    }
+}
+
+/// Processes the call at once, and answers when it is time.
+async fn answer(
+    inner: &Inner,
+    request: &Request,
+    fault: Option<&str>,
+    delay: Duration,
+) -> Result<Answer, Cut> {
+    let reply = api::process(inner, request, fault, delay);
+    if !reply.withheld.is_zero() {
+        tokio::time::sleep(reply.withheld).await;
+    }
+    if reply.cut { Err(Cut) } else { Ok(reply.answer) }
+}
+
+/// The page of 3-D Secure.
+fn shopper(inner: &Inner, request: &Request, id: &str) -> Answer {
+    let result = request.parameters().remove("result");
+    inner.log(&format!(
+        "{} /threeds/{id} {}",
+        request.method,
+        result.as_deref().unwrap_or_default()
+    ));
+    hosted::page(&inner.shared().ledger.books, &inner.base, id, result.as_deref())
+}
+
+/// The head promises the whole body, but the connection is cut after half of it.
+fn truncated(answer: Answer) -> Response<Body> {
+    let length = answer.body.len();
+    let half = Bytes::copy_from_slice(&answer.body.as_bytes()[..length / 2]);
+    let mut response = answer.into_response();
+    *response.body_mut() = Body::from_stream(stream::iter([Ok(half), Err(Cut)]));
+    response.headers_mut().insert("content-length", HeaderValue::from(length));
+    response
+}

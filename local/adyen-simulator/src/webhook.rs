@@ -1,0 +1,206 @@
+//! Webhooks: what they say, how they are signed, how they are sent.
+//!
+//! A standard webhook signs eight of its fields, joined by colons and never escaped, in
+//! `additionalData.hmacSignature`. A recurring.token webhook signs its whole body in the
+//! header `hmacsignature`. Each has its own key.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared::adyen::hmac::Key;
+
+use crate::books::Amount;
+
+mod target;
+
+pub use target::{Answered, Target};
+
+/// One thing that happened, as a webhook tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `AUTHORISATION` and the like, or `recurring.token.created` and the like.
+    pub event: String,
+    /// The event's own pspReference; for a token, the payment's (`eventId`).
+    pub psp_reference: String,
+    /// The payment that a modification is of.
+    pub original_reference: Option<String>,
+    /// The merchant account.
+    pub merchant_account: String,
+    /// The payment's or the modification's own reference.
+    pub merchant_reference: String,
+    /// The amount, where there is one.
+    pub amount: Option<Amount>,
+    /// True if it went well.
+    pub success: bool,
+    /// Why not; for an authorisation, `authCode:last4:expiry`.
+    pub reason: Option<String>,
+    /// When it happened.
+    pub event_date: Timestamp,
+    /// The payment method, as `visa_amazonpay`.
+    pub payment_method: String,
+    /// More, such as `modification.action`.
+    pub additional_data: BTreeMap<String, String>,
+    /// What can be done next with the payment.
+    pub operations: Vec<String>,
+    /// True if it is of the live environment.
+    pub live: bool,
+    /// Whose token.
+    pub shopper_reference: String,
+    /// Which token.
+    pub stored_payment_method_id: String,
+}
+
+impl Event {
+    /// A successful event of now, of the test environment and a Visa card at Amazon.
+    pub fn new(event: &str, merchant_account: &str, psp_reference: &str, reference: &str) -> Self {
+        Self {
+            event: event.into(),
+            psp_reference: psp_reference.into(),
+            original_reference: None,
+            merchant_account: merchant_account.into(),
+            merchant_reference: reference.into(),
+            amount: None,
+            success: true,
+            reason: None,
+            event_date: Timestamp::now(),
+            payment_method: "visa_amazonpay".into(),
+            additional_data: BTreeMap::new(),
+            operations: Vec::new(),
+            live: false,
+            shopper_reference: String::new(),
+            stored_payment_method_id: String::new(),
+        }
+    }
+
+    /// Returns whether it is about a token, and so is sent by the other webhook.
+    pub fn is_about_a_token(&self) -> bool {
+        self.event.starts_with("recurring.token.")
+    }
+
+    /// The body and headers that tell it. `forged` signs something else.
+    pub fn message(&self, signer: &Signer, forged: bool) -> Message {
+        if self.is_about_a_token() {
+            let body = self.token_body().to_string();
+            let headers = vec![
+                ("hmacsignature".into(), sign(&signer.token, &body, forged)),
+                ("protocol".into(), "HmacSHA256".into()),
+            ];
+            return Message { body, headers };
+        }
+        let signature = sign(&signer.standard, &self.signed_text(), forged);
+        Message { body: self.standard_body(&signature).to_string(), headers: Vec::new() }
+    }
+
+    fn signed_text(&self) -> String {
+        let (value, currency) = match &self.amount {
+            Some(amount) => (amount.value.to_string(), amount.currency.as_str()),
+            None => (String::new(), ""),
+        };
+        [
+            self.psp_reference.as_str(),
+            self.original_reference.as_deref().unwrap_or_default(),
+            &self.merchant_account,
+            &self.merchant_reference,
+            &value,
+            currency,
+            &self.event,
+            if self.success { "true" } else { "false" },
+        ]
+        .join(":")
+    }
+
+    fn standard_body(&self, signature: &str) -> Value {
+        let mut additional = self.additional_data.clone();
+        additional.insert("hmacSignature".into(), signature.into());
+        let mut item = json!({
+            "additionalData": additional,
+            "eventCode": self.event,
+            "eventDate": date(self.event_date),
+            "merchantAccountCode": self.merchant_account,
+            "merchantReference": self.merchant_reference,
+            "paymentMethod": self.payment_method,
+            "pspReference": self.psp_reference,
+            "reason": self.reason.as_deref().unwrap_or_default(),
+            "success": if self.success { "true" } else { "false" },
+        });
+        if let Some(amount) = &self.amount {
+            item["amount"] = json!(amount);
+        }
+        if let Some(original) = &self.original_reference {
+            item["originalReference"] = json!(original);
+        }
+        if !self.operations.is_empty() {
+            item["operations"] = json!(self.operations);
+        }
+        json!({
+            "live": if self.live { "true" } else { "false" },
+            "notificationItems": [{"NotificationRequestItem": item}],
+        })
+    }
+
+    fn token_body(&self) -> Value {
+        let mut data = json!({
+            "merchantAccount": self.merchant_account,
+            "storedPaymentMethodId": self.stored_payment_method_id,
+            "type": self.payment_method,
+            "shopperReference": self.shopper_reference,
+        });
+        match self.event.trim_start_matches("recurring.token.") {
+            "disabled" => {}
+            operation => data["operation"] = json!(operation),
+        }
+        json!({
+            "createdAt": date(self.event_date),
+            "eventId": self.psp_reference,
+            "environment": if self.live { "live" } else { "test" },
+            "data": data,
+            "type": self.event,
+        })
+    }
+}
+
+/// As Adyen writes a time: local to Amsterdam, to the second.
+fn date(time: Timestamp) -> String {
+    time.to_zoned_datetime(TimeZone::fixed(Offset::constant(1)))
+        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+        .to_string()
+}
+
+fn sign(key: &Key, text: &str, forged: bool) -> String {
+    if forged { key.sign(format!("not {text}").as_bytes()) } else { key.sign(text.as_bytes()) }
+}
+
+/// The keys of the two webhooks.
+#[derive(Clone, Debug)]
+pub struct Signer {
+    standard: Key,
+    token: Key,
+}
+
+impl Signer {
+    /// From the keys as Adyen's Customer Area shows them, in hex.
+    ///
+    /// # Errors
+    /// When one is not hex.
+    pub fn new(standard: &str, token: &str) -> io::Result<Self> {
+        let key = |hex| Key::from_hex(hex).map_err(|error| invalid(&error.to_string()));
+        Ok(Self { standard: key(standard)?, token: key(token)? })
+    }
+}
+
+/// What is sent, byte by byte.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// The JSON.
+    pub body: String,
+    /// Headers that carry a signature.
+    pub headers: Vec<(String, String)>,
+}
+
+fn invalid(message: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message.to_owned())
+}

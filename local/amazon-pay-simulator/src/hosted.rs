@@ -1,0 +1,158 @@
+//! The pages that a shopper sees at Amazon Pay.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use simulator_http::{Answer, escape_html};
+use url::Url;
+
+use crate::session::{Session, State};
+use crate::signature;
+use crate::simulator::Inner;
+
+/// Draws a button as Amazon Pay's own script does.
+pub(crate) const SCRIPT: &str = include_str!("checkout.js");
+
+/// What the shopper can pick, as the token's end and in words.
+const CARDS: [(&str, &str); 15] = [
+    ("", "A card that pays"),
+    ("-REFUSED", "A card that is refused"),
+    ("-CANCELLED", "A card whose payment is cancelled"),
+    ("-ERROR", "A card whose bank fails"),
+    ("-3DS-REDIRECT", "A card with 3-D Secure at the bank's page"),
+    ("-3DS-CHALLENGE", "A card with 3-D Secure in the shop's page"),
+    ("-PENDING", "A card whose payment stays pending"),
+    ("-TIMEOUT", "A card for which Adyen answers too late"),
+    ("-DROP", "A card for which Adyen's answer is lost"),
+    ("-LATE-FAIL", "A card that fails after all"),
+    ("-NO-WEBHOOK", "A card for which no webhook comes"),
+    ("-REFUND-FAIL", "A card to which the first refund fails"),
+    (
+        "-REFUND-FAIL-3DS-REDIRECT",
+        "A card with 3-D Secure at the bank's page, to which the first refund fails",
+    ),
+    ("-UNKNOWN", "A card that Adyen does not know"),
+    ("-NO-TOKEN", "A key that is not enabled for Adyen"),
+];
+
+/// POST /checkout: the button was pressed.
+pub(crate) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer {
+    let checked = signature::button(&inner.key, &inner.options, fields).and_then(|()| {
+        let payload: Value =
+            serde_json::from_str(&fields["payloadJSON"]).map_err(|_| "payloadJSON is not JSON")?;
+        let review = &payload["webCheckoutDetails"]["checkoutReviewReturnUrl"];
+        if payload["storeId"] != inner.options.store_id {
+            return Err("storeId is not the merchant's");
+        }
+        if review.as_str().is_none_or(|url| Url::parse(url).is_err()) {
+            return Err("checkoutReviewReturnUrl is not a URL");
+        }
+        Ok(payload)
+    });
+    match checked {
+        Ok(payload) => {
+            let id = uuid();
+            inner.log(&format!("button pressed -> session {id}"));
+            inner.begin(id.clone(), payload);
+            Answer::redirect(&format!("{}/checkout/{id}", inner.base))
+        }
+        Err(why) => {
+            inner.log(&format!("button refused: {why}"));
+            inner.desk().books.refused_buttons.push(why.to_owned());
+            html(400, &format!("<p>This button is not to be trusted: {why}.</p>"))
+        }
+    }
+}
+
+/// GET /checkout/{id}: pick a card, or leave.
+pub(crate) fn choose(inner: &Inner, id: &str, query: &BTreeMap<String, String>) -> Answer {
+    with_session(inner, id, |session| {
+        if let Some(card) = query.get("card") {
+            session.card.clone_from(card);
+            return back(session, "checkoutReviewReturnUrl");
+        }
+        if query.contains_key("leave") {
+            session.cancel("BuyerCanceled");
+            return match session.url("checkoutCancelUrl") {
+                Some(url) => Answer::redirect(url),
+                None => html(200, "<p>You left. Go back to the shop.</p>"),
+            };
+        }
+        let cards: String = CARDS
+            .iter()
+            .map(|(ending, words)| format!("<option value=\"{ending}\">{words}"))
+            .collect();
+        let agreement = match session.is_recurring() {
+            true => "<p>The shop may charge the card again later.</p>",
+            false => "",
+        };
+        html(
+            200,
+            &format!(
+                "<h1>Amazon Pay</h1>{agreement}<form><p>Pay with <select name=card>{cards}</select>\
+                 <p><button>Continue</button></form>\
+                 <form><button name=leave value=1>Leave</button></form>"
+            ),
+        )
+    })
+}
+
+/// GET /confirm/{id}: pay or decline.
+pub(crate) fn confirm(inner: &Inner, id: &str, answer: Option<&str>) -> Answer {
+    with_session(inner, id, |session| {
+        let Some(price) = session.charge_amount.clone() else {
+            return html(409, "<p>The shop has not said what this costs.</p>");
+        };
+        match answer {
+            Some("pay") => session.confirmed = true,
+            Some("decline") => session.cancel("Declined"),
+            _ => {
+                let (amount, currency) = (price.amount, price.currency_code);
+                let order = session.merchant_reference_id.as_deref().unwrap_or("your order");
+                return html(
+                    200,
+                    &format!(
+                        "<h1>Amazon Pay</h1><p>Pay {currency} {amount} for {}?</p>\
+                         <p><a href=\"?answer=pay\">Pay</a> · \
+                         <a href=\"?answer=decline\">Decline</a></p>",
+                        escape_html(order)
+                    ),
+                );
+            }
+        }
+        back(session, "checkoutResultReturnUrl")
+    })
+}
+
+fn with_session(inner: &Inner, id: &str, show: impl FnOnce(&mut Session) -> Answer) -> Answer {
+    let mut desk = inner.desk();
+    match desk.books.sessions.get_mut(id) {
+        None => html(404, "<p>There is no such checkout.</p>"),
+        Some(session) if session.state == State::Open && session.expires > Timestamp::now() => {
+            show(session)
+        }
+        Some(_) => html(410, "<p>This checkout is over.</p>"),
+    }
+}
+
+/// Back to the shop, which is told which session it was.
+fn back(session: &Session, name: &str) -> Answer {
+    match session.url(name).map(Url::parse) {
+        Some(Ok(mut url)) => {
+            url.query_pairs_mut().append_pair("amazonCheckoutSessionId", &session.id);
+            Answer::redirect(url.as_str())
+        }
+        _ => html(500, &format!("<p>{name} can't be read.</p>")),
+    }
+}
+
+fn html(status: u16, body: &str) -> Answer {
+    Answer::page(status, "Amazon Pay simulator", body)
+}
+
+fn uuid() -> String {
+    let hex = format!("{:032x}", fastrand::u128(..));
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    parts.join("-")
+}

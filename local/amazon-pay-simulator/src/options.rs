@@ -1,0 +1,69 @@
+//! How a simulator is set up.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use simulator_http::Log;
+
+/// The merchant's private key. Printed, committed and known to everybody: good for a
+/// simulator on one machine and for nothing else.
+pub const PRIVATE_KEY: &str = include_str!("development-only-private-key.pem");
+
+/// The public half of [`PRIVATE_KEY`], PKCS#1.
+pub const PUBLIC_KEY: &str = include_str!("development-only-public-key.pem");
+
+/// The name of that key.
+pub const PUBLIC_KEY_ID: &str = "SANDBOX-DEVELOPMENT-ONLY";
+
+/// How a simulator is set up. The default has the development key and any free port.
+#[derive(Clone)]
+pub struct Options {
+    /// Where to listen; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// The name of the merchant's key.
+    pub public_key_id: String,
+    /// The key, PEM of PKCS#1: `BEGIN RSA PUBLIC KEY`.
+    pub public_key: String,
+    /// For keys whose name does not say: sandbox or live.
+    pub sandbox: bool,
+    /// The merchant's region: `na`, `eu` or `jp`.
+    pub region: String,
+    /// The merchant.
+    pub merchant_id: String,
+    /// The shop.
+    pub store_id: String,
+    /// The currency that the merchant is registered with.
+    pub ledger_currency: String,
+    /// How long a session stays open.
+    pub session_life: Duration,
+    /// Takes one line per call.
+    pub log: Option<Log>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+            public_key_id: PUBLIC_KEY_ID.into(),
+            public_key: PUBLIC_KEY.into(),
+            sandbox: true,
+            region: "eu".into(),
+            merchant_id: "YOUR_AMAZON_PAY_MERCHANT_ID".into(),
+            store_id: "amzn1.application-oa2-client.development-only".into(),
+            ledger_currency: "EUR".into(),
+            session_life: Duration::from_secs(24 * 60 * 60),
+            log: None,
+        }
+    }
+}
+
+impl Options {
+    /// What stands before `/checkoutSessions`.
+    pub(crate) fn version_path(&self) -> &'static str {
+        match self.public_key_id.split_once('-') {
+            Some(("SANDBOX" | "LIVE", _)) => "/v2",
+            _ if self.sandbox => "/sandbox/v2",
+            _ => "/live/v2",
+        }
+    }
+}

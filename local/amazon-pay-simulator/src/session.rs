@@ -1,0 +1,164 @@
+//! One checkout session.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+/// How far a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It can be paid.
+    Open,
+    /// It was completed.
+    Completed,
+    /// It ended without a payment.
+    Canceled,
+}
+
+/// Money as Amazon Pay writes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// Decimal text.
+    pub amount: String,
+    /// ISO 4217.
+    pub currency_code: String,
+}
+
+/// One checkout session.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The `checkoutSessionId`.
+    pub id: String,
+    /// When it was created.
+    pub created: Timestamp,
+    /// When it ends by itself.
+    pub expires: Timestamp,
+    /// What the button asked for.
+    pub payload: Value,
+    /// How far it is.
+    pub state: State,
+    /// Why it ended.
+    pub reason_code: Option<&'static str>,
+    /// What the token ends in.
+    pub card: String,
+    /// `Confirm`, once set.
+    pub payment_intent: Option<String>,
+    /// What is to be paid, once set.
+    pub charge_amount: Option<Price>,
+    /// The order's reference, from the button or once set.
+    pub merchant_reference_id: Option<String>,
+    /// True if the shopper confirmed.
+    pub confirmed: bool,
+}
+
+impl Session {
+    /// A new one.
+    pub(crate) fn new(id: String, payload: Value, created: Timestamp, expires: Timestamp) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        Self {
+            id,
+            created,
+            expires,
+            merchant_reference_id: text(&payload["merchantMetadata"]["merchantReferenceId"]),
+            payload,
+            state: State::Open,
+            reason_code: None,
+            card: String::new(),
+            payment_intent: None,
+            charge_amount: None,
+            confirmed: false,
+        }
+    }
+
+    /// Ends it.
+    pub(crate) fn cancel(&mut self, reason_code: &'static str) {
+        self.state = State::Canceled;
+        self.reason_code = Some(reason_code);
+    }
+
+    /// Returns whether the shopper agreed to later payments.
+    pub fn is_recurring(&self) -> bool {
+        self.payload["chargePermissionType"] == "Recurring"
+    }
+
+    /// A URL of the button's `webCheckoutDetails`.
+    pub(crate) fn url(&self, name: &str) -> Option<&str> {
+        self.payload["webCheckoutDetails"][name].as_str()
+    }
+
+    /// What Adyen charges, once the shopper confirmed.
+    pub fn amazon_pay_token(&self) -> Option<String> {
+        if !self.confirmed || self.card.ends_with("-NO-TOKEN") {
+            return None;
+        }
+        let number = self
+            .id
+            .bytes()
+            .fold(0_u64, |number, byte| number * 31 % 1_000_000_000_000 + u64::from(byte));
+        Some(format!("{number:012}AMZN{}", self.card))
+    }
+
+    /// What is missing before the shopper can confirm.
+    fn constraints(&self) -> Vec<Value> {
+        let missing = |id: &str, what: &str| json!({"constraintId": id, "description": what});
+        let mut constraints = Vec::new();
+        if self.charge_amount.is_none() {
+            constraints.push(missing("ChargeAmountNotSet", "chargeAmount is not set."));
+        }
+        if self.payment_intent.is_none() {
+            constraints.push(missing("PaymentIntentNotSet", "paymentIntent is not set."));
+        }
+        if self.url("checkoutResultReturnUrl").is_none() {
+            constraints.push(missing(
+                "CheckoutResultReturnUrlNotSet",
+                "checkoutResultReturnUrl is not set.",
+            ));
+        }
+        constraints
+    }
+
+    /// As Get and Update Checkout Session answer. `base` is where the simulator is reached.
+    pub(crate) fn answer(&self, base: &str) -> Value {
+        let at = |time: Timestamp| time.strftime("%Y%m%dT%H%M%SZ").to_string();
+        let constraints = self.constraints();
+        let redirect = (constraints.is_empty() && self.state == State::Open)
+            .then(|| format!("{base}/confirm/{}", self.id));
+        let price =
+            |price: &Price| json!({"amount": price.amount, "currencyCode": price.currency_code});
+        json!({
+            "checkoutSessionId": self.id,
+            "webCheckoutDetails": {
+                "checkoutReviewReturnUrl": self.url("checkoutReviewReturnUrl"),
+                "checkoutResultReturnUrl": self.url("checkoutResultReturnUrl"),
+                "checkoutCancelUrl": self.url("checkoutCancelUrl"),
+                "amazonPayRedirectUrl": redirect,
+            },
+            "productType": "PayOnly",
+            "paymentDetails": {
+                "paymentIntent": self.payment_intent,
+                "canHandlePendingAuthorization": false,
+                "chargeAmount": self.charge_amount.as_ref().map(price),
+                "totalOrderAmount": null,
+                "softDescriptor": null,
+            },
+            "chargePermissionType": if self.is_recurring() { "Recurring" } else { "OneTime" },
+            "recurringMetadata": self.payload["recurringMetadata"],
+            "statusDetails": {
+                "state": format!("{:?}", self.state),
+                "reasonCode": self.reason_code,
+                "reasonDescription": null,
+                "lastUpdatedTimestamp": at(self.created),
+            },
+            "buyer": {"name": "Susie Smith", "email": "susie@example.com", "buyerId": "DEVELOPMENT-ONLY"},
+            "paymentPreferences": [{"paymentDescriptor": "Visa ****1111 (Amazon Pay)"}],
+            "merchantMetadata": {"merchantReferenceId": self.merchant_reference_id},
+            "constraints": constraints,
+            "creationTimestamp": at(self.created),
+            "expirationTimestamp": at(self.expires),
+            "chargePermissionId": self.confirmed.then(|| format!("B01-{}", self.id)),
+            "chargeId": null,
+            "storeId": self.payload["storeId"],
+            "releaseEnvironment": "Sandbox",
+            "amazonPayToken": self.amazon_pay_token(),
+        })
+    }
+}

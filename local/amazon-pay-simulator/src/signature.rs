@@ -1,0 +1,172 @@
+//! Whether the merchant signed: requests and buttons, `AMZN-PAY-RSASSA-PSS-V2`.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use ring::digest::{SHA256, digest};
+use ring::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use simulator_http::{Answer, Request};
+
+use crate::options::Options;
+
+const ALGORITHM: &str = "AMZN-PAY-RSASSA-PSS-V2";
+
+/// All but these are encoded in a query.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The headers that every signature covers.
+const SIGNED: [&str; 5] =
+    ["accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region"];
+
+/// How far a caller's clock may be off, in seconds.
+const CLOCK_SKEW: i64 = 15 * 60;
+
+/// The merchant's public key.
+pub(crate) struct PublicKey(UnparsedPublicKey<Vec<u8>>);
+
+impl PublicKey {
+    /// Reads PEM of PKCS#1.
+    pub fn from_pem(pem: &str) -> io::Result<Self> {
+        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        let der = BASE64_STANDARD
+            .decode(base64.trim())
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(Self(UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, der)))
+    }
+
+    /// Returns whether it is the signature of that text, whose hash is what is signed. ring wants a
+    /// salt as long as the hash, 32 bytes.
+    fn verifies(&self, text: &[u8], signature: &str) -> bool {
+        let signed = format!("{ALGORITHM}\n{}", hash(text));
+        BASE64_STANDARD
+            .decode(signature)
+            .is_ok_and(|signature| self.0.verify(signed.as_bytes(), &signature).is_ok())
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex::encode(digest(&SHA256, bytes))
+}
+
+/// Returns whether a button's fields are the merchant's.
+///
+/// # Errors
+/// Says what is wrong.
+pub(crate) fn button(
+    key: &PublicKey,
+    options: &Options,
+    fields: &BTreeMap<String, String>,
+) -> Result<(), &'static str> {
+    let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
+    if field("publicKeyId") != options.public_key_id {
+        return Err("publicKeyId is not the merchant's");
+    }
+    if field("algorithm") != ALGORITHM {
+        return Err("algorithm is not AMZN-PAY-RSASSA-PSS-V2");
+    }
+    if !key.verifies(field("payloadJSON").as_bytes(), field("signature")) {
+        return Err("signature is not the payload's");
+    }
+    Ok(())
+}
+
+/// Returns whether a request is the merchant's.
+///
+/// # Errors
+/// What Amazon Pay answers.
+pub(crate) fn request(
+    key: &PublicKey,
+    options: &Options,
+    request: &Request,
+    now: Timestamp,
+) -> Result<(), Answer> {
+    let header = |name: &str| request.headers.get(name).map(String::as_str);
+    let authorization = header("authorization").ok_or_else(|| missing("authorization"))?;
+    let (public_key_id, signed, signature) =
+        credentials(authorization).ok_or_else(|| invalid("authorization"))?;
+    if public_key_id != options.public_key_id {
+        return Err(refused("The public key is not known"));
+    }
+    for name in SIGNED {
+        header(name).ok_or_else(|| missing(name))?;
+        if !signed.contains(&name) {
+            return Err(refused("A header that must be signed is not"));
+        }
+    }
+    let key_is_signed = signed.contains(&"x-amz-pay-idempotency-key");
+    if header("x-amz-pay-idempotency-key").is_some() != key_is_signed {
+        return Err(refused("The idempotency key is not signed"));
+    }
+    let host = header("host").unwrap_or_default();
+    let host_name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    if ![Some(host), Some(host_name)].contains(&header("x-amz-pay-host")) {
+        return Err(invalid("x-amz-pay-host"));
+    }
+    if header("x-amz-pay-region") != Some(&options.region) {
+        return Err(invalid("x-amz-pay-region"));
+    }
+    if !header("x-amz-pay-date").is_some_and(|date| is_now(date, now)) {
+        return Err(invalid("x-amz-pay-date"));
+    }
+    let canonical = canonical(request, &signed).ok_or_else(|| invalid("authorization"))?;
+    if key.verifies(canonical.as_bytes(), signature) {
+        Ok(())
+    } else {
+        Err(refused("The signature does not match the request"))
+    }
+}
+
+/// `ALGORITHM PublicKeyId=…, SignedHeaders=a;b, Signature=…`.
+fn credentials(authorization: &str) -> Option<(&str, Vec<&str>, &str)> {
+    let rest = authorization.strip_prefix(ALGORITHM)?.strip_prefix(' ')?;
+    let mut parts = rest.split(", ");
+    let public_key_id = parts.next()?.strip_prefix("PublicKeyId=")?;
+    let signed = parts.next()?.strip_prefix("SignedHeaders=")?;
+    let signature = parts.next()?.strip_prefix("Signature=")?;
+    let signed: Vec<_> = signed.split(';').collect();
+    (parts.next().is_none() && signed.is_sorted()).then_some((public_key_id, signed, signature))
+}
+
+fn is_now(date: &str, now: Timestamp) -> bool {
+    DateTime::strptime("%Y%m%dT%H%M%SZ", date)
+        .and_then(|date| TimeZone::UTC.to_timestamp(date))
+        .is_ok_and(|date| (date.as_second() - now.as_second()).abs() <= CLOCK_SKEW)
+}
+
+fn canonical(request: &Request, signed: &[&str]) -> Option<String> {
+    let mut query: Vec<(String, String)> =
+        url::form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
+    query.sort();
+    let encode = |text: &str| percent_encode(text.as_bytes(), UNRESERVED).to_string();
+    let query: Vec<String> =
+        query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let mut text = format!("{}\n{}\n{}\n", request.method, request.path, query.join("&"));
+    for name in signed {
+        text += &format!("{name}:{}\n", request.headers.get(*name)?.trim());
+    }
+    text += &format!("\n{}\n{}", signed.join(";"), hash(&request.body));
+    Some(text)
+}
+
+fn refused(why: &str) -> Answer {
+    error(403, "InvalidRequestSignature", why)
+}
+
+fn missing(header: &str) -> Answer {
+    error(400, "MissingHeader", &format!("{header} is missing"))
+}
+
+fn invalid(header: &str) -> Answer {
+    error(400, "InvalidHeaderValue", &format!("{header} is not valid"))
+}
+
+/// An error as Amazon Pay explains it.
+pub(crate) fn error(status: u16, reason_code: &str, message: &str) -> Answer {
+    Answer::json(status, &serde_json::json!({"reasonCode": reason_code, "message": message}))
+}

@@ -1,0 +1,167 @@
+//! A running simulator, and what a test can do to it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::books::Books;
+use crate::options::Options;
+use crate::server::{self, Fault};
+use crate::session::{Price, Session, State};
+use crate::signature::PublicKey;
+
+/// How long calls may take to be answered when the simulator stops.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is shared by everything that runs.
+pub(crate) struct Inner {
+    pub options: Options,
+    pub key: PublicKey,
+    /// Where the simulator is reached.
+    pub base: String,
+    desk: Mutex<Desk>,
+}
+
+/// What changes.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub books: Books,
+    pub faults: VecDeque<Fault>,
+}
+
+impl Inner {
+    pub fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a session.
+    pub fn begin(&self, id: String, payload: Value) {
+        let now = Timestamp::now();
+        let expires = now.checked_add(self.options.session_life).unwrap_or(Timestamp::MAX);
+        let session = Session::new(id.clone(), payload, now, expires);
+        self.desk().books.sessions.insert(id, session);
+    }
+
+    pub fn log(&self, line: &str) {
+        if let Some(log) = &self.options.log {
+            log(line);
+        }
+    }
+}
+
+/// A running simulator. Dropping it ends it.
+pub struct Simulator {
+    inner: Arc<Inner>,
+    stop: Option<oneshot::Sender<()>>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+impl Simulator {
+    /// Listens and serves.
+    ///
+    /// # Errors
+    /// When the port is taken or the key is not PEM.
+    pub async fn start(options: Options) -> io::Result<Self> {
+        let listener = TcpListener::bind(options.listen).await?;
+        Self::serve(listener, options)
+    }
+
+    /// Serves at a listener that is there already; `options.listen` is not looked at.
+    ///
+    /// # Errors
+    /// When the key is not PEM.
+    pub fn serve(listener: TcpListener, options: Options) -> io::Result<Self> {
+        let inner = Arc::new(Inner {
+            key: PublicKey::from_pem(&options.public_key)?,
+            base: simulator_http::listen::url(&listener)?,
+            desk: Mutex::default(),
+            options,
+        });
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = axum::serve(listener, server::router(inner.clone()))
+            .with_graceful_shutdown(async { drop(stopped.await) });
+        Ok(Self { inner, stop: Some(stop), server: tokio::spawn(server.into_future()) })
+    }
+
+    /// Ends after the calls that are being answered.
+    pub async fn stop(mut self) {
+        drop(self.stop.take());
+        let _ = tokio::time::timeout(GRACE, &mut self.server).await;
+    }
+
+    /// For `AMAZON_PAY_URL`; `/checkout.js` and the hosted pages are there too.
+    pub fn url(&self) -> &str {
+        &self.inner.base
+    }
+
+    /// Everything that happened so far.
+    pub fn books(&self) -> Books {
+        self.inner.desk().books.clone()
+    }
+
+    /// Makes the next call go wrong. Several are taken in turn.
+    pub fn inject(&self, fault: Fault) {
+        self.inner.desk().faults.push_back(fault);
+    }
+
+    /// Opens a session as if a shopper had pressed a button and picked a card. Its token
+    /// will end in its id, so that `S1-REFUSED` is refused.
+    pub fn open(&self, id: &str) {
+        let url = "https://your-company.example.com/checkout";
+        let payload = json!({
+            "webCheckoutDetails": {
+                "checkoutReviewReturnUrl": url,
+                "checkoutResultReturnUrl": url,
+            },
+            "storeId": self.inner.options.store_id,
+        });
+        self.inner.begin(id.to_owned(), payload);
+        self.change(id, |session| session.card = format!("-{id}"));
+    }
+
+    /// As [`open`](Self::open), and as if the shop had set that amount and the shopper had
+    /// confirmed it.
+    pub fn confirmed(&self, id: &str, amount: &str, currency_code: &str) {
+        self.open(id);
+        self.change(id, |session| {
+            session.payment_intent = Some("Confirm".to_owned());
+            session.charge_amount =
+                Some(Price { amount: amount.to_owned(), currency_code: currency_code.to_owned() });
+            session.confirmed = true;
+        });
+    }
+
+    /// As [`confirmed`](Self::confirmed), and as if the shop had named that order before.
+    pub fn confirmed_for(&self, reference: &str, id: &str, amount: &str, currency_code: &str) {
+        self.confirmed(id, amount, currency_code);
+        self.change(id, |session| session.merchant_reference_id = Some(reference.to_owned()));
+    }
+
+    /// Ends a session. Amazon Pay's reasons are `BuyerCanceled`, `Declined`,
+    /// `AmazonCanceled` and `Expired`.
+    pub fn end(&self, id: &str, state: State, reason_code: Option<&'static str>) {
+        self.change(id, |session| {
+            session.state = state;
+            session.reason_code = reason_code;
+        });
+    }
+
+    fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
+        if let Some(session) = self.inner.desk().books.sessions.get_mut(id) {
+            change(session);
+        }
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}

@@ -1,0 +1,13 @@
+//! The HTTP that the simulators of Adyen and Amazon Pay share.
+
+mod answer;
+pub mod listen;
+mod request;
+
+use std::sync::Arc;
+
+pub use answer::{Answer, escape_html};
+pub use request::Request;
+
+/// Receives one line per request.
+pub type Log = Arc<dyn Fn(&str) + Send + Sync>;
