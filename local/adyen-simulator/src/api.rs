@@ -1,4 +1,4 @@
-//! One call: who may make it, whether it was made before, and what it does.
+//! Authenticates, repeats and routes calls of the API.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use jiff::Timestamp;
 use serde_json::Value;
 use simulator_http::{Answer, Request};
 
-use crate::books::{Books, Call, Change, Key};
-use crate::desk::{Answered, Desk, later};
-use crate::simulator::{Inner, Shared};
+use crate::books::{Books, Call, Change, StoredAnswer};
+use crate::context::{CallContext, CallResult, later};
+use crate::options::Options;
+use crate::simulator::{Inner, SimulatorState};
 use crate::{errors, modifications, payment_methods, payments, recurring, three_ds};
 
-/// What is answered, and how.
 pub(crate) struct Reply {
     pub answer: Answer,
-    /// Until it is sent.
+    /// The time until it is sent.
     pub withheld: Duration,
     /// True if the connection is cut instead.
     pub cut: bool,
@@ -26,30 +26,29 @@ fn idempotency_key(request: &Request) -> Option<&str> {
     Some(key).filter(|key| !key.is_empty()).map(String::as_str)
 }
 
-/// Processes a call and keeps it in the books. `delay` is how long a fault makes the
-/// answer take.
+/// Processes a call and records it in the books. `delay` is the delay of a fault.
 pub(crate) fn process(
     inner: &Inner,
     request: &Request,
     fault: Option<&str>,
     delay: Duration,
 ) -> Reply {
-    let mut shared = inner.shared();
-    let Shared { ledger, webhook_faults, .. } = &mut *shared;
-    let mut desk = inner.desk(&ledger.books, webhook_faults);
-    desk.key = idempotency_key(request);
-    let now = desk.now;
-    let (answered, replayed) = match earlier(desk.books, inner, request, now) {
+    let mut state = inner.state();
+    let SimulatorState { journal, webhook_faults, .. } = &mut *state;
+    let mut ctx = inner.context(&journal.books, webhook_faults);
+    ctx.idempotency_key = idempotency_key(request);
+    let now = ctx.now;
+    let (answered, replayed) = match earlier(ctx.books, inner, request, now) {
         Some(answered) => (answered, true),
-        None => (route(&mut desk, request), false),
+        None => (route(&mut ctx, request), false),
     };
-    let withheld = if replayed { Duration::ZERO } else { desk.withheld + delay };
-    let cut = desk.cut;
-    let mut changes = if answered.is_ok() { desk.changes } else { Vec::new() };
+    let withheld = if replayed { Duration::ZERO } else { ctx.withheld + delay };
+    let cut = ctx.cut;
+    let mut changes = if answered.is_ok() { ctx.changes } else { Vec::new() };
     let answer = match (answered, idempotency_key(request)) {
         (Ok(answer), Some(key)) => {
             if !replayed {
-                changes.push(Change::Key(Key {
+                changes.push(Change::Key(StoredAnswer {
                     key: key.into(),
                     ready_at: later(now, withheld),
                     status: answer.status,
@@ -61,51 +60,51 @@ pub(crate) fn process(
         (Ok(answer) | Err(answer), _) => answer,
     };
     changes.push(call(request, replayed, fault, Some(&answer), now));
-    let written = ledger.commit(changes);
-    drop(shared);
+    let written = journal.commit(changes);
+    drop(state);
     inner.wake.notify_one();
     if let Err(error) = written {
-        inner.log(&format!("The books can't be written: {error}"));
+        inner.log_unwritten(&error);
         return Reply { answer: errors::coded("903"), withheld: Duration::ZERO, cut: false };
     }
     log(inner, request, &answer, replayed);
     Reply { answer, withheld, cut }
 }
 
-/// Keeps a call that was not processed.
-pub(crate) fn note(inner: &Inner, request: &Request, fault: &str, answer: Option<&Answer>) {
+/// Records a call that was not processed.
+pub(crate) fn record(inner: &Inner, request: &Request, fault: &str, answer: Option<&Answer>) {
     let change = call(request, false, Some(fault), answer, Timestamp::now());
-    if let Err(error) = inner.shared().ledger.commit(vec![change]) {
-        inner.log(&format!("The books can't be written: {error}"));
+    if let Err(error) = inner.state().journal.commit(vec![change]) {
+        inner.log_unwritten(&error);
     }
     inner.log(&format!("{} {} ({fault})", request.method, request.path));
 }
 
-/// The answer to an earlier call with that key, if the caller may have it.
-fn earlier(books: &Books, inner: &Inner, request: &Request, now: Timestamp) -> Option<Answered> {
+/// The answer to an earlier call with the same key, if this caller is authenticated.
+fn earlier(books: &Books, inner: &Inner, request: &Request, now: Timestamp) -> Option<CallResult> {
     let known = books.keys.get(idempotency_key(request)?)?;
-    authenticate(inner, request).ok()?;
+    authenticate(&inner.options, request).ok()?;
     if now < known.ready_at {
         return Some(Err(errors::coded("704")));
     }
     Some(Ok(Answer::json(known.status, &known.body)))
 }
 
-fn authenticate(inner: &Inner, request: &Request) -> Result<(), Answer> {
+fn authenticate(options: &Options, request: &Request) -> Result<(), Answer> {
     match request.headers.get("x-api-key") {
-        Some(key) if *key == inner.options.api_key => Ok(()),
+        Some(key) if *key == options.api_key => Ok(()),
         _ => Err(errors::coded("000")),
     }
 }
 
-fn authorise(desk: &Desk, account: Option<&str>) -> Result<(), Answer> {
-    match account == Some(&desk.options.merchant_account) {
+fn authorise(ctx: &CallContext, account: Option<&str>) -> Result<(), Answer> {
+    match account == Some(&ctx.options.merchant_account) {
         true => Ok(()),
         false => Err(errors::coded("901")),
     }
 }
 
-fn route(desk: &mut Desk, request: &Request) -> Answered {
+fn route(ctx: &mut CallContext, request: &Request) -> CallResult {
     let not_found = || Err(errors::service_error(404, "000", "Not found"));
     let segments: Vec<&str> = request.path.split('/').skip(1).collect();
     let resource = match segments.as_slice() {
@@ -113,15 +112,13 @@ fn route(desk: &mut Desk, request: &Request) -> Answered {
         _ => return not_found(),
     };
     let recurring_api = segments[0] == "pal";
-    if request.headers.get("x-api-key") != Some(&desk.options.api_key) {
-        return Err(errors::coded("000"));
-    }
+    authenticate(ctx.options, request)?;
     if request.method != "POST" {
         let query = request.parameters();
-        authorise(desk, query.get("merchantAccount").map(String::as_str))?;
+        authorise(ctx, query.get("merchantAccount").map(String::as_str))?;
         return match (request.method.as_str(), recurring_api, resource) {
-            ("GET", false, ["storedPaymentMethods"]) => recurring::list(desk, &query),
-            ("DELETE", false, ["storedPaymentMethods", id]) => recurring::remove(desk, id, &query),
+            ("GET", false, ["storedPaymentMethods"]) => recurring::list(ctx, &query),
+            ("DELETE", false, ["storedPaymentMethods", id]) => recurring::remove(ctx, id, &query),
             _ => not_found(),
         };
     }
@@ -133,17 +130,17 @@ fn route(desk: &mut Desk, request: &Request) -> Answered {
     })?;
     // The specification has no merchantAccount in /payments/details.
     if !matches!(resource, ["payments", "details"]) {
-        authorise(desk, body["merchantAccount"].as_str())?;
+        authorise(ctx, body["merchantAccount"].as_str())?;
     }
     match (recurring_api, resource) {
-        (false, ["paymentMethods"]) => payment_methods::list(desk, &body),
-        (false, ["payments"]) => payments::create(desk, &body),
-        (false, ["payments", "details"]) => three_ds::details(desk, &body),
+        (false, ["paymentMethods"]) => payment_methods::list(ctx, &body),
+        (false, ["payments"]) => payments::create(ctx, &body),
+        (false, ["payments", "details"]) => three_ds::details(ctx, &body),
         (false, ["payments", id, kind @ ("captures" | "refunds" | "cancels" | "reversals")]) => {
-            modifications::create(desk, id, kind, &body)
+            modifications::create(ctx, id, kind, &body)
         }
-        (false, ["cancels"]) => modifications::technical_cancel(desk, &body),
-        (true, ["listRecurringDetails"]) => recurring::list_recurring_details(desk, &body),
+        (false, ["cancels"]) => modifications::technical_cancel(ctx, &body),
+        (true, ["listRecurringDetails"]) => recurring::list_recurring_details(ctx, &body),
         _ => not_found(),
     }
 }
@@ -176,9 +173,13 @@ fn call(
 
 fn log(inner: &Inner, request: &Request, answer: &Answer, replayed: bool) {
     let sent = request.json();
-    let said = answer.value();
-    let words =
-        [&sent["reference"], &said["resultCode"], &said["errorCode"], &said["pspReference"]];
+    let answered = answer.value();
+    let words = [
+        &sent["reference"],
+        &answered["resultCode"],
+        &answered["errorCode"],
+        &answered["pspReference"],
+    ];
     let words: Vec<&str> = words.into_iter().filter_map(Value::as_str).collect();
     let again = if replayed { " (again)" } else { "" };
     let (method, path, status) = (&request.method, &request.path, answer.status);

@@ -1,7 +1,6 @@
-//! What the simulator knows and what happened to it.
+//! The state of the simulator and the history of its calls and webhooks.
 //!
-//! Everything that changes the books is a [`Change`], so that a journal of changes
-//! gives the same books again.
+//! Every change of the books is a [`Change`], so that the books can be restored from a journal.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,127 +8,113 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Money: minor units and currency.
+/// An amount of money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
-    /// ISO 4217.
+    /// An ISO 4217 code.
     pub currency: String,
     /// In minor units.
     pub value: i64,
 }
 
-/// One call to the API, secrets left out.
+/// One call of the API, without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// When it was received.
+    /// The time of receipt.
     pub at: Timestamp,
-    /// The HTTP method.
     pub method: String,
-    /// The path, without the query.
+    /// Without the query.
     pub path: String,
-    /// The query, as it came.
     pub query: String,
-    /// The headers, lower-case.
+    /// With lower-case names.
     pub headers: BTreeMap<String, String>,
-    /// The JSON body; null without one, a string when it was not JSON.
+    /// The JSON body: null if it was empty, a string if it was not JSON.
     pub body: Value,
-    /// The `Idempotency-Key`.
     pub idempotency_key: Option<String>,
-    /// True if the answer was that of an earlier call with the same key.
+    /// True if an earlier call with the same key was answered with the same.
     pub replayed: bool,
-    /// The injected fault that it met.
+    /// The injected fault, if one applied.
     pub fault: Option<String>,
-    /// The status that was answered, if anything was.
+    /// The status of the answer; none if the connection was cut.
     pub status: Option<u16>,
-    /// The body that was answered.
+    /// The body of the answer.
     pub answer: Value,
 }
 
-/// How far a payment has come.
+/// The state of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+pub enum PaymentState {
     /// The shopper is at the redirect page.
     Redirect,
-    /// The browser is to be fingerprinted.
+    /// The browser has to be fingerprinted.
     Fingerprint,
     /// The shopper is being challenged.
     Challenge,
-    /// Nobody knows yet.
     Pending,
-    /// The money is promised.
     Authorised,
-    /// The bank or the shopper's authentication said no.
+    /// By the bank, or because the authentication failed.
     Refused,
-    /// The shopper cancelled.
+    /// By the shopper.
     Cancelled,
-    /// The acquirer failed.
+    /// At the acquirer.
     Error,
 }
 
-/// How far the money has come, in minor units.
+/// The amounts of a payment, in minor units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Promised by the bank, and not taken back by a failed authorisation.
     pub authorised: i64,
-    /// Taken.
     pub captured: i64,
-    /// Given back.
     pub refunded: i64,
-    /// The promise was given up.
+    /// True if the authorisation was cancelled.
     pub cancelled: bool,
 }
 
 /// One processed POST /payments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Its pspReference, also while nobody was told.
+    /// Assigned at once, although the merchant may learn it later.
     pub psp_reference: String,
-    /// When it was processed.
+    /// The time of processing.
     pub at: Timestamp,
     /// The merchant's reference.
     pub reference: String,
-    /// What was asked for.
     pub amount: Amount,
-    /// How far it has come.
-    pub state: State,
-    /// How far the money has come.
+    pub state: PaymentState,
     pub money: Progress,
-    /// True if it waits for a capture.
+    /// True if it is captured by a request of the merchant only.
     pub manual_capture: bool,
-    /// Whose payment it is.
     pub shopper_reference: Option<String>,
-    /// The Amazon Pay token that it was made with.
+    /// The Amazon Pay token, if it was paid with one.
     pub amazon_pay_token: Option<String>,
-    /// The stored payment method that it was made with.
+    /// The stored payment method, if it was paid with one.
     pub stored_payment_method_id: Option<String>,
-    /// For what its token shall be good, where one is to be stored.
+    /// The recurring processing models of the token to store, if one is to be stored.
     pub store_for: Option<Vec<String>>,
-    /// Where the shopper returns to.
     pub return_url: String,
-    /// Names it in 3-D Secure.
+    /// Its id in 3-D Secure.
     pub action_id: Option<String>,
-    /// When its offer ends.
+    /// The time of its OFFER_CLOSED.
     pub closes_at: Option<Timestamp>,
-    /// True if a refund of it failed after all.
+    /// True if a refund failed after it had succeeded.
     #[serde(default)]
     pub refund_failed: bool,
 }
 
 impl Payment {
-    /// Returns whether a refund that succeeds now will fail after all: the first one of a
+    /// Returns whether the next successful refund fails later, as the first one of a
     /// `-REFUND-FAIL` payment does.
     pub(crate) fn next_refund_fails(&self) -> bool {
-        let asked_for = |token: &String| token.contains("-REFUND-FAIL");
-        !self.refund_failed && self.amazon_pay_token.as_ref().is_some_and(asked_for)
+        let token = self.amazon_pay_token.as_deref().unwrap_or_default();
+        !self.refund_failed && token.contains("-REFUND-FAIL")
     }
 }
 
-/// True if a token can be charged.
+/// The state of a stored payment method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenState {
-    /// It can.
     Active,
-    /// The shopper withdrew it from Amazon Pay: charges are refused with code 50.
+    /// The shopper revoked it at Amazon Pay: charges are refused with code 50.
     Revoked,
     /// It was removed: charges are errors.
     Disabled,
@@ -140,33 +125,31 @@ pub enum TokenState {
 pub struct Token {
     /// The `storedPaymentMethodId`.
     pub id: String,
-    /// When it was created.
+    /// The time of its creation.
     pub at: Timestamp,
-    /// Whose it is.
     pub shopper_reference: String,
     /// The payment that created it.
     pub first_psp_reference: String,
-    /// What it stands for.
+    /// The Amazon Pay token of that payment.
     pub amazon_pay_token: String,
-    /// What it is good for: Subscription, UnscheduledCardOnFile, CardOnFile.
+    /// Subscription, UnscheduledCardOnFile, CardOnFile.
     pub recurring_processing_models: Vec<String>,
-    /// True if it can be charged.
     pub state: TokenState,
 }
 
 /// One delivery of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    /// When it was sent.
+pub struct Delivery {
+    /// The time of sending.
     pub at: Timestamp,
-    /// The status that was answered.
+    /// The status of the answer.
     pub status: Option<u16>,
-    /// Why nothing was answered.
+    /// The reason if there was no answer.
     pub error: Option<String>,
 }
 
-impl Attempt {
-    /// Adyen takes any 2xx.
+impl Delivery {
+    /// Adyen accepts any 2xx.
     pub fn accepted(&self) -> bool {
         self.status.is_some_and(|status| (200..300).contains(&status))
     }
@@ -183,14 +166,12 @@ pub struct Webhook {
     pub psp_reference: String,
     /// The merchantReference, or shopperReference.
     pub reference: String,
-    /// What is sent, byte by byte.
     pub message: crate::webhook::Message,
-    /// How often it is sent each time.
+    /// The number of copies that each delivery sends.
     pub copies: u32,
-    /// When it is sent next; none: not any more.
+    /// The time of the next delivery; none if there is none.
     pub due: Option<Timestamp>,
-    /// How often it was sent, and what came back.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<Delivery>,
 }
 
 impl Webhook {
@@ -199,51 +180,50 @@ impl Webhook {
         serde_json::from_str(&self.message.body).unwrap_or_default()
     }
 
-    /// Returns whether somebody accepted it.
+    /// Returns whether a delivery was accepted.
     pub fn accepted(&self) -> bool {
-        self.attempts.iter().any(Attempt::accepted)
+        self.attempts.iter().any(Delivery::accepted)
     }
 }
 
 /// The first answer under an idempotency key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Key {
+pub(crate) struct StoredAnswer {
     pub key: String,
-    /// Until then the call is in flight.
+    /// Until then the first call is in flight.
     pub ready_at: Timestamp,
     pub status: u16,
     pub body: Value,
 }
 
-/// One step of the books.
+/// One change of the books.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Change {
     Call(Box<Call>),
     Payment(Box<Payment>),
     Token(Token),
     Webhook(Box<Webhook>),
-    Key(Key),
+    Key(StoredAnswer),
 }
 
-/// Everything that the simulator knows, and everything that happened to it.
+/// The state of the simulator and its history.
 #[derive(Clone, Debug, Default)]
 pub struct Books {
-    /// Every call, in the order of their processing.
+    /// In the order of processing.
     pub calls: Vec<Call>,
-    /// Every payment in the order of their processing.
+    /// In the order of processing.
     pub payments: Vec<Payment>,
-    /// Every stored payment method by its id.
+    /// By storedPaymentMethodId.
     pub tokens: BTreeMap<String, Token>,
-    /// Every webhook by its number.
+    /// By number.
     pub webhooks: BTreeMap<u64, Webhook>,
-    pub(crate) keys: HashMap<String, Key>,
+    pub(crate) keys: HashMap<String, StoredAnswer>,
     by_psp_reference: HashMap<String, usize>,
-    /// When which webhooks are due.
+    /// The due webhooks, the earliest first.
     pub(crate) agenda: BTreeSet<(Timestamp, u64)>,
 }
 
 impl Books {
-    /// The payment with that pspReference.
     pub fn payment(&self, psp_reference: &str) -> Option<&Payment> {
         self.by_psp_reference.get(psp_reference).and_then(|index| self.payments.get(*index))
     }
@@ -253,17 +233,17 @@ impl Books {
         self.payments.iter().filter(|payment| payment.reference == reference).collect()
     }
 
-    /// How often money was promised for that merchant reference.
+    /// The number of authorised payments with that merchant reference.
     pub fn authorisations(&self, reference: &str) -> usize {
         self.payments_of(reference).iter().filter(|payment| payment.money.authorised > 0).count()
     }
 
-    /// The webhooks about that merchant reference or shopper, the oldest first.
+    /// The webhooks about that merchantReference or shopperReference, the oldest first.
     pub fn webhooks_of(&self, reference: &str) -> Vec<&Webhook> {
         self.webhooks.values().filter(|webhook| webhook.reference == reference).collect()
     }
 
-    /// The calls whose path ends so: `/payments`, `/payments/details`, `/captures`.
+    /// The calls with that ending of their path, such as `/payments` or `/captures`.
     pub fn calls_to(&self, ending: &str) -> Vec<&Call> {
         self.calls.iter().filter(|call| call.path.ends_with(ending)).collect()
     }

@@ -1,4 +1,4 @@
-//! Faults that a test asks for.
+//! Faults that tests inject.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use simulator_http::Answer;
 
 use crate::errors;
 
-/// What goes wrong with the next call that it fits.
+/// A fault of the next call that it matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Only calls whose path ends so, as `/payments` or `/captures`; any call without it.
+    /// The end of the call's path, such as `/payments`; every call matches without it.
     pub path: Option<String>,
     pub(crate) effect: Effect,
 }
@@ -36,44 +36,43 @@ impl Fault {
         Self::new(Effect::CutAfter)
     }
 
-    /// The call is processed, and the connection is cut in the midst of the answer.
+    /// The call is processed, and the connection is cut in the middle of the answer.
     pub fn truncated() -> Self {
         Self::new(Effect::Truncate)
     }
 
-    /// The call is on its way for that long before Adyen sees it.
+    /// The call arrives that much later.
     pub fn arrive_late(delay: Duration) -> Self {
         Self::new(Effect::ArriveLate(delay))
     }
 
-    /// The call is processed at once and answered later; a repeat with its key
-    /// meanwhile gets 704.
+    /// The call is processed at once and answered later; a repeat with the same key gets 704
+    /// until then.
     pub fn answer_late(delay: Duration) -> Self {
         Self::new(Effect::AnswerLate(delay))
     }
 
-    /// The call is not processed, and is answered with this.
+    /// The call is not processed, and gets this answer.
     pub fn instead(answer: Answer) -> Self {
         Self::new(Effect::Instead(answer))
     }
 
-    /// The call is processed, but answered with this.
+    /// The call is processed, but gets this answer.
     pub fn afterwards(answer: Answer) -> Self {
         Self::new(Effect::Afterwards(answer))
     }
 
-    /// The call is not processed; the error of that code, with its status and headers:
-    /// `704` in flight, `703` unavailable for now.
+    /// The call is not processed, and gets the error of that code.
     pub fn error(code: &str) -> Self {
         Self::instead(errors::coded(code))
     }
 
-    /// The call is not processed; an HTTP status that Adyen doesn't explain.
+    /// The call is not processed, and gets that status without Adyen's error format.
     pub fn status(status: u16) -> Self {
         Self::instead(errors::status_only(status))
     }
 
-    /// Only for calls whose path ends so.
+    /// Limits the fault to calls with that ending of their path.
     #[must_use]
     pub fn on(mut self, path: &str) -> Self {
         self.path = Some(path.into());
@@ -84,11 +83,11 @@ impl Fault {
         Self { path: None, effect }
     }
 
-    pub(crate) fn fits(&self, path: &str) -> bool {
+    pub(crate) fn matches(&self, path: &str) -> bool {
         self.path.as_ref().is_none_or(|ending| path.ends_with(ending))
     }
 
-    /// Its name in the books.
+    /// The fault as text, for the books.
     pub(crate) fn name(&self) -> String {
         match &self.effect {
             Effect::CutBefore => "cut before".into(),
@@ -102,12 +101,12 @@ impl Fault {
     }
 }
 
-/// What goes wrong with the next webhook.
+/// A fault of the next webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookFault {
-    /// It is sent twice each time.
+    /// Each delivery sends it twice.
     Duplicate,
-    /// Its signature is not that of its content.
+    /// Its signature is wrong.
     BadSignature,
     /// It is never sent.
     Lose,

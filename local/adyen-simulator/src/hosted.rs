@@ -1,12 +1,12 @@
-//! The page where a shopper approves a payment or not.
+//! The page on which a shopper approves or declines a payment.
 
 use simulator_http::{Answer, escape_html};
 use url::Url;
 
-use crate::books::{Books, Payment, State};
+use crate::books::{Books, Payment, PaymentState};
 use crate::three_ds;
 
-/// GET /threeds/{id}: the page, or with `?result=` the way back to the shop.
+/// GET /threeds/{id}: the page, or with `?result=` the redirect to the shop.
 pub(crate) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) -> Answer {
     let Some(payment) =
         books.payments.iter().rev().find(|payment| payment.action_id.as_deref() == Some(id))
@@ -15,16 +15,16 @@ pub(crate) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) ->
     };
     let action = serde_json::json!({"url": format!("{base}/threeds/{id}")});
     match (payment.state, result) {
-        (State::Redirect, Some(outcome @ ("approved" | "refused" | "cancelled"))) => {
+        (PaymentState::Redirect, Some(outcome @ ("approved" | "refused" | "cancelled"))) => {
             back(payment, &three_ds::redirect_result(&action, outcome))
         }
-        (State::Redirect, _) => html(200, &choice(payment)),
-        (State::Fingerprint, _) => {
-            html(200, &to_post(&[("", three_ds::fingerprint_result(&action))]))
+        (PaymentState::Redirect, _) => html(200, &choice(payment)),
+        (PaymentState::Fingerprint, _) => {
+            html(200, &results_to_post(&[("", three_ds::fingerprint_result(&action))]))
         }
-        (State::Challenge, _) => html(
+        (PaymentState::Challenge, _) => html(
             200,
-            &to_post(&[
+            &results_to_post(&[
                 ("to approve", three_ds::challenge_result(&action, true)),
                 ("to decline", three_ds::challenge_result(&action, false)),
             ]),
@@ -35,7 +35,7 @@ pub(crate) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) ->
 
 fn back(payment: &Payment, redirect_result: &str) -> Answer {
     let Ok(mut url) = Url::parse(&payment.return_url) else {
-        return html(500, "<p>The returnUrl can't be read.</p>");
+        return html(500, "<p>The returnUrl is not a URL.</p>");
     };
     url.query_pairs_mut().append_pair("redirectResult", redirect_result);
     Answer::redirect(url.as_str())
@@ -51,10 +51,10 @@ fn choice(payment: &Payment) -> String {
     )
 }
 
-fn to_post(results: &[(&str, String)]) -> String {
+fn results_to_post(results: &[(&str, String)]) -> String {
     let lines: String = results
         .iter()
-        .map(|(what, result)| format!("<p>threeDSResult {what}: <code>{result}</code></p>"))
+        .map(|(effect, result)| format!("<p>threeDSResult {effect}: <code>{result}</code></p>"))
         .collect();
     format!("<h1>Your bank</h1><p>Post this to /payments/details.</p>{lines}")
 }

@@ -1,7 +1,7 @@
-//! The books on disk: one line of JSON per step, written before anybody hears of it.
+//! The books on disk: one line of JSON per commit, written before the call is answered.
 //!
-//! A line that a killed process left unfinished is one that nobody was told about, and
-//! is cut off at the next start.
+//! A killed process can leave an incomplete last line. The next start cuts it off, because its
+//! call was never answered.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ use std::path::Path;
 
 use crate::books::{Books, Change};
 
-/// The books, and the file that outlives them.
-pub(crate) struct DeliveredWebhooks {
+/// The books and their file.
+pub(crate) struct Journal {
     pub books: Books,
     file: Option<File>,
 }
 
-impl DeliveredWebhooks {
-    /// Opens the books in that directory, or new ones that end with the process.
+impl Journal {
+    /// Opens the books in that directory; without one they are in memory only.
     pub(crate) fn open(directory: Option<&Path>) -> io::Result<Self> {
         let mut books = Books::default();
         let Some(directory) = directory else {
@@ -43,7 +43,7 @@ impl DeliveredWebhooks {
         Ok(Self { books, file: Some(file) })
     }
 
-    /// Takes all of these changes or, when they can't be written, none.
+    /// Applies all of these changes, or none if they cannot be written.
     pub(crate) fn commit(&mut self, changes: Vec<Change>) -> io::Result<()> {
         if let Some(file) = &mut self.file {
             let mut line = serde_json::to_vec(&changes)?;

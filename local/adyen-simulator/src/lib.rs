@@ -1,51 +1,51 @@
-//! Adyen on one machine: Checkout v72, the part of it that Amazon Pay needs, the
-//! recurring API's /listRecurringDetails, and the webhooks.
+//! A simulator of Adyen: the part of Checkout v72 that Amazon Pay needs, the recurring API's
+//! /listRecurringDetails, and the webhooks.
 //!
-//! It is written from Adyen's documentation and specification and shares no model with
-//! the functions, so that a misunderstanding there shows here. It refuses what Adyen
-//! refuses (unknown fields too), processes at most once under an idempotency key, and
-//! keeps [`Books`]: every call, payment, token and webhook, for tests to look into.
+//! It is written from Adyen's documentation and specification and shares no model with the
+//! functions, because a misunderstanding in a shared model would stay hidden. It rejects every
+//! request that Adyen rejects (also for unknown fields) and processes each idempotency key at
+//! most once. Tests can read every call, payment, token and webhook in its [`Books`].
 //!
 //! # Scenarios
 //!
-//! The end of `amazonPayToken` chooses what happens:
+//! The end of the `amazonPayToken` selects the scenario:
 //!
-//! | The token ends in | What happens |
+//! | The token ends in | Result |
 //! |---|---|
-//! | anything else, as `160583287597AMZN` | Authorised, then AUTHORISATION true |
+//! | anything else, such as `160583287597AMZN` | Authorised, then AUTHORISATION true |
 //! | `-REFUSED` | Refused, code 2, then AUTHORISATION false |
 //! | `-CANCELLED` | Cancelled, code 16, then AUTHORISATION false |
 //! | `-ERROR` | Error, code 4, then AUTHORISATION false |
-//! | `-3DS-REDIRECT` | RedirectShopper to a page where a person approves, declines or cancels; needs `browserInfo` |
+//! | `-3DS-REDIRECT` | RedirectShopper to a page on which a person approves, declines or cancels; needs `browserInfo` |
 //! | `-3DS-CHALLENGE` | IdentifyShopper, then ChallengeShopper, then Authorised or Refused; needs `browserInfo`, `channel: Web` and `origin` |
-//! | `-PENDING` | Pending, and nothing more by itself |
-//! | `-TIMEOUT` | processed, but the answer takes minutes; repeats meanwhile get 704; AUTHORISATION true comes late |
-//! | `-DROP` | processed, then the connection is cut; a repeat with the same key gets the answer |
+//! | `-PENDING` | Pending, without a webhook |
+//! | `-TIMEOUT` | processed, but answered after minutes; repeats until then get 704; AUTHORISATION true is sent late |
+//! | `-DROP` | processed, then the connection is cut; a repeat with the same key is answered |
 //! | `-LATE-FAIL` | Authorised, but then AUTHORISATION false |
 //! | `-NO-WEBHOOK` | Authorised, and no webhook |
-//! | `-OFFER-CLOSED` | as `-3DS-REDIRECT`, and soon OFFER_CLOSED, after which it can't be completed |
-//! | `-REVOKED` | Authorised; what it stored can be charged once, then it is refused, code 50 |
-//! | `-REFUND-FAIL`, also before another end | as that end says; the first refund succeeds, then REFUND_FAILED |
+//! | `-OFFER-CLOSED` | like `-3DS-REDIRECT`, and soon OFFER_CLOSED, after which the payment cannot be completed |
+//! | `-REVOKED` | Authorised; its stored payment method can be charged once, later charges are refused with code 50 |
+//! | `-REFUND-FAIL`, also before another ending | as the other ending; the first refund succeeds, then REFUND_FAILED |
 //! | `-UNKNOWN` | error 5_602, the token does not exist |
-//! | `-FAULT-<code>`, as `-FAULT-5_606` | that error; 703 comes with 503 and `transient-error: true`, 905 with 500 |
-//! | `-HTTP-<status>`, as `-HTTP-429`, `-HTTP-500` | that status, without an error that Adyen would explain; nothing is processed |
+//! | `-FAULT-<code>`, such as `-FAULT-5_606` | that error; 703 has status 503 and `transient-error: true`, 905 has status 500 |
+//! | `-HTTP-<status>`, such as `-HTTP-429`, `-HTTP-500` | that status, without an error in Adyen's format; nothing is processed |
 //!
 //! # Finishing 3-D Secure without a browser
 //!
 //! The last path segment of `action.url` names the payment: `ID` below.
 //!
 //! - `-3DS-REDIRECT`: post `{"details":{"redirectResult":"ID!approved"}}` to
-//!   /payments/details, or `ID!refused`, `ID!cancelled`. The page at `action.url` sends a
-//!   browser to the returnUrl with it; so does `action.url?result=approved`.
+//!   /payments/details, or `ID!refused`, `ID!cancelled`. The page at `action.url` redirects a
+//!   browser to the returnUrl with the result; so does `action.url?result=approved`.
 //! - `-3DS-CHALLENGE`: post `threeDSResult` twice, each base64 of a JSON object:
 //!   `{"authorisationToken":"ID","threeDSCompInd":"Y"}` after IdentifyShopper,
 //!   `{"authorisationToken":"ID","transStatus":"Y"}` after ChallengeShopper (`"N"`
-//!   declines). `threeds2.fingerprint` and `threeds2.challengeResult` do as well, and
+//!   declines). `threeds2.fingerprint` and `threeds2.challengeResult` are accepted too, and
 //!   `paymentData` may name the payment instead of `authorisationToken`.
 
 mod api;
 mod books;
-mod desk;
+mod context;
 pub mod errors;
 mod fault;
 mod hosted;
@@ -66,9 +66,9 @@ mod validate;
 pub mod webhook;
 
 pub use books::{
-    Amount, Attempt, Books, Call, Payment, Progress, State, Token, TokenState, Webhook,
+    Amount, Books, Call, Delivery, Payment, PaymentState, Progress, Token, TokenState, Webhook,
 };
-pub use desk::new_psp_reference;
+pub use context::new_psp_reference;
 pub use fault::{Fault, WebhookFault};
 pub use options::Options;
 pub use recurring::token_id;

@@ -1,11 +1,11 @@
-//! Reading the members of a request, and the errors for those of the wrong kind.
+//! Reads the members of a request, and rejects those of the wrong type or length.
 
 use serde_json::{Map, Value};
 use simulator_http::Answer;
 
 use crate::errors;
 
-/// The members of a request and the most characters that they may have.
+/// The maximum lengths of members, in characters.
 const LENGTHS: &[(&str, usize)] = &[
     ("reference", 80),
     ("returnUrl", 1024),
@@ -17,12 +17,11 @@ const LENGTHS: &[(&str, usize)] = &[
     ("telephoneNumber", 64),
 ];
 
-/// An object.
 pub(crate) fn object<'a>(value: &'a Value, name: &str) -> Result<&'a Map<String, Value>, Answer> {
     value.as_object().ok_or_else(|| unexpected(name, "an object"))
 }
 
-/// That an object has no other members than these, which are separated by spaces.
+/// Rejects members other than these, which are separated by spaces.
 pub(crate) fn known(fields: &Map<String, Value>, name: &str, known: &str) -> Result<(), Answer> {
     let unknown: Vec<&str> = fields
         .keys()
@@ -37,7 +36,7 @@ pub(crate) fn known(fields: &Map<String, Value>, name: &str, known: &str) -> Res
     Err(errors::invalid("702", &message))
 }
 
-/// A string, where it is there.
+/// An optional string.
 pub(crate) fn text<'a>(
     fields: &'a Map<String, Value>,
     name: &str,
@@ -49,7 +48,7 @@ pub(crate) fn text<'a>(
     }
 }
 
-/// A string that has to be there; `code` says that it isn't.
+/// A required string; `code` is the error if it is missing.
 pub(crate) fn filled<'a>(
     fields: &'a Map<String, Value>,
     name: &str,
@@ -61,7 +60,7 @@ pub(crate) fn filled<'a>(
     }
 }
 
-/// A boolean, where it is there.
+/// An optional boolean.
 pub(crate) fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, Answer> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
@@ -70,7 +69,7 @@ pub(crate) fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<boo
     }
 }
 
-/// A string out of a few, where it is there; `code` says that it is another.
+/// An optional string; `code` is the error if its value is not allowed.
 pub(crate) fn one_of<'a>(
     fields: &'a Map<String, Value>,
     name: &str,
@@ -85,7 +84,7 @@ pub(crate) fn one_of<'a>(
     }
 }
 
-/// That no member is longer than it may be.
+/// Rejects members that are too long.
 pub(crate) fn lengths(fields: &Map<String, Value>) -> Result<(), Answer> {
     for (name, most) in LENGTHS {
         if text(fields, name)?.is_some_and(|text| text.chars().count() > *most) {
@@ -96,7 +95,7 @@ pub(crate) fn lengths(fields: &Map<String, Value>) -> Result<(), Answer> {
     Ok(())
 }
 
-/// 400: that member is of another kind.
+/// 400: the member has the wrong type.
 pub(crate) fn unexpected(name: &str, expected: &str) -> Answer {
     errors::service_error(400, "702", &format!("Unexpected input: {name}, expected: {expected}"))
 }

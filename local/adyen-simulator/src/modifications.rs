@@ -1,15 +1,16 @@
-//! Captures, refunds, cancels, reversals: received at once, and decided by webhook.
+//! Captures, refunds, cancels and reversals. A request is only acknowledged; a webhook reports
+//! the outcome.
 
 use serde_json::{Value, json};
 use simulator_http::Answer;
 
-use crate::books::{Amount, Payment, State};
-use crate::desk::{Answered, Desk, new_psp_reference};
+use crate::books::{Amount, Payment, PaymentState};
+use crate::context::{CallContext, CallResult, new_psp_reference};
 use crate::webhook::Event;
 use crate::{errors, members, validate};
 
-/// Why a modification is not possible.
-type Decided = Result<(), &'static str>;
+/// The outcome of a modification, with the reason if it failed.
+type ModificationResult = Result<(), &'static str>;
 
 const INSUFFICIENT: &str = "Insufficient balance on payment";
 const NOT_CAPTURED: &str = "Transaction hasn't been captured, refund not possible";
@@ -18,11 +19,11 @@ const NOT_AUTHORISED: &str = "Transaction is not authorised";
 
 /// POST /payments/{paymentPspReference}/{kind}.
 pub(crate) fn create(
-    desk: &mut Desk,
+    ctx: &mut CallContext,
     psp_reference: &str,
     kind: &str,
     request: &Value,
-) -> Answered {
+) -> CallResult {
     let fields = members::object(request, "modification")?;
     let known = match kind {
         "captures" => {
@@ -48,45 +49,45 @@ pub(crate) fn create(
     }
     let reference = members::text(fields, "reference")?;
     let mut payment =
-        desk.books.payment(psp_reference).filter(|payment| is_final(payment)).cloned().ok_or_else(
+        ctx.books.payment(psp_reference).filter(|payment| is_final(payment)).cloned().ok_or_else(
             || errors::invalid("167", "Original pspReference required for this operation"),
         )?;
 
-    let (event_code, action, decided) = match (kind, &amount) {
+    let (event_code, action, result) = match (kind, &amount) {
         ("captures", Some(amount)) => ("CAPTURE", None, capture(&mut payment, amount)),
         ("refunds", Some(amount)) => ("REFUND", None, refund(&mut payment, amount)),
         ("cancels", _) => ("CANCELLATION", None, cancel(&mut payment)),
         _ => {
-            let (action, decided) = reverse(&mut payment);
-            ("CANCEL_OR_REFUND", Some(action), decided)
+            let (action, result) = reverse(&mut payment);
+            ("CANCEL_OR_REFUND", Some(action), result)
         }
     };
-    let fails = event_code == "REFUND" && decided.is_ok() && payment.next_refund_fails();
+    let fails = event_code == "REFUND" && result.is_ok() && payment.next_refund_fails();
     if let (true, Some(amount)) = (fails, &amount) {
         payment.refund_failed = true;
         payment.money.refunded -= amount.value;
     }
-    desk.save(&payment);
-    let own = new_psp_reference();
+    ctx.save(&payment);
+    let own_reference = new_psp_reference();
     let mut event = Event {
         original_reference: Some(payment.psp_reference.clone()),
         merchant_reference: reference.unwrap_or(&payment.reference).into(),
-        ..desk.event(event_code, &own, &payment)
+        ..ctx.event(event_code, &own_reference, &payment)
     };
     event.amount = amount.clone().or(event.amount);
     event
         .additional_data
         .extend(action.map(|action| ("modification.action".into(), action.into())));
     let failed = Event { event: "REFUND_FAILED".into(), ..event.clone() };
-    tell(desk, event, decided);
+    send_outcome(ctx, event, result);
     if fails {
-        desk.notify(&failed, desk.options.refund_failed_delay);
+        ctx.notify(&failed, ctx.options.refund_failed_delay);
     }
 
     let mut answer = json!({
-        "merchantAccount": desk.options.merchant_account,
+        "merchantAccount": ctx.options.merchant_account,
         "paymentPspReference": payment.psp_reference,
-        "pspReference": own,
+        "pspReference": own_reference,
         "status": "received",
     });
     if let Some(reference) = reference {
@@ -99,7 +100,7 @@ pub(crate) fn create(
 }
 
 /// POST /cancels: cancels the last payment of that reference, whatever its pspReference.
-pub(crate) fn technical_cancel(desk: &mut Desk, request: &Value) -> Answered {
+pub(crate) fn technical_cancel(ctx: &mut CallContext, request: &Value) -> CallResult {
     let fields = members::object(request, "StandalonePaymentCancelRequest")?;
     members::known(
         fields,
@@ -108,33 +109,33 @@ pub(crate) fn technical_cancel(desk: &mut Desk, request: &Value) -> Answered {
     )?;
     members::lengths(fields)?;
     let payment_reference = members::filled(fields, "paymentReference", "130")?;
-    let own = new_psp_reference();
+    let own_reference = new_psp_reference();
     let payment =
-        desk.books.payments_of(payment_reference).into_iter().rfind(|payment| is_final(payment));
-    let (event, decided) = match payment.cloned() {
+        ctx.books.payments_of(payment_reference).into_iter().rfind(|payment| is_final(payment));
+    let (event, result) = match payment.cloned() {
         Some(mut payment) => {
-            let decided = cancel(&mut payment);
-            desk.save(&payment);
+            let result = cancel(&mut payment);
+            ctx.save(&payment);
             let event = Event {
                 original_reference: Some(payment.psp_reference.clone()),
-                ..desk.event("TECHNICAL_CANCEL", &own, &payment)
+                ..ctx.event("TECHNICAL_CANCEL", &own_reference, &payment)
             };
-            (event, decided)
+            (event, result)
         }
         None => {
-            let account = &desk.options.merchant_account;
+            let account = &ctx.options.merchant_account;
             let event = Event {
-                event_date: desk.now,
-                ..Event::new("TECHNICAL_CANCEL", account, &own, payment_reference)
+                event_date: ctx.now,
+                ..Event::new("TECHNICAL_CANCEL", account, &own_reference, payment_reference)
             };
             (event, Err("Transaction not found"))
         }
     };
-    tell(desk, event, decided);
+    send_outcome(ctx, event, result);
     let mut answer = json!({
-        "merchantAccount": desk.options.merchant_account,
+        "merchantAccount": ctx.options.merchant_account,
         "paymentReference": payment_reference,
-        "pspReference": own,
+        "pspReference": own_reference,
         "status": "received",
     });
     if let Some(reference) = members::text(fields, "reference")? {
@@ -143,15 +144,15 @@ pub(crate) fn technical_cancel(desk: &mut Desk, request: &Value) -> Answered {
     Ok(Answer::json(201, &answer))
 }
 
-fn tell(desk: &mut Desk, mut event: Event, decided: Decided) {
-    event.success = decided.is_ok();
-    event.reason = decided.err().map(Into::into);
-    desk.notify(&event, desk.options.webhook_delay);
+fn send_outcome(ctx: &mut CallContext, mut event: Event, result: ModificationResult) {
+    event.success = result.is_ok();
+    event.reason = result.err().map(Into::into);
+    ctx.notify(&event, ctx.options.webhook_delay);
 }
 
-/// One capture; the rest of the authorisation is given up.
-fn capture(payment: &mut Payment, amount: &Amount) -> Decided {
-    standing(payment)?;
+/// Allows one capture, because Adyen releases the rest of the authorisation with it.
+fn capture(payment: &mut Payment, amount: &Amount) -> ModificationResult {
+    authorised(payment)?;
     let left = payment.money.authorised;
     if payment.money.captured > 0
         || amount.currency != payment.amount.currency
@@ -163,7 +164,7 @@ fn capture(payment: &mut Payment, amount: &Amount) -> Decided {
     Ok(())
 }
 
-fn refund(payment: &mut Payment, amount: &Amount) -> Decided {
+fn refund(payment: &mut Payment, amount: &Amount) -> ModificationResult {
     if payment.money.captured == 0 {
         return Err(NOT_CAPTURED);
     }
@@ -175,8 +176,8 @@ fn refund(payment: &mut Payment, amount: &Amount) -> Decided {
     Ok(())
 }
 
-fn cancel(payment: &mut Payment) -> Decided {
-    standing(payment)?;
+fn cancel(payment: &mut Payment) -> ModificationResult {
+    authorised(payment)?;
     if payment.money.captured > 0 {
         return Err(CAPTURED);
     }
@@ -184,8 +185,8 @@ fn cancel(payment: &mut Payment) -> Decided {
     Ok(())
 }
 
-/// The whole amount: cancelled before a capture, refunded after it.
-fn reverse(payment: &mut Payment) -> (&'static str, Decided) {
+/// Cancels the payment before its capture, refunds all of it afterwards.
+fn reverse(payment: &mut Payment) -> (&'static str, ModificationResult) {
     if payment.money.captured == 0 {
         return ("cancel", cancel(payment));
     }
@@ -196,14 +197,17 @@ fn reverse(payment: &mut Payment) -> (&'static str, Decided) {
     ("refund", Ok(()))
 }
 
-fn standing(payment: &Payment) -> Decided {
-    match payment.state == State::Authorised && !payment.money.cancelled {
+fn authorised(payment: &Payment) -> ModificationResult {
+    match payment.state == PaymentState::Authorised && !payment.money.cancelled {
         true => Ok(()),
         false => Err(NOT_AUTHORISED),
     }
 }
 
-/// Returns whether somebody knows its pspReference.
+/// Returns whether Adyen has returned its pspReference.
 fn is_final(payment: &Payment) -> bool {
-    !matches!(payment.state, State::Redirect | State::Fingerprint | State::Challenge)
+    !matches!(
+        payment.state,
+        PaymentState::Redirect | PaymentState::Fingerprint | PaymentState::Challenge
+    )
 }

@@ -1,5 +1,3 @@
-//! How a simulator is set up.
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,22 +6,22 @@ use simulator_http::Log;
 
 use crate::keys;
 
-/// How a simulator is set up. The default has the development keys and any free port.
+/// The options of a simulator. The default has the development keys and any free port.
 #[derive(Clone)]
 pub struct Options {
-    /// Where to listen; port 0 is any free one.
+    /// The address to listen on; port 0 is any free one.
     pub listen: SocketAddr,
-    /// The one merchant account that it knows.
+    /// The only merchant account that exists.
     pub merchant_account: String,
-    /// What `X-API-Key` must say.
+    /// The accepted `X-API-Key`.
     pub api_key: String,
-    /// Where webhooks go. Until it is known they wait.
+    /// The URL of the webhooks; they wait until it is set.
     pub webhook_url: Option<String>,
-    /// Hex: signs standard webhooks.
+    /// The key of standard webhooks, in hex.
     pub hmac_key: String,
-    /// Hex: signs recurring.token webhooks.
+    /// The key of recurring.token webhooks, in hex.
     pub token_hmac_key: String,
-    /// `user:password` sent with every webhook.
+    /// The `user:password` that is sent with every webhook.
     pub basic_auth: Option<String>,
     /// From a payment or modification to its webhook.
     pub webhook_delay: Duration,
@@ -33,20 +31,19 @@ pub struct Options {
     pub late_webhook_delay: Duration,
     /// From an `-OFFER-CLOSED` payment to the end of the offer.
     pub offer_closed_delay: Duration,
-    /// From a refund of a `-REFUND-FAIL` payment to the webhook that it failed.
+    /// From a refund of a `-REFUND-FAIL` payment to its REFUND_FAILED.
     pub refund_failed_delay: Duration,
-    /// How long the answer to a `-TIMEOUT` payment takes.
+    /// From a `-TIMEOUT` payment to its answer.
     pub withheld: Duration,
-    /// How long any call takes; a repeat under its key meanwhile gets 704.
+    /// From any call to its answer; a repeat with the same key gets 704 until then.
     pub answer_delay: Duration,
-    /// True if answers name the order and the amount. Adyen's own example of an answer to
-    /// /payments/details has neither, only the resultCode and the pspReference.
+    /// True if answers have the merchantReference and the amount. Adyen's own example of an
+    /// answer to /payments/details has neither, only the resultCode and the pspReference.
     pub merchant_reference: bool,
-    /// The waits after each failed delivery of a webhook; then it is given up.
+    /// The pause after each failed delivery of a webhook. After the last one, it is not sent again.
     pub redelivery: Vec<Duration>,
-    /// Where the books are kept; without it they end with the simulator.
+    /// The folder of the journal; without it the books are lost when the simulator stops.
     pub data: Option<PathBuf>,
-    /// Takes one line per call and webhook.
     pub log: Option<Log>,
 }
 
@@ -75,7 +72,7 @@ impl Default for Options {
     }
 }
 
-/// Three quick submissions, then Adyen's queue, as far as anyone waits on one machine.
+/// Three quick retries, then the pauses of Adyen's queue, up to eight hours.
 fn redelivery() -> Vec<Duration> {
     let minutes = [2, 5, 10, 15, 30, 60, 120, 240, 480].map(|minutes| minutes * 60);
     [9, 18, 27].into_iter().chain(minutes).map(Duration::from_secs).collect()

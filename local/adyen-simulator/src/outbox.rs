@@ -1,4 +1,4 @@
-//! Sends webhooks when they are due, and again when they were not accepted.
+//! Sends webhooks when they are due, and again if they are not accepted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,21 +6,20 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 
-use crate::books::{Attempt, Change, Webhook};
-use crate::desk::later;
+use crate::books::{Change, Delivery, Webhook};
+use crate::context::later;
 use crate::simulator::Inner;
 
-/// How many are on their way at once.
-const MOST: usize = 64;
+/// The most webhooks that are sent at once.
+const MAX_CONCURRENT: usize = 64;
 
-/// What to do next.
 enum Next {
     Send(u64),
     Wait(Duration),
     Sleep,
 }
 
-/// Sends until it is aborted, and with it every delivery on its way.
+/// Sends webhooks until it is aborted, which also aborts the deliveries in progress.
 pub(crate) async fn run(inner: Arc<Inner>) {
     let mut deliveries = JoinSet::new();
     loop {
@@ -40,28 +39,28 @@ pub(crate) async fn run(inner: Arc<Inner>) {
 }
 
 fn next(inner: &Inner) -> Next {
-    let mut shared = inner.shared();
-    if shared.held || shared.webhook_url.is_none() || shared.delivering.len() >= MOST {
+    let mut state = inner.state();
+    if state.held || state.webhook_url.is_none() || state.delivering.len() >= MAX_CONCURRENT {
         return Next::Sleep;
     }
-    let waiting = shared.ledger.books.agenda.iter().find(|(_, id)| !shared.delivering.contains(id));
+    let waiting = state.journal.books.agenda.iter().find(|(_, id)| !state.delivering.contains(id));
     let Some((due, id)) = waiting.copied() else {
         return Next::Sleep;
     };
     match Duration::try_from(due.duration_since(Timestamp::now())) {
         Ok(delay) if !delay.is_zero() => Next::Wait(delay),
         _ => {
-            shared.delivering.insert(id);
+            state.delivering.insert(id);
             Next::Send(id)
         }
     }
 }
 
-/// Sends that webhook and notes what came back.
+/// Sends that webhook, records the answers and returns the status of the last one.
 pub(crate) async fn deliver(inner: &Inner, id: u64) -> Option<u16> {
     let (webhook, url) = {
-        let shared = inner.shared();
-        (shared.ledger.books.webhooks.get(&id).cloned(), shared.webhook_url.clone())
+        let state = inner.state();
+        (state.journal.books.webhooks.get(&id).cloned(), state.webhook_url.clone())
     };
     let mut attempts = Vec::new();
     if let (Some(webhook), Some(url)) = (&webhook, url) {
@@ -72,19 +71,19 @@ pub(crate) async fn deliver(inner: &Inner, id: u64) -> Option<u16> {
                 Ok(answer) => (Some(answer.status), None),
                 Err(error) => (None, Some(error)),
             };
-            attempts.push(Attempt { at, status, error });
+            attempts.push(Delivery { at, status, error });
         }
         inner.log(&line(webhook, attempts.last()));
     }
     let status = attempts.last().and_then(|attempt| attempt.status);
-    note(inner, id, attempts);
+    record(inner, id, attempts);
     status
 }
 
-fn note(inner: &Inner, id: u64, attempts: Vec<Attempt>) {
-    let mut shared = inner.shared();
-    shared.delivering.remove(&id);
-    if let Some(mut webhook) = shared.ledger.books.webhooks.get(&id).cloned()
+fn record(inner: &Inner, id: u64, attempts: Vec<Delivery>) {
+    let mut state = inner.state();
+    state.delivering.remove(&id);
+    if let Some(mut webhook) = state.journal.books.webhooks.get(&id).cloned()
         && let Some(last) = attempts.last()
     {
         let wait = inner.options.redelivery.get(webhook.attempts.len() / webhook.copies as usize);
@@ -93,23 +92,23 @@ fn note(inner: &Inner, id: u64, attempts: Vec<Attempt>) {
             _ => None,
         };
         webhook.attempts.extend(attempts);
-        if let Err(error) = shared.ledger.commit(vec![Change::Webhook(Box::new(webhook))]) {
-            inner.log(&format!("The books can't be written: {error}"));
+        if let Err(error) = state.journal.commit(vec![Change::Webhook(Box::new(webhook))]) {
+            inner.log_unwritten(&error);
         }
     }
-    drop(shared);
+    drop(state);
     inner.wake.notify_one();
 }
 
-fn line(webhook: &Webhook, attempt: Option<&Attempt>) -> String {
+fn line(webhook: &Webhook, attempt: Option<&Delivery>) -> String {
     let item = webhook.body();
     let success = item["notificationItems"][0]["NotificationRequestItem"]["success"]
         .as_str()
         .map(|success| format!(" {success}"))
         .unwrap_or_default();
     let answered = match attempt {
-        Some(Attempt { status: Some(status), .. }) => status.to_string(),
-        Some(Attempt { error: Some(error), .. }) => error.clone(),
+        Some(Delivery { status: Some(status), .. }) => status.to_string(),
+        Some(Delivery { error: Some(error), .. }) => error.clone(),
         _ => "nothing".into(),
     };
     let Webhook { event, reference, psp_reference, .. } = webhook;

@@ -4,13 +4,13 @@ use serde_json::{Value, json};
 use simulator_http::Answer;
 
 use crate::books::TokenState;
-use crate::desk::{Answered, Desk};
+use crate::context::{CallContext, CallResult};
 use crate::{members, recurring, validate};
 
-/// The currencies that Amazon Pay takes through Adyen.
+/// The currencies of Amazon Pay at Adyen.
 pub(crate) const CURRENCIES: [&str; 4] = ["EUR", "GBP", "HUF", "USD"];
 
-/// The countries of shoppers that Amazon Pay serves through Adyen.
+/// The countries of shoppers who can use Amazon Pay at Adyen.
 const COUNTRIES: [&str; 17] = [
     "AT", "BE", "CH", "CY", "DE", "DK", "ES", "FR", "GB", "HU", "IE", "IT", "LU", "NL", "PT", "SE",
     "US",
@@ -22,8 +22,7 @@ const REQUEST: &str = "additionalData allowedPaymentMethods amount blockedPaymen
     shopperLocale shopperReference splitCardFundingSources store storeFiltrationMode \
     telephoneNumber";
 
-/// POST /paymentMethods.
-pub(crate) fn list(desk: &Desk, request: &Value) -> Answered {
+pub(crate) fn list(ctx: &CallContext, request: &Value) -> CallResult {
     let fields = members::object(request, "PaymentMethodsRequest")?;
     members::known(fields, "PaymentMethodsRequest", REQUEST)?;
     members::lengths(fields)?;
@@ -41,7 +40,7 @@ pub(crate) fn list(desk: &Desk, request: &Value) -> Answered {
         && names("blockedPaymentMethods").is_none_or(|names| !names.iter().any(is_amazon_pay));
     let mut answer = json!({"paymentMethods": if offered { vec![amazon_pay()] } else { vec![] }});
     if let Some(shopper) = members::text(fields, "shopperReference")? {
-        let stored: Vec<Value> = recurring::tokens_of(desk.books, shopper)
+        let stored: Vec<Value> = recurring::tokens_of(ctx.books, shopper)
             .filter(|token| token.state == TokenState::Active)
             .map(recurring::describe)
             .collect();

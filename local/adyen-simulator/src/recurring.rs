@@ -1,4 +1,4 @@
-//! Stored payment methods: how they come to be, are listed and removed.
+//! Stored payment methods: creating, listing and removing them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,38 +8,42 @@ use serde_json::{Value, json};
 use simulator_http::Answer;
 
 use crate::books::{Books, Payment, Token, TokenState};
-use crate::desk::{Answered, Desk, LETTERS, later, new_psp_reference};
+use crate::context::{CallContext, CallResult, LETTERS, later, new_psp_reference};
 use crate::errors;
 use crate::members;
 use crate::webhook::Event;
 
-/// What is told about a payment's token.
-pub(crate) struct Told {
-    /// In the AUTHORISATION.
+/// The token of a payment, as webhooks report it.
+pub(crate) struct Tokenization {
+    /// Part of the AUTHORISATION.
     pub additional_data: BTreeMap<String, String>,
-    /// By its own webhook.
+    /// The recurring.token event.
     pub event: Event,
 }
 
-/// Stores the token of an authorised payment that asked for it, once the payment has settled.
-/// The same shopper with the same Amazon Pay token has it already.
-pub(crate) fn store(desk: &mut Desk, payment: &Payment, resolved: Duration) -> Option<Told> {
+/// Stores the token of an authorised payment that requested it. `delay` is the time until it
+/// exists. The same shopper and Amazon Pay token share one stored token.
+pub(crate) fn store(
+    ctx: &mut CallContext,
+    payment: &Payment,
+    delay: Duration,
+) -> Option<Tokenization> {
     let models = payment.store_for.clone()?;
     let shopper = payment.shopper_reference.clone()?;
     let amazon_pay_token = payment.amazon_pay_token.clone()?;
-    let known = tokens_of(desk.books, &shopper).find(|token| {
+    let existing = tokens_of(ctx.books, &shopper).find(|token| {
         token.amazon_pay_token == amazon_pay_token && token.state == TokenState::Active
     });
-    let (id, operation) = match known {
+    let (id, operation) = match existing {
         Some(token) => (token.id.clone(), "alreadyExisting"),
         None => {
-            let earlier = tokens_of(desk.books, &shopper).count();
+            let earlier = tokens_of(ctx.books, &shopper).count();
             (token_id(&shopper, &amazon_pay_token, earlier), "created")
         }
     };
-    let at = later(desk.now, resolved);
+    let at = later(ctx.now, delay);
     if operation == "created" {
-        desk.save_token(Token {
+        ctx.save_token(Token {
             id: id.clone(),
             at,
             shopper_reference: shopper.clone(),
@@ -49,22 +53,24 @@ pub(crate) fn store(desk: &mut Desk, payment: &Payment, resolved: Duration) -> O
             state: TokenState::Active,
         });
     }
-    let told = [
+    let additional_data = [
         ("tokenization.shopperReference", &shopper),
         ("tokenization.storedPaymentMethodId", &id),
         ("tokenization.store.operationType", &operation.to_owned()),
     ];
-    Some(Told {
-        additional_data: told.map(|(name, value)| (name.to_owned(), value.clone())).into(),
+    Some(Tokenization {
+        additional_data: additional_data
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .into(),
         event: Event {
             event_date: at,
-            ..token_event(desk, operation, &payment.psp_reference, &id, &shopper)
+            ..token_event(ctx, operation, &payment.psp_reference, &id, &shopper)
         },
     })
 }
 
-/// The id of a shopper's next token, after so many: always the same, so that `events/` can
-/// name it.
+/// The id of a shopper's token after `earlier` others. It is deterministic, so that the files in
+/// `events/` can contain it.
 pub fn token_id(shopper: &str, amazon_pay_token: &str, earlier: usize) -> String {
     let name = [shopper, amazon_pay_token, &earlier.to_string()].join("\n");
     digest(&SHA256, name.as_bytes()).as_ref()[..16]
@@ -74,13 +80,13 @@ pub fn token_id(shopper: &str, amazon_pay_token: &str, earlier: usize) -> String
 }
 
 /// GET /storedPaymentMethods.
-pub(crate) fn list(desk: &Desk, query: &BTreeMap<String, String>) -> Answered {
+pub(crate) fn list(ctx: &CallContext, query: &BTreeMap<String, String>) -> CallResult {
     let shopper = shopper(query)?;
-    let stored: Vec<Value> = listed(desk, shopper).map(describe).collect();
+    let stored: Vec<Value> = listed(ctx, shopper).map(describe).collect();
     Ok(Answer::json(
         200,
         &json!({
-            "merchantAccount": desk.options.merchant_account,
+            "merchantAccount": ctx.options.merchant_account,
             "shopperReference": shopper,
             "storedPaymentMethods": stored,
         }),
@@ -88,28 +94,32 @@ pub(crate) fn list(desk: &Desk, query: &BTreeMap<String, String>) -> Answered {
 }
 
 /// DELETE /storedPaymentMethods/{id}.
-pub(crate) fn remove(desk: &mut Desk, id: &str, query: &BTreeMap<String, String>) -> Answered {
+pub(crate) fn remove(
+    ctx: &mut CallContext,
+    id: &str,
+    query: &BTreeMap<String, String>,
+) -> CallResult {
     let shopper = shopper(query)?;
-    match desk.books.tokens.get(id) {
+    match ctx.books.tokens.get(id) {
         Some(token) if token.shopper_reference != shopper => Err(errors::coded("800")),
         Some(token) if token.state != TokenState::Disabled => {
-            disable(desk, token.clone());
+            disable(ctx, token.clone());
             Ok(Answer::text(204, "application/json", ""))
         }
         _ => Err(errors::coded("803")),
     }
 }
 
-/// The token is no more, and a webhook says so.
-pub(crate) fn disable(desk: &mut Desk, token: Token) {
+/// Disables a token and sends the webhook about it.
+pub(crate) fn disable(ctx: &mut CallContext, token: Token) {
     let reference = new_psp_reference();
-    let event = token_event(desk, "disabled", &reference, &token.id, &token.shopper_reference);
-    desk.save_token(Token { state: TokenState::Disabled, ..token });
-    desk.notify(&event, desk.options.token_webhook_delay);
+    let event = token_event(ctx, "disabled", &reference, &token.id, &token.shopper_reference);
+    ctx.save_token(Token { state: TokenState::Disabled, ..token });
+    ctx.notify(&event, ctx.options.token_webhook_delay);
 }
 
 /// POST /listRecurringDetails.
-pub(crate) fn list_recurring_details(desk: &Desk, request: &Value) -> Answered {
+pub(crate) fn list_recurring_details(ctx: &CallContext, request: &Value) -> CallResult {
     let fields = members::object(request, "RecurringDetailsRequest")?;
     members::known(
         fields,
@@ -117,7 +127,7 @@ pub(crate) fn list_recurring_details(desk: &Desk, request: &Value) -> Answered {
         "merchantAccount recurring shopperReference",
     )?;
     let shopper = members::filled(fields, "shopperReference", "121")?;
-    let tokens: Vec<&Token> = listed(desk, shopper).collect();
+    let tokens: Vec<&Token> = listed(ctx, shopper).collect();
     let Some(first) = tokens.first() else {
         return Ok(Answer::json(200, &json!({})));
     };
@@ -140,7 +150,7 @@ pub(crate) fn list_recurring_details(desk: &Desk, request: &Value) -> Answered {
     ))
 }
 
-/// A token as Checkout lists it.
+/// A token in Checkout's format.
 pub(crate) fn describe(token: &Token) -> Value {
     json!({
         "id": token.id,
@@ -165,10 +175,10 @@ pub(crate) fn tokens_of<'a>(
     tokens.into_iter()
 }
 
-/// Those that are there, now.
-fn listed<'a>(desk: &Desk<'a>, shopper: &str) -> impl Iterator<Item = &'a Token> + use<'a> {
-    let now = desk.now;
-    tokens_of(desk.books, shopper)
+/// The tokens of that shopper that exist now and are not disabled.
+fn listed<'a>(ctx: &CallContext<'a>, shopper: &str) -> impl Iterator<Item = &'a Token> + use<'a> {
+    let now = ctx.now;
+    tokens_of(ctx.books, shopper)
         .filter(move |token| token.state != TokenState::Disabled && token.at <= now)
 }
 
@@ -179,14 +189,20 @@ fn shopper(query: &BTreeMap<String, String>) -> Result<&str, Answer> {
     }
 }
 
-fn token_event(desk: &Desk, operation: &str, event_id: &str, id: &str, shopper: &str) -> Event {
+fn token_event(
+    ctx: &CallContext,
+    operation: &str,
+    event_id: &str,
+    id: &str,
+    shopper: &str,
+) -> Event {
     Event {
-        event_date: desk.now,
+        event_date: ctx.now,
         shopper_reference: shopper.into(),
         stored_payment_method_id: id.into(),
         ..Event::new(
             &format!("recurring.token.{operation}"),
-            &desk.options.merchant_account,
+            &ctx.options.merchant_account,
             event_id,
             shopper,
         )

@@ -1,6 +1,4 @@
-//! What an `amazonPayToken` asks for by its end.
-
-/// What happens to a payment with an Amazon Pay token.
+/// The scenario of a payment, which the end of its `amazonPayToken` selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Scenario {
     Authorised,

@@ -1,4 +1,4 @@
-//! HTTP: takes calls, and lets them go wrong where a test asked for it.
+//! The HTTP server, which applies the injected faults.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::fault::{Effect, Fault};
 use crate::hosted;
 use crate::simulator::Inner;
 
-/// How long calls may take to be answered when the simulator stops.
+/// The time that calls in progress have when the simulator stops.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// The connection is closed without an answer.
@@ -30,7 +30,6 @@ const GRACE: Duration = Duration::from_secs(1);
 #[error("the connection is cut")]
 struct Cut;
 
-/// Serves until told to stop.
 pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
     loop {
@@ -57,7 +56,7 @@ async fn connection(inner: Arc<Inner>, stream: TcpStream, mut stop: watch::Recei
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(served);
-    // An error is a connection that one of the two sides cut: nothing to do.
+    // An error means that one of the two sides cut the connection.
     tokio::select! {
         _ = served.as_mut() => {}
         _ = stop.changed() => {
@@ -72,7 +71,7 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
         return Ok(errors::service_error(413, "29_100", "The request is too large").into_response());
     };
     if let Some(id) = request.path.strip_prefix("/threeds/") {
-        return Ok(shopper(&inner, &request, id).into_response());
+        return Ok(three_ds_page(&inner, &request, id).into_response());
     }
     match take_fault(&inner, &request.path) {
         Some(fault) => with_fault(inner, request, fault).await,
@@ -81,8 +80,8 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
 }
 
 fn take_fault(inner: &Inner, path: &str) -> Option<Fault> {
-    let faults = &mut inner.shared().faults;
-    let first = faults.iter().position(|fault| fault.fits(path))?;
+    let faults = &mut inner.state().faults;
+    let first = faults.iter().position(|fault| fault.matches(path))?;
     faults.remove(first)
 }
 
@@ -96,17 +95,17 @@ async fn with_fault(
     let processed = |delay| answer(inner, request, Some(&name), delay);
     match fault.effect {
         Effect::CutBefore => {
-            api::note(inner, request, &name, None);
+            api::record(inner, request, &name, None);
             Err(Cut)
         }
         Effect::Instead(answer) => {
-            api::note(inner, request, &name, Some(&answer));
+            api::record(inner, request, &name, Some(&answer));
             Ok(answer.into_response())
         }
         Effect::CutAfter => processed(Duration::ZERO).await.and(Err(Cut)),
         Effect::Truncate => processed(Duration::ZERO).await.map(truncated),
         Effect::ArriveLate(delay) => {
-            // It arrives whether the caller still waits or not.
+            // Spawned, because it arrives even if the caller no longer waits.
             let (inner, request, name) = (inner.clone(), request.clone(), name.clone());
             let arrived = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
@@ -121,7 +120,7 @@ async fn with_fault(
     }
 }
 
-/// Processes the call at once, and answers when it is time.
+/// Processes the call at once, and answers after the delay.
 async fn answer(
     inner: &Inner,
     request: &Request,
@@ -135,15 +134,14 @@ async fn answer(
     if reply.cut { Err(Cut) } else { Ok(reply.answer) }
 }
 
-/// The page of 3-D Secure.
-fn shopper(inner: &Inner, request: &Request, id: &str) -> Answer {
+fn three_ds_page(inner: &Inner, request: &Request, id: &str) -> Answer {
     let result = request.parameters().remove("result");
     inner.log(&format!(
         "{} /threeds/{id} {}",
         request.method,
         result.as_deref().unwrap_or_default()
     ));
-    hosted::page(&inner.shared().ledger.books, &inner.base, id, result.as_deref())
+    hosted::page(&inner.state().journal.books, &inner.base, id, result.as_deref())
 }
 
 /// The head promises the whole body, but the connection is cut after half of it.

@@ -1,5 +1,3 @@
-//! A running simulator, and what a test can do to it.
-
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,64 +9,63 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
-use crate::books::{Books, TokenState};
-use crate::desk::Desk;
+use crate::books::{Books, PaymentState, Token, TokenState};
+use crate::context::CallContext;
 use crate::fault::{Fault, WebhookFault};
-use crate::journal::DeliveredWebhooks;
+use crate::journal::Journal;
 use crate::options::Options;
 use crate::webhook::{Event, Signer, Target};
 use crate::{outbox, payments, recurring, server};
 
-/// What is shared by everything that runs.
+/// Shared by the server, the outbox and the handle.
 pub(crate) struct Inner {
     pub options: Options,
     pub signer: Signer,
     pub target: Target,
-    /// Where the simulator is reached.
+    /// The URL of the simulator.
     pub base: String,
     /// Wakes the sender of webhooks.
     pub wake: Notify,
-    /// True if answers name the order and the amount.
+    /// As in [`Options::merchant_reference`].
     merchant_reference: AtomicBool,
-    desk: Mutex<Shared>,
+    state: Mutex<SimulatorState>,
 }
 
-/// What changes.
-pub(crate) struct Shared {
-    pub ledger: DeliveredWebhooks,
+pub(crate) struct SimulatorState {
+    pub journal: Journal,
     pub faults: VecDeque<Fault>,
     pub webhook_faults: VecDeque<WebhookFault>,
     pub webhook_url: Option<String>,
     /// True if webhooks wait for a test to release them.
     pub held: bool,
-    /// The webhooks on their way.
+    /// The webhooks that are being sent.
     pub delivering: BTreeSet<u64>,
 }
 
 impl Inner {
-    pub fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn state(&self) -> MutexGuard<'_, SimulatorState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does some work on the books, and keeps what it changed.
-    fn work<T>(&self, work: impl FnOnce(&mut Desk) -> T) -> io::Result<T> {
-        let mut shared = self.shared();
-        let Shared { ledger, webhook_faults, .. } = &mut *shared;
-        let mut desk = self.desk(&ledger.books, webhook_faults);
-        let done = work(&mut desk);
-        let changes = desk.changes;
-        ledger.commit(changes)?;
-        drop(shared);
+    /// Applies a change that a test makes, and commits it.
+    fn change<T>(&self, change: impl FnOnce(&mut CallContext) -> T) -> io::Result<T> {
+        let mut state = self.state();
+        let SimulatorState { journal, webhook_faults, .. } = &mut *state;
+        let mut ctx = self.context(&journal.books, webhook_faults);
+        let done = change(&mut ctx);
+        let changes = ctx.changes;
+        journal.commit(changes)?;
+        drop(state);
         self.wake.notify_one();
         Ok(done)
     }
 
-    pub fn desk<'a>(
+    pub fn context<'a>(
         &'a self,
         books: &'a Books,
         webhook_faults: &'a mut VecDeque<WebhookFault>,
-    ) -> Desk<'a> {
-        Desk {
+    ) -> CallContext<'a> {
+        CallContext {
             options: &self.options,
             books,
             signer: &self.signer,
@@ -76,7 +73,7 @@ impl Inner {
             base: &self.base,
             now: Timestamp::now(),
             merchant_reference: self.merchant_reference.load(Ordering::Relaxed),
-            key: None,
+            idempotency_key: None,
             changes: Vec::new(),
             withheld: self.options.answer_delay,
             cut: false,
@@ -88,20 +85,24 @@ impl Inner {
             log(line);
         }
     }
+
+    pub fn log_unwritten(&self, error: &io::Error) {
+        self.log(&format!("The books can't be written: {error}"));
+    }
 }
 
-/// In which order held webhooks go out.
+/// The sequence in which held webhooks are sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Release {
-    /// As they happened.
+    /// The first one first.
     InOrder,
-    /// The last first.
+    /// The last one first.
     Reversed,
-    /// In an order that this seed gives.
+    /// Shuffled with that seed.
     Shuffled(u64),
 }
 
-/// A running simulator. Dropping it ends it as abruptly as `kill -9`.
+/// A running simulator. Dropping it is as abrupt as `kill -9`.
 pub struct Simulator {
     inner: Arc<Inner>,
     stop: watch::Sender<bool>,
@@ -113,27 +114,27 @@ impl Simulator {
     /// Listens and serves.
     ///
     /// # Errors
-    /// When the port is taken, a key is not hex, or the books can't be read.
+    /// If the port is taken, a key is not hex, or the books cannot be read.
     pub async fn start(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         Self::serve(listener, options)
     }
 
-    /// Serves at a listener that is there already; `options.listen` is not looked at.
+    /// Serves that listener, and ignores `options.listen`.
     ///
     /// # Errors
-    /// When a key is not hex or the books can't be read.
+    /// If a key is not hex or the books cannot be read.
     pub fn serve(listener: TcpListener, options: Options) -> io::Result<Self> {
         let base = simulator_http::listen::url(&listener)?;
-        let ledger = DeliveredWebhooks::open(options.data.as_deref())?;
+        let journal = Journal::open(options.data.as_deref())?;
         let inner = Arc::new(Inner {
             signer: Signer::new(&options.hmac_key, &options.token_hmac_key)?,
             target: Target::new("", options.basic_auth.as_deref())?,
             base,
             wake: Notify::new(),
             merchant_reference: AtomicBool::new(options.merchant_reference),
-            desk: Mutex::new(Shared {
-                ledger,
+            state: Mutex::new(SimulatorState {
+                journal,
                 faults: VecDeque::new(),
                 webhook_faults: VecDeque::new(),
                 webhook_url: options.webhook_url.clone(),
@@ -151,62 +152,61 @@ impl Simulator {
         })
     }
 
-    /// Ends after the calls that are being answered, of which none gets more than a second.
+    /// Stops after the calls in progress, or after a second.
     pub async fn stop(mut self) {
         self.outbox.abort();
         let _ = self.stop.send(true);
         let _ = (&mut self.server).await;
     }
 
-    /// For `ADYEN_CHECKOUT_URL`.
+    /// The value of `ADYEN_CHECKOUT_URL`.
     pub fn checkout_url(&self) -> String {
         format!("{}/v72", self.inner.base)
     }
 
-    /// For `ADYEN_RECURRING_URL`.
+    /// The value of `ADYEN_RECURRING_URL`.
     pub fn recurring_url(&self) -> String {
         format!("{}/pal/servlet/Recurring/v68", self.inner.base)
     }
 
-    /// Says where webhooks go. Those that wait are sent.
+    /// Sets the URL of the webhooks, and sends those that are waiting for it.
     pub fn set_webhook_url(&self, url: &str) {
-        self.inner.shared().webhook_url = Some(url.into());
+        self.inner.state().webhook_url = Some(url.into());
         self.inner.wake.notify_one();
     }
 
-    /// Everything that happened so far.
+    /// A copy of the books.
     pub fn books(&self) -> Books {
-        self.inner.shared().ledger.books.clone()
+        self.inner.state().journal.books.clone()
     }
 
-    /// Looks into the books without copying them.
-    pub fn with_books<T>(&self, look: impl FnOnce(&Books) -> T) -> T {
-        look(&self.inner.shared().ledger.books)
+    /// Reads the books without copying them.
+    pub fn with_books<T>(&self, read: impl FnOnce(&Books) -> T) -> T {
+        read(&self.inner.state().journal.books)
     }
 
-    /// Makes the next call that it fits go wrong. Several are taken in turn.
+    /// Injects a fault into the next call that it matches. Several apply in sequence.
     pub fn inject(&self, fault: Fault) {
-        self.inner.shared().faults.push_back(fault);
+        self.inner.state().faults.push_back(fault);
     }
 
-    /// Makes the next webhook that happens go wrong. Several are taken in turn.
+    /// Injects a fault into the next webhook. Several apply in sequence.
     pub fn inject_webhook(&self, fault: WebhookFault) {
-        self.inner.shared().webhook_faults.push_back(fault);
+        self.inner.state().webhook_faults.push_back(fault);
     }
 
-    /// Makes answers from now on name the order and the amount, or leave both out, as
-    /// [`Options::merchant_reference`] does.
+    /// Changes [`Options::merchant_reference`].
     pub fn name_merchant_reference(&self, named: bool) {
         self.inner.merchant_reference.store(named, Ordering::Relaxed);
     }
 
-    /// Sends no webhook until they are released.
+    /// Holds all webhooks until they are released.
     pub fn hold_webhooks(&self) {
-        self.inner.shared().held = true;
+        self.inner.state().held = true;
     }
 
-    /// Sends all webhooks that wait, one after the other, whether due or not, and goes on
-    /// as usual. Those that are not accepted are sent again later.
+    /// Sends all waiting webhooks one after the other, even if they are not due yet, and stops
+    /// holding webhooks. Those that are not accepted are sent again later.
     pub async fn release_webhooks(&self, order: Release) {
         let mut waiting: Vec<u64> = self.with_books(|books| {
             books.webhooks.values().filter(|hook| hook.due.is_some()).map(|hook| hook.id).collect()
@@ -219,23 +219,23 @@ impl Simulator {
         for id in waiting {
             self.deliver(id).await;
         }
-        self.inner.shared().held = false;
+        self.inner.state().held = false;
         self.inner.wake.notify_one();
     }
 
-    /// Sends one webhook now, whether it is held, not due yet or was sent before. Gives
-    /// the status that was answered.
+    /// Sends one webhook now, even if it is held, not due yet or was sent before. Returns the
+    /// status of the answer.
     pub async fn deliver(&self, id: u64) -> Option<u16> {
-        self.inner.shared().delivering.insert(id);
+        self.inner.state().delivering.insert(id);
         outbox::deliver(&self.inner, id).await
     }
 
-    /// Waits until no webhook is waiting to be sent, or until `patience` is over. Gives
-    /// whether none is.
+    /// Waits until no webhook is waiting to be sent, for `patience` at most. Returns false if
+    /// one still is.
     pub async fn webhooks_delivered(&self, patience: Duration) -> bool {
         let end = tokio::time::Instant::now() + patience;
         loop {
-            if self.inner.shared().ledger.books.agenda.is_empty() {
+            if self.inner.state().journal.books.agenda.is_empty() {
                 return true;
             }
             if tokio::time::Instant::now() >= end {
@@ -245,62 +245,47 @@ impl Simulator {
         }
     }
 
-    /// Sends a webhook about anything.
+    /// Sends a webhook about that event.
     ///
     /// # Errors
-    /// When the books can't be written.
+    /// If the books cannot be written.
     pub fn notify(&self, event: &Event) -> io::Result<()> {
-        self.inner.work(|desk| desk.notify(event, Duration::ZERO))
+        self.inner.change(|ctx| ctx.notify(event, Duration::ZERO))
     }
 
-    /// Ends a pending payment. Gives whether there is one.
+    /// Ends a pending payment. Returns false if there is none.
     ///
     /// # Errors
-    /// When the books can't be written.
+    /// If the books cannot be written.
     pub fn resolve_pending(&self, psp_reference: &str, approved: bool) -> io::Result<bool> {
-        self.inner.work(|desk| {
-            let pending = desk
-                .books
-                .payment(psp_reference)
-                .filter(|payment| payment.state == crate::State::Pending)
-                .cloned();
-            let found = pending.is_some();
-            if let Some(payment) = pending {
-                payments::resolve(desk, payment, approved);
-            }
-            found
+        self.inner.change(|ctx| {
+            let payment = ctx.books.payment(psp_reference);
+            let pending = payment.filter(|payment| payment.state == PaymentState::Pending).cloned();
+            pending.map(|payment| payments::resolve(ctx, payment, approved)).is_some()
         })
     }
 
-    /// Makes charges of that token be refused with code 50. Gives whether there is one.
+    /// Makes charges of that token be refused with code 50. Returns false if there is none.
     ///
     /// # Errors
-    /// When the books can't be written.
+    /// If the books cannot be written.
     pub fn revoke_token(&self, id: &str) -> io::Result<bool> {
-        self.inner.work(|desk| {
-            let token = desk.books.tokens.get(id).cloned();
-            let found = token.is_some();
-            if let Some(mut token) = token {
-                token.state = TokenState::Revoked;
-                desk.save_token(token);
-            }
-            found
+        self.inner.change(|ctx| {
+            let token = ctx.books.tokens.get(id).cloned();
+            let revoked = token.map(|token| Token { state: TokenState::Revoked, ..token });
+            revoked.map(|token| ctx.save_token(token)).is_some()
         })
     }
 
-    /// Makes charges of that token be errors, and sends recurring.token.disabled. Gives
-    /// whether there is one.
+    /// Makes charges of that token fail, and sends recurring.token.disabled. Returns false if
+    /// there is none.
     ///
     /// # Errors
-    /// When the books can't be written.
+    /// If the books cannot be written.
     pub fn disable_token(&self, id: &str) -> io::Result<bool> {
-        self.inner.work(|desk| {
-            let token = desk.books.tokens.get(id).cloned();
-            let found = token.is_some();
-            if let Some(token) = token {
-                recurring::disable(desk, token);
-            }
-            found
+        self.inner.change(|ctx| {
+            let token = ctx.books.tokens.get(id).cloned();
+            token.map(|token| recurring::disable(ctx, token)).is_some()
         })
     }
 }

@@ -1,4 +1,4 @@
-//! 3-D Secure: the actions, and POST /payments/details that completes them.
+//! 3-D Secure: the actions, and POST /payments/details, which completes them.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -6,9 +6,9 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use simulator_http::Answer;
 
-use crate::books::{Payment, State};
-use crate::desk::{Answered, Desk};
-use crate::payments::{self, CANCELLED, NOT_AUTHENTICATED, Telling, Verdict};
+use crate::books::{Payment, PaymentState};
+use crate::context::{CallContext, CallResult};
+use crate::payments::{self, CANCELLED, NOT_AUTHENTICATED, Outcome, WebhookTiming};
 use crate::{errors, members, validate};
 
 /// The members of PaymentCompletionDetails.
@@ -17,18 +17,17 @@ const DETAILS: &str = "MD PaReq PaRes authorization_token billingToken cupsecure
     paymentStatus redirectResult resultCode returnUrlQueryString threeDSResult \
     threeds2.challengeResult threeds2.fingerprint vaultToken";
 
-/// What the redirect page of `action` returns with; `outcome` is `approved`, `refused` or
-/// `cancelled`.
+/// The `redirectResult` of a redirect action; `outcome` is `approved`, `refused` or `cancelled`.
 pub fn redirect_result(action: &Value, outcome: &str) -> String {
     format!("{}!{outcome}", action_id(action))
 }
 
-/// The `threeDSResult` after an IdentifyShopper with that action.
+/// The `threeDSResult` of an IdentifyShopper action.
 pub fn fingerprint_result(action: &Value) -> String {
     encode(&json!({"authorisationToken": action_id(action), "threeDSCompInd": "Y"}))
 }
 
-/// The `threeDSResult` after a ChallengeShopper with that action.
+/// The `threeDSResult` of a ChallengeShopper action.
 pub fn challenge_result(action: &Value, approved: bool) -> String {
     let status = if approved { "Y" } else { "N" };
     encode(&json!({"authorisationToken": action_id(action), "transStatus": status}))
@@ -42,32 +41,32 @@ fn encode(value: &Value) -> String {
     BASE64_STANDARD.encode(value.to_string())
 }
 
-/// The answer to a payment that goes to the redirect page.
+/// RedirectShopper, for a payment that is authenticated at the bank's page.
 pub(crate) fn redirect(
-    desk: &mut Desk,
+    ctx: &mut CallContext,
     request: &validate::Payment,
     mut payment: Payment,
-) -> Answered {
+) -> CallResult {
     needs_browser(request)?;
-    let id = new_id(desk);
+    let id = new_id(ctx);
     let action = json!({
         "type": "redirect",
         "method": "GET",
-        "url": format!("{}/threeds/{id}", desk.base),
+        "url": format!("{}/threeds/{id}", ctx.base),
         "paymentMethodType": "amazonpay",
     });
-    payment.state = State::Redirect;
+    payment.state = PaymentState::Redirect;
     payment.action_id = Some(id);
-    desk.save(&payment);
+    ctx.save(&payment);
     Ok(Answer::json(200, &json!({"resultCode": "RedirectShopper", "action": action})))
 }
 
-/// The answer to a payment that is authenticated in the merchant's own page.
+/// IdentifyShopper, for a payment that is authenticated in the merchant's page.
 pub(crate) fn identify(
-    desk: &mut Desk,
+    ctx: &mut CallContext,
     request: &validate::Payment,
     mut payment: Payment,
-) -> Answered {
+) -> CallResult {
     needs_browser(request)?;
     if request.channel.as_deref() != Some("Web") {
         return Err(errors::invalid("14_036", "channel is missing"));
@@ -75,14 +74,14 @@ pub(crate) fn identify(
     if request.origin.is_none() {
         return Err(errors::invalid("14_035", "origin is missing"));
     }
-    let id = new_id(desk);
-    payment.state = State::Fingerprint;
+    let id = new_id(ctx);
+    payment.state = PaymentState::Fingerprint;
     payment.action_id = Some(id.clone());
-    desk.save(&payment);
-    Ok(native(desk, &id, "IdentifyShopper", "fingerprint"))
+    ctx.save(&payment);
+    Ok(native(ctx, &id, "IdentifyShopper", "fingerprint"))
 }
 
-fn native(desk: &Desk, id: &str, result_code: &str, subtype: &str) -> Answer {
+fn native(ctx: &CallContext, id: &str, result_code: &str, subtype: &str) -> Answer {
     let token = encode(&json!({"threeDSServerTransID": id, "messageVersion": "2.2.0"}));
     let action = json!({
         "type": "threeDS2",
@@ -91,7 +90,7 @@ fn native(desk: &Desk, id: &str, result_code: &str, subtype: &str) -> Answer {
         "authorisationToken": id,
         "paymentData": id,
         "paymentMethodType": "amazonpay",
-        "url": format!("{}/threeds/{id}", desk.base),
+        "url": format!("{}/threeds/{id}", ctx.base),
     });
     Answer::json(200, &json!({"resultCode": result_code, "action": action}))
 }
@@ -103,28 +102,28 @@ fn needs_browser(request: &validate::Payment) -> Result<(), Answer> {
     }
 }
 
-fn new_id(desk: &Desk) -> String {
-    match desk.key {
+fn new_id(ctx: &CallContext) -> String {
+    match ctx.idempotency_key {
         Some(key) => id_for_key(key),
         None => format!("{:032x}", fastrand::u128(..)),
     }
 }
 
-/// Names, in 3-D Secure, the payment that was made under that idempotency key: always the
-/// same, so that `events/` can name it.
+/// The id in 3-D Secure of a payment with that idempotency key. It is deterministic, so that the
+/// files in `events/` can contain it.
 pub fn id_for_key(key: &str) -> String {
     hex::encode(&digest(&SHA256, key.as_bytes()).as_ref()[..16])
 }
 
-/// What the shopper brings back.
-enum Shown {
+/// A result of 3-D Secure.
+enum DetailsResult {
     Fingerprint,
-    Redirect(Verdict),
-    Challenge(Verdict),
+    Redirect(Outcome),
+    Challenge(Outcome),
 }
 
 /// POST /payments/details.
-pub(crate) fn details(desk: &mut Desk, request: &Value) -> Answered {
+pub(crate) fn details(ctx: &mut CallContext, request: &Value) -> CallResult {
     let fields = members::object(request, "PaymentDetailsRequest")?;
     members::known(
         fields,
@@ -136,45 +135,47 @@ pub(crate) fn details(desk: &mut Desk, request: &Value) -> Answered {
     };
     let details = members::object(details, "details")?;
     members::known(details, "PaymentCompletionDetails", DETAILS)?;
-    let (id, shown) = shown(details, members::text(fields, "paymentData")?)?;
-    let payment = desk
+    let (id, result) = read_result(details, members::text(fields, "paymentData")?)?;
+    let payment = ctx
         .books
         .payments
         .iter()
         .rev()
         .find(|payment| payment.action_id.as_deref() == Some(&id))
         .cloned()
-        .ok_or_else(garbage)?;
-    if payment.closes_at.is_some_and(|end| end <= desk.now) {
+        .ok_or_else(unreadable)?;
+    if payment.closes_at.is_some_and(|end| end <= ctx.now) {
         return Err(errors::invalid("702", "The payment has expired"));
     }
-    match (payment.state, shown) {
-        (State::Redirect, Shown::Redirect(verdict))
-        | (State::Challenge, Shown::Challenge(verdict)) => {
-            Ok(payments::finish(desk, payment, verdict, Telling::Soon))
+    match (payment.state, result) {
+        (PaymentState::Redirect, DetailsResult::Redirect(outcome))
+        | (PaymentState::Challenge, DetailsResult::Challenge(outcome)) => {
+            Ok(payments::finish(ctx, payment, outcome, WebhookTiming::Soon))
         }
-        (State::Fingerprint, Shown::Fingerprint) => {
-            desk.save(&Payment { state: State::Challenge, ..payment });
-            Ok(native(desk, &id, "ChallengeShopper", "challenge"))
+        (PaymentState::Fingerprint, DetailsResult::Fingerprint) => {
+            ctx.save(&Payment { state: PaymentState::Challenge, ..payment });
+            Ok(native(ctx, &id, "ChallengeShopper", "challenge"))
         }
-        (State::Redirect | State::Fingerprint, _) | (State::Challenge, Shown::Redirect(_)) => {
-            Err(garbage())
-        }
+        (PaymentState::Redirect | PaymentState::Fingerprint, _)
+        | (PaymentState::Challenge, DetailsResult::Redirect(_)) => Err(unreadable()),
         // This result was submitted before.
         _ => Err(errors::coded("704")),
     }
 }
 
-fn shown(details: &Map<String, Value>, data: Option<&str>) -> Result<(String, Shown), Answer> {
+fn read_result(
+    details: &Map<String, Value>,
+    data: Option<&str>,
+) -> Result<(String, DetailsResult), Answer> {
     if let Some(result) = members::text(details, "redirectResult")? {
-        let (id, outcome) = result.split_once('!').ok_or_else(garbage)?;
-        let verdict = match outcome {
-            "approved" => Verdict::Authorised,
+        let (id, outcome) = result.split_once('!').ok_or_else(unreadable)?;
+        let outcome = match outcome {
+            "approved" => Outcome::Authorised,
             "refused" => NOT_AUTHENTICATED,
             "cancelled" => CANCELLED,
-            _ => return Err(garbage()),
+            _ => return Err(unreadable()),
         };
-        return Ok((id.into(), Shown::Redirect(verdict)));
+        return Ok((id.into(), DetailsResult::Redirect(outcome)));
     }
     for name in ["threeDSResult", "threeds2.fingerprint", "threeds2.challengeResult"] {
         let Some(result) = members::text(details, name)? else {
@@ -184,19 +185,19 @@ fn shown(details: &Map<String, Value>, data: Option<&str>) -> Result<(String, Sh
             .decode(result)
             .ok()
             .and_then(|json| serde_json::from_slice::<Value>(&json).ok())
-            .ok_or_else(garbage)?;
-        let id = result["authorisationToken"].as_str().or(data).ok_or_else(garbage)?;
-        let shown = match result["transStatus"].as_str() {
-            Some("Y" | "A") => Shown::Challenge(Verdict::Authorised),
-            Some(_) => Shown::Challenge(NOT_AUTHENTICATED),
-            None if result["threeDSCompInd"].is_string() => Shown::Fingerprint,
-            None => return Err(garbage()),
+            .ok_or_else(unreadable)?;
+        let id = result["authorisationToken"].as_str().or(data).ok_or_else(unreadable)?;
+        let result = match result["transStatus"].as_str() {
+            Some("Y" | "A") => DetailsResult::Challenge(Outcome::Authorised),
+            Some(_) => DetailsResult::Challenge(NOT_AUTHENTICATED),
+            None if result["threeDSCompInd"].is_string() => DetailsResult::Fingerprint,
+            None => return Err(unreadable()),
         };
-        return Ok((id.into(), shown));
+        return Ok((id.into(), result));
     }
-    Err(garbage())
+    Err(unreadable())
 }
 
-fn garbage() -> Answer {
+fn unreadable() -> Answer {
     errors::invalid("702", "The details could not be read")
 }

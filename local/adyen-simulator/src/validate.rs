@@ -1,6 +1,5 @@
-//! What Adyen refuses before it does anything: a request of the wrong shape.
-//!
-//! Names, lengths and what is required are those of the Checkout v72 specification.
+//! Validates requests. Names, lengths and required members are those of the Checkout v72
+//! specification.
 
 use axum::http::Uri;
 use serde_json::{Map, Value};
@@ -31,7 +30,7 @@ const BROWSER: &str = "acceptHeader colorDepth javaEnabled javaScriptEnabled lan
 
 const ADDRESS: &str = "city country houseNumberOrName postalCode stateOrProvince street";
 
-/// A valid POST /payments, what matters of it.
+/// The relevant members of a valid POST /payments.
 pub(crate) struct Payment {
     pub reference: String,
     pub amount: Amount,
@@ -46,7 +45,6 @@ pub(crate) struct Payment {
     pub origin: Option<String>,
 }
 
-/// What is paid with.
 pub(crate) enum Method {
     AmazonPayToken(String),
     StoredPaymentMethod(String),

@@ -1,6 +1,6 @@
-//! Webhooks: what they say, how they are signed, how they are sent.
+//! The content, signature and delivery of webhooks.
 //!
-//! A standard webhook signs eight of its fields, joined by colons and never escaped, in
+//! A standard webhook signs eight of its fields, joined by colons and not escaped, in
 //! `additionalData.hmacSignature`. A recurring.token webhook signs its whole body in the
 //! header `hmacsignature`. Each has its own key.
 
@@ -17,45 +17,41 @@ use crate::books::Amount;
 
 mod target;
 
-pub use target::{Answered, Target};
+pub use target::{Reply, Target};
 
-/// One thing that happened, as a webhook tells it.
+/// An event that a webhook reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// `AUTHORISATION` and the like, or `recurring.token.created` and the like.
+    /// Such as `AUTHORISATION` or `recurring.token.created`.
     pub event: String,
-    /// The event's own pspReference; for a token, the payment's (`eventId`).
+    /// The pspReference of the event; the `eventId` of a token event, which is the payment's.
     pub psp_reference: String,
-    /// The payment that a modification is of.
+    /// The payment of a modification.
     pub original_reference: Option<String>,
-    /// The merchant account.
     pub merchant_account: String,
-    /// The payment's or the modification's own reference.
+    /// The reference of the payment or of the modification.
     pub merchant_reference: String,
-    /// The amount, where there is one.
     pub amount: Option<Amount>,
-    /// True if it went well.
     pub success: bool,
-    /// Why not; for an authorisation, `authCode:last4:expiry`.
+    /// The reason of a failure; for an authorisation, `authCode:last4:expiry`.
     pub reason: Option<String>,
-    /// When it happened.
     pub event_date: Timestamp,
-    /// The payment method, as `visa_amazonpay`.
+    /// Such as `visa_amazonpay`.
     pub payment_method: String,
-    /// More, such as `modification.action`.
+    /// Such as `modification.action`.
     pub additional_data: BTreeMap<String, String>,
-    /// What can be done next with the payment.
+    /// The modifications that are possible next.
     pub operations: Vec<String>,
-    /// True if it is of the live environment.
+    /// True for the live environment.
     pub live: bool,
-    /// Whose token.
+    /// For token events.
     pub shopper_reference: String,
-    /// Which token.
+    /// For token events.
     pub stored_payment_method_id: String,
 }
 
 impl Event {
-    /// A successful event of now, of the test environment and a Visa card at Amazon.
+    /// A successful event of the test environment and a Visa card at Amazon, dated now.
     pub fn new(event: &str, merchant_account: &str, psp_reference: &str, reference: &str) -> Self {
         Self {
             event: event.into(),
@@ -76,12 +72,12 @@ impl Event {
         }
     }
 
-    /// Returns whether it is about a token, and so is sent by the other webhook.
+    /// Returns whether it belongs to the recurring.token webhook.
     pub fn is_about_a_token(&self) -> bool {
         self.event.starts_with("recurring.token.")
     }
 
-    /// The body and headers that tell it. `forged` signs something else.
+    /// The webhook of this event. If `forged`, its signature is wrong.
     pub fn message(&self, signer: &Signer, forged: bool) -> Message {
         if self.is_about_a_token() {
             let body = self.token_body().to_string();
@@ -163,7 +159,7 @@ impl Event {
     }
 }
 
-/// As Adyen writes a time: local to Amsterdam, to the second.
+/// A time in Adyen's format: in Amsterdam's winter time, to the second.
 fn date(time: Timestamp) -> String {
     time.to_zoned_datetime(TimeZone::fixed(Offset::constant(1)))
         .strftime("%Y-%m-%dT%H:%M:%S%:z")
@@ -174,7 +170,7 @@ fn sign(key: &Key, text: &str, forged: bool) -> String {
     if forged { key.sign(format!("not {text}").as_bytes()) } else { key.sign(text.as_bytes()) }
 }
 
-/// The keys of the two webhooks.
+/// Signs both kinds of webhooks.
 #[derive(Clone, Debug)]
 pub struct Signer {
     standard: Key,
@@ -182,22 +178,21 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// From the keys as Adyen's Customer Area shows them, in hex.
+    /// Takes the keys in hex, as Adyen's Customer Area shows them.
     ///
     /// # Errors
-    /// When one is not hex.
+    /// If one is not hex.
     pub fn new(standard: &str, token: &str) -> io::Result<Self> {
         let key = |hex| Key::from_hex(hex).map_err(|error| invalid(&error.to_string()));
         Ok(Self { standard: key(standard)?, token: key(token)? })
     }
 }
 
-/// What is sent, byte by byte.
+/// The body and headers of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The JSON.
     pub body: String,
-    /// Headers that carry a signature.
+    /// The headers of the signature.
     pub headers: Vec<(String, String)>,
 }
 

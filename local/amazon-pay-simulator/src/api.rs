@@ -10,21 +10,21 @@ use simulator_http::{Answer, Request};
 
 use crate::books::{Books, Call};
 use crate::options::Options;
-use crate::session::{Price, Session, State};
+use crate::session::{Price, Session, SessionState};
 use crate::signature::{self, error};
 use crate::simulator::Inner;
 
-/// Processes a call and keeps it in the books.
+/// Processes a call and records it in the books.
 pub(crate) fn process(inner: &Inner, request: &Request) -> Answer {
     let now = Timestamp::now();
-    let mut desk = inner.desk();
+    let mut state = inner.state();
     let signed = signature::request(&inner.key, &inner.options, request, now);
     let verified = signed.is_ok();
     let answer = signed
-        .and_then(|()| route(inner, &mut desk.books, request, now))
-        .unwrap_or_else(|refusal| refusal);
-    note(&mut desk.books, request, verified, Some(&answer));
-    drop(desk);
+        .and_then(|()| route(inner, &mut state.books, request, now))
+        .unwrap_or_else(|rejection| rejection);
+    record(&mut state.books, request, verified, Some(&answer));
+    drop(state);
     inner.log(&format!(
         "{} {} -> {} {}",
         request.method,
@@ -35,8 +35,12 @@ pub(crate) fn process(inner: &Inner, request: &Request) -> Answer {
     answer
 }
 
-/// Keeps a call in the books.
-pub(crate) fn note(books: &mut Books, request: &Request, verified: bool, answer: Option<&Answer>) {
+pub(crate) fn record(
+    books: &mut Books,
+    request: &Request,
+    verified: bool,
+    answer: Option<&Answer>,
+) {
     let mut headers = request.headers.clone();
     headers.remove("authorization");
     books.calls.push(Call {
@@ -51,7 +55,6 @@ pub(crate) fn note(books: &mut Books, request: &Request, verified: bool, answer:
     });
 }
 
-/// `Err` was not processed.
 fn route(
     inner: &Inner,
     books: &mut Books,
@@ -67,7 +70,7 @@ fn route(
     };
     let Books { sessions, keys, .. } = books;
     let session = sessions.get_mut(id).ok_or_else(not_found)?;
-    if session.state == State::Open && session.expires <= now {
+    if session.state == SessionState::Open && session.expires <= now {
         session.cancel("Expired");
     }
     match (request.method.as_str(), rest) {
@@ -77,7 +80,7 @@ fn route(
             if let Some(answer) = key.map_or(Ok(None), |key| first_answer(keys, key, request))? {
                 return Ok(answer);
             }
-            if session.state != State::Open {
+            if session.state != SessionState::Open {
                 let why = format!("The checkout session is {:?}", session.state);
                 return Err(error(422, "InvalidCheckoutSessionStatus", &why));
             }
@@ -89,15 +92,15 @@ fn route(
             Ok(answer)
         }
         ("POST", ["complete"]) => {
-            let why = "Whoever pays through an acquirer never completes a checkout session";
+            let why = "A session that is paid through an acquirer cannot be completed here";
             Err(error(405, "UnsupportedOperation", why))
         }
-        _ => Err(error(405, "UnsupportedOperation", "That is not possible")),
+        _ => Err(error(405, "UnsupportedOperation", "This operation is not supported")),
     }
 }
 
-/// An idempotency key stands for one request, which is processed once and answered the same
-/// from then on.
+/// The first answer to this request. An idempotency key belongs to one request, which is
+/// processed once.
 fn first_answer(
     keys: &BTreeMap<String, (String, Answer)>,
     key: &str,
@@ -153,20 +156,20 @@ fn update(session: &mut Session, options: &Options, body: &[u8]) -> Result<(), A
             updated.merchant_reference_id = Some(reference.to_owned());
         }
     }
-    // What the shopper confirmed is not what is there now.
+    // The shopper confirmed the values before the update.
     updated.confirmed = false;
     *session = updated;
     Ok(())
 }
 
-/// Decimal text with no more decimals than the currency has.
+/// Reads an amount, which has at most as many decimals as its currency.
 fn charge_amount(value: &Value, options: &Options) -> Result<Price, Answer> {
     let price = object(value, "chargeAmount", "amount currencyCode")?;
     let text = |name: &str| price.get(name).and_then(Value::as_str);
     let code = text("currencyCode").filter(|code| *code == options.ledger_currency);
     let code = code.ok_or_else(|| invalid("chargeAmount.currencyCode"))?;
     let amount = text("amount").ok_or_else(|| invalid("chargeAmount.amount"))?;
-    let most = Currency::from_str(code).map_or(0, |currency| currency.decimals());
+    let max_decimals = Currency::from_str(code).map_or(0, |currency| currency.decimals());
     let (units, decimals) = match amount.split_once('.') {
         Some((_, "")) => return Err(invalid("chargeAmount.amount")),
         Some(parts) => parts,
@@ -174,18 +177,23 @@ fn charge_amount(value: &Value, options: &Options) -> Result<Price, Answer> {
     };
     let digits = |text: &str| text.bytes().all(|c| c.is_ascii_digit());
     let is_zero = amount.bytes().all(|c| matches!(c, b'0' | b'.'));
-    if units.is_empty() || !digits(units) || !digits(decimals) || decimals.len() > most || is_zero {
+    if units.is_empty()
+        || !digits(units)
+        || !digits(decimals)
+        || decimals.len() > max_decimals
+        || is_zero
+    {
         return Err(invalid("chargeAmount.amount"));
     }
     Ok(Price { amount: amount.to_owned(), currency_code: code.to_owned() })
 }
 
-/// An object with no other members than these, which are separated by spaces.
+/// An object without members other than these, which are separated by spaces.
 fn object<'a>(value: &'a Value, name: &str, known: &str) -> Result<&'a Map<String, Value>, Answer> {
     let members = value.as_object().ok_or_else(|| invalid(name))?;
     for member in members.keys() {
         if !known.split_whitespace().any(|known| known == member) {
-            let why = format!("{member} of {name} is not known");
+            let why = format!("{name} has the unknown member {member}");
             return Err(error(400, "UnrecognizedField", &why));
         }
     }

@@ -1,4 +1,4 @@
-//! The pages that a shopper sees at Amazon Pay.
+//! Amazon Pay's pages for the shopper.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +7,14 @@ use serde_json::Value;
 use simulator_http::{Answer, escape_html};
 use url::Url;
 
-use crate::session::{Session, State};
+use crate::session::{Session, SessionState};
 use crate::signature;
 use crate::simulator::Inner;
 
-/// Draws a button as Amazon Pay's own script does.
+/// Renders the button, like Amazon Pay's own script.
 pub(crate) const SCRIPT: &str = include_str!("checkout.js");
 
-/// What the shopper can pick, as the token's end and in words.
+/// The cards that the shopper can pick: the end of the token, and a description.
 const CARDS: [(&str, &str); 15] = [
     ("", "A card that pays"),
     ("-REFUSED", "A card that is refused"),
@@ -36,7 +36,7 @@ const CARDS: [(&str, &str); 15] = [
     ("-NO-TOKEN", "A key that is not enabled for Adyen"),
 ];
 
-/// POST /checkout: the button was pressed.
+/// POST /checkout: the shopper pressed the button.
 pub(crate) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer {
     let checked = signature::button(&inner.key, &inner.options, fields).and_then(|()| {
         let payload: Value =
@@ -58,14 +58,14 @@ pub(crate) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer 
             Answer::redirect(&format!("{}/checkout/{id}", inner.base))
         }
         Err(why) => {
-            inner.log(&format!("button refused: {why}"));
-            inner.desk().books.refused_buttons.push(why.to_owned());
-            html(400, &format!("<p>This button is not to be trusted: {why}.</p>"))
+            inner.log(&format!("button rejected: {why}"));
+            inner.state().books.refused_buttons.push(why.to_owned());
+            html(400, &format!("<p>The button was rejected: {why}.</p>"))
         }
     }
 }
 
-/// GET /checkout/{id}: pick a card, or leave.
+/// GET /checkout/{id}: the shopper picks a card, or leaves.
 pub(crate) fn choose(inner: &Inner, id: &str, query: &BTreeMap<String, String>) -> Answer {
     with_session(inner, id, |session| {
         if let Some(card) = query.get("card") {
@@ -98,11 +98,11 @@ pub(crate) fn choose(inner: &Inner, id: &str, query: &BTreeMap<String, String>) 
     })
 }
 
-/// GET /confirm/{id}: pay or decline.
+/// GET /confirm/{id}: the shopper pays or declines.
 pub(crate) fn confirm(inner: &Inner, id: &str, answer: Option<&str>) -> Answer {
     with_session(inner, id, |session| {
         let Some(price) = session.charge_amount.clone() else {
-            return html(409, "<p>The shop has not said what this costs.</p>");
+            return html(409, "<p>The shop has not set the amount.</p>");
         };
         match answer {
             Some("pay") => session.confirmed = true,
@@ -126,24 +126,26 @@ pub(crate) fn confirm(inner: &Inner, id: &str, answer: Option<&str>) -> Answer {
 }
 
 fn with_session(inner: &Inner, id: &str, show: impl FnOnce(&mut Session) -> Answer) -> Answer {
-    let mut desk = inner.desk();
-    match desk.books.sessions.get_mut(id) {
+    let mut state = inner.state();
+    match state.books.sessions.get_mut(id) {
         None => html(404, "<p>There is no such checkout.</p>"),
-        Some(session) if session.state == State::Open && session.expires > Timestamp::now() => {
+        Some(session)
+            if session.state == SessionState::Open && session.expires > Timestamp::now() =>
+        {
             show(session)
         }
         Some(_) => html(410, "<p>This checkout is over.</p>"),
     }
 }
 
-/// Back to the shop, which is told which session it was.
+/// Redirects to the shop with the session's id.
 fn back(session: &Session, name: &str) -> Answer {
     match session.url(name).map(Url::parse) {
         Some(Ok(mut url)) => {
             url.query_pairs_mut().append_pair("amazonCheckoutSessionId", &session.id);
             Answer::redirect(url.as_str())
         }
-        _ => html(500, &format!("<p>{name} can't be read.</p>")),
+        _ => html(500, &format!("<p>{name} is not a URL.</p>")),
     }
 }
 

@@ -1,24 +1,24 @@
-//! Amazon Pay on one machine: Checkout v2, the part of it that paying through Adyen needs.
+//! A simulator of Amazon Pay: the part of Checkout v2 that payments through Adyen need.
 //!
-//! It is written from Amazon Pay's documentation and shares no model with the functions,
-//! so that a misunderstanding there shows here. It verifies the signature of every request
-//! and of every button with the merchant's public key, and keeps [`Books`].
+//! It is written from Amazon Pay's documentation and shares no model with the functions, because
+//! a misunderstanding in a shared model would stay hidden. It verifies the signature of every
+//! request and every button with the merchant's public key. Tests can read its [`Books`].
 //!
 //! # A checkout
 //!
 //! 1. A page loads `/checkout.js`, which draws the button, or posts the button's fields
 //!    (`payloadJSON`, `signature`, `publicKeyId`, `algorithm`) to `/checkout` itself.
-//! 2. A hosted page: the shopper picks a card, which is what shall happen at Adyen, and goes
-//!    to checkoutReviewReturnUrl with `amazonCheckoutSessionId`. A test goes there by
-//!    `/checkout/{id}?card=-REFUSED`, or leaves by `/checkout/{id}?leave`.
-//! 3. Update Checkout Session answers with amazonPayRedirectUrl: another hosted page, where
-//!    the shopper pays or declines; `?answer=pay` and `?answer=decline` for a test.
-//! 4. Get Checkout Session gives the `amazonPayToken`. It ends as the card does: the
-//!    Adyen simulator's scenarios. With the card `-NO-TOKEN` there is none,
-//!    as with a key that is not enabled for Adyen.
+//! 2. On a hosted page, the shopper picks a card, which selects the scenario at Adyen, and is
+//!    redirected to checkoutReviewReturnUrl with `amazonCheckoutSessionId`. A test requests
+//!    `/checkout/{id}?card=-REFUSED`, or cancels with `/checkout/{id}?leave`.
+//! 3. Update Checkout Session returns amazonPayRedirectUrl, another hosted page, on which the
+//!    shopper pays or declines. A test adds `?answer=pay` or `?answer=decline`.
+//! 4. Get Checkout Session returns the `amazonPayToken`. It ends in the card, one of the Adyen
+//!    simulator's scenarios. The card `-NO-TOKEN` has no token, as if the key were not enabled
+//!    for Adyen.
 //!
-//! [`Simulator::open`] and [`Simulator::confirmed`] begin in the midst of it, at a session
-//! with an id of one's choosing, which its token ends in.
+//! [`Simulator::open`] and [`Simulator::confirmed`] start later, with a session of any id. Its
+//! token ends in the id.
 
 mod api;
 mod books;
@@ -32,6 +32,6 @@ mod simulator;
 pub use books::{Books, Call};
 pub use options::{Options, PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY_ID};
 pub use server::Fault;
-pub use session::{Price, Session, State};
+pub use session::{Price, Session, SessionState};
 pub use simulator::Simulator;
 pub use simulator_http::{Answer, Log};

@@ -1,42 +1,35 @@
-//! How a simulator is set up.
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use simulator_http::Log;
 
-/// The merchant's private key. Printed, committed and known to everybody: good for a
-/// simulator on one machine and for nothing else.
+/// The merchant's private key. It is public, so it is safe only on one machine.
 pub const PRIVATE_KEY: &str = include_str!("development-only-private-key.pem");
 
-/// The public half of [`PRIVATE_KEY`], PKCS#1.
+/// The public key of [`PRIVATE_KEY`], PKCS#1.
 pub const PUBLIC_KEY: &str = include_str!("development-only-public-key.pem");
 
-/// The name of that key.
+/// The id of that key.
 pub const PUBLIC_KEY_ID: &str = "SANDBOX-DEVELOPMENT-ONLY";
 
-/// How a simulator is set up. The default has the development key and any free port.
+/// The options of a simulator. The default has the development key and any free port.
 #[derive(Clone)]
 pub struct Options {
-    /// Where to listen; port 0 is any free one.
+    /// The address to listen on; port 0 is any free one.
     pub listen: SocketAddr,
-    /// The name of the merchant's key.
     pub public_key_id: String,
     /// The key, PEM of PKCS#1: `BEGIN RSA PUBLIC KEY`.
     pub public_key: String,
-    /// For keys whose name does not say: sandbox or live.
+    /// The environment of a key whose id does not begin with `SANDBOX` or `LIVE`.
     pub sandbox: bool,
     /// The merchant's region: `na`, `eu` or `jp`.
     pub region: String,
-    /// The merchant.
     pub merchant_id: String,
-    /// The shop.
     pub store_id: String,
-    /// The currency that the merchant is registered with.
+    /// The currency with which the merchant is registered.
     pub ledger_currency: String,
-    /// How long a session stays open.
+    /// The time after which a session expires.
     pub session_life: Duration,
-    /// Takes one line per call.
     pub log: Option<Log>,
 }
 
@@ -58,7 +51,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// What stands before `/checkoutSessions`.
+    /// The path before `/checkoutSessions`.
     pub(crate) fn version_path(&self) -> &'static str {
         match self.public_key_id.split_once('-') {
             Some(("SANDBOX" | "LIVE", _)) => "/v2",

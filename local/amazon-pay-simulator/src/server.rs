@@ -1,4 +1,4 @@
-//! HTTP: takes calls and shoppers, and lets calls go wrong where a test asked for it.
+//! The HTTP server for calls and shoppers, which applies the injected faults.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,10 +19,10 @@ use crate::api;
 use crate::hosted;
 use crate::simulator::Inner;
 
-/// What goes wrong with the next call to the API.
+/// A fault of the next call of the API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It is not processed, and answered with this.
+    /// It is not processed, and gets this answer.
     Instead(Answer),
     /// It is not processed, and the connection is cut.
     DropBefore,
@@ -33,14 +33,14 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// An HTTP status that Amazon Pay does not explain.
+    /// A status without Amazon Pay's error format.
     pub fn status(status: u16) -> Self {
         Self::Instead(Answer::text(status, "text/html", "<html>error</html>"))
     }
 
-    /// A refusal as Amazon Pay explains it.
+    /// An error in Amazon Pay's format.
     pub fn refusal(status: u16, reason_code: &str) -> Self {
-        let body = json!({"reasonCode": reason_code, "message": "It was asked for."});
+        let body = json!({"reasonCode": reason_code, "message": "Injected by a test"});
         Self::Instead(Answer::json(status, &body))
     }
 }
@@ -84,15 +84,15 @@ async fn call(
     request: axum::http::Request<Body>,
 ) -> Result<Response<Body>, StatusCode> {
     let request = Request::read(request).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-    let fault = inner.desk().faults.pop_front();
+    let fault = inner.state().faults.pop_front();
     Ok(match fault {
         None => api::process(&inner, &request).into_response(),
         Some(Fault::Instead(answer)) => {
-            api::note(&mut inner.desk().books, &request, false, Some(&answer));
+            api::record(&mut inner.state().books, &request, false, Some(&answer));
             answer.into_response()
         }
         Some(Fault::DropBefore) => {
-            api::note(&mut inner.desk().books, &request, false, None);
+            api::record(&mut inner.state().books, &request, false, None);
             cut()
         }
         Some(Fault::DropAfter) => {
@@ -107,7 +107,7 @@ async fn call(
     })
 }
 
-/// The head promises a body, and the connection ends before it.
+/// The head promises a body, but the connection is cut before it.
 fn cut() -> Response<Body> {
     let nothing = stream::iter([Err::<Bytes, _>(io::Error::other("cut"))]);
     let response = Response::builder().header("content-length", "1");

@@ -1,25 +1,21 @@
-//! One checkout session.
-
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// How far a session is.
+/// The state of a checkout session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It can be paid.
+pub enum SessionState {
     Open,
-    /// It was completed.
     Completed,
     /// It ended without a payment.
     Canceled,
 }
 
-/// Money as Amazon Pay writes it.
+/// An amount in Amazon Pay's format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Price {
-    /// Decimal text.
+    /// A decimal number.
     pub amount: String,
-    /// ISO 4217.
+    /// An ISO 4217 code.
     pub currency_code: String,
 }
 
@@ -28,30 +24,26 @@ pub struct Price {
 pub struct Session {
     /// The `checkoutSessionId`.
     pub id: String,
-    /// When it was created.
     pub created: Timestamp,
-    /// When it ends by itself.
     pub expires: Timestamp,
-    /// What the button asked for.
+    /// The payload of the button.
     pub payload: Value,
-    /// How far it is.
-    pub state: State,
-    /// Why it ended.
+    pub state: SessionState,
+    /// The reason for which it was canceled.
     pub reason_code: Option<&'static str>,
-    /// What the token ends in.
+    /// The end of the token.
     pub card: String,
     /// `Confirm`, once set.
     pub payment_intent: Option<String>,
-    /// What is to be paid, once set.
+    /// Once set.
     pub charge_amount: Option<Price>,
-    /// The order's reference, from the button or once set.
+    /// The order's reference, from the button or from an update.
     pub merchant_reference_id: Option<String>,
-    /// True if the shopper confirmed.
+    /// True if the shopper confirmed the payment.
     pub confirmed: bool,
 }
 
 impl Session {
-    /// A new one.
     pub(crate) fn new(id: String, payload: Value, created: Timestamp, expires: Timestamp) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         Self {
@@ -60,7 +52,7 @@ impl Session {
             expires,
             merchant_reference_id: text(&payload["merchantMetadata"]["merchantReferenceId"]),
             payload,
-            state: State::Open,
+            state: SessionState::Open,
             reason_code: None,
             card: String::new(),
             payment_intent: None,
@@ -69,9 +61,8 @@ impl Session {
         }
     }
 
-    /// Ends it.
     pub(crate) fn cancel(&mut self, reason_code: &'static str) {
-        self.state = State::Canceled;
+        self.state = SessionState::Canceled;
         self.reason_code = Some(reason_code);
     }
 
@@ -85,7 +76,7 @@ impl Session {
         self.payload["webCheckoutDetails"][name].as_str()
     }
 
-    /// What Adyen charges, once the shopper confirmed.
+    /// The token that Adyen charges, once the shopper has confirmed the payment.
     pub fn amazon_pay_token(&self) -> Option<String> {
         if !self.confirmed || self.card.ends_with("-NO-TOKEN") {
             return None;
@@ -97,9 +88,9 @@ impl Session {
         Some(format!("{number:012}AMZN{}", self.card))
     }
 
-    /// What is missing before the shopper can confirm.
+    /// The values that are missing before the shopper can confirm the payment.
     fn constraints(&self) -> Vec<Value> {
-        let missing = |id: &str, what: &str| json!({"constraintId": id, "description": what});
+        let missing = |id: &str, why: &str| json!({"constraintId": id, "description": why});
         let mut constraints = Vec::new();
         if self.charge_amount.is_none() {
             constraints.push(missing("ChargeAmountNotSet", "chargeAmount is not set."));
@@ -116,11 +107,11 @@ impl Session {
         constraints
     }
 
-    /// As Get and Update Checkout Session answer. `base` is where the simulator is reached.
+    /// The answer of Get and Update Checkout Session. `base` is the URL of the simulator.
     pub(crate) fn answer(&self, base: &str) -> Value {
         let at = |time: Timestamp| time.strftime("%Y%m%dT%H%M%SZ").to_string();
         let constraints = self.constraints();
-        let redirect = (constraints.is_empty() && self.state == State::Open)
+        let redirect = (constraints.is_empty() && self.state == SessionState::Open)
             .then(|| format!("{base}/confirm/{}", self.id));
         let price =
             |price: &Price| json!({"amount": price.amount, "currencyCode": price.currency_code});

@@ -1,4 +1,4 @@
-//! Whether the merchant signed: requests and buttons, `AMZN-PAY-RSASSA-PSS-V2`.
+//! Verifies the signatures of requests and buttons, `AMZN-PAY-RSASSA-PSS-V2`.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,14 +17,14 @@ use crate::options::Options;
 
 const ALGORITHM: &str = "AMZN-PAY-RSASSA-PSS-V2";
 
-/// All but these are encoded in a query.
+/// Every other character of a query is encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The headers that every signature covers.
+/// The headers that every signature has to cover.
 const SIGNED: [&str; 5] =
     ["accept", "content-type", "x-amz-pay-date", "x-amz-pay-host", "x-amz-pay-region"];
 
-/// How far a caller's clock may be off, in seconds.
+/// The tolerance for a caller's clock, in seconds.
 const CLOCK_SKEW: i64 = 15 * 60;
 
 /// The merchant's public key.
@@ -40,8 +40,8 @@ impl PublicKey {
         Ok(Self(UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, der)))
     }
 
-    /// Returns whether it is the signature of that text, whose hash is what is signed. ring wants a
-    /// salt as long as the hash, 32 bytes.
+    /// Returns whether the signature is valid for the hash of that text. ring requires a salt as
+    /// long as the hash, 32 bytes.
     fn verifies(&self, text: &[u8], signature: &str) -> bool {
         let signed = format!("{ALGORITHM}\n{}", hash(text));
         BASE64_STANDARD
@@ -54,10 +54,10 @@ fn hash(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
-/// Returns whether a button's fields are the merchant's.
+/// Verifies the fields of a button.
 ///
 /// # Errors
-/// Says what is wrong.
+/// The reason for which the button is rejected.
 pub(crate) fn button(
     key: &PublicKey,
     options: &Options,
@@ -76,10 +76,10 @@ pub(crate) fn button(
     Ok(())
 }
 
-/// Returns whether a request is the merchant's.
+/// Verifies a request.
 ///
 /// # Errors
-/// What Amazon Pay answers.
+/// Amazon Pay's answer.
 pub(crate) fn request(
     key: &PublicKey,
     options: &Options,
@@ -91,12 +91,12 @@ pub(crate) fn request(
     let (public_key_id, signed, signature) =
         credentials(authorization).ok_or_else(|| invalid("authorization"))?;
     if public_key_id != options.public_key_id {
-        return Err(refused("The public key is not known"));
+        return Err(refused("The public key is unknown"));
     }
     for name in SIGNED {
         header(name).ok_or_else(|| missing(name))?;
         if !signed.contains(&name) {
-            return Err(refused("A header that must be signed is not"));
+            return Err(refused("A required header is not signed"));
         }
     }
     let key_is_signed = signed.contains(&"x-amz-pay-idempotency-key");
@@ -166,7 +166,7 @@ fn invalid(header: &str) -> Answer {
     error(400, "InvalidHeaderValue", &format!("{header} is not valid"))
 }
 
-/// An error as Amazon Pay explains it.
+/// An error in Amazon Pay's format.
 pub(crate) fn error(status: u16, reason_code: &str, message: &str) -> Answer {
     Answer::json(status, &serde_json::json!({"reasonCode": reason_code, "message": message}))
 }

@@ -1,5 +1,3 @@
-//! A running simulator, and what a test can do to it.
-
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,39 +12,37 @@ use tokio::task::JoinHandle;
 use crate::books::Books;
 use crate::options::Options;
 use crate::server::{self, Fault};
-use crate::session::{Price, Session, State};
+use crate::session::{Price, Session, SessionState};
 use crate::signature::PublicKey;
 
-/// How long calls may take to be answered when the simulator stops.
+/// The time that calls in progress have when the simulator stops.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// What is shared by everything that runs.
+/// Shared by the server and the handle.
 pub(crate) struct Inner {
     pub options: Options,
     pub key: PublicKey,
-    /// Where the simulator is reached.
+    /// The URL of the simulator.
     pub base: String,
-    desk: Mutex<Desk>,
+    state: Mutex<SimulatorState>,
 }
 
-/// What changes.
 #[derive(Default)]
-pub(crate) struct Desk {
+pub(crate) struct SimulatorState {
     pub books: Books,
     pub faults: VecDeque<Fault>,
 }
 
 impl Inner {
-    pub fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn state(&self) -> MutexGuard<'_, SimulatorState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a session.
     pub fn begin(&self, id: String, payload: Value) {
         let now = Timestamp::now();
         let expires = now.checked_add(self.options.session_life).unwrap_or(Timestamp::MAX);
         let session = Session::new(id.clone(), payload, now, expires);
-        self.desk().books.sessions.insert(id, session);
+        self.state().books.sessions.insert(id, session);
     }
 
     pub fn log(&self, line: &str) {
@@ -56,7 +52,7 @@ impl Inner {
     }
 }
 
-/// A running simulator. Dropping it ends it.
+/// A running simulator. It stops when dropped.
 pub struct Simulator {
     inner: Arc<Inner>,
     stop: Option<oneshot::Sender<()>>,
@@ -67,21 +63,21 @@ impl Simulator {
     /// Listens and serves.
     ///
     /// # Errors
-    /// When the port is taken or the key is not PEM.
+    /// If the port is taken or the key is not PEM.
     pub async fn start(options: Options) -> io::Result<Self> {
         let listener = TcpListener::bind(options.listen).await?;
         Self::serve(listener, options)
     }
 
-    /// Serves at a listener that is there already; `options.listen` is not looked at.
+    /// Serves that listener, and ignores `options.listen`.
     ///
     /// # Errors
-    /// When the key is not PEM.
+    /// If the key is not PEM.
     pub fn serve(listener: TcpListener, options: Options) -> io::Result<Self> {
         let inner = Arc::new(Inner {
             key: PublicKey::from_pem(&options.public_key)?,
             base: simulator_http::listen::url(&listener)?,
-            desk: Mutex::default(),
+            state: Mutex::default(),
             options,
         });
         let (stop, stopped) = oneshot::channel::<()>();
@@ -90,29 +86,29 @@ impl Simulator {
         Ok(Self { inner, stop: Some(stop), server: tokio::spawn(server.into_future()) })
     }
 
-    /// Ends after the calls that are being answered.
+    /// Stops after the calls in progress, or after a second.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         let _ = tokio::time::timeout(GRACE, &mut self.server).await;
     }
 
-    /// For `AMAZON_PAY_URL`; `/checkout.js` and the hosted pages are there too.
+    /// The value of `AMAZON_PAY_URL`; it also serves `/checkout.js` and the hosted pages.
     pub fn url(&self) -> &str {
         &self.inner.base
     }
 
-    /// Everything that happened so far.
+    /// A copy of the books.
     pub fn books(&self) -> Books {
-        self.inner.desk().books.clone()
+        self.inner.state().books.clone()
     }
 
-    /// Makes the next call go wrong. Several are taken in turn.
+    /// Injects a fault into the next call. Several apply in sequence.
     pub fn inject(&self, fault: Fault) {
-        self.inner.desk().faults.push_back(fault);
+        self.inner.state().faults.push_back(fault);
     }
 
-    /// Opens a session as if a shopper had pressed a button and picked a card. Its token
-    /// will end in its id, so that `S1-REFUSED` is refused.
+    /// Opens a session as if a shopper had pressed a button and picked a card. Its token will
+    /// end in its id, so the payment of `S1-REFUSED` is refused.
     pub fn open(&self, id: &str) {
         let url = "https://your-company.example.com/checkout";
         let payload = json!({
@@ -126,7 +122,7 @@ impl Simulator {
         self.change(id, |session| session.card = format!("-{id}"));
     }
 
-    /// As [`open`](Self::open), and as if the shop had set that amount and the shopper had
+    /// Like [`open`](Self::open), and as if the shop had set that amount and the shopper had
     /// confirmed it.
     pub fn confirmed(&self, id: &str, amount: &str, currency_code: &str) {
         self.open(id);
@@ -138,7 +134,7 @@ impl Simulator {
         });
     }
 
-    /// As [`confirmed`](Self::confirmed), and as if the shop had named that order before.
+    /// Like [`confirmed`](Self::confirmed), and as if the shop had set that order's reference.
     pub fn confirmed_for(&self, reference: &str, id: &str, amount: &str, currency_code: &str) {
         self.confirmed(id, amount, currency_code);
         self.change(id, |session| session.merchant_reference_id = Some(reference.to_owned()));
@@ -146,7 +142,7 @@ impl Simulator {
 
     /// Ends a session. Amazon Pay's reasons are `BuyerCanceled`, `Declined`,
     /// `AmazonCanceled` and `Expired`.
-    pub fn end(&self, id: &str, state: State, reason_code: Option<&'static str>) {
+    pub fn end(&self, id: &str, state: SessionState, reason_code: Option<&'static str>) {
         self.change(id, |session| {
             session.state = state;
             session.reason_code = reason_code;
@@ -154,7 +150,7 @@ impl Simulator {
     }
 
     fn change(&self, id: &str, change: impl FnOnce(&mut Session)) {
-        if let Some(session) = self.inner.desk().books.sessions.get_mut(id) {
+        if let Some(session) = self.inner.state().books.sessions.get_mut(id) {
             change(session);
         }
     }

@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use adyen_simulator::State;
+use adyen_simulator::PaymentState;
 use serde_json::json;
 
 use crate::world::{World, payment, payment_in_browser, with};
@@ -29,9 +29,9 @@ async fn the_page_s_token_is_authorised_and_a_webhook_says_so() {
 #[tokio::test]
 async fn what_is_not_authorised_says_why_and_a_webhook_says_no() {
     for (token, result, code, state) in [
-        ("X-REFUSED", "Refused", "2", State::Refused),
-        ("X-CANCELLED", "Cancelled", "16", State::Cancelled),
-        ("X-ERROR", "Error", "4", State::Error),
+        ("X-REFUSED", "Refused", "2", PaymentState::Refused),
+        ("X-CANCELLED", "Cancelled", "16", PaymentState::Cancelled),
+        ("X-ERROR", "Error", "4", PaymentState::Error),
     ] {
         let world = World::new().await;
         let reply = world.pay(token).await;

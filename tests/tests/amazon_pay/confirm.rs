@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
-use amazon_pay_simulator::{Fault, Options, Price, State};
+use amazon_pay_simulator::{Fault, Options, Price, SessionState};
 use serde_json::{Value, json};
 use shared::amazon_pay::CheckoutSessionId;
 use tests::{Answer, backend, browser, browser_with};
@@ -35,7 +35,7 @@ async fn a_shopper_walks_from_the_button_to_a_token() {
     assert!(back.starts_with(RESULT));
     assert_eq!(session_id(&back), id);
     let session = shop.session(&id);
-    assert_eq!(session.state, State::Open);
+    assert_eq!(session.state, SessionState::Open);
     assert!(session.amazon_pay_token().unwrap().ends_with("AMZN-REFUSED"));
 }
 
@@ -206,11 +206,11 @@ async fn an_id_leads_nowhere_else() {
 async fn a_session_that_is_over_has_to_be_begun_again() {
     let shop = Shop::open().await;
     for (id, state, reason, code) in [
-        ("S1", State::Canceled, Some("BuyerCanceled"), "checkout_session_canceled"),
-        ("S2", State::Canceled, Some("Declined"), "checkout_session_canceled"),
-        ("S3", State::Canceled, Some("AmazonCanceled"), "checkout_session_canceled"),
-        ("S4", State::Canceled, Some("Expired"), "checkout_session_expired"),
-        ("S5", State::Completed, None, "checkout_session_completed"),
+        ("S1", SessionState::Canceled, Some("BuyerCanceled"), "checkout_session_canceled"),
+        ("S2", SessionState::Canceled, Some("Declined"), "checkout_session_canceled"),
+        ("S3", SessionState::Canceled, Some("AmazonCanceled"), "checkout_session_canceled"),
+        ("S4", SessionState::Canceled, Some("Expired"), "checkout_session_expired"),
+        ("S5", SessionState::Completed, None, "checkout_session_completed"),
     ] {
         shop.amazon().open(id);
         shop.amazon().end(id, state, reason);

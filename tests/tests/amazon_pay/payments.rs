@@ -1,6 +1,6 @@
 //! Paying with a checkout session in place of its token.
 
-use amazon_pay_simulator::{Fault, State};
+use amazon_pay_simulator::{Fault, SessionState};
 use serde_json::{Value, json};
 use tests::{Answer, backend, browser, passing_time, payment};
 
@@ -37,7 +37,7 @@ async fn the_session_s_token_goes_to_adyen() {
         json!({"type": "amazonpay", "amazonPayToken": shop.session("S1").amazon_pay_token()})
     );
     assert_eq!(shop.books().completions(), 0);
-    assert_eq!(shop.session("S1").state, State::Open);
+    assert_eq!(shop.session("S1").state, SessionState::Open);
     shop.stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
 }
 
@@ -51,7 +51,7 @@ async fn the_same_session_again_is_the_same_payment() {
     assert_eq!(second.body, first.body);
 
     // Even once Amazon Pay says otherwise of the session, or nothing at all.
-    shop.amazon().end("S1", State::Completed, None);
+    shop.amazon().end("S1", SessionState::Completed, None);
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.body, first.body);
     shop.amazon().inject(Fault::status(403));
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.body, first.body);
@@ -66,10 +66,10 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
     let amazon = shop.amazon();
     for (id, reason) in [("LEFT", "BuyerCanceled"), ("LATE", "Expired"), ("NO-CARD", "Declined")] {
         amazon.confirmed_for("ORDER-1", id, "10.00", "EUR");
-        amazon.end(id, State::Canceled, Some(reason));
+        amazon.end(id, SessionState::Canceled, Some(reason));
     }
     amazon.confirmed_for("ORDER-1", "DONE", "10.00", "EUR");
-    amazon.end("DONE", State::Completed, None);
+    amazon.end("DONE", SessionState::Completed, None);
     amazon.confirmed_for("ORDER-1", "CHEAP", "0.01", "EUR");
     amazon.confirmed_for("ORDER-1", "DOLLARS", "10.00", "USD");
     amazon.confirmed_for("ORDER-1", "S-NO-TOKEN", "10.00", "EUR");
@@ -110,7 +110,7 @@ async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
     shop.stack.adyen().inject(adyen_simulator::Fault::status(500));
     let first = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
     assert_eq!((first.status, &first.body["nextStep"]), (202, &json!("wait")), "{first:?}");
-    shop.amazon().end("S1-TIMEOUT", State::Canceled, Some("Expired"));
+    shop.amazon().end("S1-TIMEOUT", SessionState::Canceled, Some("Expired"));
 
     let again = pay(&shop, "ORDER-1", "S1-TIMEOUT").await;
 
@@ -125,7 +125,7 @@ async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
     shop.amazon().confirmed_for("ORDER-1", "S2", "10.00", "EUR");
     shop.stack.adyen().inject(adyen_simulator::Fault::status(500));
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.status, 202);
-    shop.amazon().end("S1", State::Canceled, Some("Expired"));
+    shop.amazon().end("S1", SessionState::Canceled, Some("Expired"));
     let minute = jiff::SignedDuration::from_mins(1);
     passing_time::pass(&shop.stack.dynamodb(), "ORDER-1", minute).await;
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use amazon_pay_simulator::Answer;
-use amazon_pay_simulator::{Fault, Options, Simulator, State};
+use amazon_pay_simulator::{Fault, Options, SessionState, Simulator};
 use serde_json::json;
 use shared::amazon_pay::{AmazonPayToken, Client, Payable, SessionError};
 use shared::domain::amount::Amount;
@@ -48,7 +48,7 @@ async fn a_confirmed_session_gives_the_token_that_adyen_charges() {
     assert_eq!(call.method, "GET");
     assert!(call.verified);
     assert_eq!(books.completions(), 0);
-    assert_eq!(books.sessions["S1-3DS-REDIRECT"].state, State::Open);
+    assert_eq!(books.sessions["S1-3DS-REDIRECT"].state, SessionState::Open);
 }
 
 #[tokio::test]
@@ -87,11 +87,11 @@ async fn a_session_for_another_amount_gives_none() {
 async fn each_reason_not_to_pay_has_its_code_and_next_step() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("CANCELED", "10.00", "EUR");
-    amazon.end("CANCELED", State::Canceled, Some("BuyerCanceled"));
+    amazon.end("CANCELED", SessionState::Canceled, Some("BuyerCanceled"));
     amazon.confirmed("EXPIRED", "10.00", "EUR");
-    amazon.end("EXPIRED", State::Canceled, Some("Expired"));
+    amazon.end("EXPIRED", SessionState::Canceled, Some("Expired"));
     amazon.confirmed("COMPLETED", "10.00", "EUR");
-    amazon.end("COMPLETED", State::Completed, None);
+    amazon.end("COMPLETED", SessionState::Completed, None);
     amazon.confirmed("OTHER", "1.00", "EUR");
     amazon.confirmed("S1-NO-TOKEN", "10.00", "EUR");
     for (id, code, status, next_step) in [

@@ -2,7 +2,7 @@
 //! its tables.
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Answer as Said, Call, Fault, Release, State};
+use adyen_simulator::{Answer as Said, Call, Fault, PaymentState, Release};
 use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -90,7 +90,7 @@ async fn the_page_s_request_is_authorised_whoever_sends_it() {
         assert_eq!(answer.headers["content-type"], "application/json");
         assert_eq!(answer.headers["cache-control"], "no-store");
         let made = stack.adyen().books().payments[0].clone();
-        assert_eq!(made.state, State::Authorised);
+        assert_eq!(made.state, PaymentState::Authorised);
         let expected = json!({
             "reference": ORDER,
             "status": "authorised",

@@ -1,23 +1,19 @@
-//! Sending webhooks.
-
 use std::io;
 use std::time::Duration;
 
 use super::{Message, invalid};
 
-/// How long Adyen waits for an answer.
+/// The time that Adyen waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What came back: a status and a body.
+/// The answer to a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// The HTTP status.
+pub struct Reply {
     pub status: u16,
-    /// The body.
     pub body: String,
 }
 
-/// Where webhooks go.
+/// The receiver of webhooks.
 #[derive(Clone)]
 pub struct Target {
     url: String,
@@ -26,17 +22,17 @@ pub struct Target {
 }
 
 impl Target {
-    /// That URL, with `user:password` for basic authentication.
+    /// Takes `user:password` for basic authentication.
     ///
     /// # Errors
-    /// When there is no TLS to be had.
+    /// If TLS cannot be set up.
     pub fn new(url: &str, basic_auth: Option<&str>) -> io::Result<Self> {
         let client = shared::platform::http_client::build(None)
             .map_err(|error| invalid(&error.to_string()))?;
         Ok(Self { url: url.into(), basic_auth: basic_auth.map(Into::into), client })
     }
 
-    /// The same at another URL.
+    /// The same receiver at another URL.
     pub(crate) fn at(&self, url: &str) -> Self {
         Self { url: url.into(), ..self.clone() }
     }
@@ -44,8 +40,8 @@ impl Target {
     /// Sends it once.
     ///
     /// # Errors
-    /// When no answer came within 10 seconds.
-    pub async fn post(&self, message: &Message) -> Result<Answered, String> {
+    /// If there is no answer within 10 seconds.
+    pub async fn post(&self, message: &Message) -> Result<Reply, String> {
         let mut request = self
             .client
             .post(&self.url)
@@ -64,11 +60,11 @@ impl Target {
         let answer = request.send().await.map_err(|error| explain(&error))?;
         let status = answer.status().as_u16();
         let body = answer.text().await.map_err(|error| explain(&error))?;
-        Ok(Answered { status, body })
+        Ok(Reply { status, body })
     }
 }
 
-/// The innermost cause says most.
+/// The innermost cause, because it is the most specific.
 fn explain(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(inner) = cause.source() {

@@ -1,4 +1,4 @@
-//! Where one call is worked on: what is known, and what shall change.
+//! The context in which one call is processed: the state that it reads and its changes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -11,43 +11,40 @@ use crate::fault::WebhookFault;
 use crate::options::Options;
 use crate::webhook::{Event, Signer};
 
-/// `Ok` was processed, and is the answer under its idempotency key from now on. `Err` was
-/// not: nothing changed, and the same key may be tried again.
-pub(crate) type Answered = Result<Answer, Answer>;
+/// The answer to a call. `Ok` was processed, and later calls with the same idempotency key get
+/// the same answer. `Err` was not processed and changes nothing, so the key can be used again.
+pub(crate) type CallResult = Result<Answer, Answer>;
 
-/// One call being worked on.
-pub(crate) struct Desk<'a> {
+/// The context of one call, or of a change that a test makes.
+pub(crate) struct CallContext<'a> {
     pub options: &'a Options,
     pub books: &'a Books,
     pub signer: &'a Signer,
     pub webhook_faults: &'a mut VecDeque<WebhookFault>,
-    /// Where the simulator is reached.
+    /// The URL of the simulator.
     pub base: &'a str,
     pub now: Timestamp,
-    /// True if answers name the order and the amount.
+    /// As in [`Options::merchant_reference`].
     pub merchant_reference: bool,
-    /// The call's idempotency key.
-    pub key: Option<&'a str>,
-    /// What shall change, once the call is processed.
+    pub idempotency_key: Option<&'a str>,
+    /// The changes to commit if the call is processed.
     pub changes: Vec<Change>,
-    /// How long the answer takes.
+    /// The time until the answer is sent.
     pub withheld: Duration,
     /// True if the connection is cut instead of answering.
     pub cut: bool,
 }
 
-impl Desk<'_> {
-    /// Keeps a payment as it is now.
+impl CallContext<'_> {
     pub fn save(&mut self, payment: &Payment) {
         self.changes.push(Change::Payment(Box::new(payment.clone())));
     }
 
-    /// Keeps a token as it is now.
     pub fn save_token(&mut self, token: Token) {
         self.changes.push(Change::Token(token));
     }
 
-    /// An event of now about that payment.
+    /// An event about that payment, dated now.
     pub fn event(&self, event: &str, psp_reference: &str, payment: &Payment) -> Event {
         Event {
             amount: Some(payment.amount.clone()),
@@ -60,7 +57,7 @@ impl Desk<'_> {
         }
     }
 
-    /// Sends a webhook after a while.
+    /// Sends a webhook after that delay.
     pub fn notify(&mut self, event: &Event, delay: Duration) {
         let fault = self.webhook_faults.pop_front();
         let message = event.message(self.signer, fault == Some(WebhookFault::BadSignature));
@@ -83,18 +80,17 @@ impl Desk<'_> {
     }
 }
 
-/// That much later.
 pub(crate) fn later(now: Timestamp, delay: Duration) -> Timestamp {
     now.checked_add(delay).unwrap_or(Timestamp::MAX)
 }
 
-/// What pspReferences are made of: capital letters and digits that spell no words.
+/// The characters of pspReferences: without vowels, so that they spell no words.
 pub(crate) const LETTERS: [char; 28] = [
     'B', 'C', 'D', 'F', 'G', 'H', 'J', 'K', 'L', 'M', 'N', 'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X',
     'Z', '2', '3', '4', '5', '6', '7', '8', '9',
 ];
 
-/// A new pspReference, of sixteen letters.
+/// A random pspReference of sixteen characters.
 pub fn new_psp_reference() -> String {
     (0..16).map(|_| LETTERS[fastrand::usize(..LETTERS.len())]).collect()
 }
