@@ -1,10 +1,9 @@
-//! Which IAM actions each function performs at DynamoDB: its role must allow
-//! these and no other.
+//! Records the IAM actions that each function performs at DynamoDB. Its role must allow these and
+//! no other.
 //!
-//! Where the variable `RECORD_ACTIONS` names a file, calls of DynamoDB pass by
-//! here, and each kind of call is appended to it: `payments dynamodb:GetItem
-//! orders`. A function is known by its access key, which on this machine is the
-//! name of its folder.
+//! If the variable `RECORD_ACTIONS` names a file, a proxy in front of DynamoDB appends each kind
+//! of call to it, such as `payments dynamodb:GetItem orders`. It recognises a function by its
+//! access key, which on this machine is the name of its folder.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
@@ -20,10 +19,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-/// The variable that names the file.
-pub const RECORD_ACTIONS: &str = "RECORD_ACTIONS";
-
-/// Calls on their way to DynamoDB.
+/// The proxy in front of DynamoDB.
 struct Recorder {
     dynamodb: String,
     http: reqwest::Client,
@@ -31,16 +27,15 @@ struct Recorder {
     file: File,
 }
 
-/// The file to record to, where that is wanted.
-pub fn wanted() -> Option<PathBuf> {
-    std::env::var_os(RECORD_ACTIONS).map(Into::into)
+/// The file to record to, if recording is enabled.
+pub fn file() -> Option<PathBuf> {
+    std::env::var_os("RECORD_ACTIONS").map(Into::into)
 }
 
-/// Passes what arrives at the listener on to the DynamoDB of that URL and writes
-/// it down, until dropped.
+/// Forwards calls from the listener to the DynamoDB of that URL and records them, until dropped.
 ///
 /// # Errors
-/// When the file can't be appended to.
+/// If the file cannot be opened.
 pub fn record(listener: TcpListener, dynamodb: String, file: PathBuf) -> io::Result<JoinSet<()>> {
     let recorder = Arc::new(Recorder {
         dynamodb,
@@ -49,7 +44,7 @@ pub fn record(listener: TcpListener, dynamodb: String, file: PathBuf) -> io::Res
         file: OpenOptions::new().create(true).append(true).open(file)?,
     });
     let router =
-        Router::new().fallback(pass_on).layer(DefaultBodyLimit::disable()).with_state(recorder);
+        Router::new().fallback(forward).layer(DefaultBodyLimit::disable()).with_state(recorder);
     let mut server = JoinSet::new();
     server.spawn(async {
         if let Err(error) = axum::serve(listener, router).await {
@@ -59,13 +54,13 @@ pub fn record(listener: TcpListener, dynamodb: String, file: PathBuf) -> io::Res
     Ok(server)
 }
 
-async fn pass_on(
+async fn forward(
     State(recorder): State<Arc<Recorder>>,
     method: Method,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<Body>, StatusCode> {
-    recorder.note(&headers, &body);
+    recorder.record(&headers, &body);
     let answer = recorder
         .http
         .request(method, &recorder.dynamodb)
@@ -82,7 +77,7 @@ async fn pass_on(
     Ok(response)
 }
 
-/// Without those of one connection.
+/// The headers without those of one connection.
 fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     for name in
         [header::CONNECTION, header::CONTENT_LENGTH, header::HOST, header::TRANSFER_ENCODING]
@@ -93,7 +88,7 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 }
 
 impl Recorder {
-    fn note(&self, headers: &HeaderMap, body: &Bytes) {
+    fn record(&self, headers: &HeaderMap, body: &Bytes) {
         let text = |name: &str| headers.get(name)?.to_str().ok();
         let caller = text("authorization")
             .and_then(|value| value.split_once("Credential="))
@@ -104,9 +99,9 @@ impl Recorder {
         };
         let request = serde_json::from_slice(body).unwrap_or_default();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (action, resource) in performed(operation, &request) {
+        for (action, resource) in actions(operation, &request) {
             let line = format!("{caller} dynamodb:{action} {resource}\n");
-            // One write, so that processes that share the file don't mix lines.
+            // One write, so that processes that share the file do not mix their lines.
             if seen.insert(line.clone())
                 && let Err(error) = (&self.file).write_all(line.as_bytes())
             {
@@ -116,12 +111,11 @@ impl Recorder {
     }
 }
 
-/// What IAM is asked when a function makes that request: the actions, each on a
-/// table, or on `table/index/name`.
-fn performed(operation: &str, request: &Value) -> Vec<(String, String)> {
+/// The actions of a request, each with its table or `table/index/name`.
+fn actions(operation: &str, request: &Value) -> Vec<(String, String)> {
     let members = |value: &Value| value.as_object().cloned().unwrap_or_default();
     match operation {
-        // No permission of its own: one for each item.
+        // A transaction needs the permission of each item.
         "TransactGetItems" | "TransactWriteItems" => request["TransactItems"]
             .as_array()
             .into_iter()
@@ -158,7 +152,7 @@ mod tests {
             {"ConditionCheck": {"TableName": "tokens"}},
         ]});
 
-        let actions = performed("TransactWriteItems", &request);
+        let actions = actions("TransactWriteItems", &request);
 
         assert_eq!(
             actions,
@@ -173,7 +167,7 @@ mod tests {
     fn an_index_is_a_resource_of_its_own() {
         let request = json!({"TableName": "orders", "IndexName": "open"});
 
-        let actions = performed("Query", &request);
+        let actions = actions("Query", &request);
 
         assert_eq!(actions, [("Query".to_owned(), "orders/index/open".to_owned())]);
     }

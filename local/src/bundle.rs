@@ -1,5 +1,5 @@
-//! Everything at once: DynamoDB, Adyen, Amazon Pay, the functions, the gateway. One handle
-//! holds it all; any number of them run side by side in one process.
+//! Starts and stops DynamoDB, the simulators, the functions and the gateway together. A process
+//! can run any number of bundles.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,34 +20,29 @@ use crate::gateway::{Function, Gateway, WEBHOOKS};
 use crate::template::{Template, TemplateError};
 use crate::{invoke, keys, storefront};
 
-/// How long a run of the schedule may take.
+/// The most time that a run of the schedule takes.
 const SCHEDULED: Duration = Duration::from_secs(299);
 
-/// How long running requests may take once the bundle is told to stop.
+/// The time that requests in progress have when the bundle stops.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How to run the bundle. By default: on loopback, any ports, in memory, with
-/// simulators.
+/// The options of a bundle. The default is on loopback, on any ports, in memory, with simulators.
 pub struct Options {
     /// The address that everything listens on.
     pub host: IpAddr,
     /// The gateway's port.
     pub port: Port,
-    /// The Adyen simulator's port.
     pub adyen_port: Port,
-    /// DynamoDB's port.
     pub dynamodb_port: Port,
-    /// The Amazon Pay simulator's port.
     pub amazon_port: Port,
-    /// The folder to keep the tables in; none: in memory.
+    /// The folder of the tables; without it they are in memory.
     pub data: Option<PathBuf>,
-    /// Which Adyen is called.
     pub adyen: Adyen,
-    /// The Amazon Pay simulator; none: Amazon Pay as the variables say.
+    /// The Amazon Pay simulator; without it the variables configure Amazon Pay.
     pub amazon: Option<Box<amazon_pay_simulator::Options>>,
-    /// Variables of the functions that differ from the development ones.
+    /// Variables of the functions that override the development ones.
     pub variables: BTreeMap<String, String>,
-    /// Told of each finished call.
+    /// Called after each call.
     pub on_call: OnCall,
 }
 
@@ -68,18 +63,13 @@ impl Default for Options {
     }
 }
 
-/// Which Adyen is called.
+/// The Adyen that the functions call.
 pub enum Adyen {
-    /// The simulator, started along. Unless set: webhooks go to the gateway, and
-    /// what it knows is kept beside the tables.
+    /// The simulator. By default it sends its webhooks to the gateway and keeps its books in the
+    /// folder of the tables.
     Simulator(Box<adyen_simulator::Options>),
     /// Adyen's test environment.
-    Test {
-        /// Its API key.
-        api_key: String,
-        /// The merchant account of that key.
-        merchant_account: String,
-    },
+    Test { api_key: String, merchant_account: String },
 }
 
 /// The running bundle. Stops when dropped.
@@ -95,28 +85,23 @@ pub struct Bundle {
     server: JoinHandle<io::Result<()>>,
 }
 
-/// Why the bundle didn't start.
+/// An error at the start of the bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The gateway's port is taken or the address is not this machine's.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, io::Error),
-    /// DynamoDB didn't start.
     #[error(transparent)]
     DynamoDb(#[from] DynamoDbError),
-    /// A function didn't start.
     #[error(transparent)]
     Functions(#[from] FunctionsError),
-    /// The template can't be read.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// The listener is unusable.
     #[error(transparent)]
     Listener(#[from] io::Error),
 }
 
 impl Bundle {
-    /// Starts everything and returns once it takes calls.
+    /// Starts everything and returns once it accepts calls.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let template = Template::read()?;
         let gateway = bind(options.host, options.port).await?;
@@ -136,7 +121,7 @@ impl Bundle {
                 if let Some(password) = options.variables.get("WEBHOOK_BASIC_AUTH") {
                     simulated.basic_auth.get_or_insert(password.clone());
                 }
-                variables.extend(for_simulator(&simulated));
+                variables.extend(for_adyen(&simulated));
                 let listener = bind(options.host, options.adyen_port).await?;
                 let simulator = Simulator::serve(listener, *simulated)?;
                 variables.insert("ADYEN_CHECKOUT_URL".into(), simulator.checkout_url());
@@ -191,33 +176,30 @@ impl Bundle {
         })
     }
 
-    /// Where the API is.
+    /// The URL of the API.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Where webhooks go.
+    /// The URL for webhooks.
     pub fn webhooks_url(&self) -> String {
         format!("{}{WEBHOOKS}", self.url)
     }
 
-    /// The Adyen simulator, if Adyen is simulated.
     pub fn simulator(&self) -> Option<&Simulator> {
         self.simulator.as_ref()
     }
 
-    /// The Amazon Pay simulator, if Amazon Pay is simulated.
     pub fn amazon(&self) -> Option<&amazon_pay_simulator::Simulator> {
         self.amazon.as_ref()
     }
 
-    /// Where DynamoDB is.
     pub fn dynamodb_url(&self) -> &str {
         self.dynamodb.url()
     }
 
-    /// Invokes a function by the name of its folder, as `cargo lambda invoke`
-    /// does. `None`: there is no such function, or the invocation failed.
+    /// Invokes a function by the name of its folder, like `cargo lambda invoke`. Returns `None`
+    /// if there is no such function or the invocation failed.
     pub async fn invoke(
         &self,
         function: &str,
@@ -227,23 +209,17 @@ impl Bundle {
         function.invoke(event, "0").await.ok()
     }
 
-    /// Runs the function that looks after open outcomes, as its schedule does.
-    ///
-    /// # Errors
-    /// As the function.
+    /// Runs the function `recover`, like its schedule.
     pub async fn recover(&self) -> Result<recover::Report, shared::store::StoreError> {
         recover::recover(&self.recover, tokio::time::Instant::now() + SCHEDULED).await
     }
 
-    /// Takes over foreign events, as an invocation with `{"takeOver": "foreign"}` does.
-    ///
-    /// # Errors
-    /// As the function.
+    /// Takes over foreign events, like an invocation with `{"takeOver": "foreign"}`.
     pub async fn take_over(&self) -> Result<recover::TakenOver, shared::store::StoreError> {
         recover::take_over(&self.recover, tokio::time::Instant::now() + SCHEDULED).await
     }
 
-    /// Stops taking calls, lets the running ones finish for a moment, and ends.
+    /// Stops after the calls in progress, or after two seconds.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         self.schedule.abort();
@@ -261,10 +237,10 @@ impl Bundle {
     }
 }
 
-/// The template's schedule.
+/// The schedule of the template.
 async fn schedule(state: Arc<recover::State>) {
     let mut minutes = tokio::time::interval(Duration::from_secs(5 * 60));
-    // The first tick is at once, when there is nothing to look after.
+    // The first tick is immediate, and there is nothing to recover yet.
     minutes.tick().await;
     loop {
         minutes.tick().await;
@@ -285,7 +261,7 @@ async fn bind(host: IpAddr, port: Port) -> Result<tokio::net::TcpListener, Start
     })
 }
 
-/// What a deployment is configured with, for this machine.
+/// The variables of a deployment on this machine.
 pub(crate) fn variables(gateway: &str, dynamodb: &str) -> BTreeMap<String, String> {
     let hmac_keys = format!("{},{}", keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY);
     let return_url = format!("{gateway}/");
@@ -303,8 +279,8 @@ pub(crate) fn variables(gateway: &str, dynamodb: &str) -> BTreeMap<String, Strin
     ])
 }
 
-/// What the functions must know to get along with a simulator of those options.
-pub(crate) fn for_simulator(options: &adyen_simulator::Options) -> BTreeMap<String, String> {
+/// The variables for a simulator of Adyen with those options.
+pub(crate) fn for_adyen(options: &adyen_simulator::Options) -> BTreeMap<String, String> {
     let hmac_keys = format!("{},{}", options.hmac_key, options.token_hmac_key);
     owned([
         ("ADYEN_API_KEY", &options.api_key),
@@ -313,7 +289,7 @@ pub(crate) fn for_simulator(options: &adyen_simulator::Options) -> BTreeMap<Stri
     ])
 }
 
-/// What the functions must know to get along with a simulator of Amazon Pay at that URL.
+/// The variables for a simulator of Amazon Pay at that URL.
 pub(crate) fn for_amazon(
     options: &amazon_pay_simulator::Options,
     url: &str,
@@ -335,7 +311,7 @@ fn owned<const N: usize>(variables: [(&str, &str); N]) -> BTreeMap<String, Strin
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// The web's origins of `ALLOWED_ORIGINS`: an app's scheme is none that browsers send.
+/// The http and https origins of `ALLOWED_ORIGINS`, because browsers send no other.
 fn origins(variables: &BTreeMap<String, String>) -> Vec<String> {
     let origins = variables.get("ALLOWED_ORIGINS").map(String::as_str).unwrap_or_default();
     let origins = origins.split([',', ';']).map(|origin| origin.trim().to_owned());

@@ -1,4 +1,4 @@
-//! One finished call, and how a terminal tells it in one line.
+//! A finished call of the gateway, in one line for the terminal.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,22 +10,18 @@ use serde_json::Value;
 /// One finished call of the gateway.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// The method.
     pub method: Method,
-    /// The path as sent, without the query, which may hold a shopper's data.
+    /// Without the query, which may contain a shopper's data.
     pub path: String,
-    /// What was answered.
     pub status: StatusCode,
-    /// How long it took.
     pub took: Duration,
-    /// What a webhook told.
     pub webhook: Option<Webhook>,
 }
 
-/// Told of each finished call.
+/// Called after each call.
 pub type OnCall = Arc<dyn Fn(&Call) + Send + Sync>;
 
-/// What a webhook told, such as `AUTHORISATION true ORDER-1`.
+/// The summary of a webhook, such as `AUTHORISATION true ORDER-1`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Webhook(String);
 
@@ -33,19 +29,19 @@ impl Webhook {
     /// Reads a standard or a token webhook; `None` if it is neither.
     pub fn read(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok()?;
-        let told = |value: &Value, names: &[&str]| {
+        let summary = |value: &Value, names: &[&str]| {
             let texts = names.iter().filter_map(|name| value[name].as_str());
             texts.collect::<Vec<_>>().join(" ")
         };
         if body["type"].is_string() {
-            let event = told(&body, &["type"]);
-            let data = told(&body["data"], &["shopperReference", "storedPaymentMethodId"]);
+            let event = summary(&body, &["type"]);
+            let data = summary(&body["data"], &["shopperReference", "storedPaymentMethodId"]);
             return Some(Self(format!("{event} {data}")));
         }
         let items = body["notificationItems"].as_array()?;
         let items = items.iter().map(|item| {
             let item = &item["NotificationRequestItem"];
-            told(item, &["eventCode", "success", "merchantReference"])
+            summary(item, &["eventCode", "success", "merchantReference"])
         });
         Some(Self(items.collect::<Vec<_>>().join(", ")))
     }
@@ -58,8 +54,8 @@ impl fmt::Display for Call {
         let (method, status) = (method.as_str(), status.as_u16());
         write!(f, "{method:<4} {path}  {status}  {millis:.1} ms")?;
         match webhook {
-            // What a sender wrote must not steer the terminal.
-            Some(Webhook(told)) => write!(f, "  {}", told.escape_debug()),
+            // Escaped, because the sender must not control the terminal.
+            Some(Webhook(summary)) => write!(f, "  {}", summary.escape_debug()),
             None => Ok(()),
         }
     }
@@ -70,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_webhook_is_told_in_a_few_words() {
+    fn a_webhook_is_summarised() {
         let standard = br#"{"live":"false","notificationItems":[{"NotificationRequestItem":
             {"eventCode":"AUTHORISATION","success":"true","merchantReference":"ORDER-1"}}]}"#;
         let token = br#"{"type":"recurring.token.created","data":

@@ -1,9 +1,8 @@
-//! DynamoDB, embedded: the tables of template.yaml behind an HTTP endpoint that
-//! the real SDK talks to, in memory or in one SQLite file.
+//! An embedded DynamoDB with the tables of template.yaml, in memory or in one SQLite file. It
+//! listens on HTTP, so the functions use the real SDK.
 //!
-//! An answered write survives `kill -9`: SQLite commits before the answer goes
-//! out. Unlike AWS it never throttles, never conflicts on its own and never
-//! deletes what has expired.
+//! An answered write survives `kill -9`, because SQLite commits before the answer is sent. Unlike
+//! AWS it does not throttle, does not conflict on its own and does not delete expired items.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -19,7 +18,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::actions;
 use crate::template::Template;
 
-/// A running DynamoDB. Stops when dropped.
+/// A running DynamoDB. It stops when dropped.
 pub struct DynamoDb {
     url: String,
     stop: Option<oneshot::Sender<()>>,
@@ -27,28 +26,25 @@ pub struct DynamoDb {
     recorder: Option<JoinSet<()>>,
 }
 
-/// Why DynamoDB didn't start.
+/// An error at the start of DynamoDB.
 #[derive(Debug, thiserror::Error)]
 pub enum DynamoDbError {
-    /// The folder or file for the tables can't be used.
-    #[error("cannot keep tables in {0}: {1}")]
+    #[error("cannot store tables in {0}: {1}")]
     Data(String, String),
-    /// A table could not be created.
     #[error("cannot create table {0}: {1}")]
     Table(String, String),
-    /// The listener is unusable.
     #[error(transparent)]
     Listener(#[from] io::Error),
 }
 
-/// The name here of a table of the template: `OrdersTable` is `orders`.
+/// The name of a table by its logical id: `OrdersTable` is `orders`.
 pub fn table_name(logical_id: &str) -> String {
     logical_id.strip_suffix("Table").unwrap_or(logical_id).to_lowercase()
 }
 
 impl DynamoDb {
-    /// Creates the template's tables, those that are missing, and serves them.
-    /// `data` is the folder to keep them in; none: in memory.
+    /// Creates the missing tables of the template and serves all of them. `data` is their folder;
+    /// without it they are in memory.
     pub async fn start(
         template: &Template,
         data: Option<&Path>,
@@ -57,7 +53,7 @@ impl DynamoDb {
         let database = open(data)?;
         create_tables(&database, template)?;
         let url = listen::url(&listener)?;
-        let (listener, recorder) = match actions::wanted() {
+        let (listener, recorder) = match actions::file() {
             Some(file) => {
                 let behind = listen(Ipv4Addr::LOCALHOST.into(), Port::Any).await?;
                 let recorder = actions::record(listener, listen::url(&behind)?, file)?;
@@ -67,7 +63,6 @@ impl DynamoDb {
         };
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {
-            // Ends when told to, or when the handle is dropped.
             let stopped = async { drop(stopped.await) };
             if let Err(error) =
                 dynoxide::server::serve_with_shutdown(listener, database, stopped).await
@@ -78,12 +73,12 @@ impl DynamoDb {
         Ok(Self { url, stop: Some(stop), server, recorder })
     }
 
-    /// Where it listens, for `AWS_ENDPOINT_URL_DYNAMODB`.
+    /// The value of `AWS_ENDPOINT_URL_DYNAMODB`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Stops it and waits until running requests are answered.
+    /// Stops after the requests in progress.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         drop(self.server.await);
@@ -112,7 +107,7 @@ fn create_tables(database: &Database, template: &Template) -> Result<(), DynamoD
         let create = request(Value::Object(create)).map_err(failed)?;
         match database.create_table(create) {
             Ok(_) => {}
-            // Kept on disk from an earlier run.
+            // An earlier run created it on disk.
             Err(dynoxide::DynoxideError::ResourceInUseException(_)) => continue,
             Err(error) => return Err(failed(error.to_string())),
         }

@@ -1,8 +1,7 @@
-//! An HTTP request as AWS tells a function about it: payload format 2.0, from
-//! an HTTP API or from a Lambda function URL.
+//! HTTP requests as AWS's events of payload format 2.0, from an HTTP API or a function URL.
 //!
-//! The two differ in more than names. An HTTP API decodes the path before it
-//! matches a route; a function URL hands it on as it came and knows no routes.
+//! An HTTP API decodes the path before it matches a route. A function URL passes the path on
+//! unchanged and has no routes.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,67 +17,63 @@ use serde_json::{Map, Value, json};
 const ACCOUNT_ID: &str = "123456789012";
 const REGION: &str = "eu-west-1";
 
-/// Which kind of front door a request came through.
+/// The AWS service that invokes the function.
 #[derive(Clone, Debug)]
-pub enum Door {
+pub enum EventSource {
     /// A route of the HTTP API.
     HttpApi {
-        /// `POST /payments/details`, as the template writes it.
+        /// Such as `POST /payments/details`, as in the template.
         route_key: String,
-        /// The values of the template's `{names}`, decoded.
+        /// The decoded values of the template's `{names}`.
         path_parameters: BTreeMap<String, String>,
     },
     /// The function URL of the webhooks function.
     FunctionUrl,
 }
 
-/// Why no event can be made of a request. The gateway answers 400, as AWS does
-/// before any function hears of the request.
+/// A request without an event. The gateway answers 400, like AWS, without invoking a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unusable {
-    /// The path is no UTF-8 once decoded.
+pub enum InvalidRequest {
     #[error("the path is not UTF-8")]
     Path,
-    /// `Host` is missing, given twice, or no host.
+    /// Or it is missing or repeated.
     #[error("the Host header is not a host")]
     Host,
-    /// Path and query are no URL together.
     #[error("the target is not a URL")]
     Target,
 }
 
-/// The path as an HTTP API sees it: percent-decoded, and cut at a `?` that
-/// only decoding brought out.
-pub fn http_api_path(uri: &Uri) -> Result<String, Unusable> {
-    let path = percent_decode_str(uri.path()).decode_utf8().map_err(|_| Unusable::Path)?;
+/// The path as an HTTP API matches it: percent-decoded, then cut at the first `?`.
+pub fn http_api_path(uri: &Uri) -> Result<String, InvalidRequest> {
+    let path = percent_decode_str(uri.path()).decode_utf8().map_err(|_| InvalidRequest::Path)?;
     Ok(path.split('?').next().unwrap_or_default().to_owned())
 }
 
-/// The event for one request, as JSON text. `id` is the gateway's request id.
+/// The event of a request, as JSON. `id` is the gateway's request id.
 pub fn event(
-    door: &Door,
+    source: &EventSource,
     parts: &Parts,
     body: &Bytes,
     client: SocketAddr,
     id: &str,
     now: Timestamp,
-) -> Result<String, Unusable> {
-    let raw_path = match door {
-        Door::HttpApi { .. } => http_api_path(&parts.uri)?,
-        // Everything below the function URL's mount is its own root.
-        Door::FunctionUrl => "/".to_owned(),
+) -> Result<String, InvalidRequest> {
+    let raw_path = match source {
+        EventSource::HttpApi { .. } => http_api_path(&parts.uri)?,
+        // The gateway mounts the root of the function URL.
+        EventSource::FunctionUrl => "/".to_owned(),
     };
     let query = parts.uri.query().unwrap_or_default();
-    refuse_what_no_url_holds(&parts.headers, &raw_path, query)?;
+    check_url(&parts.headers, &raw_path, query)?;
 
-    let (domain_prefix, domain_name, api_id, route_key) = match door {
-        Door::HttpApi { route_key, .. } => (
+    let (domain_prefix, domain_name, api_id, route_key) = match source {
+        EventSource::HttpApi { route_key, .. } => (
             "localapi",
             format!("localapi.execute-api.{REGION}.amazonaws.com"),
             "localapi",
             route_key.as_str(),
         ),
-        Door::FunctionUrl => {
+        EventSource::FunctionUrl => {
             ("localurl", format!("localurl.lambda-url.{REGION}.on.aws"), "localurl", "$default")
         }
     };
@@ -111,15 +106,15 @@ pub fn event(
         "isBase64Encoded": false,
     });
     if let Value::Object(event) = &mut event {
-        add_optional(event, door, parts, query, body);
+        add_optional(event, source, parts, query, body);
     }
     Ok(event.to_string())
 }
 
-/// Members that AWS leaves out rather than sending empty.
+/// Adds the members that AWS omits if they are empty.
 fn add_optional(
     event: &mut Map<String, Value>,
-    door: &Door,
+    source: &EventSource,
     parts: &Parts,
     query: &str,
     body: &Bytes,
@@ -132,7 +127,7 @@ fn add_optional(
     if !query.is_empty() {
         event.insert("queryStringParameters".into(), json!(query));
     }
-    if let Door::HttpApi { path_parameters, .. } = door
+    if let EventSource::HttpApi { path_parameters, .. } = source
         && !path_parameters.is_empty()
     {
         event.insert("pathParameters".into(), json!(path_parameters));
@@ -150,8 +145,8 @@ fn add_optional(
     }
 }
 
-/// Lower-case names, duplicates joined with a comma, cookies apart, plus what
-/// AWS's own front end adds.
+/// The headers with lower-case names, duplicates joined with a comma, without cookies, and with
+/// those that AWS adds.
 fn headers(
     sent: &HeaderMap,
     client: SocketAddr,
@@ -169,7 +164,7 @@ fn headers(
         .entry("x-forwarded-for".into())
         .and_modify(|hops| *hops = format!("{hops}, {ip}"))
         .or_insert_with(|| ip.to_string());
-    // Behind AWS's front end it is always TLS on 443.
+    // AWS accepts TLS on port 443 only.
     headers.insert("x-forwarded-proto".into(), "https".into());
     headers.insert("x-forwarded-port".into(), "443".into());
     headers.insert("x-amzn-trace-id".into(), format!("Root=1-{:08x}-{id:0>24}", now.as_second()));
@@ -206,8 +201,8 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// The content types whose body AWS passes on as text; every other one, and
-/// none at all, comes base64-encoded.
+/// Returns whether AWS passes the body on as text. It encodes bodies of other content types, and
+/// of none, in base64.
 fn is_text(headers: &HeaderMap) -> bool {
     let content_type =
         headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -219,30 +214,26 @@ fn is_text(headers: &HeaderMap) -> bool {
         )
 }
 
-/// `lambda_http` builds its URI from host, path and query and takes for granted
-/// that AWS has refused what is none.
-fn refuse_what_no_url_holds(
-    headers: &HeaderMap,
-    raw_path: &str,
-    query: &str,
-) -> Result<(), Unusable> {
+/// Rejects a host, path or query that is not part of a URL. AWS does so too, and `lambda_http`
+/// relies on it.
+fn check_url(headers: &HeaderMap, raw_path: &str, query: &str) -> Result<(), InvalidRequest> {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
-        return Err(Unusable::Host);
+        return Err(InvalidRequest::Host);
     };
-    let host = host.to_str().map_err(|_| Unusable::Host)?;
+    let host = host.to_str().map_err(|_| InvalidRequest::Host)?;
     host.parse::<axum::http::uri::Authority>()
         .ok()
         .filter(|authority| !authority.as_str().contains('@'))
-        .ok_or(Unusable::Host)?;
+        .ok_or(InvalidRequest::Host)?;
     let mut url = url::Url::parse(&format!("https://{host}{raw_path}"))
-        .map_err(|_| Unusable::Host)?
+        .map_err(|_| InvalidRequest::Host)?
         .to_string();
     if !query.is_empty() {
         url.push('?');
         url.push_str(query);
     }
-    url.parse::<Uri>().map(drop).map_err(|_| Unusable::Target)
+    url.parse::<Uri>().map(drop).map_err(|_| InvalidRequest::Target)
 }
 
 fn protocol(version: Version) -> &'static str {

@@ -1,4 +1,4 @@
-//! The bundle's functions, started as their Lambda binaries start them.
+//! Starts the functions in the same way as their Lambda binaries.
 
 #[cfg(test)]
 mod secrets;
@@ -12,9 +12,8 @@ use shared::platform::config::{Env, StartError};
 use crate::gateway::{Function, Handler, Route};
 use crate::template::{self, Template};
 
-/// What Lambda sets for every function, beyond what the template names, and what
-/// a machine may have to set: where AWS is and whose certificates count.
-const SET_BY_THE_MACHINE: [&str; 5] = [
+/// Variables that a function gets although the template does not name them.
+const UNNAMED_VARIABLES: [&str; 5] = [
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
@@ -22,37 +21,32 @@ const SET_BY_THE_MACHINE: [&str; 5] = [
     "SSL_CERT_FILE",
 ];
 
-/// The functions behind the gateway.
 pub struct Functions {
-    /// The HTTP API's routes.
+    /// The routes of the HTTP API.
     pub routes: Vec<Route>,
-    /// The function with the URL.
+    /// The function with a URL.
     pub webhooks: Function,
-    /// Those that take HTTP requests, by folder.
+    /// The functions for HTTP requests, by folder.
     pub by_folder: BTreeMap<String, Function>,
-    /// The function that a schedule runs.
+    /// The function with a schedule.
     pub recover: Arc<recover::State>,
 }
 
-/// Why the functions didn't start.
+/// An error at the start of the functions.
 #[derive(Debug, thiserror::Error)]
 pub enum FunctionsError {
-    /// A function refused its configuration.
     #[error("{0}: {1}")]
     Start(String, StartError),
-    /// The template names no function with a URL.
     #[error("template.yaml has no function with a URL")]
     NoUrl,
-    /// The template has no schedule.
     #[error("template.yaml has no function with a schedule")]
     NoSchedule,
-    /// A folder that no function here answers to.
-    #[error("template.yaml names functions/{0}, which cargo dev does not know")]
+    #[error("functions/{0} of template.yaml is missing in local/src/functions.rs")]
     Unknown(String),
 }
 
-/// Starts every function of the template with the variables that the template
-/// gives it, and no other: what is missing there is missing here.
+/// Starts every function of the template with only those variables that the template gives it, so
+/// that a missing one is noticed.
 pub async fn start(
     template: &Template,
     variables: &BTreeMap<String, String>,
@@ -105,14 +99,14 @@ fn environment(
         .variables
         .iter()
         .map(String::as_str)
-        .chain(SET_BY_THE_MACHINE)
+        .chain(UNNAMED_VARIABLES)
         .filter_map(|name| Some((name.to_owned(), variables.get(name)?.clone())))
-        // Tells functions apart where they call AWS.
+        // Identifies the function in calls of AWS, for `actions`.
         .chain([("AWS_ACCESS_KEY_ID".to_owned(), folder.to_owned())])
         .collect()
 }
 
-/// Starts a function crate as its `main` does, and calls it as its runtime does.
+/// Starts a function crate like its `main`, and returns its handler.
 macro_rules! handler {
     ($function:ident, $env:expr) => {{
         let state = Arc::new($function::State::start($env).await?);
@@ -123,7 +117,7 @@ macro_rules! handler {
     }};
 }
 
-/// The function of a folder, or `None` if there is none.
+/// The handler of a folder, or `None` if the folder is unknown.
 async fn handler(folder: &str, env: &Env) -> Result<Option<Handler>, StartError> {
     Ok(Some(match folder {
         "payment-methods" => handler!(payment_methods, env),

@@ -1,6 +1,5 @@
-//! AWS's front doors on one machine: an HTTP API with its routes, and the
-//! webhooks function's URL. Every request becomes the event that AWS would
-//! send, so the functions run here exactly as they do there.
+//! The gateway: an HTTP API with its routes, and the function URL of `webhooks`. It sends the
+//! functions the same events as AWS.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,64 +18,58 @@ use serde_json::json;
 use tower_http::cors::CorsLayer;
 
 use crate::call::{Call, OnCall, Webhook};
-use crate::event::{self, Door};
+use crate::event::{self, EventSource};
 use crate::template::Cors;
 
-/// Where the webhooks function's URL is mounted.
+/// The path of the function URL of `webhooks`.
 pub const WEBHOOKS: &str = "/webhooks";
 
-/// An HTTP API takes 10 MB, a function URL 6 MB.
+/// AWS's limits: 10 MB for an HTTP API, 6 MB for a function URL.
 const HTTP_API_LIMIT: usize = 10 * 1024 * 1024;
 const FUNCTION_URL_LIMIT: usize = 6 * 1024 * 1024;
 
-/// So much of what is beyond the limit is read before it is refused.
-const DROPPED: usize = 10 * 1024 * 1024;
+/// The bytes beyond the limit that are read before the request is rejected.
+const MAX_DROPPED: usize = 10 * 1024 * 1024;
 
-/// What a function does with a request.
+/// Handles a request.
 pub type Handler = Arc<
     dyn Fn(Request) -> lambda_http::BoxFuture<'static, lambda_http::Response<lambda_http::Body>>
         + Send
         + Sync,
 >;
 
-/// What a function is to the gateway.
+/// A function behind the gateway.
 #[derive(Clone)]
 pub struct Function {
-    /// Answers a request.
     pub handler: Handler,
-    /// How long it may take; then its invocation has failed.
+    /// The time after which an invocation fails.
     pub timeout: Duration,
 }
 
-/// One route of the HTTP API, as the template has it.
+/// One route of the HTTP API.
 #[derive(Clone)]
 pub struct Route {
-    /// The method, in capitals.
     pub method: Method,
     /// The path with `{names}` for its variable segments.
     pub path: String,
-    /// Who answers.
     pub function: Function,
 }
 
-/// What the gateway serves.
 #[derive(Clone)]
 pub struct Gateway {
-    /// The HTTP API's routes.
+    /// The routes of the HTTP API.
     pub routes: Vec<Route>,
-    /// The function behind [`WEBHOOKS`].
+    /// The function at [`WEBHOOKS`].
     pub webhooks: Function,
-    /// Origins whose preflight requests the HTTP API answers; none: no CORS.
+    /// The origins for CORS; CORS is off without any.
     pub allowed_origins: Vec<String>,
-    /// What pages of those origins may do.
     pub cors: Cors,
-    /// Told of each finished call.
+    /// Called after each call.
     pub on_call: OnCall,
 }
 
 impl Gateway {
-    /// The gateway as a router, to which pages and the like may be added: what
-    /// is added wins over the API's 404 and is no part of the API.
+    /// The gateway as a router. Other routes can be added, because the API is its fallback.
     pub fn router(self) -> axum::Router {
         let cors = cors(&self.allowed_origins, &self.cors);
         let router = axum::Router::new().fallback(serve).with_state(Arc::new(self));
@@ -86,26 +79,29 @@ impl Gateway {
         }
     }
 
-    /// Which function answers, and what AWS would say about the route.
-    fn find(&self, parts: &Parts) -> Result<Option<(Function, Door)>, event::Unusable> {
+    /// The function of a request, and the source of its event.
+    fn find(
+        &self,
+        parts: &Parts,
+    ) -> Result<Option<(Function, EventSource)>, event::InvalidRequest> {
         if parts.uri.path() == WEBHOOKS {
-            return Ok(Some((self.webhooks.clone(), Door::FunctionUrl)));
+            return Ok(Some((self.webhooks.clone(), EventSource::FunctionUrl)));
         }
         let path = event::http_api_path(&parts.uri)?;
         Ok(self.routes.iter().find_map(|route| {
             if route.method != parts.method {
                 return None;
             }
-            let door = Door::HttpApi {
+            let source = EventSource::HttpApi {
                 route_key: format!("{} {}", route.method, route.path),
                 path_parameters: matches(&route.path, &path)?,
             };
-            Some((route.function.clone(), door))
+            Some((route.function.clone(), source))
         }))
     }
 }
 
-/// HTTP APIs answer preflight requests themselves, once origins are configured.
+/// CORS by the HTTP API itself, if origins are configured.
 fn cors(origins: &[String], cors: &Cors) -> Option<CorsLayer> {
     if origins.is_empty() {
         return None;
@@ -124,7 +120,7 @@ fn parsed<T: FromStr>(texts: &[String]) -> Vec<T> {
     texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
-/// The variable segments of `path` if it fits `template`.
+/// The variable segments of `path` if it matches `template`.
 fn matches(template: &str, path: &str) -> Option<BTreeMap<String, String>> {
     let mut parameters = BTreeMap::new();
     let mut segments = path.split('/');
@@ -161,28 +157,28 @@ async fn serve(
 }
 
 async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr) -> Response {
-    let (function, door) = match gateway.find(&parts) {
+    let (function, source) = match gateway.find(&parts) {
         Ok(Some(found)) => found,
         Ok(None) => return message(StatusCode::NOT_FOUND, "Not Found"),
         Err(_) => return message(StatusCode::BAD_REQUEST, "Bad Request"),
     };
-    let limit = match door {
-        Door::HttpApi { .. } => HTTP_API_LIMIT,
-        Door::FunctionUrl => FUNCTION_URL_LIMIT,
+    let limit = match source {
+        EventSource::HttpApi { .. } => HTTP_API_LIMIT,
+        EventSource::FunctionUrl => FUNCTION_URL_LIMIT,
     };
     let body = match read(body, limit).await {
         Ok(body) => body,
-        Err(refusal) => return refusal,
+        Err(rejection) => return rejection,
     };
     let id = format!("{:024x}", fastrand::u128(..) >> 32);
-    let Ok(event) = event::event(&door, &parts, &body, client, &id, Timestamp::now()) else {
+    let Ok(event) = event::event(&source, &parts, &body, client, &id, Timestamp::now()) else {
         return message(StatusCode::BAD_REQUEST, "Bad Request");
     };
     let mut response = match function.invoke(&event, &id).await {
         Ok(answer) => respond(answer),
-        Err(failure) => failed(failure, &door),
+        Err(failure) => failed(failure, &source),
     };
-    if matches!(door, Door::FunctionUrl)
+    if matches!(source, EventSource::FunctionUrl)
         && let Some(webhook) = Webhook::read(&body)
     {
         response.extensions_mut().insert(webhook);
@@ -190,15 +186,15 @@ async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr)
     response
 }
 
-/// The body, or why it is refused. Of one that is too large some more is read and dropped:
-/// a client that still writes would see the connection break before it sees the answer.
+/// The body, or the rejection. Bytes beyond the limit are read and dropped, because otherwise the
+/// client would still be writing when the connection is closed, and miss the answer.
 async fn read(body: Body, limit: usize) -> Result<Bytes, Response> {
     let mut stream = body.into_data_stream();
     let (mut read, mut length) = (Vec::new(), 0);
-    while length <= limit + DROPPED
+    while length <= limit + MAX_DROPPED
         && let Some(chunk) = stream.next().await
     {
-        // A connection that broke off is the client's doing, and nobody reads the answer.
+        // The client closed the connection, so nobody reads this answer.
         let chunk = chunk.map_err(|_| message(StatusCode::BAD_REQUEST, "Bad Request"))?;
         length += chunk.len();
         if length <= limit {
@@ -213,29 +209,24 @@ async fn read(body: Body, limit: usize) -> Result<Bytes, Response> {
     }
 }
 
-/// A failed invocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Failed {
-    /// The event is not one that a function behind HTTP gets.
+pub enum InvocationError {
     #[error("the event is not one of an HTTP API or a function URL")]
     Event,
-    /// The function took longer than it may.
-    #[error("the function took longer than it may")]
+    #[error("the function timed out")]
     Timeout,
-    /// The function panicked.
     #[error("the function panicked")]
     Panic,
 }
 
 impl Function {
-    /// Runs the function as Lambda would: to its end even when the caller is
-    /// gone, not beyond its timeout, and with a panic being one failed
-    /// invocation.
+    /// Runs the function like Lambda: until its timeout even if the caller has left, and a panic
+    /// fails only this invocation.
     pub async fn invoke(
         &self,
         event: &str,
         id: &str,
-    ) -> Result<lambda_http::Response<lambda_http::Body>, Failed> {
+    ) -> Result<lambda_http::Response<lambda_http::Body>, InvocationError> {
         let mut context = Context::default();
         context.request_id = uuid(id);
         context.invoked_function_arn =
@@ -244,25 +235,26 @@ impl Function {
             .saturating_add(self.timeout.as_millis() as u64);
         let (function, event) = (self.clone(), event.to_owned());
         let invocation = tokio::spawn(async move {
-            let request = lambda_http::request::from_str(&event).map_err(|_| Failed::Event)?;
+            let request =
+                lambda_http::request::from_str(&event).map_err(|_| InvocationError::Event)?;
             let answer = (function.handler)(request.with_lambda_context(context));
             let answer = tokio::time::timeout(function.timeout, answer).await;
-            answer.map_err(|_| Failed::Timeout)
+            answer.map_err(|_| InvocationError::Timeout)
         });
-        invocation.await.unwrap_or(Err(Failed::Panic))
+        invocation.await.unwrap_or(Err(InvocationError::Panic))
     }
 }
 
-/// What each front door says of a failed invocation.
-fn failed(failed: Failed, door: &Door) -> Response {
-    match (door, failed) {
-        (Door::FunctionUrl, _) => {
+/// AWS's answer to a failed invocation.
+fn failed(failed: InvocationError, source: &EventSource) -> Response {
+    match (source, failed) {
+        (EventSource::FunctionUrl, _) => {
             (StatusCode::BAD_GATEWAY, "Internal Server Error").into_response()
         }
-        (Door::HttpApi { .. }, Failed::Timeout) => {
+        (EventSource::HttpApi { .. }, InvocationError::Timeout) => {
             message(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
         }
-        (Door::HttpApi { .. }, _) => {
+        (EventSource::HttpApi { .. }, _) => {
             message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
         }
     }
@@ -275,18 +267,18 @@ fn respond(response: lambda_http::Response<lambda_http::Body>) -> Response {
         lambda_http::Body::Binary(bytes) => Body::from(bytes),
         _ => Body::empty(),
     };
-    // The server frames the body itself.
+    // The server sets these itself.
     parts.headers.remove(header::CONTENT_LENGTH);
     parts.headers.remove(header::TRANSFER_ENCODING);
     Response::from_parts(parts, body)
 }
 
-/// API Gateway's own answers.
+/// An answer of API Gateway itself.
 fn message(status: StatusCode, message: &str) -> Response {
     (status, axum::Json(json!({ "message": message }))).into_response()
 }
 
-/// Lambda's request ids are UUIDs.
+/// A request id in Lambda's format.
 fn uuid(hex: &str) -> String {
     let hex = format!("{hex:0>24}{:08x}", fastrand::u32(..));
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])

@@ -1,5 +1,5 @@
-//! Lambda's Invoke API for the function that a schedule runs, so that `aws lambda invoke` with
-//! `--endpoint-url` does on this machine what it does on AWS.
+//! Lambda's Invoke API for the function `recover`, for `aws lambda invoke` with
+//! `--endpoint-url`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +13,13 @@ use axum::routing::post;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-/// A function that runs for up to `longest` at a time.
 #[derive(Clone)]
 struct Recover {
     state: Arc<recover::State>,
     longest: Duration,
 }
 
-/// The path of an invocation.
+/// A run takes up to `longest`.
 pub fn router(state: Arc<recover::State>, longest: Duration) -> axum::Router {
     axum::Router::new()
         .route("/2015-03-31/functions/recover/invocations", post(invoke))

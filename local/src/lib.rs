@@ -1,6 +1,5 @@
-//! The bundle on one machine: the functions behind a gateway that speaks AWS's
-//! events, an embedded DynamoDB, a simulator of Adyen, and the `cargo dev`
-//! command line around them.
+//! The bundle on one machine: the functions behind a gateway that sends them AWS's events, an
+//! embedded DynamoDB, the simulators, and the `cargo dev` command line.
 
 mod actions;
 pub mod bundle;

@@ -1,5 +1,3 @@
-//! `cargo dev`.
-
 use std::process::ExitCode;
 
 #[tokio::main]

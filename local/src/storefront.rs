@@ -1,5 +1,5 @@
-//! A storefront of one page, to walk through a checkout by hand. It and what is
-//! under `/dev` are part of `cargo dev`, not of the API.
+//! A storefront of one page, for trying out a checkout. The page and the routes below `/dev` belong
+//! to `cargo dev`, not to the API.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -10,8 +10,8 @@ use shared::http::jwt::Checkout;
 
 use crate::token::{self, CHECKOUT_LIFE};
 
-/// The page, and what stands in for the merchant's backend behind it. `amazon_pay` is
-/// where the simulator is that has Amazon Pay's script.
+/// The page, and routes in place of the merchant's backend. `amazon_pay` is the URL of the
+/// simulator, which serves Amazon Pay's script.
 pub fn router(amazon_pay: Option<&str>) -> axum::Router {
     let amazon_pay = json!({ "url": amazon_pay });
     axum::Router::new()

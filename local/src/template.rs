@@ -1,5 +1,5 @@
-//! What template.yaml says, so that routes, tables, timeouts and the variables
-//! each function gets are written down once, for AWS and for this machine.
+//! Reads template.yaml, so that AWS and `cargo dev` have the same routes, tables, timeouts and
+//! variables.
 
 use std::collections::BTreeMap;
 
@@ -10,40 +10,36 @@ use serde_json::{Map, Value, json};
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// The parts of the template that matter on one machine.
+/// The parts of the template that `cargo dev` and the tests use.
 #[derive(Clone, Debug)]
 pub struct Template {
     /// By the name of their folder under `functions/`.
     pub functions: BTreeMap<String, Function>,
-    /// The tables, by their logical id.
+    /// By logical id.
     pub tables: BTreeMap<String, Table>,
-    /// What browsers on other origins may do, once origins are configured.
     pub cors: Cors,
-    /// How changes of orders become events for the merchant's systems.
+    /// The pipe that sends changes of orders to the merchant's event bus.
     pub order_events: Pipe,
 }
 
-/// One function.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// Seconds that it may take.
+    /// In seconds.
     pub timeout: u64,
-    /// Names of its environment variables; for a secret's `X_SECRET`, `X` too.
+    /// The names of its environment variables; `X_SECRET` also adds `X`.
     pub variables: Vec<String>,
-    /// Names of its secrets, without `_SECRET`.
+    /// The names of its secrets, without `_SECRET`.
     pub secrets: Vec<String>,
-    /// Method and path of its routes in the HTTP API.
+    /// The method and path of its routes in the HTTP API.
     pub routes: Vec<(String, String)>,
-    /// True if it has a function URL.
     pub has_url: bool,
 }
 
-/// One DynamoDB table, in DynamoDB's own words.
+/// A DynamoDB table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// The request that creates it, but for its name.
+    /// The CreateTable request without the name.
     pub create: Map<String, Value>,
-    /// The attribute that holds an item's end of life.
     pub time_to_live: Option<String>,
 }
 
@@ -51,29 +47,25 @@ pub struct Table {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Cors {
-    /// Methods that a page may use.
     pub allow_methods: Vec<String>,
-    /// Headers that a page may send.
     pub allow_headers: Vec<String>,
-    /// Headers that a page may read.
     pub expose_headers: Vec<String>,
-    /// Seconds that a browser may remember the answer.
+    /// In seconds.
     pub max_age: u64,
 }
 
-/// What an EventBridge pipe makes of the records of a stream.
+/// An EventBridge pipe from a stream to an event bus.
 #[derive(Clone, Debug, Default)]
 pub struct Pipe {
     /// The event pattern that a record must match, as JSON text.
     pub pattern: String,
-    /// The path of an event's detail-type in its record.
+    /// The path of the detail-type in a record.
     pub detail_type: String,
-    /// An event's detail, with paths into its record in angle brackets; the template's
+    /// The detail of an event, with paths into the record in angle brackets. The template's
     /// parameters have their defaults.
     pub detail: String,
 }
 
-/// The template is not what this module expects of it.
 #[derive(Debug, thiserror::Error)]
 #[error("template.yaml: {0}")]
 pub struct TemplateError(String);
@@ -139,7 +131,7 @@ struct HttpApiEvent {
 }
 
 impl Template {
-    /// Reads the template that this program was built with.
+    /// Reads the template of the build.
     pub fn read() -> Result<Self, TemplateError> {
         Self::parse(TEMPLATE)
     }
@@ -209,9 +201,8 @@ fn function(
     })
 }
 
-/// CloudFormation's words for a table are those of CreateTable, but for the
-/// stream, which it takes to be wanted if described. Backups, encryption and
-/// deletion protection have no meaning on one machine.
+/// CloudFormation has the members of CreateTable, but implies `StreamEnabled`. Backups, encryption
+/// and deletion protection are left out because they have no effect here.
 fn table(properties: Value) -> Table {
     let mut create = Map::new();
     if let Value::Object(properties) = &properties {
@@ -260,8 +251,7 @@ fn typed<T: DeserializeOwned>(what: &str, value: Value) -> Result<T, TemplateErr
     serde_json::from_value(value).map_err(|error| TemplateError(format!("{what}: {error}")))
 }
 
-/// YAML as JSON; `!Ref X` becomes `{"Ref": "X"}`. What is there under a
-/// condition counts as being there.
+/// YAML as JSON; `!Ref X` becomes `{"Ref": "X"}`, and `!If` becomes its first value.
 fn json(yaml: &Yaml) -> Value {
     match yaml {
         Yaml::Value(Scalar::Boolean(value)) => json!(value),

@@ -1,4 +1,4 @@
-//! Tokens as a merchant's backend would mint them.
+//! Mints tokens in place of the merchant's backend.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,32 +10,26 @@ use shared::limits;
 
 use crate::keys;
 
-/// Life of a checkout token unless said otherwise.
+/// The default life of a checkout token.
 pub const CHECKOUT_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// Life of a merchant token unless said otherwise.
+/// The default life of a merchant token.
 pub const MERCHANT_LIFE: Duration = Duration::from_secs(10 * 60);
 
-/// A token for a browser, good for one order, with the development key.
-///
-/// # Errors
-/// A sentence that says why not.
+/// Mints a token for a browser and one order, with the development key.
 pub fn checkout(order: Checkout, life: Duration) -> Result<String, String> {
     mint(&Caller::Checkout(order), keys::CHECKOUT_TOKEN_KEY, life)
 }
 
-/// A token for the merchant's backend, with the development key.
-///
-/// # Errors
-/// A sentence that says why not.
+/// Mints a token for the merchant's backend, with the development key.
 pub fn merchant(life: Duration) -> Result<String, String> {
     mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, life)
 }
 
-/// A token with that key.
+/// Mints a token with that key.
 ///
 /// # Errors
-/// A sentence that says why not.
+/// If the API would reject the life.
 pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String> {
     let longest = match caller {
         Caller::Checkout(_) => limits::CHECKOUT_TOKEN_LIFE,
@@ -43,14 +37,11 @@ pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String
     };
     match i64::try_from(life.as_secs()) {
         Ok(life) if (1..=longest).contains(&life) => jwt::mint(caller, key, life),
-        _ => Err(format!("a life of 1 to {longest} seconds is what the API takes")),
+        _ => Err(format!("the API accepts a life of 1 to {longest} seconds")),
     }
 }
 
-/// `EUR:1000` as an amount: currency and minor units.
-///
-/// # Errors
-/// Says what is expected.
+/// Parses an amount of currency and minor units, such as `EUR:1000`.
 pub fn amount(text: &str) -> Result<Amount, String> {
     const EXPECTED: &str = "expected a currency and minor units, such as EUR:1000 for EUR 10.00";
     let (currency, value) = text.split_once(':').ok_or(EXPECTED)?;
@@ -61,10 +52,8 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     Ok(Amount { currency, value })
 }
 
-/// JSON as the claims of a checkout token beside the order.
-///
-/// # Errors
-/// Says what is wrong. A claim of another name is refused, for a token may have it in vain.
+/// Parses the claims of a checkout token other than its order. Unknown claims are rejected, because
+/// the API would ignore them.
 pub fn terms(text: &str) -> Result<Terms, String> {
     let claims: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let terms: Terms = serde_json::from_value(claims.clone()).map_err(|error| error.to_string())?;
@@ -76,10 +65,7 @@ pub fn terms(text: &str) -> Result<Terms, String> {
     }
 }
 
-/// `90s`, `15m`, `2h`, `1d` or seconds as a time span.
-///
-/// # Errors
-/// Says what is expected.
+/// Parses a time span: `90s`, `15m`, `2h`, `1d`, or seconds.
 pub fn life(text: &str) -> Result<Duration, String> {
     const EXPECTED: &str = "expected a time span such as 90s, 15m, 2h or 1d";
     let (number, unit) = match text.char_indices().next_back() {

@@ -1,25 +1,22 @@
-//! `cargo dev events`.
-
 use std::path::{Path, PathBuf};
 
-use super::{Failure, say};
+use super::{Failure, print_line};
 use crate::events;
 
-/// Generate events/ anew
+/// Generate events/
 ///
-/// The same events, variables and answers each time; needed after a change to them.
+/// The output is deterministic. Run it after a change of the events, variables or answers.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The folder to write to [default: the repository's events]
+    /// The folder to write to [default: events/ of the repository]
     #[arg(long, value_name = "DIR")]
     to: Option<PathBuf>,
 }
 
-/// Writes the files.
 pub fn run(args: Args) -> Result<(), Failure> {
-    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("events");
-    let folder = args.to.unwrap_or(ours);
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("events");
+    let folder = args.to.unwrap_or(default);
     let count = events::write(&folder).map_err(|error| error.to_string())?;
-    say(format_args!("{count} events in {}", folder.display()));
+    print_line(format_args!("{count} events in {}", folder.display()));
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The whole bundle on this machine: the API, webhooks, DynamoDB and a simulator of Adyen
+/// Run the API on this machine, with DynamoDB and simulators of Adyen and Amazon Pay
 #[derive(Parser)]
 #[command(
     name = "cargo dev",
@@ -32,7 +32,7 @@ enum Command {
     Events(events::Args),
 }
 
-/// A command that can't be carried out, in one line.
+/// An error message of one line.
 type Failure = String;
 
 /// Runs the command line of this process.
@@ -62,7 +62,7 @@ fn fail(failure: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// clap's message without its paragraphs.
+/// clap's message in one line.
 fn usage(error: &clap::Error) -> String {
     let text = error.render().to_string();
     let message: Vec<_> = text
@@ -76,8 +76,8 @@ fn usage(error: &clap::Error) -> String {
     format!("{message}; see cargo dev --help")
 }
 
-/// A line on standard output. That nobody reads it is no reason to end.
-fn say(line: impl std::fmt::Display) {
+/// Prints a line. Errors are ignored, because standard output may be closed.
+fn print_line(line: impl std::fmt::Display) {
     drop(writeln!(std::io::stdout(), "{line}"));
 }
 
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_in_one_line() {
+    fn an_error_is_one_line() {
         for wrong in [
             vec!["--prot", "1"],
             vec!["--port", "x"],

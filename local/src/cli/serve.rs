@@ -1,4 +1,4 @@
-//! `cargo dev` itself: run the bundle until told to stop.
+//! `cargo dev` without a subcommand: runs the bundle until a signal stops it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,17 +14,16 @@ use simulator_http::listen::Port;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Failure, say};
+use super::{Failure, print_line};
 use crate::bundle::{Adyen, Bundle, Options, StartError};
 use crate::events::open_sessions;
 use crate::keys;
 use crate::token::{self, CHECKOUT_LIFE};
 
-/// The port of the API unless another is asked for; the simulator and DynamoDB
-/// follow it.
+/// The default port of the API. The simulators and DynamoDB use the next three.
 const PORT: u16 = 3000;
 
-/// Variables that a developer may set as a deployment would.
+/// Variables of a deployment that a developer can set in the environment.
 const PASSED_ON: [&str; 6] = [
     "ALLOWED_ORIGINS",
     "ALLOWED_PAYMENT_METHODS",
@@ -36,28 +35,27 @@ const PASSED_ON: [&str; 6] = [
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// The API's port, 0 for any; the simulator of Adyen, DynamoDB and the simulator of Amazon
-    /// Pay take the next three ports of 3000, and any free ones otherwise
+    /// The port of the API, 0 for any; with 3000, the simulator of Adyen, DynamoDB and the
+    /// simulator of Amazon Pay use the next three ports, otherwise any
     #[arg(long, value_name = "N", default_value_t = PORT)]
     port: u16,
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Keep the tables in this folder [default: in memory]
+    /// Store the tables in this folder [default: in memory]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Which Adyen to call; test takes ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT from the
-    /// environment
+    /// The Adyen to call; test reads ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT from the environment
     #[arg(long, value_enum, value_name = "WHICH", default_value = "simulator")]
-    adyen: Which,
-    /// The simulator of Adyen leaves merchantReference and amount out of its answers, as in
+    adyen: AdyenTarget,
+    /// Leave merchantReference and amount out of the answers of the simulator of Adyen, as in
     /// Adyen's own example
     #[arg(long)]
     no_merchant_reference: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Which {
+enum AdyenTarget {
     Simulator,
     Test,
 }
@@ -68,8 +66,8 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let level = config::log_level(env.get("LOG_LEVEL").unwrap_or("warn"))
         .map_err(|problem| format!("LOG_LEVEL: {problem}"))?;
     log_to_stderr(level)?;
-    // From here on: a signal that comes while everything starts counts too.
-    let told_to_stop = told_to_stop().map_err(|error| error.to_string())?;
+    // Before the start, so that a signal during it is not missed.
+    let shutdown = shutdown_signal().map_err(|error| error.to_string())?;
     let adyen = adyen(&args, &env)?;
     let data = args.data.clone();
     let bundle = Bundle::start(options(args, adyen, &env)).await.map_err(explain)?;
@@ -77,7 +75,7 @@ pub async fn run(args: Args) -> Result<(), Failure> {
         open_sessions(amazon);
     }
     announce(&bundle, data.as_deref(), &env)?;
-    told_to_stop.await;
+    shutdown.await;
     bundle.stop().await;
     Ok(())
 }
@@ -88,11 +86,11 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         .filter_map(|name| Some((name.to_string(), env.get(name)?.to_owned())))
         .collect();
     if let Adyen::Test { .. } = adyen {
-        let theirs = ["ADYEN_CHECKOUT_URL", "ADYEN_RECURRING_URL"];
-        for name in theirs.into_iter().chain(amazon_pay::VARIABLES) {
-            variables.extend(env.get(name).map(|url| (name.to_owned(), url.to_owned())));
+        let urls = ["ADYEN_CHECKOUT_URL", "ADYEN_RECURRING_URL"];
+        for name in urls.into_iter().chain(amazon_pay::VARIABLES) {
+            variables.extend(env.get(name).map(|value| (name.to_owned(), value.to_owned())));
         }
-        // Adyen signs with the Customer Area's keys, `cargo dev webhook` with ours.
+        // `cargo dev webhook` signs with the development keys.
         if let Some(theirs) = env.get("ADYEN_HMAC_KEYS") {
             let (standard, tokens) = (keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY);
             variables.insert("ADYEN_HMAC_KEYS".to_owned(), format!("{theirs},{standard},{tokens}"));
@@ -112,20 +110,20 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         dynamodb_port: beside(2),
         amazon_port: beside(3),
         data: args.data,
-        // Adyen does not know the tokens of a simulator.
+        // Adyen rejects the tokens of a simulator.
         amazon: matches!(adyen, Adyen::Simulator(_)).then(|| Box::new(amazon_simulator())),
         adyen,
         variables,
-        on_call: Arc::new(|call| say(call)),
+        on_call: Arc::new(|call| print_line(call)),
     }
 }
 
 fn simulator() -> adyen_simulator::Options {
     adyen_simulator::Options {
         log: Some(Arc::new(|line| {
-            // The gateway tells of those that arrive.
+            // The gateway prints the webhooks that it accepts.
             if !(line.starts_with("webhook ") && line.ends_with(" -> 200")) {
-                say(format_args!("  Adyen {line}"));
+                print_line(format_args!("  Adyen {line}"));
             }
         })),
         ..adyen_simulator::Options::default()
@@ -134,13 +132,13 @@ fn simulator() -> adyen_simulator::Options {
 
 fn amazon_simulator() -> amazon_pay_simulator::Options {
     amazon_pay_simulator::Options {
-        log: Some(Arc::new(|line| say(format_args!("  Amazon {line}")))),
+        log: Some(Arc::new(|line| print_line(format_args!("  Amazon {line}")))),
         ..amazon_pay_simulator::Options::default()
     }
 }
 
 fn adyen(args: &Args, env: &Env) -> Result<Adyen, Failure> {
-    if args.adyen == Which::Simulator {
+    if args.adyen == AdyenTarget::Simulator {
         let merchant_reference = !args.no_merchant_reference;
         let simulator = adyen_simulator::Options { merchant_reference, ..simulator() };
         return Ok(Adyen::Simulator(Box::new(simulator)));
@@ -162,11 +160,10 @@ fn adyen(args: &Args, env: &Env) -> Result<Adyen, Failure> {
     }
 }
 
-/// The functions log as on Lambda, but to standard error, and only what is
-/// wrong unless LOG_LEVEL asks for more: a line per call is printed anyway.
+/// Logs warnings and errors to standard error; LOG_LEVEL changes the level. Each call is also
+/// printed in one line.
 fn log_to_stderr(level: LevelFilter) -> Result<(), Failure> {
-    // A conditional write that is refused is a warning to DynamoDB, and daily
-    // business to us.
+    // dynoxide warns about failed conditions of writes, which are normal here.
     let filter = EnvFilter::try_new(format!("{level},dynoxide=error,metrics=off"))
         .map_err(|error| error.to_string())?;
     tracing_subscriber::fmt()
@@ -177,8 +174,8 @@ fn log_to_stderr(level: LevelFilter) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ready once this process gets Ctrl-C or SIGTERM.
-fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+/// Resolves on Ctrl-C or SIGTERM.
+fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -200,7 +197,7 @@ fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
 fn explain(error: StartError) -> Failure {
     match error {
         StartError::Listen(address, error) if error.kind() == io::ErrorKind::AddrInUse => {
-            format!("{address} is in use; stop what listens there, or choose another --port")
+            format!("{address} is in use; stop the other process, or choose another --port")
         }
         error => error.to_string(),
     }
@@ -210,41 +207,44 @@ fn announce(bundle: &Bundle, data: Option<&std::path::Path>, env: &Env) -> Resul
     let url = bundle.url();
     let tables =
         data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
-    say(format_args!("storefront  {url}/"));
-    say(format_args!("API         {url}"));
-    say(format_args!("webhooks    {}", bundle.webhooks_url()));
+    print_line(format_args!("storefront  {url}/"));
+    print_line(format_args!("API         {url}"));
+    print_line(format_args!("webhooks    {}", bundle.webhooks_url()));
     match bundle.simulator() {
         Some(simulator) => {
-            say(format_args!("Adyen       {} (simulator)", simulator.checkout_url()))
+            print_line(format_args!("Adyen       {} (simulator)", simulator.checkout_url()))
         }
         None => announce_adyen_test(bundle, env),
     }
     if let Some(amazon) = bundle.amazon() {
-        say(format_args!("Amazon Pay  {} (simulator)", amazon.url()));
+        print_line(format_args!("Amazon Pay  {} (simulator)", amazon.url()));
     }
-    say(format_args!("DynamoDB    {} (tables orders and tokens, {tables})", bundle.dynamodb_url()));
+    print_line(format_args!(
+        "DynamoDB    {} (tables orders and tokens, {tables})",
+        bundle.dynamodb_url()
+    ));
     announce_curl(bundle)?;
-    say("Every call follows, one a line. Ctrl-C ends it.\n");
+    print_line("Each call is printed below. Press Ctrl-C to stop.\n");
     Ok(())
 }
 
 fn announce_adyen_test(bundle: &Bundle, env: &Env) {
-    say("Adyen       Adyen's test environment");
-    say(format_args!(
-        "            Its webhooks need a public https address that leads to {}: start a tunnel,\n\
+    print_line("Adyen       Adyen's test environment");
+    print_line(format_args!(
+        "            Its webhooks need a public https address that forwards to {}. Start a tunnel and\n\
          \u{20}           enter its address in the Customer Area, Developers > Webhooks, as a standard webhook and\n\
          \u{20}           as a recurring tokens life cycle events webhook.",
         bundle.webhooks_url()
     ));
     if env.get("ADYEN_HMAC_KEYS").is_none() {
-        say(
-            "            Set ADYEN_HMAC_KEYS to their HMAC keys, comma-separated, or they are refused;\n\
-             \u{20}           `cargo dev webhook` stands in for them without any of this.",
+        print_line(
+            "            Set ADYEN_HMAC_KEYS to their HMAC keys, comma-separated; otherwise they are rejected.\n\
+             \u{20}           `cargo dev webhook` sends webhooks without this setup.",
         );
     }
 }
 
-/// The integration page's payment, ready to paste.
+/// Prints the payment of Adyen's integration page as curl commands.
 fn announce_curl(bundle: &Bundle) -> Result<(), Failure> {
     let url = bundle.url();
     let reference: Reference = format!("ORDER-{:06}", fastrand::u32(..1_000_000))
@@ -258,9 +258,9 @@ fn announce_curl(bundle: &Bundle) -> Result<(), Failure> {
         terms: Terms::default(),
     };
     let token = token::checkout(order, CHECKOUT_LIFE)?;
-    say(format_args!(
+    print_line(format_args!(
         r#"
-A payment, with a token that is good for an hour (`cargo dev token` prints more):
+A payment, with a token that is valid for an hour (`cargo dev token` prints another):
 
 TOKEN={token}
 curl {url}/paymentMethods -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{}}'

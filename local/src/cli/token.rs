@@ -1,5 +1,3 @@
-//! `cargo dev token`.
-
 use std::time::Duration;
 
 use shared::domain::amount::Amount;
@@ -7,20 +5,20 @@ use shared::domain::reference::Reference;
 use shared::http::jwt::{Caller, Checkout, Terms};
 use shared::{adyen::shopper::CountryCode, domain::shopper_reference::ShopperReference};
 
-use super::{Failure, say};
+use super::{Failure, print_line};
 use crate::keys;
 use crate::token::{self, CHECKOUT_LIFE, MERCHANT_LIFE};
 
 /// Print a token
 ///
-/// Without --merchant it is a checkout token: for a browser, good for one order. It is signed with the
-/// development key, or with the first in CHECKOUT_TOKEN_KEYS or MERCHANT_TOKEN_KEYS in the environment.
+/// Without --merchant it is a checkout token, for a browser and one order. It is signed with the
+/// development key, or with the first key of CHECKOUT_TOKEN_KEYS or MERCHANT_TOKEN_KEYS in the environment.
 #[derive(clap::Args)]
 pub struct Args {
     /// The order's reference
     #[arg(long, value_name = "R", default_value = "YOUR_ORDER_NUMBER")]
     reference: Reference,
-    /// What the order costs: currency and minor units
+    /// The amount of the order: currency and minor units
     #[arg(long, value_name = "A", default_value = "EUR:1000", value_parser = token::amount)]
     amount: Amount,
     /// The shopper's country, such as NL
@@ -29,20 +27,18 @@ pub struct Args {
     /// The shopper's reference
     #[arg(long, value_name = "S", value_parser = shopper)]
     shopper: Option<ShopperReference>,
-    /// What else the merchant decides about the payment, as the request names it:
-    /// authenticationData, merchantOrderReference, metadata, shopperStatement
+    /// Other values that the merchant decides, named as in the request: authenticationData, merchantOrderReference, metadata, shopperStatement
     #[arg(long, value_name = "JSON", value_parser = token::terms)]
     claims: Option<Terms>,
-    /// A merchant token instead: for a backend, good for everything
+    /// Print a merchant token, for the backend and every order
     #[arg(long, conflicts_with_all = ["reference", "amount", "country", "shopper", "claims"])]
     merchant: bool,
-    /// How long it is good: 90s, 15m, 2h; the API takes up to 24h, with --merchant 15m
+    /// The life of the token: 90s, 15m, 2h; the API accepts up to 24h, with --merchant 15m
     /// [default: 1h, with --merchant 10m]
     #[arg(long, value_name = "TIME", value_parser = token::life)]
     life: Option<Duration>,
 }
 
-/// Prints the token and nothing else.
 pub fn run(args: Args) -> Result<(), Failure> {
     let (caller, key, life) = if args.merchant {
         let key = key("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY);
@@ -58,14 +54,14 @@ pub fn run(args: Args) -> Result<(), Failure> {
         let key = key("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY);
         (Caller::Checkout(order), key, CHECKOUT_LIFE)
     };
-    say(token::mint(&caller, &key, args.life.unwrap_or(life))?);
+    print_line(token::mint(&caller, &key, args.life.unwrap_or(life))?);
     Ok(())
 }
 
-/// The first key in that variable, else the development key.
+/// The first key of that variable, or the development key.
 fn key(variable: &str, development: &str) -> String {
-    let given = std::env::var(variable).unwrap_or_default();
-    let first = given.split(',').map(str::trim).find(|key| !key.is_empty());
+    let keys = std::env::var(variable).unwrap_or_default();
+    let first = keys.split(',').map(str::trim).find(|key| !key.is_empty());
     first.unwrap_or(development).to_owned()
 }
 

@@ -1,33 +1,31 @@
-//! `cargo dev webhook`.
-
 use adyen_simulator::webhook::{Event, Signer, Target};
 use shared::domain::amount::Amount;
 
-use super::{Failure, say};
+use super::{Failure, print_line};
 use crate::{keys, token};
 
-/// Sign a webhook as Adyen does, and send it
+/// Sign and send a webhook like Adyen
 #[derive(clap::Args)]
 pub struct Args {
     /// AUTHORISATION, CAPTURE, CAPTURE_FAILED, CANCELLATION, REFUND, REFUND_FAILED, OFFER_CLOSED,
     /// EXPIRE, CHARGEBACK, recurring.token.created, or any other
     event: String,
-    /// merchantReference: the order's, or a modification's own
+    /// merchantReference: of the order, or of a modification
     #[arg(long, value_name = "R", default_value = "YOUR_ORDER_NUMBER")]
     reference: String,
-    /// pspReference of the event; for recurring.token events eventId, the payment's [default: a new one]
+    /// pspReference of the event; for recurring.token events the eventId, which is the payment's [default: a new one]
     #[arg(long, value_name = "P")]
     psp: Option<String>,
-    /// originalReference: the payment's pspReference, for what happens to a payment later
+    /// originalReference: the pspReference of the payment, for events after the payment
     #[arg(long, value_name = "O")]
     original: Option<String>,
-    /// True if it went well
+    /// success of the event
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     success: bool,
     /// Currency and minor units
     #[arg(long, value_name = "A", default_value = "EUR:1000", value_parser = token::amount)]
     amount: Amount,
-    /// Why not, or authCode:last4:expiry
+    /// The reason of a failure, or authCode:last4:expiry
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// modification.action of CANCEL_OR_REFUND: cancel or refund
@@ -39,24 +37,23 @@ pub struct Args {
     /// storedPaymentMethodId, for recurring.token events
     #[arg(long, value_name = "T", default_value = "M5N7TQ4TG5PFWR50")]
     token: String,
-    /// The merchant account that it is for
+    /// The merchant account of the event
     #[arg(long, value_name = "M", default_value = keys::MERCHANT_ACCOUNT)]
     merchant_account: String,
-    /// Say that it is of the live environment
+    /// Mark it as an event of the live environment
     #[arg(long)]
     live: bool,
-    /// Sign something else
+    /// Send a wrong signature
     #[arg(long)]
     bad_signature: bool,
     /// How many times to send it
     #[arg(long, value_name = "N", default_value_t = 1)]
     times: u32,
-    /// Where to; WEBHOOK_BASIC_AUTH in the environment goes along as user:password
+    /// The URL; WEBHOOK_BASIC_AUTH in the environment is sent as user:password
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/webhooks")]
     to: String,
 }
 
-/// Sends it, and prints each answer.
 pub async fn run(args: Args) -> Result<(), Failure> {
     let signer = Signer::new(keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY)
         .map_err(|error| error.to_string())?;
@@ -69,14 +66,14 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     for _ in 0..times {
         let answer = target.post(&message).await.map_err(|error| format!("{to}: {error}"))?;
         let (name, psp) = (&event.event, &event.psp_reference);
-        say(format_args!("{name} {psp} -> {} {}", answer.status, answer.body));
+        print_line(format_args!("{name} {psp} -> {} {}", answer.status, answer.body));
         accepted &= answer.status == 200;
     }
-    // A forged one is meant to be refused.
+    // A wrong signature is meant to be rejected.
     if accepted || forged {
         Ok(())
     } else {
-        Err(format!("{to} did not accept it; --to names another URL, with its path"))
+        Err(format!("{to} did not accept the webhook; set another URL, with its path, with --to"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Events of the HTTP API.
+//! Requests for payment methods, payments and orders.
 
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ fn orders() -> Vec<Call> {
     ]
 }
 
-/// A payment; the end of its token tells the simulator what shall happen.
+/// A payment whose token selects the simulator's scenario.
 pub(super) fn amazon_pay(scenario: &str) -> Value {
     json!({
         "paymentMethod": {

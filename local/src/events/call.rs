@@ -1,4 +1,4 @@
-//! One call of the HTTP API, as an event.
+//! A call of the HTTP API as an event.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,25 @@ use serde_json::{Value, json};
 use shared::http::jwt::{self, Checkout, Terms};
 
 use super::{EventsError, GENERATED_AT, Sample, event_for};
-use crate::event::Door;
+use crate::event::EventSource;
 use crate::{keys, token};
 
 const HOST: &str = "localapi.execute-api.eu-west-1.amazonaws.com";
 
-/// Tokens of a hundred years: `env.json` lifts the limit of their life.
+/// A hundred years in seconds, because `env.json` disables the limit of a token's life.
 const TOKEN_LIFE: i64 = 100 * 365 * 24 * 60 * 60;
 
-/// Who calls.
 #[derive(Clone, Copy)]
 pub(super) enum Caller {
-    /// A browser with a token for the order of that name.
+    /// A browser with a token for the order of that reference.
     Checkout(&'static str),
-    /// The same, of a shopper with a reference.
+    /// Also with a shopperReference.
     Shopper(&'static str, &'static str),
-    /// The merchant's backend.
     Merchant,
-    /// Nobody that can be told.
+    /// Without a token.
     Nobody,
 }
 
-/// One call of the API.
 pub(super) struct Call {
     name: &'static str,
     function: &'static str,
@@ -66,7 +63,7 @@ impl Call {
         }
     }
 
-    /// A call without a body, of a route with these parameters. `query` comes after `?`.
+    /// A call without a body of a route with parameters. `query` begins with `?` or is empty.
     pub fn bare(
         function: &'static str,
         route: (&'static str, &'static str),
@@ -131,7 +128,7 @@ impl Call {
             request = request.header("content-type", "application/json");
         }
         let body = self.body.map(|body| body.to_string()).unwrap_or_default();
-        let door = Door::HttpApi {
+        let source = EventSource::HttpApi {
             route_key: format!("{} {}", self.method, self.route),
             path_parameters: self.parameters,
         };
@@ -140,7 +137,7 @@ impl Call {
             function: self.function,
             status: Some(self.status),
             answer: self.answer,
-            event: event_for(&door, HOST, request.body(body)?)?,
+            event: event_for(&source, HOST, request.body(body)?)?,
         })
     }
 }

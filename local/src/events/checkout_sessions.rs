@@ -1,4 +1,4 @@
-//! Events of Amazon Pay's side of the checkout, and of payments with a checkout session.
+//! Requests for checkout sessions, and payments with a checkout session.
 
 use amazon_pay_simulator::Simulator;
 use serde_json::json;
@@ -7,12 +7,13 @@ use super::call::Call;
 use super::call::Caller::{Checkout, Nobody};
 use super::{EventsError, Sample};
 
-/// Ids of sessions that are open for as long as `cargo dev` runs: one for which the shopper
-/// picked a card, and one that the shopper confirmed for EUR 10.00.
+/// A session for which the shopper picked a card.
 const OPEN: &str = "EVENT-SESSION-OPEN";
+
+/// A session that the shopper confirmed for EUR 10.00.
 const CONFIRMED: &str = "EVENT-SESSION-CONFIRMED";
 
-/// Opens the sessions that the events are about.
+/// Opens the sessions of the events, which `cargo dev` does at its start.
 pub fn open_sessions(amazon: &Simulator) {
     amazon.open(OPEN);
     amazon.confirmed_for("EVENT-SESSION", CONFIRMED, "10.00", "EUR");

@@ -1,5 +1,5 @@
-//! `env.json`: the functions' variables for `sam local --env-vars`, whose
-//! containers reach a `cargo dev` on this machine as `host.docker.internal`.
+//! `env.json`: the functions' variables for `sam local --env-vars`. Its containers reach `cargo
+//! dev` on this machine as `host.docker.internal`.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ pub(super) fn variables() -> Result<Value, EventsError> {
     let template = Template::read()?;
     let mut variables =
         bundle::variables("https://your-company.example.com", &format!("{host}:3002"));
-    variables.extend(bundle::for_simulator(&adyen_simulator::Options::default()));
+    variables.extend(bundle::for_adyen(&adyen_simulator::Options::default()));
     variables.insert("TOKEN_LIFE_LIMIT".to_owned(), "off".to_owned());
     let amazon = amazon_pay_simulator::Options::default();
     variables.extend(bundle::for_amazon(&amazon, &format!("{host}:3003")));

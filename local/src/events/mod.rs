@@ -1,9 +1,9 @@
-//! The files of `events/`: one invocation event per thing that can happen, for
-//! `sam local invoke` and `cargo lambda invoke`, with what each is answered.
+//! Generates the files of `events/`: invocation events for `sam local invoke` and `cargo lambda
+//! invoke`, with the expected answers.
 //!
-//! Those of the API carry tokens that last, which the functions take with the
-//! variables of `env.json` alone. They fit a `cargo dev` on its default ports with
-//! empty tables, one after the other as `expected.json` has them.
+//! The tokens of API events do not expire in practice; functions accept them only with the
+//! variables of `env.json`. The events need `cargo dev` on its default ports with empty tables,
+//! and the sequence of `expected.json`.
 
 mod api;
 mod call;
@@ -26,47 +26,42 @@ use axum::http::Request;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::event::{Door, Unusable, event};
+use crate::event::{EventSource, InvalidRequest, event};
 
-/// A shopper far away.
+/// The IP address of the caller.
 const CLIENT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7)), 443);
 
-/// One event.
+/// An event and its expected answer.
 pub struct Sample {
     /// The name of its file.
     pub name: &'static str,
-    /// The folder of the function that it is for.
+    /// The folder of its function.
     pub function: &'static str,
-    /// What it is answered; none where it is no request.
+    /// The status of the answer; none if the event is not an HTTP request.
     pub status: Option<u16>,
-    /// Members that the answer has, or the text that it is.
+    /// Members of the answer, or its text.
     pub answer: Value,
     /// The event, as JSON.
     pub event: String,
 }
 
-/// Why the events can't be written.
 #[derive(Debug, thiserror::Error)]
 pub enum EventsError {
-    /// A file can't be written.
     #[error("{0}: {1}")]
     Write(PathBuf, io::Error),
-    /// A sample is no request.
     #[error("an event: {0}")]
     Request(#[from] axum::http::Error),
-    /// AWS would refuse the sample.
     #[error("an event: {0}")]
-    Unusable(#[from] Unusable),
-    /// A token or signature can't be made.
+    InvalidRequest(#[from] InvalidRequest),
+    /// A token or signature cannot be made.
     #[error("an event: {0}")]
     Sign(String),
-    /// The template can't be read.
     #[error(transparent)]
     Template(#[from] crate::template::TemplateError),
 }
 
-/// Every event, in the order in which they are answered as expected.
+/// Every event, in the sequence that leads to the expected answers.
 pub fn samples() -> Result<Vec<Sample>, EventsError> {
     Ok([
         api::samples()?,
@@ -82,8 +77,7 @@ pub fn samples() -> Result<Vec<Sample>, EventsError> {
     .collect())
 }
 
-/// Writes every event, `expected.json` and `env.json`, and gives how many events
-/// there are.
+/// Writes every event, `expected.json` and `env.json`, and returns the number of events.
 pub fn write(folder: &Path) -> Result<usize, EventsError> {
     let samples = samples()?;
     std::fs::create_dir_all(folder).map_err(|error| EventsError::Write(folder.into(), error))?;
@@ -100,7 +94,7 @@ pub fn write(folder: &Path) -> Result<usize, EventsError> {
     Ok(samples.len())
 }
 
-/// In order, which a map of serde_json would not keep.
+/// Written by hand, because a map of serde_json would lose the sequence.
 fn expected(samples: &[Sample]) -> String {
     let entries: Vec<_> = samples
         .iter()
@@ -113,18 +107,21 @@ fn expected(samples: &[Sample]) -> String {
     format!("{{\n{}\n}}", entries.join(",\n"))
 }
 
-/// When everything in the events happens, so that generating them again changes nothing.
+/// The time of all events, fixed so that the output is deterministic.
 const GENERATED_AT: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// The event for a request.
-fn event_for(door: &Door, host: &str, request: Request<String>) -> Result<String, EventsError> {
+fn event_for(
+    source: &EventSource,
+    host: &str,
+    request: Request<String>,
+) -> Result<String, EventsError> {
     const ID: &str = "0123456789abcdef01234567";
     let (mut parts, body) = request.into_parts();
     if let Ok(host) = host.parse() {
         parts.headers.insert("host", host);
     }
     let body = Bytes::from(body);
-    Ok(event(door, &parts, &body, CLIENT, ID, GENERATED_AT)?)
+    Ok(event(source, &parts, &body, CLIENT, ID, GENERATED_AT)?)
 }
 
 #[cfg(test)]
@@ -150,22 +147,26 @@ mod tests {
             };
             let answer = bundle.invoke(sample.function, &sample.event).await.unwrap();
             let text = String::from_utf8_lossy(answer.body()).into_owned();
-            let said = serde_json::from_str(&text).unwrap_or(Value::String(text.clone()));
+            let actual = serde_json::from_str(&text).unwrap_or(Value::String(text.clone()));
             assert_eq!(answer.status(), status, "{}: {text}", sample.name);
-            assert!(contains(&said, &sample.answer), "{}: {text}", sample.name);
+            assert!(contains(&actual, &sample.answer), "{}: {text}", sample.name);
         }
     }
 
-    fn contains(said: &Value, expected: &Value) -> bool {
-        match (said, expected) {
-            (Value::Object(said), Value::Object(expected)) => expected
-                .iter()
-                .all(|(name, value)| said.get(name).is_some_and(|said| contains(said, value))),
-            (Value::Array(said), Value::Array(expected)) => {
-                said.is_empty() == expected.is_empty()
-                    && expected.iter().all(|value| said.iter().any(|said| contains(said, value)))
+    fn contains(actual: &Value, expected: &Value) -> bool {
+        match (actual, expected) {
+            (Value::Object(actual), Value::Object(expected)) => {
+                expected.iter().all(|(name, value)| {
+                    actual.get(name).is_some_and(|actual| contains(actual, value))
+                })
             }
-            _ => said == expected,
+            (Value::Array(actual), Value::Array(expected)) => {
+                actual.is_empty() == expected.is_empty()
+                    && expected
+                        .iter()
+                        .all(|value| actual.iter().any(|actual| contains(actual, value)))
+            }
+            _ => actual == expected,
         }
     }
 

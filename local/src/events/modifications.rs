@@ -1,4 +1,4 @@
-//! Events of what a merchant asks after a payment, which is captured already.
+//! Modifications of a payment that is already captured.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! The event of the schedule that looks after open outcomes.
+//! The event of the schedule.
 
 use serde_json::json;
 

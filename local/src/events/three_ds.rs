@@ -1,4 +1,4 @@
-//! Events of 3-D Secure: the shopper's bank asks, and the shopper answers.
+//! Payments with 3-D Secure, and their details.
 
 use serde_json::{Value, json};
 use shared::domain::order::idempotency_key;
@@ -11,14 +11,14 @@ use super::{EventsError, Sample};
 use crate::keys;
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
-    [asked(), on_the_banks_page()?, in_the_shops_page()?, for_nothing()]
+    [payments(), redirects()?, challenges()?, rejections()]
         .into_iter()
         .flatten()
         .map(Call::sample)
         .collect()
 }
 
-fn asked() -> Vec<Call> {
+fn payments() -> Vec<Call> {
     let pay = |name, order, scenario| {
         let body = with_browser(amazon_pay(scenario));
         Call::post("payments", "/payments", name, Checkout(order), body)
@@ -33,7 +33,7 @@ fn asked() -> Vec<Call> {
     ]
 }
 
-fn on_the_banks_page() -> Result<Vec<Call>, EventsError> {
+fn redirects() -> Result<Vec<Call>, EventsError> {
     let action = action("EVENT-REDIRECT")?;
     let result = json!({"redirectResult": adyen_simulator::redirect_result(&action, "approved")});
     let call = |name| details(name, Checkout("EVENT-REDIRECT"), &result);
@@ -43,7 +43,7 @@ fn on_the_banks_page() -> Result<Vec<Call>, EventsError> {
     ])
 }
 
-fn in_the_shops_page() -> Result<Vec<Call>, EventsError> {
+fn challenges() -> Result<Vec<Call>, EventsError> {
     let action = action("EVENT-CHALLENGE")?;
     let call = |name, result: String| {
         let result = json!({ "threeDSResult": result });
@@ -57,7 +57,7 @@ fn in_the_shops_page() -> Result<Vec<Call>, EventsError> {
     ])
 }
 
-fn for_nothing() -> Vec<Call> {
+fn rejections() -> Vec<Call> {
     let result = json!({"redirectResult": "0123456789abcdef!approved"});
     vec![
         details("payments-details-no-order", Checkout("EVENT-NO-ORDER"), &result)
@@ -76,7 +76,7 @@ fn authorised() -> Value {
     json!({"resultCode": "Authorised", "nextStep": "success", "attempt": 1})
 }
 
-/// As much of the simulator's action for an order's first attempt as names it.
+/// The part of the simulator's action that identifies the first attempt of an order.
 fn action(reference: &str) -> Result<Value, EventsError> {
     let reference = reference
         .parse()

@@ -1,5 +1,4 @@
-//! Events of stored payment methods: one is created, listed, charged and removed, another is
-//! revoked.
+//! Stored payment methods: one is created, listed, charged and removed, another is revoked.
 
 use serde_json::{Value, json};
 
@@ -11,20 +10,19 @@ use super::{EventsError, Sample, webhooks};
 const SHOPPER: &str = "YOUR_SHOPPER_REFERENCE";
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
-    // The simulator's name for it.
     let id = &adyen_simulator::token_id(SHOPPER, "160583287597AMZN", 0);
-    let told = |name, event| webhooks::about_token(name, event, SHOPPER, id);
+    let webhook = |name, event| webhooks::about_token(name, event, SHOPPER, id);
     Ok([
         called(stored())?,
         vec![
-            told("webhooks-token-created", "created")?,
-            told("webhooks-token-updated", "updated")?,
-            told("webhooks-token-already-existing", "alreadyExisting")?,
+            webhook("webhooks-token-created", "created")?,
+            webhook("webhooks-token-updated", "updated")?,
+            webhook("webhooks-token-already-existing", "alreadyExisting")?,
         ],
         called(listed(id))?,
         called(charged(id))?,
         called(removed(id))?,
-        vec![told("webhooks-token-disabled", "disabled")?],
+        vec![webhook("webhooks-token-disabled", "disabled")?],
         revoked()?,
     ]
     .into_iter()
@@ -119,7 +117,7 @@ fn removed(id: &str) -> Vec<Call> {
     ]
 }
 
-/// A token that can be charged once, as the simulator has it.
+/// A token that the simulator revokes after one charge.
 fn revoked() -> Result<Vec<Sample>, EventsError> {
     const SHOPPER: &str = "ANOTHER_SHOPPER_REFERENCE";
     let id = &adyen_simulator::token_id(SHOPPER, "160583287597AMZN-REVOKED", 0);

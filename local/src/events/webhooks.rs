@@ -1,4 +1,4 @@
-//! Events of the webhooks function's URL.
+//! Webhooks of Adyen.
 
 use adyen_simulator::Amount;
 use adyen_simulator::webhook::{Event, Message, Signer};
@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{EventsError, Sample, event_for};
-use crate::event::Door;
+use crate::event::EventSource;
 use crate::keys;
 
 const HOST: &str = "localurl.lambda-url.eu-west-1.on.aws";
 
-/// The payment that everything is about.
+/// The pspReference of the payment.
 const PAYMENT: &str = "NC6HT9CRT65ZGN82";
 
-/// The dispute about that payment.
+/// The pspReference of its dispute.
 const DISPUTE: &str = "QFQTPCQ8HXSKGK99";
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
@@ -27,7 +27,7 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     let refused =
         |name, message, status, code: &str| sample(name, message, status, json!({ "code": code }));
     let mut samples = Vec::new();
-    for (name, event) in told() {
+    for (name, event) in events() {
         samples.push(accepted(name, &event)?);
     }
     let mut elsewhere = payment("AUTHORISATION");
@@ -44,7 +44,7 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
     Ok(samples)
 }
 
-/// What Adyen tells of a stored payment method; `operation` as in `recurring.token.created`.
+/// A webhook about a stored payment method; `operation` is the end of `recurring.token.created`.
 pub(super) fn about_token(
     name: &'static str,
     operation: &str,
@@ -62,8 +62,8 @@ fn signer() -> Result<Signer, EventsError> {
         .map_err(|error| EventsError::Sign(error.to_string()))
 }
 
-/// What Adyen tells of a payment in the course of its life.
-fn told() -> Vec<(&'static str, Event)> {
+/// The webhooks about a payment.
+fn events() -> Vec<(&'static str, Event)> {
     let reason = |mut event: Event, reason: &str| {
         event.reason = Some(reason.into());
         event
@@ -78,7 +78,7 @@ fn told() -> Vec<(&'static str, Event)> {
     report.psp_reference = "settlement_detail_report_batch_7.csv".into();
     report.merchant_reference = String::new();
     report.amount = None;
-    // From the Customer Area, for whatever order it names.
+    // The Customer Area's test webhook.
     let mut test = payment("AUTHORISATION");
     test.psp_reference = "test_AUTHORISATION_1".into();
     test.merchant_reference = "testMerchantRef1".into();
@@ -128,22 +128,22 @@ fn payment(event: &str) -> Event {
     event
 }
 
-/// An event of what happened to the payment later; it has its own reference.
+/// An event after the payment, which has its own pspReference.
 fn later(event: &str) -> Event {
     let mut event = payment(event);
     event.original_reference = Some(PAYMENT.into());
-    // Sixteen letters that tell events apart.
+    // Sixteen letters, different for each event.
     let name: String = event.event.chars().filter(char::is_ascii_uppercase).collect();
     event.psp_reference = format!("{name:Z<16.16}");
     event
 }
 
-/// The first events of a dispute name the payment.
+/// The first events of a dispute also name the payment.
 fn disputed(event: &str) -> Event {
     Event { original_reference: Some(PAYMENT.into()), ..of_dispute(event) }
 }
 
-/// The later ones name the dispute alone, as in Adyen's examples.
+/// The later ones name the dispute only, as in Adyen's examples.
 fn of_dispute(event: &str) -> Event {
     Event { psp_reference: DISPUTE.into(), ..payment(event) }
 }
@@ -167,6 +167,6 @@ fn sample(
         function: "webhooks",
         status: Some(status),
         answer,
-        event: event_for(&Door::FunctionUrl, HOST, request.body(message.body)?)?,
+        event: event_for(&EventSource::FunctionUrl, HOST, request.body(message.body)?)?,
     })
 }

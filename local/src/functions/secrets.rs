@@ -1,5 +1,5 @@
-//! Each function reads the secrets that the template gives it: all of them, and
-//! no other. Its role allows exactly these.
+//! Each function reads all secrets that the template gives it, and no other. Its role allows
+//! exactly these.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,10 +15,10 @@ use super::{FunctionsError, start};
 use crate::bundle;
 use crate::template::Template;
 
-/// A secret that a function does without.
+/// The only secret that a function can start without.
 const OPTIONAL: &str = "WEBHOOK_BASIC_AUTH";
 
-/// A Secrets Manager, whose secrets have the names of their variables.
+/// A Secrets Manager with secrets that are named like their variables.
 #[derive(Clone, Default)]
 struct Manager {
     secrets: BTreeMap<String, String>,
@@ -43,17 +43,17 @@ impl Manager {
     }
 }
 
-/// Everything a deployment is configured with, secrets included.
+/// The variables of a deployment, including its secrets.
 fn configuration() -> BTreeMap<String, String> {
     let mut variables = bundle::variables("https://shop.example", "http://127.0.0.1:9");
-    variables.extend(bundle::for_simulator(&adyen_simulator::Options::default()));
+    variables.extend(bundle::for_adyen(&adyen_simulator::Options::default()));
     let amazon = amazon_pay_simulator::Options::default();
     variables.extend(bundle::for_amazon(&amazon, "http://127.0.0.1:9"));
     variables.insert(OPTIONAL.into(), "user:password".into());
     variables
 }
 
-/// Starts one function alone: the secrets that it read, or why it did not start.
+/// Starts one function and returns the secrets that it read.
 async fn started(
     template: &Template,
     folder: &str,
@@ -79,7 +79,7 @@ async fn started(
         Err(error @ (FunctionsError::Start(..) | FunctionsError::Unknown(_))) => {
             Err(error.to_string())
         }
-        // The others are missing, but this one started.
+        // An error because other functions are missing.
         _ => Ok(read.lock().unwrap().clone()),
     }
 }
