@@ -45,8 +45,8 @@ pub enum FunctionsError {
     Unknown(String),
 }
 
-/// Starts every function of the template with only those variables that the template gives it, so
-/// that a missing one is noticed.
+/// Starts every function of the template with only its variables in the template, so that a
+/// missing one is noticed.
 pub async fn start(
     template: &Template,
     variables: &BTreeMap<String, String>,

@@ -1,5 +1,4 @@
-//! `cargo dev` as a process: what it prints, what it refuses, how it ends, and
-//! what survives its end.
+//! `cargo dev` as a process: its output, its errors, its end, and the data that it keeps.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -19,7 +18,6 @@ fn cargo_dev(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs it to its end.
 fn output(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()
 }
@@ -28,15 +26,15 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-/// Asserts that it fails with one line, and gives the line.
-fn refusal(command: &mut Command) -> String {
+/// Asserts that the command fails with one line, and returns the line.
+fn failure(command: &mut Command) -> String {
     let output = output(command);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(!output.status.success(), "{said}");
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(said.starts_with("cargo dev: "), "{said}");
-    said
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success(), "{message}");
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    assert!(message.starts_with("cargo dev: "), "{message}");
+    message
 }
 
 /// A running `cargo dev`, killed when dropped.
@@ -65,7 +63,7 @@ impl Running {
         running
     }
 
-    /// The next line that contains that.
+    /// The next line that contains `part`.
     fn line(&self, part: &str) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
@@ -138,9 +136,9 @@ fn a_taken_port_is_refused_in_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
 
-    let said = refusal(&mut cargo_dev(&["--port", &port]));
+    let message = failure(&mut cargo_dev(&["--port", &port]));
 
-    assert!(said.contains(&port) && said.contains("--port"), "{said}");
+    assert!(message.contains(&port) && message.contains("--port"), "{message}");
 }
 
 #[test]
@@ -161,29 +159,29 @@ fn wrong_arguments_are_refused_in_one_line() {
         &["webhook", "AUTHORISATION", "--success", "maybe"],
         &["webhook", "AUTHORISATION", "--to", "nowhere"],
     ] {
-        refusal(&mut cargo_dev(wrong));
+        failure(&mut cargo_dev(wrong));
     }
 }
 
 #[test]
 fn adyens_test_environment_needs_a_key_and_an_account() {
-    let both = refusal(&mut cargo_dev(&["--port", "0", "--adyen", "test"]));
+    let both = failure(&mut cargo_dev(&["--port", "0", "--adyen", "test"]));
     assert!(both.contains("ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT"), "{both}");
 
     let mut command = cargo_dev(&["--port", "0", "--adyen", "test"]);
     command.env("ADYEN_API_KEY", "secret-key").env("ADYEN_MERCHANT_ACCOUNT", " ");
-    let account = refusal(&mut command);
+    let account = failure(&mut command);
     assert!(account.contains("ADYEN_MERCHANT_ACCOUNT"), "{account}");
     assert!(!account.contains("secret-key"), "{account}");
 }
 
 #[test]
 fn a_wrong_variable_is_refused_in_one_line() {
-    let said = refusal(cargo_dev(&["--port", "0"]).env("CAPTURE", "sometimes"));
-    assert!(said.contains("CAPTURE"), "{said}");
+    let message = failure(cargo_dev(&["--port", "0"]).env("CAPTURE", "sometimes"));
+    assert!(message.contains("CAPTURE"), "{message}");
     for wrong in ["zzz", "a=b=c", "info,zzz"] {
-        let said = refusal(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", wrong));
-        assert!(said.contains("LOG_LEVEL: expected error, warn"), "{said}");
+        let message = failure(cargo_dev(&["--port", "0"]).env("LOG_LEVEL", wrong));
+        assert!(message.contains("LOG_LEVEL: expected error, warn"), "{message}");
     }
 }
 
@@ -197,7 +195,7 @@ fn help_is_no_failure() {
 }
 
 #[test]
-fn it_ends_with_success_when_told_to() {
+fn a_signal_ends_it_with_success() {
     for signal in ["-INT", "-TERM"] {
         let mut running = Running::start(&["--port", "0"]);
         running.signal(signal);
@@ -217,10 +215,10 @@ async fn it_ends_soon_even_with_a_call_that_hangs() {
         drop(http.post(url).bearer_auth(token).json(&payment).send().await);
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let told = Instant::now();
+    let signalled = Instant::now();
     running.signal("-TERM");
     assert_eq!(running.exit_code(), Some(0));
-    assert!(told.elapsed() < Duration::from_secs(5));
+    assert!(signalled.elapsed() < Duration::from_secs(5));
     hanging.abort();
 }
 
@@ -296,7 +294,7 @@ async fn an_answered_order_survives_kill_9_with_its_data_kept() {
     assert_eq!(status, 200);
     assert_eq!(order["status"], "authorised");
     assert_eq!(order["pspReference"], paid["pspReference"]);
-    // The simulator kept its webhook too.
+    // The simulator still sends the webhook.
     running.line("POST /webhooks  200");
     let (_, again) = running.call("POST", "/payments", &token, Some(payment())).await;
     assert_eq!(again["pspReference"], paid["pspReference"]);

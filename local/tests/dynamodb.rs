@@ -1,5 +1,4 @@
-//! The embedded DynamoDB answers the real SDK as AWS does, in everything that
-//! the stores rest on.
+//! The embedded DynamoDB has the features of AWS that the stores need.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 

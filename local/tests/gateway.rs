@@ -1,5 +1,4 @@
-//! The gateway hands functions what AWS would hand them, and answers what AWS
-//! would answer.
+//! The gateway sends functions the same events as AWS, and returns the same answers.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,7 +16,7 @@ use simulator_http::listen::{Port, listen};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Answers with what it was given.
+/// Answers with the request that it got.
 fn echo() -> Function {
     function(|request: Request| async move {
         let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
@@ -94,7 +93,7 @@ async fn serve(function: Function, allowed_origins: &[&str]) -> Served {
 }
 
 impl Served {
-    /// Sends bytes as they are, and reads status, head and body.
+    /// Sends bytes unchanged, and reads status, head and body.
     async fn send(&self, request: impl AsRef<[u8]>) -> (u16, String, String) {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_ref()).await.unwrap();
@@ -173,8 +172,8 @@ async fn the_webhooks_function_gets_a_function_url_event() {
     assert!(domain.contains(".lambda-url."), "{domain}");
     assert_eq!(echo["rawPath"], "/");
     assert_eq!(echo["body"], body);
-    let told = served.calls.lock().unwrap()[0].to_string();
-    assert!(told.contains("AUTHORISATION true A"), "{told}");
+    let line = served.calls.lock().unwrap()[0].to_string();
+    assert!(line.contains("AUTHORISATION true A"), "{line}");
 }
 
 #[tokio::test]
@@ -280,7 +279,7 @@ async fn a_body_beyond_aws_limits_is_refused() {
     // The answer reaches a client that is still writing.
     assert_eq!(send("/webhooks", 14 * MIB).await, 413);
 
-    // Chunked, the size is not announced.
+    // The size of a chunked body is not announced.
     let mut chunked = "POST /webhooks HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
                        Transfer-Encoding: chunked\r\n\r\n600001\r\n"
         .to_owned();

@@ -1,8 +1,8 @@
-//! The schedule works through any number of open orders: page by page, in time, with little
-//! memory. DynamoDB is another process, so that only the schedule's own memory is measured.
+//! The schedule processes any number of open orders page by page, in time and with little memory.
+//! DynamoDB is another process, so that only the memory of the schedule is measured.
 //!
-//! `OPEN_ORDERS=100000 cargo test -p local --test open_orders -- --nocapture` prints the figures
-//! of docs/architecture.md.
+//! `OPEN_ORDERS=100000 cargo test -p local --test open_orders -- --nocapture` prints the
+//! figures of docs/architecture.md.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -36,21 +36,21 @@ use tracing::level_filters::LevelFilter;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// How long a run may take on Lambda.
+/// The most time that a run can take on Lambda.
 const LONGEST: Duration = Duration::from_secs(299);
 
-/// Megabytes that a run may hold more than before.
+/// The most memory that a run can add, in megabytes.
 const MEGABYTES: u64 = 16;
 
-/// Another process of this test, which serves the tables; killed when dropped. `cargo dev` would
-/// run the schedule too.
+/// Another process of this test, which serves the tables. It is not `cargo dev`, because that runs
+/// the schedule too. It is killed when dropped.
 struct Tables {
     child: Child,
     url: String,
     _data: tempfile::TempDir,
 }
 
-/// The variable that names their folder to that process.
+/// The variable with the folder of the tables, for that process.
 const DATA: &str = "OPEN_ORDERS_DATA";
 
 impl Tables {
@@ -61,7 +61,7 @@ impl Tables {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let url = lines.find_map(|line| Some(line.split_once("tables at ")?.1.to_owned()));
-        // Its later output must be read, or it cannot write and ends.
+        // Reads on, because the process would end if it could not write.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, url: url.expect("where the tables are"), _data: data }
     }
@@ -129,15 +129,14 @@ impl World {
         world
     }
 
-    /// Nobody follows the orders' stream here, and the embedded DynamoDB looks through all of
-    /// it for each record that it adds.
+    /// Turns the stream off, because the embedded DynamoDB scans all of it for each new record.
     async fn stop_stream(&self) {
         let off = StreamSpecification::builder().stream_enabled(false).build().unwrap();
         let update = self.client.update_table().table_name("orders");
         update.stream_specification(off).send().await.unwrap();
     }
 
-    /// An item as the store writes it, of an order that has waited for its shopper for so long.
+    /// The item of an order that has waited for its shopper that long.
     async fn waiting(&self, waited: SignedDuration) -> Item {
         let then = Timestamp::now() - waited;
         let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
@@ -172,7 +171,7 @@ impl World {
         item
     }
 
-    /// Writes many orders like this one.
+    /// Writes many copies of this order.
     async fn fill(&self, pattern: &Item, orders: usize) {
         let put = |number: usize| {
             let reference = format!("ORDER-{number}");
@@ -199,7 +198,7 @@ impl World {
             .await;
     }
 
-    /// One run, and what it took.
+    /// One run, and its measurements.
     async fn run(&self) -> Run {
         let before = resident();
         let peak = Arc::new(AtomicU64::new(before));
@@ -227,7 +226,7 @@ impl World {
 struct Run {
     report: recover::Report,
     took: Duration,
-    /// Megabytes.
+    /// In megabytes.
     grown: u64,
     /// Calls of DynamoDB.
     calls: u64,
@@ -240,7 +239,7 @@ fn resident() -> u64 {
     line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok()).unwrap_or(0)
 }
 
-/// The last line of an invocation; there may be too many others to keep them.
+/// Keeps only the last line of an invocation, to save memory.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -276,7 +275,7 @@ impl<'w> tracing_subscriber::fmt::MakeWriter<'w> for Log {
 async fn any_number_of_open_orders_is_worked_through_page_by_page() {
     let orders: usize = std::env::var("OPEN_ORDERS").map_or(400, |number| number.parse().unwrap());
     let world = World::new().await;
-    // Clients and connections are there before anything is measured.
+    // Creates clients and connections before the measurement.
     world.run().await;
 
     let young = world.waiting(SignedDuration::from_hours(3)).await;
@@ -296,7 +295,7 @@ async fn any_number_of_open_orders_is_worked_through_page_by_page() {
         assert!(run.took < LONGEST, "{run:?}");
         assert!(run.report.stopped || abandoned == orders, "{run:?}");
         assert!(run.grown < MEGABYTES, "{run:?}");
-        // Each is read and written; the index is read a page at a time.
+        // Each order is read and written; the index is read page by page.
         let pages = 16 + run.report.open / 25 + 16;
         assert!(run.calls as usize <= 2 * run.report.open + pages, "{run:?}");
     }

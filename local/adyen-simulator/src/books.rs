@@ -73,7 +73,7 @@ pub struct Progress {
 /// One processed POST /payments.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// Assigned at once, although the merchant may learn it later.
+    /// Assigned at once, also if the answer does not contain it yet.
     pub psp_reference: String,
     /// The time of processing.
     pub at: Timestamp,
@@ -231,6 +231,11 @@ impl Books {
     /// The payments with that merchant reference, the oldest first.
     pub fn payments_of(&self, reference: &str) -> Vec<&Payment> {
         self.payments.iter().filter(|payment| payment.reference == reference).collect()
+    }
+
+    /// The last payment with that id in 3-D Secure.
+    pub(crate) fn payment_of_action(&self, id: &str) -> Option<&Payment> {
+        self.payments.iter().rfind(|payment| payment.action_id.as_deref() == Some(id))
     }
 
     /// The number of authorised payments with that merchant reference.

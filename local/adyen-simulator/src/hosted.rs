@@ -8,9 +8,7 @@ use crate::three_ds;
 
 /// GET /threeds/{id}: the page, or with `?result=` the redirect to the shop.
 pub(crate) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) -> Answer {
-    let Some(payment) =
-        books.payments.iter().rev().find(|payment| payment.action_id.as_deref() == Some(id))
-    else {
+    let Some(payment) = books.payment_of_action(id) else {
         return html(404, "<p>There is no such payment.</p>");
     };
     let action = serde_json::json!({"url": format!("{base}/threeds/{id}")});

@@ -41,10 +41,23 @@ pub(crate) fn text<'a>(
     fields: &'a Map<String, Value>,
     name: &str,
 ) -> Result<Option<&'a str>, Answer> {
+    optional(fields, name, "a string", Value::as_str)
+}
+
+/// An optional boolean.
+pub(crate) fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, Answer> {
+    optional(fields, name, "a boolean", Value::as_bool)
+}
+
+fn optional<'a, T>(
+    fields: &'a Map<String, Value>,
+    name: &str,
+    expected: &str,
+    read: impl FnOnce(&'a Value) -> Option<T>,
+) -> Result<Option<T>, Answer> {
     match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(unexpected(name, "a string")),
+        Some(value) => read(value).map(Some).ok_or_else(|| unexpected(name, expected)),
     }
 }
 
@@ -57,15 +70,6 @@ pub(crate) fn filled<'a>(
     match text(fields, name)? {
         Some(text) if !text.is_empty() => Ok(text),
         _ => Err(errors::invalid(code, &format!("Required field '{name}' is not provided."))),
-    }
-}
-
-/// An optional boolean.
-pub(crate) fn flag(fields: &Map<String, Value>, name: &str) -> Result<Option<bool>, Answer> {
-    match fields.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Bool(flag)) => Ok(Some(*flag)),
-        Some(_) => Err(unexpected(name, "a boolean")),
     }
 }
 

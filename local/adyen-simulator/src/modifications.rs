@@ -84,15 +84,8 @@ pub(crate) fn create(
         ctx.notify(&failed, ctx.options.refund_failed_delay);
     }
 
-    let mut answer = json!({
-        "merchantAccount": ctx.options.merchant_account,
-        "paymentPspReference": payment.psp_reference,
-        "pspReference": own_reference,
-        "status": "received",
-    });
-    if let Some(reference) = reference {
-        answer["reference"] = json!(reference);
-    }
+    let mut answer = received(ctx, &own_reference, reference);
+    answer["paymentPspReference"] = json!(payment.psp_reference);
     if let Some(amount) = amount {
         answer["amount"] = json!(amount);
     }
@@ -132,16 +125,21 @@ pub(crate) fn technical_cancel(ctx: &mut CallContext, request: &Value) -> CallRe
         }
     };
     send_outcome(ctx, event, result);
+    let mut answer = received(ctx, &own_reference, members::text(fields, "reference")?);
+    answer["paymentReference"] = json!(payment_reference);
+    Ok(Answer::json(201, &answer))
+}
+
+fn received(ctx: &CallContext, psp_reference: &str, reference: Option<&str>) -> Value {
     let mut answer = json!({
         "merchantAccount": ctx.options.merchant_account,
-        "paymentReference": payment_reference,
-        "pspReference": own_reference,
+        "pspReference": psp_reference,
         "status": "received",
     });
-    if let Some(reference) = members::text(fields, "reference")? {
+    if let Some(reference) = reference {
         answer["reference"] = json!(reference);
     }
-    Ok(Answer::json(201, &answer))
+    answer
 }
 
 fn send_outcome(ctx: &mut CallContext, mut event: Event, result: ModificationResult) {

@@ -136,14 +136,7 @@ pub(crate) fn details(ctx: &mut CallContext, request: &Value) -> CallResult {
     let details = members::object(details, "details")?;
     members::known(details, "PaymentCompletionDetails", DETAILS)?;
     let (id, result) = read_result(details, members::text(fields, "paymentData")?)?;
-    let payment = ctx
-        .books
-        .payments
-        .iter()
-        .rev()
-        .find(|payment| payment.action_id.as_deref() == Some(&id))
-        .cloned()
-        .ok_or_else(unreadable)?;
+    let payment = ctx.books.payment_of_action(&id).cloned().ok_or_else(unreadable)?;
     if payment.closes_at.is_some_and(|end| end <= ctx.now) {
         return Err(errors::invalid("702", "The payment has expired"));
     }

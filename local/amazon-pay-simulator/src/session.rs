@@ -90,21 +90,14 @@ impl Session {
 
     /// The values that are missing before the shopper can confirm the payment.
     fn constraints(&self) -> Vec<Value> {
-        let missing = |id: &str, why: &str| json!({"constraintId": id, "description": why});
-        let mut constraints = Vec::new();
-        if self.charge_amount.is_none() {
-            constraints.push(missing("ChargeAmountNotSet", "chargeAmount is not set."));
-        }
-        if self.payment_intent.is_none() {
-            constraints.push(missing("PaymentIntentNotSet", "paymentIntent is not set."));
-        }
-        if self.url("checkoutResultReturnUrl").is_none() {
-            constraints.push(missing(
-                "CheckoutResultReturnUrlNotSet",
-                "checkoutResultReturnUrl is not set.",
-            ));
-        }
-        constraints
+        let url = self.url("checkoutResultReturnUrl");
+        let missing = [
+            (self.charge_amount.is_none(), "ChargeAmountNotSet", "chargeAmount"),
+            (self.payment_intent.is_none(), "PaymentIntentNotSet", "paymentIntent"),
+            (url.is_none(), "CheckoutResultReturnUrlNotSet", "checkoutResultReturnUrl"),
+        ];
+        let constraint = |(_, id, name)| json!({"constraintId": id, "description": format!("{name} is not set.")});
+        missing.into_iter().filter(|(missing, ..)| *missing).map(constraint).collect()
     }
 
     /// The answer of Get and Update Checkout Session. `base` is the URL of the simulator.

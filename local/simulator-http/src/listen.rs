@@ -1,42 +1,39 @@
-//! Ports: one that was asked for, one that is preferred, or any.
+//! Listening on a fixed, preferred or free port.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use tokio::net::TcpListener;
 
-/// Which port to listen on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Port {
-    /// This one or none.
     Exactly(u16),
-    /// This one, or any when it is taken.
+    /// This port, or any free one if it is taken.
     Preferably(u16),
-    /// Any free one.
+    /// Any free port.
     Any,
 }
 
-/// Listens on `host` at the port that was asked for.
+/// Listens on that address and port.
 pub async fn listen(host: IpAddr, port: Port) -> io::Result<TcpListener> {
-    let any = SocketAddr::new(host, 0);
-    match port {
-        Port::Exactly(port) => TcpListener::bind(SocketAddr::new(host, port)).await,
-        Port::Preferably(port) => match TcpListener::bind(SocketAddr::new(host, port)).await {
-            Ok(listener) => Ok(listener),
-            Err(_) => TcpListener::bind(any).await,
-        },
-        Port::Any => TcpListener::bind(any).await,
+    let (port, required) = match port {
+        Port::Exactly(port) => (port, true),
+        Port::Preferably(port) => (port, false),
+        Port::Any => (0, true),
+    };
+    match TcpListener::bind((host, port)).await {
+        Err(_) if !required => TcpListener::bind((host, 0)).await,
+        listener => listener,
     }
 }
 
-/// Where this machine reaches a listener: one that listens on every address is
-/// reached at loopback.
+/// The URL of a listener on this machine. A listener on all addresses is reached at loopback.
 pub fn url(listener: &TcpListener) -> io::Result<String> {
     let mut address = listener.local_addr()?;
     if address.ip().is_unspecified() {
         address.set_ip(match address.ip() {
-            IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
         });
     }
     Ok(format!("http://{address}"))

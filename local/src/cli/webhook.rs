@@ -46,7 +46,7 @@ pub struct Args {
     /// Send a wrong signature
     #[arg(long)]
     bad_signature: bool,
-    /// How many times to send it
+    /// The number of times to send it
     #[arg(long, value_name = "N", default_value_t = 1)]
     times: u32,
     /// The URL; WEBHOOK_BASIC_AUTH in the environment is sent as user:password

@@ -1,5 +1,5 @@
-//! Each function reads all secrets that the template gives it, and no other. Its role allows
-//! exactly these.
+//! Each function reads all of its secrets in the template, and no other. Its role allows exactly
+//! these.
 
 #![allow(clippy::unwrap_used)]
 
