@@ -186,7 +186,7 @@ fn a_wrong_variable_is_refused_in_one_line() {
 }
 
 #[test]
-fn help_is_no_failure() {
+fn help_succeeds() {
     for command in [&["--help"][..], &["token", "--help"], &["webhook", "--help"]] {
         let output = output(&mut cargo_dev(command));
         assert!(output.status.success());

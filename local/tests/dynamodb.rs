@@ -128,7 +128,7 @@ async fn an_update_returns_new_and_old_and_refuses_with_the_old_item() {
 }
 
 #[tokio::test]
-async fn a_cancelled_transaction_writes_nothing_and_says_why_per_item() {
+async fn a_cancelled_transaction_writes_nothing_and_has_a_reason_per_item() {
     let (_dynamodb, client) = dynamodb(None).await;
     put_new(&client, order("A", 1)).await.unwrap();
     let put = |item: Item| {
@@ -305,7 +305,7 @@ async fn a_range_key_is_queried_and_deleted() {
 }
 
 #[tokio::test]
-async fn the_stream_tells_each_change_with_both_images() {
+async fn the_stream_has_each_change_with_both_images() {
     let (dynamodb, client) = dynamodb(None).await;
     let table = client.describe_table().table_name("orders").send().await.unwrap().table.unwrap();
     let stream = table.latest_stream_arn.unwrap();

@@ -204,7 +204,7 @@ async fn path_parameters_are_decoded() {
 }
 
 #[tokio::test]
-async fn what_is_no_route_is_not_found() {
+async fn unknown_routes_are_not_found() {
     let served = serve(echo(), &[]).await;
     for request in [
         get("/payments", ""),
@@ -221,7 +221,7 @@ async fn what_is_no_route_is_not_found() {
 }
 
 #[tokio::test]
-async fn targets_and_hosts_that_are_no_url_are_refused() {
+async fn invalid_targets_and_hosts_are_rejected() {
     let served = serve(echo(), &[]).await;
     for request in [
         "GET /orders/a HTTP/1.1\r\nConnection: close\r\n\r\n",
