@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::world::{World, payment, quick};
 
 #[tokio::test]
-async fn a_connection_cut_before_processing_leaves_nothing_behind() {
+async fn connection_cut_before_processing_makes_no_payment() {
     let world = World::new().await;
     world.adyen.inject(Fault::drop_before());
     assert!(world.try_post("/payments", Some("k"), &payment("A")).await.is_err());
@@ -20,7 +20,7 @@ async fn a_connection_cut_before_processing_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_connection_cut_after_processing_leaves_a_payment_behind() {
+async fn connection_cut_after_processing_makes_a_payment() {
     for fault in [Fault::drop_after(), Fault::truncated()] {
         let world = World::new().await;
         world.adyen.inject(fault);
@@ -32,7 +32,7 @@ async fn a_connection_cut_after_processing_leaves_a_payment_behind() {
 }
 
 #[tokio::test]
-async fn an_answer_of_one_s_own_comes_instead_of_processing_or_after_it() {
+async fn scripted_answer_replaces_processing_or_follows_it() {
     let world = World::new().await;
     let page = || Answer::text(502, "text/html", "<html>").header("transient-error", "true");
     world.adyen.inject(Fault::instead(page()));
@@ -47,7 +47,7 @@ async fn an_answer_of_one_s_own_comes_instead_of_processing_or_after_it() {
 }
 
 #[tokio::test]
-async fn adyen_s_own_faults_come_in_turn() {
+async fn injected_faults_are_used_in_the_order_of_injection() {
     let world = World::new().await;
     for code in ["704", "703"] {
         world.adyen.inject(Fault::error(code));
@@ -65,7 +65,7 @@ async fn adyen_s_own_faults_come_in_turn() {
 }
 
 #[tokio::test]
-async fn a_fault_waits_for_the_call_that_it_fits() {
+async fn fault_for_a_path_skips_other_calls() {
     let world = World::new().await;
     world.adyen.inject(Fault::status(500).on("/payments/details"));
     assert_eq!(world.pay("A").await.status, 200);
@@ -74,7 +74,7 @@ async fn a_fault_waits_for_the_call_that_it_fits() {
 }
 
 #[tokio::test]
-async fn a_call_that_arrives_late_finds_what_its_repeat_did() {
+async fn call_that_arrives_after_its_retry_makes_no_second_payment() {
     let world = World::new().await;
     world.adyen.inject(Fault::arrive_late(Duration::from_millis(150)));
     let late = world.request("POST", "/payments").header("idempotency-key", "k");
@@ -88,7 +88,7 @@ async fn a_call_that_arrives_late_finds_what_its_repeat_did() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_late_is_in_flight_meanwhile() {
+async fn key_is_in_flight_until_a_slow_answer_is_sent() {
     let world = World::new().await;
     world.adyen.inject(Fault::answer_late(Duration::from_millis(200)));
     let body = payment("A");
@@ -101,7 +101,7 @@ async fn an_answer_that_comes_late_is_in_flight_meanwhile() {
 }
 
 #[tokio::test]
-async fn the_books_keep_every_call_but_no_secret() {
+async fn books_keep_every_call_without_secrets() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let log = lines.clone();
     let options = Options {

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::world::{World, payment, quick, with};
 
 #[tokio::test]
-async fn the_same_key_brings_the_first_answer_again() {
+async fn same_idempotency_key_returns_the_first_answer() {
     let world = World::new().await;
     let first = world.post("/payments", Some("k"), &payment("A")).await;
     let other = with(payment("X-REFUSED"), &json!({"reference": "ORDER-2"}));
@@ -25,7 +25,7 @@ async fn the_same_key_brings_the_first_answer_again() {
 }
 
 #[tokio::test]
-async fn without_a_key_or_with_another_a_payment_is_made_again() {
+async fn payment_without_a_key_or_with_another_key_is_made_again() {
     let world = World::new().await;
     for key in [None, None, Some("a"), Some("b")] {
         let reply = world.post("/payments", key, &payment("A")).await;
@@ -35,7 +35,7 @@ async fn without_a_key_or_with_another_a_payment_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_not_processed_leaves_the_key_free() {
+async fn unprocessed_call_does_not_use_up_its_key() {
     let world = World::new().await;
     let wrong_account = with(payment("A"), &json!({"merchantAccount": "Other"}));
     let no_reference = with(payment("A"), &json!({"reference": null}));
@@ -49,7 +49,7 @@ async fn a_call_that_was_not_processed_leaves_the_key_free() {
 }
 
 #[tokio::test]
-async fn an_error_after_processing_keeps_the_key() {
+async fn error_after_processing_uses_up_the_key() {
     let world = World::new().await;
     let first = world.post("/payments", Some("k"), &payment("X-FAULT-5_606")).await;
     let again = world.post("/payments", Some("k"), &payment("A")).await;
@@ -58,7 +58,7 @@ async fn an_error_after_processing_keeps_the_key() {
 }
 
 #[tokio::test]
-async fn of_many_at_once_one_is_processed_and_the_others_are_in_flight() {
+async fn concurrent_calls_with_one_key_are_processed_once() {
     let options = Options { answer_delay: Duration::from_millis(200), ..quick() };
     let world = World::with(options).await;
     let body = payment("A");
@@ -71,7 +71,7 @@ async fn of_many_at_once_one_is_processed_and_the_others_are_in_flight() {
 }
 
 #[tokio::test]
-async fn a_key_opens_nothing_to_a_stranger() {
+async fn idempotency_key_without_the_api_key_returns_401() {
     let world = World::new().await;
     world.post("/payments", Some("k"), &payment("A")).await;
     let stranger = world
@@ -84,7 +84,7 @@ async fn a_key_opens_nothing_to_a_stranger() {
 }
 
 #[tokio::test]
-async fn a_key_has_at_most_64_characters() {
+async fn idempotency_key_longer_than_64_characters_is_rejected() {
     let world = World::new().await;
     let (fits, long) = ("k".repeat(64), "k".repeat(65));
     assert_eq!(world.post("/payments", Some(&fits), &payment("A")).await.status, 200);

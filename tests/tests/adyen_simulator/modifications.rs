@@ -44,7 +44,7 @@ fn no(event: &str, reason: &str) -> (String, String, String) {
 }
 
 #[tokio::test]
-async fn a_manual_capture_is_followed_by_refunds_up_to_what_was_captured() {
+async fn manual_capture_can_be_refunded_up_to_the_captured_amount() {
     let world = World::new().await;
     let psp = authorised(&world, true).await;
     let reply = modify(&world, &psp, "refunds", Some(1)).await;
@@ -68,7 +68,7 @@ async fn a_manual_capture_is_followed_by_refunds_up_to_what_was_captured() {
 }
 
 #[tokio::test]
-async fn an_automatic_capture_leaves_nothing_to_capture_or_cancel() {
+async fn automatically_captured_payment_can_be_neither_captured_nor_cancelled() {
     let world = World::new().await;
     let psp = authorised(&world, false).await;
     let capture = modify(&world, &psp, "captures", Some(1000)).await;
@@ -80,7 +80,7 @@ async fn an_automatic_capture_leaves_nothing_to_capture_or_cancel() {
 }
 
 #[tokio::test]
-async fn a_cancel_works_once() {
+async fn second_cancel_fails() {
     let world = World::new().await;
     let psp = authorised(&world, true).await;
     let first = modify(&world, &psp, "cancels", None).await;
@@ -93,7 +93,7 @@ async fn a_cancel_works_once() {
 }
 
 #[tokio::test]
-async fn a_reversal_cancels_before_a_capture_and_refunds_after_it() {
+async fn reversal_cancels_before_a_capture_and_refunds_after_it() {
     for (manual, action) in [(true, "cancel"), (false, "refund")] {
         let world = World::new().await;
         let psp = authorised(&world, manual).await;
@@ -109,7 +109,7 @@ async fn a_reversal_cancels_before_a_capture_and_refunds_after_it() {
 }
 
 #[tokio::test]
-async fn a_modification_s_own_reference_is_the_webhook_s_merchant_reference() {
+async fn webhook_of_a_modification_has_the_modifications_own_reference() {
     let world = World::new().await;
     let psp = authorised(&world, false).await;
     let body = json!({
@@ -133,7 +133,7 @@ async fn a_modification_s_own_reference_is_the_webhook_s_merchant_reference() {
 }
 
 #[tokio::test]
-async fn another_currency_is_received_and_fails() {
+async fn modification_in_another_currency_is_received_and_fails() {
     let world = World::new().await;
     let psp = authorised(&world, false).await;
     let body = json!({
@@ -145,7 +145,7 @@ async fn another_currency_is_received_and_fails() {
 }
 
 #[tokio::test]
-async fn a_technical_cancel_finds_the_payment_by_its_reference() {
+async fn technical_cancel_finds_the_payment_by_its_reference() {
     let world = World::new().await;
     let psp = authorised(&world, true).await;
     let cancel = |reference: &str| -> Value {
@@ -160,7 +160,7 @@ async fn a_technical_cancel_finds_the_payment_by_its_reference() {
 }
 
 #[tokio::test]
-async fn a_modification_needs_a_payment_an_amount_and_the_account() {
+async fn modification_without_payment_amount_or_account_is_rejected() {
     let world = World::new().await;
     let psp = authorised(&world, false).await;
     let account = json!({"merchantAccount": keys::MERCHANT_ACCOUNT});
@@ -188,7 +188,7 @@ async fn a_modification_needs_a_payment_an_amount_and_the_account() {
 }
 
 #[tokio::test]
-async fn with_a_key_a_refund_is_made_once() {
+async fn refund_with_the_same_key_is_made_once() {
     let world = World::new().await;
     let psp = authorised(&world, false).await;
     let body = json!({

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::world::{World, payment, payment_in_browser, quick, with};
 
 #[tokio::test]
-async fn what_was_answered_outlives_a_kill() {
+async fn answered_payments_survive_a_kill() {
     let directory = tempfile::tempdir().unwrap();
     let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
@@ -34,7 +34,7 @@ async fn what_was_answered_outlives_a_kill() {
 }
 
 #[tokio::test]
-async fn webhooks_that_were_not_accepted_are_sent_after_a_restart() {
+async fn unaccepted_webhooks_are_sent_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let options = || Options {
         data: Some(directory.path().into()),
@@ -57,7 +57,7 @@ async fn webhooks_that_were_not_accepted_are_sent_after_a_restart() {
 }
 
 #[tokio::test]
-async fn a_withheld_answer_stays_in_flight_over_a_restart() {
+async fn withheld_answer_stays_in_flight_over_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
@@ -74,7 +74,7 @@ async fn a_withheld_answer_stays_in_flight_over_a_restart() {
 }
 
 #[tokio::test]
-async fn a_line_that_was_never_finished_is_forgotten() {
+async fn unfinished_line_of_the_books_is_ignored() {
     let directory = tempfile::tempdir().unwrap();
     let options = || Options { data: Some(directory.path().into()), ..quick() };
     let world = World::with(options()).await;
@@ -92,7 +92,7 @@ async fn a_line_that_was_never_finished_is_forgotten() {
 }
 
 #[tokio::test]
-async fn books_that_can_not_be_read_stop_the_start() {
+async fn unreadable_books_stop_the_start() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("adyen.jsonl"), "nonsense\n").unwrap();
     let options = Options { data: Some(directory.path().into()), ..quick() };
@@ -100,7 +100,7 @@ async fn books_that_can_not_be_read_stop_the_start() {
 }
 
 #[tokio::test]
-async fn a_stopped_simulator_answers_nobody() {
+async fn stopped_simulator_closes_its_port() {
     let world = World::new().await;
     world.pay("A").await;
     let url = format!("{}/payments", world.adyen.checkout_url());

@@ -40,7 +40,7 @@ async fn delete(world: &World, id: &str) -> Reply {
 }
 
 #[tokio::test]
-async fn a_payment_that_stores_creates_a_token_and_a_signed_webhook_says_so() {
+async fn storing_payment_creates_a_token_and_sends_a_signed_webhook() {
     let world = World::new().await;
     let (first, id) = stored(&world, "A").await;
     let received = world.inbox.received();
@@ -62,7 +62,7 @@ async fn a_payment_that_stores_creates_a_token_and_a_signed_webhook_says_so() {
 }
 
 #[tokio::test]
-async fn the_same_amazon_pay_token_is_stored_once() {
+async fn same_amazon_pay_token_is_stored_once() {
     let world = World::new().await;
     stored(&world, "A").await;
     stored(&world, "A").await;
@@ -72,7 +72,7 @@ async fn the_same_amazon_pay_token_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_refused_stores_nothing() {
+async fn refused_payment_stores_no_token() {
     let world = World::new().await;
     for token in ["X-REFUSED", "X-LATE-FAIL"] {
         stored(&world, token).await;
@@ -82,7 +82,7 @@ async fn a_payment_that_is_refused_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_is_charged_without_the_shopper() {
+async fn stored_token_is_charged_without_the_shopper() {
     let world = World::new().await;
     let (_, id) = stored(&world, "A").await;
     for kind in [json!("amazonpay"), json!("scheme")] {
@@ -94,7 +94,7 @@ async fn a_token_is_charged_without_the_shopper() {
 }
 
 #[tokio::test]
-async fn a_charge_needs_the_token_s_shopper_and_a_model() {
+async fn charge_without_the_tokens_shopper_or_a_model_is_rejected() {
     let world = World::new().await;
     let (_, id) = stored(&world, "A").await;
     for (body, code) in [
@@ -112,7 +112,7 @@ async fn a_charge_needs_the_token_s_shopper_and_a_model() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_refused_and_a_disabled_one_is_gone() {
+async fn charge_of_a_revoked_token_is_refused_and_of_a_disabled_token_rejected() {
     let world = World::new().await;
     let (_, id) = stored(&world, "A").await;
     assert!(world.adyen.revoke_token(&id).unwrap());
@@ -130,7 +130,7 @@ async fn a_revoked_token_is_refused_and_a_disabled_one_is_gone() {
 }
 
 #[tokio::test]
-async fn one_may_be_revoked_after_its_first_charge() {
+async fn token_can_be_revoked_after_its_first_charge() {
     let world = World::new().await;
     let (_, id) = stored(&world, "A-REVOKED").await;
     let first = world.post("/payments", None, &charge(&id)).await;
@@ -178,7 +178,7 @@ async fn stored_payment_methods_are_listed_and_removed_once() {
 }
 
 #[tokio::test]
-async fn a_list_is_of_one_shopper_and_one_account() {
+async fn stored_payment_methods_are_listed_per_shopper_and_account() {
     let world = World::new().await;
     for (query, status, code) in [
         ("?shopperReference=shopper-1&merchantAccount=Other".to_owned(), 403, "901"),
@@ -191,7 +191,7 @@ async fn a_list_is_of_one_shopper_and_one_account() {
 }
 
 #[tokio::test]
-async fn storing_needs_a_shopper() {
+async fn storing_without_a_shopper_reference_is_rejected() {
     let world = World::new().await;
     let body = with(payment("A"), &json!({"storePaymentMethod": true}));
     assert!(world.post("/payments", None, &body).await.is_error(422, "121"));

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::world::{World, payment, payment_in_browser, with};
 
 #[tokio::test]
-async fn the_page_s_token_is_authorised_and_a_webhook_says_so() {
+async fn example_token_is_authorised_and_confirmed_by_a_webhook() {
     let world = World::new().await;
     let reply = world.pay("160583287597AMZN").await;
     assert_eq!(reply.status, 200);
@@ -27,7 +27,7 @@ async fn the_page_s_token_is_authorised_and_a_webhook_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_not_authorised_says_why_and_a_webhook_says_no() {
+async fn payment_that_is_not_authorised_has_a_refusal_reason_and_a_failed_webhook() {
     for (token, result, code, state) in [
         ("X-REFUSED", "Refused", "2", PaymentState::Refused),
         ("X-CANCELLED", "Cancelled", "16", PaymentState::Cancelled),
@@ -51,7 +51,7 @@ async fn what_is_not_authorised_says_why_and_a_webhook_says_no() {
 }
 
 #[tokio::test]
-async fn a_pending_payment_says_nothing_until_it_is_resolved() {
+async fn pending_payment_sends_no_webhook_until_it_is_resolved() {
     for (approved, success) in [(true, "true"), (false, "false")] {
         let world = World::new().await;
         let reply = world.pay("X-PENDING").await;
@@ -69,7 +69,7 @@ async fn a_pending_payment_says_nothing_until_it_is_resolved() {
 }
 
 #[tokio::test]
-async fn a_withheld_answer_comes_in_the_end_and_repeats_meanwhile_are_in_flight() {
+async fn withheld_answer_is_sent_late_and_retries_meanwhile_are_in_flight() {
     let world = World::new().await;
     let start = Instant::now();
     let body = payment("X-TIMEOUT");
@@ -88,7 +88,7 @@ async fn a_withheld_answer_comes_in_the_end_and_repeats_meanwhile_are_in_flight(
 }
 
 #[tokio::test]
-async fn a_cut_connection_hides_an_answer_that_the_key_brings_back() {
+async fn retry_with_the_key_returns_the_answer_of_a_cut_connection() {
     let world = World::new().await;
     let body = payment("X-DROP");
     assert!(world.try_post("/payments", Some("k"), &body).await.is_err());
@@ -98,7 +98,7 @@ async fn a_cut_connection_hides_an_answer_that_the_key_brings_back() {
 }
 
 #[tokio::test]
-async fn a_late_failure_takes_back_what_the_answer_said() {
+async fn failed_webhook_follows_an_authorised_answer() {
     let world = World::new().await;
     let reply = world.pay("X-LATE-FAIL").await;
     assert_eq!(reply.body["resultCode"], "Authorised");
@@ -110,14 +110,14 @@ async fn a_late_failure_takes_back_what_the_answer_said() {
 }
 
 #[tokio::test]
-async fn no_webhook_means_none() {
+async fn scenario_no_webhook_sends_none() {
     let world = World::new().await;
     assert_eq!(world.pay("X-NO-WEBHOOK").await.body["resultCode"], "Authorised");
     assert!(world.adyen.books().webhooks.is_empty());
 }
 
 #[tokio::test]
-async fn an_offer_closes_under_a_reference_of_its_own_and_can_not_be_completed_then() {
+async fn closed_offer_has_its_own_reference_and_cannot_be_completed() {
     let world = World::new().await;
     let reply = world.post("/payments", None, &payment_in_browser("X-OFFER-CLOSED")).await;
     assert_eq!(reply.body["resultCode"], "RedirectShopper");
@@ -133,7 +133,7 @@ async fn an_offer_closes_under_a_reference_of_its_own_and_can_not_be_completed_t
 }
 
 #[tokio::test]
-async fn an_error_code_comes_with_its_status() {
+async fn error_code_is_returned_with_its_status() {
     let world = World::new().await;
     for (code, status, kind) in [
         ("5_606", 422, "validation"),
@@ -154,7 +154,7 @@ async fn an_error_code_comes_with_its_status() {
 }
 
 #[tokio::test]
-async fn an_http_status_comes_without_an_explanation() {
+async fn bare_http_status_is_returned_without_an_error_code() {
     let world = World::new().await;
     for status in [429, 500, 502] {
         let reply = world.pay(&format!("X-HTTP-{status}")).await;

@@ -15,7 +15,7 @@ async fn redirected(world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn the_redirect_page_leads_back_with_a_result() {
+async fn redirect_page_returns_a_redirect_result() {
     let world = World::new().await;
     let action = redirected(&world).await;
     let url = action["url"].as_str().unwrap();
@@ -37,7 +37,7 @@ async fn the_redirect_page_leads_back_with_a_result() {
 }
 
 #[tokio::test]
-async fn an_answer_may_be_as_short_as_adyen_s_own_example() {
+async fn minimal_answer_has_the_fields_of_adyens_example() {
     let world = World::new().await;
     world.adyen.name_merchant_reference(false);
     let result = redirect_result(&redirected(&world).await, "approved");
@@ -64,7 +64,7 @@ async fn the_shopper_may_decline_or_cancel() {
 }
 
 #[tokio::test]
-async fn the_same_result_twice_is_an_error_without_the_key_and_the_same_answer_with_it() {
+async fn repeated_details_are_an_error_without_the_key_and_the_same_answer_with_it() {
     let world = World::new().await;
     let result = redirect_result(&redirected(&world).await, "approved");
     let body = json!({"details": {"redirectResult": result}});
@@ -76,7 +76,7 @@ async fn the_same_result_twice_is_an_error_without_the_key_and_the_same_answer_w
 }
 
 #[tokio::test]
-async fn a_native_payment_is_identified_challenged_and_decided() {
+async fn native_payment_is_identified_challenged_and_decided() {
     for (approved, result) in [(true, "Authorised"), (false, "Refused")] {
         let world = World::new().await;
         let first = world.post("/payments", None, &payment_in_browser("X-3DS-CHALLENGE")).await;
@@ -105,7 +105,7 @@ async fn a_native_payment_is_identified_challenged_and_decided() {
 }
 
 #[tokio::test]
-async fn the_older_names_of_the_results_name_the_payment_by_payment_data() {
+async fn older_names_of_results_need_payment_data() {
     let world = World::new().await;
     let reply = world.post("/payments", None, &payment_in_browser("X-3DS-CHALLENGE")).await;
     let data = &reply.body["action"]["paymentData"];
@@ -121,7 +121,7 @@ async fn the_older_names_of_the_results_name_the_payment_by_payment_data() {
 }
 
 #[tokio::test]
-async fn three_d_secure_needs_to_know_the_browser() {
+async fn three_d_secure_without_browser_info_is_rejected() {
     let world = World::new().await;
     for token in ["X-3DS-REDIRECT", "X-3DS-CHALLENGE", "X-OFFER-CLOSED"] {
         assert!(world.pay(token).await.is_error(422, "15_015"), "{token}");
@@ -134,7 +134,7 @@ async fn three_d_secure_needs_to_know_the_browser() {
 }
 
 #[tokio::test]
-async fn garbage_is_no_result() {
+async fn malformed_details_are_rejected() {
     let world = World::new().await;
     let action = redirected(&world).await;
     for (name, result) in [

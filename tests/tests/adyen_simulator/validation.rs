@@ -9,7 +9,7 @@ async fn refused(world: &World, members: Value, status: u16, code: &str) {
 }
 
 #[tokio::test]
-async fn what_is_required_is_asked_for() {
+async fn missing_required_fields_are_rejected() {
     let world = World::new().await;
     for (name, code) in [
         ("amount", "100"),
@@ -23,7 +23,7 @@ async fn what_is_required_is_asked_for() {
 }
 
 #[tokio::test]
-async fn amounts_are_positive_and_of_a_currency_that_amazon_pay_takes() {
+async fn amounts_that_amazon_pay_does_not_support_are_rejected() {
     let world = World::new().await;
     for (currency, value, status, code) in [
         ("EUR", json!(0), 422, "137"),
@@ -41,7 +41,7 @@ async fn amounts_are_positive_and_of_a_currency_that_amazon_pay_takes() {
 }
 
 #[tokio::test]
-async fn lengths_and_forms_are_those_of_version_72() {
+async fn lengths_and_forms_are_checked_as_in_version_72() {
     let world = World::new().await;
     let ok = with(payment("A"), &json!({"reference": "r".repeat(80)}));
     assert_eq!(world.post("/payments", None, &ok).await.status, 200);
@@ -66,7 +66,7 @@ async fn lengths_and_forms_are_those_of_version_72() {
 }
 
 #[tokio::test]
-async fn a_browser_is_described_in_full() {
+async fn incomplete_browser_info_is_rejected() {
     let world = World::new().await;
     let browser = payment_in_browser("A")["browserInfo"].clone();
     for name in [
@@ -87,7 +87,7 @@ async fn a_browser_is_described_in_full() {
 }
 
 #[tokio::test]
-async fn a_token_is_there_and_looks_like_one() {
+async fn missing_or_malformed_amazon_pay_token_is_rejected() {
     let world = World::new().await;
     for (method, status, code) in [
         (json!({"type": "amazonpay"}), 422, "5_602"),
@@ -103,7 +103,7 @@ async fn a_token_is_there_and_looks_like_one() {
 }
 
 #[tokio::test]
-async fn only_the_merchant_may_call() {
+async fn call_without_the_api_key_is_rejected() {
     let world = World::new().await;
     let url = format!("{}/payments", world.adyen.checkout_url());
     for key in ["", "wrong"] {
@@ -116,7 +116,7 @@ async fn only_the_merchant_may_call() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_or_not_there_is_an_error() {
+async fn malformed_json_and_unknown_paths_are_errors() {
     let world = World::new().await;
     let call = world.request("POST", "/payments").body("{\"amount\":");
     assert!(reply(call).await.unwrap().is_error(400, "702"));

@@ -56,7 +56,7 @@ fn signatures_are_those_that_adyen_publishes() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_signed_and_shaped_as_adyen_s() {
+async fn webhook_is_signed_and_shaped_like_adyens() {
     let options = Options { basic_auth: Some("adyen:pass:word".into()), ..quick() };
     let world = World::with(options).await;
     world.pay("A").await;
@@ -74,7 +74,7 @@ async fn a_webhook_is_signed_and_shaped_as_adyen_s() {
 }
 
 #[tokio::test]
-async fn what_is_not_accepted_is_sent_again_and_given_up_in_the_end() {
+async fn unaccepted_webhook_is_retried_and_finally_given_up() {
     let world = World::new().await;
     world.inbox.answer(&[500, 401]);
     world.pay("A").await;
@@ -97,7 +97,7 @@ async fn what_is_not_accepted_is_sent_again_and_given_up_in_the_end() {
 }
 
 #[tokio::test]
-async fn any_2xx_is_accepted_and_a_redirect_is_not_followed() {
+async fn webhook_is_accepted_with_any_2xx_and_follows_no_redirect() {
     let world = World::new().await;
     world.inbox.answer(&[202, 204, 302]);
     for _ in 0..3 {
@@ -110,7 +110,7 @@ async fn any_2xx_is_accepted_and_a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn webhooks_wait_until_they_have_somewhere_to_go() {
+async fn webhooks_wait_until_a_url_is_set() {
     let options = Options { webhook_url: None, ..quick() };
     let adyen = adyen_simulator::Simulator::start(options).await.unwrap();
     let account = keys::MERCHANT_ACCOUNT;
@@ -125,7 +125,7 @@ async fn webhooks_wait_until_they_have_somewhere_to_go() {
 }
 
 #[tokio::test]
-async fn held_webhooks_are_released_in_the_order_that_is_asked_for() {
+async fn held_webhooks_are_released_in_the_requested_order() {
     let world = World::new().await;
     let order = |order: Release| {
         let world = &world;

@@ -38,7 +38,7 @@ fn sent(stack: &Stack, operation: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_manual_payment_is_captured_in_full_and_refunded_in_parts() {
+async fn manual_payment_is_captured_in_full_and_refunded_in_parts() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
     let order = stack.order("ORDER-1").await;
@@ -81,7 +81,7 @@ async fn a_manual_payment_is_captured_in_full_and_refunded_in_parts() {
 }
 
 #[tokio::test]
-async fn a_refund_that_fails_later_can_be_made_again() {
+async fn refund_that_fails_later_can_be_made_again() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     let refund = modify(&stack, "ORDER-1", "refunds", json!({})).await;
@@ -106,7 +106,7 @@ async fn a_refund_that_fails_later_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_payment_is_cancelled_before_its_capture_and_not_after() {
+async fn payment_can_be_cancelled_only_before_its_capture() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
     assert_eq!(modify(&stack, "ORDER-1", "cancels", json!({})).await.status, 202);
@@ -124,7 +124,7 @@ async fn a_payment_is_cancelled_before_its_capture_and_not_after() {
 }
 
 #[tokio::test]
-async fn a_reversal_refunds_what_was_taken() {
+async fn reversal_refunds_a_captured_payment() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     assert_eq!(modify(&stack, "ORDER-1", "reversals", json!({})).await.status, 202);
@@ -133,7 +133,7 @@ async fn a_reversal_refunds_what_was_taken() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_is_refused_before_any_call() {
+async fn impossible_modification_is_rejected_before_any_call() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
     let refused = [
@@ -172,7 +172,7 @@ async fn what_cannot_be_is_refused_before_any_call() {
 }
 
 #[tokio::test]
-async fn the_same_key_is_one_refund_and_another_key_another() {
+async fn same_idempotency_key_makes_one_refund_and_another_key_a_second() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     let path = "/orders/ORDER-1/refunds";
@@ -190,7 +190,7 @@ async fn the_same_key_is_one_refund_and_another_key_another() {
 }
 
 #[tokio::test]
-async fn a_part_without_an_idempotency_key_is_refused_and_all_that_is_open_is_not() {
+async fn partial_refund_without_an_idempotency_key_is_rejected_but_a_full_one_is_not() {
     for (stack, operation) in [(manual().await, "captures"), (automatic().await, "refunds")] {
         paid(&stack, "ORDER-1").await;
         let path = format!("/orders/ORDER-1/{operation}");
@@ -218,7 +218,7 @@ async fn a_part_without_an_idempotency_key_is_refused_and_all_that_is_open_is_no
 }
 
 #[tokio::test]
-async fn a_refund_whose_answer_was_lost_is_made_once() {
+async fn refund_whose_answer_was_lost_is_retried_and_made_once() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     stack.adyen().inject(adyen_simulator::Fault::drop_after().on("/refunds"));
@@ -229,7 +229,7 @@ async fn a_refund_whose_answer_was_lost_is_made_once() {
 }
 
 #[tokio::test]
-async fn two_refunds_at_once_never_exceed_what_was_taken() {
+async fn concurrent_refunds_never_exceed_the_captured_amount() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     let refund = |key: &'static str| {
@@ -254,7 +254,7 @@ async fn two_refunds_at_once_never_exceed_what_was_taken() {
 }
 
 #[tokio::test]
-async fn a_redirect_in_place_of_adyen_s_answer_ends_a_refund_as_rejected() {
+async fn redirect_from_adyen_rejects_a_refund() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     stack.adyen().inject(adyen_simulator::Fault::status(308).on("/refunds"));
@@ -267,7 +267,7 @@ async fn a_redirect_in_place_of_adyen_s_answer_ends_a_refund_as_rejected() {
 }
 
 #[tokio::test]
-async fn no_amount_is_all_and_null_is_none() {
+async fn modification_without_an_amount_is_for_the_whole_and_null_is_rejected() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
     let answer = modify(&stack, "ORDER-1", "refunds", json!({"amount": null})).await;
@@ -277,7 +277,7 @@ async fn no_amount_is_all_and_null_is_none() {
 }
 
 #[tokio::test]
-async fn what_became_of_each_is_told() {
+async fn order_lists_the_state_of_each_modification() {
     let stack = automatic().await;
     assert_eq!(stack.pay("ORDER-1", "AMZN-REFUND-FAIL").await.status, 200);
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;

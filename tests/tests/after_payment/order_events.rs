@@ -94,7 +94,7 @@ async fn streams(stack: &Stack, operation: &str, body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn one_change_of_an_order_s_status_is_one_event() {
+async fn each_status_change_of_an_order_sends_one_order_event() {
     let stack = Stack::with_variables(&[("CAPTURE", "manual")]).await;
     let answer = stack.pay("ORDER-1", "160583287597AMZN").await;
     assert_eq!(answer.body["resultCode"], "Authorised");
@@ -136,7 +136,7 @@ async fn one_change_of_an_order_s_status_is_one_event() {
 }
 
 #[tokio::test]
-async fn an_event_has_the_fields_of_its_schema() {
+async fn order_event_has_the_fields_of_its_schema() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN-NO-WEBHOOK").await;
 

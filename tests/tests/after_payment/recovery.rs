@@ -17,7 +17,7 @@ async fn time_passes(stack: &Stack, reference: &str, time: SignedDuration) {
 }
 
 #[tokio::test]
-async fn a_shoppers_payment_is_never_sent_again_but_marked() {
+async fn schedule_never_retries_a_shoppers_payment_but_marks_it_unknown() {
     let stack = Stack::start().await;
     let answer = stack.pay("ORDER-1", "x-HTTP-500").await;
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -34,7 +34,7 @@ async fn a_shoppers_payment_is_never_sent_again_but_marked() {
 }
 
 #[tokio::test]
-async fn what_the_schedule_cannot_end_is_left_alone() {
+async fn schedule_skips_orders_on_which_it_cannot_act() {
     let stack = Stack::start().await;
     stack.pay("PENDING", "x-PENDING").await;
     sent_to_the_bank(&stack, "WAITS").await;
@@ -69,7 +69,7 @@ async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
 }
 
 #[tokio::test]
-async fn what_a_browser_brought_back_just_now_is_left_alone() {
+async fn schedule_skips_details_that_are_in_flight() {
     let stack = Stack::start().await;
     let details = comes_back_late(&stack).await;
     let late = Fault::answer_late(Duration::from_secs(3));
@@ -90,7 +90,7 @@ async fn what_a_browser_brought_back_just_now_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_doubt_that_adyen_ends_without_a_payment_needs_nobody_any_more() {
+async fn unknown_outcome_that_a_failed_webhook_resolves_needs_no_attention() {
     let stack = Stack::start().await;
     let details = comes_back_late(&stack).await;
     let post = async || stack.post("/payments/details", &browser("ORDER-1"), &details).await;
@@ -109,7 +109,7 @@ async fn a_doubt_that_adyen_ends_without_a_payment_needs_nobody_any_more() {
 }
 
 #[tokio::test]
-async fn an_age_is_measured_until_a_person_is_told() {
+async fn age_of_an_open_order_is_measured_until_it_needs_attention() {
     let stack = Stack::start().await;
     let age = async || stack.bundle.recover().await.unwrap().open_age;
     let hour = 3600..3700;
@@ -141,7 +141,7 @@ async fn unreadable(stack: &Stack, reference: &str, since: Timestamp) {
 }
 
 #[tokio::test]
-async fn an_order_that_cannot_be_read_is_aged_and_looked_at_again_later() {
+async fn unreadable_order_is_measured_and_retried_later() {
     let stack = Stack::start().await;
     let since = Timestamp::now() - SignedDuration::from_hours(1);
     unreadable(&stack, "ODD", since).await;
@@ -155,7 +155,7 @@ async fn an_order_that_cannot_be_read_is_aged_and_looked_at_again_later() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_shopper_stays_away_for_25_hours_is_abandoned() {
+async fn attempt_is_abandoned_after_25_hours_without_its_shopper_by_the_schedule() {
     let stack = Stack::start().await;
     let details = sent_to_the_bank(&stack, "AWAY").await;
     time_passes(&stack, "AWAY", SignedDuration::from_hours(24)).await;
@@ -181,7 +181,7 @@ async fn an_attempt_whose_shopper_stays_away_for_25_hours_is_abandoned() {
 }
 
 #[tokio::test]
-async fn an_abandoned_attempt_makes_room_for_the_next_and_its_late_payment_counts() {
+async fn abandoned_attempt_allows_a_new_one_and_its_late_payment_counts() {
     let stack = Stack::start().await;
     sent_to_the_bank(&stack, "BACK").await;
     time_passes(&stack, "BACK", SignedDuration::from_hours(26)).await;
@@ -207,7 +207,7 @@ async fn an_abandoned_attempt_makes_room_for_the_next_and_its_late_payment_count
 }
 
 #[tokio::test]
-async fn what_does_not_move_is_looked_at_less_and_less_often() {
+async fn unchanged_order_is_looked_at_less_and_less_often() {
     let stack = Stack::start().await;
     let token = store(&stack, "160583287597AMZN").await;
     charge_in_doubt(&stack, "STUCK", &token).await;
@@ -275,7 +275,7 @@ async fn charge_in_doubt(stack: &Stack, reference: &str, token: &str) {
 }
 
 #[tokio::test]
-async fn a_charge_in_doubt_is_asked_about_with_its_key() {
+async fn charge_of_unknown_outcome_is_retried_with_its_key() {
     let stack = Stack::start().await;
     let token = store(&stack, "160583287597AMZN").await;
     charge_in_doubt(&stack, "SECOND", &token).await;
@@ -288,7 +288,7 @@ async fn a_charge_in_doubt_is_asked_about_with_its_key() {
 }
 
 #[tokio::test]
-async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
+async fn refund_of_unknown_outcome_is_retried_with_its_key() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN").await;
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
@@ -327,7 +327,7 @@ async fn a_refund_in_doubt_is_asked_for_again_with_its_key() {
 }
 
 #[tokio::test]
-async fn a_refund_that_stays_in_doubt_needs_a_person() {
+async fn refund_whose_outcome_stays_unknown_needs_attention() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN").await;
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
@@ -350,7 +350,7 @@ async fn a_refund_that_stays_in_doubt_needs_a_person() {
 }
 
 #[tokio::test]
-async fn a_charge_in_doubt_that_was_refused_as_revoked_disables_its_token() {
+async fn charge_of_unknown_outcome_that_was_refused_as_revoked_disables_its_token() {
     let stack = Stack::start().await;
     let token = store(&stack, "160583287597AMZN-REVOKED").await;
     let answer = charge(&stack, "SECOND", &token).await;

@@ -24,7 +24,7 @@ async fn store_amount(stack: &Stack, members: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn an_order_stays_readable_whatever_becomes_of_its_currency() {
+async fn order_with_a_currency_outside_iso_4217_stays_readable() {
     // A code that ISO 4217 does not have (any more), and a member of a newer version.
     for members in [&[("currency", "XQZ")][..], &[("currency", "XQZ"), ("newer", "member")]] {
         let stack = Stack::start().await;
@@ -49,7 +49,7 @@ async fn an_order_stays_readable_whatever_becomes_of_its_currency() {
 }
 
 #[tokio::test]
-async fn a_request_names_a_currency_of_today_and_nothing_else() {
+async fn request_with_an_unknown_currency_is_rejected() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN").await;
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;

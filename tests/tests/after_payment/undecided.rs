@@ -36,7 +36,7 @@ async fn after(stack: &Stack, time: SignedDuration) -> Value {
 }
 
 #[tokio::test]
-async fn a_refund_that_stays_received_needs_attention_after_ten_days_until_it_is_decided() {
+async fn undecided_refund_needs_attention_after_ten_days() {
     let stack = paid(&[]).await;
     ask(&stack, "refunds", "refund", Some(300)).await;
     assert_eq!(after(&stack, 10 * DAY - MINUTE).await, json!([]));
@@ -48,7 +48,7 @@ async fn a_refund_that_stays_received_needs_attention_after_ten_days_until_it_is
 }
 
 #[tokio::test]
-async fn a_capture_that_stays_received_needs_attention_after_three_days() {
+async fn undecided_capture_needs_attention_after_three_days() {
     let stack = paid(&[("CAPTURE", "manual")]).await;
     ask(&stack, "captures", "capture", Some(300)).await;
     let after = async |time| {
@@ -62,7 +62,7 @@ async fn a_capture_that_stays_received_needs_attention_after_three_days() {
 }
 
 #[tokio::test]
-async fn a_deployment_may_allow_other_times() {
+async fn deadlines_for_decisions_are_configurable() {
     let stack = paid(&[("REFUND_UNDECIDED_AFTER_DAYS", "2"), ("UNDECIDED_AFTER_DAYS", "1")]).await;
     ask(&stack, "refunds", "refund", Some(300)).await;
     assert_eq!(after(&stack, 2 * DAY - MINUTE).await, json!([]));

@@ -6,7 +6,7 @@ fn amount(currency: &str, value: i64) -> Amount {
 }
 
 #[test]
-fn minor_units_become_decimal_text_with_the_currencys_decimals() {
+fn minor_units_are_written_with_the_currencys_decimals() {
     for (currency, value, text) in [
         ("EUR", 1000, "10.00"),
         ("EUR", 1, "0.01"),
@@ -36,7 +36,7 @@ fn minor_units_become_decimal_text_with_the_currencys_decimals() {
 }
 
 #[test]
-fn an_amount_is_recognised_however_many_decimals_it_is_written_with() {
+fn equal_amounts_match_regardless_of_their_decimals() {
     for (text, currency, value, is) in [
         ("10.00", "EUR", 1000, true),
         ("10", "EUR", 1000, true),

@@ -58,7 +58,7 @@ async fn malformed_variables_are_named_and_no_key_is_quoted() {
 }
 
 #[tokio::test]
-async fn the_sandbox_must_be_named_where_the_key_does_not_say() {
+async fn sandbox_must_be_set_if_the_key_does_not_tell_the_environment() {
     for (id, sandbox, expected) in [
         ("SANDBOX-1", "", Some(true)),
         ("SANDBOX-1", "true", Some(true)),
@@ -82,7 +82,7 @@ async fn the_sandbox_must_be_named_where_the_key_does_not_say() {
 }
 
 #[tokio::test]
-async fn the_path_says_what_the_key_does_not() {
+async fn path_has_the_environment_if_the_key_does_not() {
     for (id, sandbox, path) in [
         ("SANDBOX-1", true, "/v2/checkoutSessions/S"),
         ("LIVE-1", false, "/v2/checkoutSessions/S"),

@@ -15,7 +15,7 @@ fn is_problem(answer: &Answer, status: u16, code: &str, next_step: &str) {
 }
 
 #[tokio::test]
-async fn a_shopper_walks_from_the_button_to_a_token() {
+async fn session_leads_from_the_button_to_a_token() {
     let shop = Shop::open().await;
     let token = browser("ORDER-1");
     let id = shop.pick("ORDER-1", "-REFUSED").await;
@@ -40,7 +40,7 @@ async fn a_shopper_walks_from_the_button_to_a_token() {
 }
 
 #[tokio::test]
-async fn the_update_says_what_an_acquirer_needs_and_no_more() {
+async fn session_update_contains_only_the_fields_an_acquirer_needs() {
     let shop = Shop::open().await;
     let id = shop.pick("ORDER-1", "").await;
     shop.confirm(&id, &browser("ORDER-1"), None).await;
@@ -63,7 +63,7 @@ async fn the_update_says_what_an_acquirer_needs_and_no_more() {
 }
 
 #[tokio::test]
-async fn the_amount_set_last_is_what_the_shopper_pays() {
+async fn shopper_pays_the_amount_of_the_last_update() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     let order =
@@ -84,7 +84,7 @@ async fn the_amount_set_last_is_what_the_shopper_pays() {
 }
 
 #[tokio::test]
-async fn a_browser_cannot_change_the_price() {
+async fn browser_cannot_change_the_price() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     let cheap = json!({"amount": {"currency": "EUR", "value": 1}});
@@ -117,7 +117,7 @@ async fn a_browser_cannot_change_the_price() {
 }
 
 #[tokio::test]
-async fn the_backend_names_order_and_amount() {
+async fn backend_sets_order_and_amount_of_a_session() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     for (body, field) in [
@@ -162,7 +162,7 @@ async fn amounts_have_their_currencys_decimals() {
 }
 
 #[tokio::test]
-async fn a_currency_that_amazon_pay_does_not_pay_out_is_refused_before_any_call() {
+async fn currency_without_payout_is_rejected_before_any_call() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     let token = browser_with(json!({
@@ -176,7 +176,7 @@ async fn a_currency_that_amazon_pay_does_not_pay_out_is_refused_before_any_call(
 }
 
 #[tokio::test]
-async fn an_id_leads_nowhere_else() {
+async fn session_id_with_path_characters_is_rejected() {
     for wrong in [
         "",
         ".",
@@ -203,7 +203,7 @@ async fn an_id_leads_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_has_to_be_begun_again() {
+async fn completed_or_cancelled_session_must_start_over() {
     let shop = Shop::open().await;
     for (id, state, reason, code) in [
         ("S1", SessionState::Canceled, Some("BuyerCanceled"), "checkout_session_canceled"),
@@ -223,7 +223,7 @@ async fn a_session_that_is_over_has_to_be_begun_again() {
 }
 
 #[tokio::test]
-async fn a_session_expires() {
+async fn expired_session_must_start_over() {
     let options = Options { session_life: Duration::ZERO, ..Options::default() };
     let shop = Shop::simulating(options, &[]).await;
     shop.amazon().open("S1");
@@ -232,7 +232,7 @@ async fn a_session_expires() {
 }
 
 #[tokio::test]
-async fn an_unknown_session_has_to_be_begun_again() {
+async fn unknown_session_must_start_over() {
     let shop = Shop::open().await;
     let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
     is_problem(&answer, 404, "checkout_session_not_found", "startOver");
@@ -240,7 +240,7 @@ async fn an_unknown_session_has_to_be_begun_again() {
 }
 
 #[tokio::test]
-async fn what_passes_is_tried_again() {
+async fn transient_failures_of_amazon_pay_are_retried() {
     for status in [408, 425, 429, 500, 502, 503, 504] {
         let shop = Shop::open().await;
         shop.amazon().open("S1");
@@ -265,7 +265,7 @@ async fn what_passes_is_tried_again() {
 }
 
 #[tokio::test]
-async fn three_tries_are_enough() {
+async fn amazon_pay_is_retried_twice_at_most() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     for _ in 0..4 {
@@ -278,7 +278,7 @@ async fn three_tries_are_enough() {
 }
 
 #[tokio::test]
-async fn an_amazon_pay_that_is_not_there_is_a_problem_of_its_own() {
+async fn unreachable_amazon_pay_has_its_own_problem_code() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
@@ -290,7 +290,7 @@ async fn an_amazon_pay_that_is_not_there_is_a_problem_of_its_own() {
 }
 
 #[tokio::test]
-async fn what_does_not_pass_is_not_tried_again() {
+async fn permanent_failures_of_amazon_pay_are_not_retried() {
     for (status, reason, answered, code) in [
         (400, "InvalidParameterValue", 422, "amazon_pay_rejected"),
         (400, "DuplicateIdempotencyKey", 422, "amazon_pay_rejected"),
@@ -311,7 +311,7 @@ async fn what_does_not_pass_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_is_no_answer() {
+async fn unreadable_answer_of_amazon_pay_is_a_failure() {
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     let odd = amazon_pay_simulator::Answer::json(200, &json!({"statusDetails": {"state": "Odd"}}));
@@ -321,7 +321,7 @@ async fn an_answer_that_cannot_be_read_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_the_merchants_is_the_merchants_to_mend() {
+async fn key_that_amazon_pay_rejects_is_a_configuration_error() {
     let shop = Shop::with(&[("AMAZON_PAY_PUBLIC_KEY_ID", "SANDBOX-ANOTHER")]).await;
     shop.amazon().open("S1");
     let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
@@ -332,7 +332,7 @@ async fn a_key_that_is_not_the_merchants_is_the_merchants_to_mend() {
 }
 
 #[tokio::test]
-async fn a_shopper_who_leaves_or_declines_ends_the_session() {
+async fn session_ends_when_the_shopper_leaves_or_declines() {
     let shop = Shop::open().await;
     let button = shop
         .create(
@@ -363,7 +363,7 @@ async fn a_shopper_who_leaves_or_declines_ends_the_session() {
 }
 
 #[tokio::test]
-async fn a_session_that_names_another_order_is_not_taken_from_it() {
+async fn session_of_another_order_is_not_updated() {
     let shop = Shop::open().await;
     let id = shop.pick("ORDER-1", "").await;
     assert_eq!(shop.confirm(&id, &browser("ORDER-1"), None).await.status, 200);
@@ -389,7 +389,7 @@ async fn a_session_that_names_another_order_is_not_taken_from_it() {
 }
 
 #[tokio::test]
-async fn a_session_that_names_another_order_after_its_update_is_refused() {
+async fn session_that_names_another_order_after_its_update_is_rejected() {
     let session = |reference: &str| {
         json!({
             "statusDetails": {"state": "Open"},

@@ -19,7 +19,7 @@ fn shopper() -> String {
 }
 
 #[tokio::test]
-async fn a_browser_gets_what_amazon_pays_button_needs() {
+async fn browser_receives_the_fields_of_amazon_pays_button() {
     let shop = Shop::open().await;
 
     let button = shop.create(&browser("ORDER-1"), &urls()).await;
@@ -63,7 +63,7 @@ async fn a_browser_gets_what_amazon_pays_button_needs() {
 }
 
 #[tokio::test]
-async fn a_button_that_was_changed_is_refused() {
+async fn changed_button_payload_is_rejected() {
     let shop = Shop::open().await;
     let button = shop.create(&browser("ORDER-1"), &urls()).await.body;
     let text = button["payloadJSON"].as_str().unwrap();
@@ -84,7 +84,7 @@ async fn a_button_that_was_changed_is_refused() {
 }
 
 #[tokio::test]
-async fn a_shopper_who_agrees_to_store_is_told_of_later_payments() {
+async fn storing_session_announces_later_payments() {
     let shop = Shop::open().await;
     let body = urls_and(json!({"storePaymentMethod": true}));
 
@@ -114,7 +114,7 @@ async fn a_shopper_who_agrees_to_store_is_told_of_later_payments() {
 }
 
 #[tokio::test]
-async fn nothing_is_stored_for_a_shopper_without_a_name() {
+async fn session_without_a_shopper_reference_stores_nothing() {
     let shop = Shop::open().await;
     let body = urls_and(json!({"storePaymentMethod": true}));
 
@@ -137,7 +137,7 @@ async fn nothing_is_stored_for_a_shopper_without_a_name() {
 }
 
 #[tokio::test]
-async fn what_a_browser_says_must_be_what_its_token_says() {
+async fn session_must_match_the_checkout_token() {
     let shop = Shop::open().await;
     let token = browser("ORDER-1");
     let amount = |value| json!({"amount": {"currency": "EUR", "value": value}});
@@ -158,7 +158,7 @@ async fn what_a_browser_says_must_be_what_its_token_says() {
 }
 
 #[tokio::test]
-async fn a_browser_returns_to_allowed_origins_alone() {
+async fn session_return_urls_must_have_an_allowed_origin() {
     let shop =
         Shop::with(&[("ALLOWED_ORIGINS", "https://shop.example,https://m.shop.example")]).await;
     let token = browser("ORDER-1");
@@ -184,7 +184,7 @@ async fn a_browser_returns_to_allowed_origins_alone() {
 }
 
 #[tokio::test]
-async fn what_is_missing_or_malformed_is_named() {
+async fn missing_or_malformed_session_fields_are_named() {
     let shop = Shop::open().await;
     let token = browser("ORDER-1");
     for (body, code, field) in [
@@ -212,7 +212,7 @@ async fn what_is_missing_or_malformed_is_named() {
 }
 
 #[tokio::test]
-async fn a_shopper_comes_back_by_https_or_to_this_machine() {
+async fn session_return_urls_are_https_or_loopback() {
     let shop = Shop::open().await;
     for field in ["checkoutReviewReturnUrl", "checkoutResultReturnUrl", "checkoutCancelUrl"] {
         for (url, allowed) in [
@@ -242,7 +242,7 @@ async fn a_shopper_comes_back_by_https_or_to_this_machine() {
 }
 
 #[tokio::test]
-async fn only_payments_at_no_fixed_times_come_every_zero_units() {
+async fn frequency_of_zero_is_only_for_variable_recurrence() {
     let shop = Shop::open().await;
     for (unit, value, allowed) in [
         ("Variable", "0", true),
@@ -268,7 +268,7 @@ async fn only_payments_at_no_fixed_times_come_every_zero_units() {
 }
 
 #[tokio::test]
-async fn a_currency_that_amazon_pay_does_not_pay_out_is_refused() {
+async fn currency_without_payout_is_rejected() {
     let shop = Shop::open().await;
     let token = browser_with(json!({
         "reference": "ORDER-1",
@@ -285,7 +285,7 @@ async fn a_currency_that_amazon_pay_does_not_pay_out_is_refused() {
 }
 
 #[tokio::test]
-async fn scopes_are_the_callers_choice() {
+async fn caller_chooses_the_scopes() {
     let shop = Shop::open().await;
     let body = urls_and(json!({"scopes": ["name", "postalCode"]}));
     let button = shop.create(&browser("ORDER-1"), &body).await;
@@ -293,7 +293,7 @@ async fn scopes_are_the_callers_choice() {
 }
 
 #[tokio::test]
-async fn whoever_calls_says_who_they_are_first() {
+async fn session_without_a_token_is_unauthorised() {
     let shop = Shop::open().await;
     let answer = shop.create("nobody", &json!("not even an object")).await;
     assert_eq!((answer.status, answer.code()), (401, "unauthorized"));
@@ -303,7 +303,7 @@ async fn whoever_calls_says_who_they_are_first() {
 }
 
 #[tokio::test]
-async fn without_an_account_at_amazon_pay_nothing_is_implemented() {
+async fn routes_of_amazon_pay_return_501_without_its_configuration() {
     let stack = Shop::unregistered().await;
     let token = browser("ORDER-1");
 

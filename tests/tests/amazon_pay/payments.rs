@@ -22,7 +22,7 @@ fn charged(shop: &Shop) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn the_session_s_token_goes_to_adyen() {
+async fn token_of_the_session_is_sent_to_adyen() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
 
@@ -42,7 +42,7 @@ async fn the_session_s_token_goes_to_adyen() {
 }
 
 #[tokio::test]
-async fn the_same_session_again_is_the_same_payment() {
+async fn repeated_session_is_the_same_payment() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     let first = pay(&shop, "ORDER-1", "S1").await;
@@ -61,7 +61,7 @@ async fn the_same_session_again_is_the_same_payment() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
+async fn session_that_cannot_be_charged_is_rejected_and_nothing_is_written() {
     let shop = Shop::open().await;
     let amazon = shop.amazon();
     for (id, reason) in [("LEFT", "BuyerCanceled"), ("LATE", "Expired"), ("NO-CARD", "Declined")] {
@@ -104,7 +104,7 @@ async fn a_session_that_cannot_be_charged_says_why_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
+async fn payment_of_unknown_outcome_is_not_rejected_when_its_session_is_gone() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1-TIMEOUT", "10.00", "EUR");
     shop.stack.adyen().inject(adyen_simulator::Fault::status(500));
@@ -119,7 +119,7 @@ async fn a_payment_in_doubt_whose_session_is_gone_is_not_refused() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
+async fn expired_session_of_unknown_outcome_does_not_delay_another() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     shop.amazon().confirmed_for("ORDER-1", "S2", "10.00", "EUR");
@@ -135,7 +135,7 @@ async fn a_session_that_is_not_sent_any_more_keeps_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn a_refused_session_starts_the_next_attempt_with_a_new_one() {
+async fn refused_payment_is_followed_by_a_new_attempt_with_another_session() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1-REFUSED", "10.00", "EUR");
     shop.amazon().confirmed_for("ORDER-1", "S2", "10.00", "EUR");
@@ -149,7 +149,7 @@ async fn a_refused_session_starts_the_next_attempt_with_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_session_comes_alone_and_as_amazon_pay() {
+async fn session_excludes_other_payment_method_fields() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     for (method, code, field) in [
@@ -191,7 +191,7 @@ async fn a_session_comes_alone_and_as_amazon_pay() {
 }
 
 #[tokio::test]
-async fn without_amazon_pay_of_its_own_a_deployment_takes_tokens_only() {
+async fn deployment_without_amazon_pay_configuration_accepts_tokens_only() {
     let stack = Shop::unregistered().await;
 
     let answer = stack.post("/payments", &browser("ORDER-1"), &with_session("S1")).await;
@@ -200,7 +200,7 @@ async fn without_amazon_pay_of_its_own_a_deployment_takes_tokens_only() {
 }
 
 #[tokio::test]
-async fn a_session_of_another_order_pays_nothing_even_for_an_equal_amount() {
+async fn session_of_another_order_is_rejected_even_for_an_equal_amount() {
     let shop = Shop::open().await;
     shop.amazon().confirmed_for("ORDER-1", "S1", "10.00", "EUR");
     shop.amazon().confirmed_for("ORDER-1", "S2", "20.00", "EUR");
@@ -235,7 +235,7 @@ async fn references_that_differ_in_case_are_different_orders() {
 }
 
 #[tokio::test]
-async fn a_session_that_names_no_order_is_for_the_backend_alone() {
+async fn session_without_an_order_is_accepted_only_from_the_backend() {
     let shop = Shop::open().await;
     shop.amazon().confirmed("S1", "10.00", "EUR");
     shop.amazon().confirmed_for("", "S2", "10.00", "EUR");

@@ -91,7 +91,7 @@ const VECTORS: [Vector; 7] = [
 ];
 
 #[test]
-fn a_request_has_one_canonical_form() {
+fn canonical_form_of_a_request_matches_known_hashes() {
     for vector in VECTORS {
         let Vector { method, path, query, canonical_query, hash } = vector;
         let headers = headers();
@@ -113,7 +113,7 @@ fn a_request_has_one_canonical_form() {
 }
 
 #[test]
-fn the_payload_and_the_idempotency_key_are_signed_too() {
+fn signature_covers_payload_and_idempotency_key() {
     let mut headers = headers();
     headers.insert("x-amz-pay-idempotency-key", "0123456789abcdef0123456789abcdef".to_owned());
     let canonical = SignableRequest {
@@ -141,7 +141,7 @@ fn the_payload_and_the_idempotency_key_are_signed_too() {
 }
 
 #[test]
-fn a_buttons_payload_is_hashed_as_it_is() {
+fn button_payload_is_hashed_unchanged() {
     for (payload, hash) in [
         (BUTTON, "3eb2f609ac8089d5653232ba2bfb4797936e8dc0919d76f9782baa6be0401a35"),
         // Amazon Pay's own example.
@@ -167,7 +167,7 @@ fn verifies(text: &str, signature: &str) -> bool {
 }
 
 #[test]
-fn what_is_signed_verifies_and_nothing_else_does() {
+fn signature_verifies_only_for_the_signed_text() {
     let key = PrivateKey::from_pem(PRIVATE_KEY).unwrap();
     let first = signature(&key, BUTTON).unwrap();
     let second = signature(&key, BUTTON).unwrap();
@@ -193,7 +193,7 @@ fn as_pkcs1(pkcs8: &str) -> String {
 }
 
 #[test]
-fn a_key_may_be_pkcs8_or_pkcs1_on_many_lines_or_one() {
+fn private_key_is_read_as_pkcs8_or_pkcs1_on_many_lines_or_one() {
     let pkcs1 = as_pkcs1(PRIVATE_KEY);
     for pem in [
         PRIVATE_KEY.to_owned(),
@@ -208,7 +208,7 @@ fn a_key_may_be_pkcs8_or_pkcs1_on_many_lines_or_one() {
 }
 
 #[test]
-fn what_is_no_private_rsa_key_is_refused_and_not_quoted() {
+fn malformed_private_key_is_rejected_and_not_quoted() {
     let half = &PRIVATE_KEY[..PRIVATE_KEY.len() / 2];
     let broken = PRIVATE_KEY.replacen('\n', "\nAAAA", 1);
     let elliptic = "-----BEGIN PRIVATE KEY-----\n\
@@ -226,7 +226,7 @@ fn what_is_no_private_rsa_key_is_refused_and_not_quoted() {
 }
 
 #[test]
-fn a_requests_headers_are_those_that_amazon_pay_wants() {
+fn signed_request_has_amazon_pays_headers() {
     let key = PrivateKey::from_pem(PRIVATE_KEY).unwrap();
     let signer = Signer { key: &key, public_key_id: "SANDBOX-AG1", region: Region::Eu };
     let url = "https://pay-api.amazon.eu/v2/checkoutSessions/S".parse().unwrap();

@@ -71,7 +71,7 @@ async fn amazon() -> Simulator {
 }
 
 #[tokio::test]
-async fn what_was_signed_is_accepted() {
+async fn signed_call_is_accepted() {
     let amazon = amazon().await;
     let path = "/v2/checkoutSessions/S1";
     assert_eq!(signed(&amazon, Method::GET, path, "").send().await, 200);
@@ -82,7 +82,7 @@ async fn what_was_signed_is_accepted() {
 }
 
 #[tokio::test]
-async fn one_changed_byte_is_refused() {
+async fn call_with_one_changed_byte_is_rejected() {
     let amazon = amazon().await;
     let original = signed(&amazon, Method::PATCH, "/v2/checkoutSessions/S1?a=1", UPDATE);
     assert_eq!(original.send().await, 200);
@@ -141,7 +141,7 @@ async fn one_changed_byte_is_refused() {
 }
 
 #[tokio::test]
-async fn an_old_signature_is_refused() {
+async fn old_signature_is_rejected() {
     let amazon = amazon().await;
     for minutes in [-16, 16] {
         let at = Timestamp::now() + SignedDuration::from_mins(minutes);
@@ -151,7 +151,7 @@ async fn an_old_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn completing_a_session_is_refused_and_remembered() {
+async fn call_to_complete_a_session_is_rejected_and_recorded() {
     let amazon = amazon().await;
     let complete = signed(&amazon, Method::POST, "/v2/checkoutSessions/S1/complete", "{}");
     assert_eq!(complete.send().await, 405);
@@ -159,7 +159,7 @@ async fn completing_a_session_is_refused_and_remembered() {
 }
 
 #[tokio::test]
-async fn an_update_is_checked() {
+async fn malformed_session_update_is_rejected() {
     let amazon = amazon().await;
     let charge = |amount: &str, currency: &str| json!({"paymentDetails": {"chargeAmount": {"amount": amount, "currencyCode": currency}}});
     for wrong in [
@@ -180,7 +180,7 @@ async fn an_update_is_checked() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_stands_for_one_request() {
+async fn idempotency_key_with_another_content_is_rejected() {
     let amazon = amazon().await;
     let path = "/v2/checkoutSessions/S1";
     for (path, body, status) in [
@@ -195,7 +195,7 @@ async fn an_idempotency_key_stands_for_one_request() {
 }
 
 #[tokio::test]
-async fn an_update_that_is_sent_again_changes_nothing_and_is_answered_the_same() {
+async fn repeated_session_update_changes_nothing_and_returns_the_same_answer() {
     let amazon = amazon().await;
     let update = signed(&amazon, Method::PATCH, "/v2/checkoutSessions/S1", UPDATE);
     let first = send(update.request()).await;
@@ -209,7 +209,7 @@ async fn an_update_that_is_sent_again_changes_nothing_and_is_answered_the_same()
 }
 
 #[tokio::test]
-async fn the_script_draws_the_button() {
+async fn simulated_script_draws_the_button() {
     let amazon = amazon().await;
     let client = shared::platform::http_client::build(None).unwrap();
     let script = client.get(format!("{}/checkout.js", amazon.url()));

@@ -35,7 +35,7 @@ async fn token_until(
 }
 
 #[tokio::test]
-async fn a_confirmed_session_gives_the_token_that_adyen_charges() {
+async fn confirmed_session_has_the_token_that_adyen_charges() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("S1-3DS-REDIRECT", "10.00", "EUR");
 
@@ -52,7 +52,7 @@ async fn a_confirmed_session_gives_the_token_that_adyen_charges() {
 }
 
 #[tokio::test]
-async fn a_session_needs_no_more_than_state_amount_and_token() {
+async fn session_with_only_state_amount_and_token_is_accepted() {
     let (amazon, client) = amazon_pay().await;
     let session = json!({
         "statusDetails": {"state": "Open"},
@@ -67,7 +67,7 @@ async fn a_session_needs_no_more_than_state_amount_and_token() {
 }
 
 #[tokio::test]
-async fn a_session_for_another_amount_gives_none() {
+async fn session_for_another_amount_is_rejected() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("CHEAP", "9.99", "EUR");
     amazon.confirmed("DOLLARS", "10.00", "USD");
@@ -84,7 +84,7 @@ async fn a_session_for_another_amount_gives_none() {
 }
 
 #[tokio::test]
-async fn each_reason_not_to_pay_has_its_code_and_next_step() {
+async fn each_unusable_session_has_its_problem_code_and_next_step() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("CANCELED", "10.00", "EUR");
     amazon.end("CANCELED", SessionState::Canceled, Some("BuyerCanceled"));
@@ -111,7 +111,7 @@ async fn each_reason_not_to_pay_has_its_code_and_next_step() {
 }
 
 #[tokio::test]
-async fn an_amazon_pay_that_is_down_or_does_not_know_us_gives_none() {
+async fn failing_amazon_pay_has_its_problem_code() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("S1", "10.00", "EUR");
     for _ in 0..3 {
@@ -131,7 +131,7 @@ async fn an_amazon_pay_that_is_down_or_does_not_know_us_gives_none() {
 }
 
 #[tokio::test]
-async fn the_callers_time_is_kept() {
+async fn amazon_pay_is_retried_only_within_the_callers_time() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("S1", "10.00", "EUR");
     amazon.inject(Fault::Late(Duration::from_secs(60)));

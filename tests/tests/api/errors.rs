@@ -14,7 +14,7 @@ use crate::shop::from_browser;
 const TOKEN: &str = "160583287597AMZN";
 
 #[test]
-fn every_code_is_one_of_a_kind() {
+fn every_problem_code_is_unique() {
     let mut known = BTreeSet::new();
     for code in Code::ALL {
         let (text, status) = (code.as_str(), code.status().as_u16());
@@ -34,7 +34,7 @@ fn every_code_is_one_of_a_kind() {
 }
 
 #[tokio::test]
-async fn the_gateway_knows_its_routes_and_no_other() {
+async fn gateway_answers_unknown_routes_with_404() {
     let stack = Stack::start().await;
     for (method, path) in [
         (Method::GET, "/payments"),
@@ -56,7 +56,7 @@ async fn the_gateway_knows_its_routes_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_function_that_gets_another_s_route_says_so() {
+async fn function_answers_another_functions_route_with_404() {
     let stack = Stack::start().await;
     for function in ["payment-methods", "payments", "orders"] {
         for (token, code) in [(backend(), "not_found"), (String::new(), "unauthorized")] {
@@ -104,7 +104,7 @@ const REJECTIONS: [(&str, u16, &str, &str); 12] = [
 ];
 
 #[tokio::test]
-async fn what_adyen_does_not_process_ends_the_attempt() {
+async fn payment_that_adyen_rejects_ends_the_attempt() {
     let stack = Stack::start().await;
     for (error_code, status, code, next_step) in REJECTIONS {
         let reference = format!("ORDER-{error_code}");
@@ -140,7 +140,7 @@ async fn what_adyen_does_not_process_ends_the_attempt() {
 }
 
 #[tokio::test]
-async fn a_rejected_result_says_how_the_order_stands_to_each_as_each_may_see_it() {
+async fn rejected_details_show_the_order_as_far_as_each_viewer_may_see_it() {
     let stack = Stack::start().await;
     let body = from_browser("ORDER-1", "160583287597AMZN-3DS-REDIRECT");
     let asked = stack.post("/payments", &browser("ORDER-1"), &body).await;
@@ -163,7 +163,7 @@ async fn a_rejected_result_says_how_the_order_stands_to_each_as_each_may_see_it(
 }
 
 #[tokio::test]
-async fn an_unknown_amazon_pay_token_starts_over() {
+async fn unknown_amazon_pay_token_must_start_over() {
     let stack = Stack::start().await;
     let answer = stack.pay("ORDER-1", "160583287597AMZN-UNKNOWN").await;
     assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"));
@@ -172,7 +172,7 @@ async fn an_unknown_amazon_pay_token_starts_over() {
 }
 
 #[tokio::test]
-async fn an_api_key_that_adyen_does_not_take_is_no_caller_s_business() {
+async fn api_key_that_adyen_rejects_is_an_internal_error() {
     let stack = Stack::with_variables(&[("ADYEN_API_KEY", "another-api-key")]).await;
     for path in ["/payments", "/paymentMethods"] {
         for token in [browser("ORDER-1"), backend()] {
@@ -196,7 +196,7 @@ async fn an_api_key_that_adyen_does_not_take_is_no_caller_s_business() {
 }
 
 #[tokio::test]
-async fn adyen_s_own_words_stay_in_the_log() {
+async fn adyens_error_message_is_logged_and_not_returned() {
     let stack = Stack::start().await;
     let words = "Secret of merchant account 4711 at /v72/payments";
     for path in ["/payments", "/paymentMethods"] {
@@ -216,7 +216,7 @@ async fn adyen_s_own_words_stay_in_the_log() {
 }
 
 #[tokio::test]
-async fn payment_methods_say_when_adyen_cannot_be_asked() {
+async fn payment_methods_return_an_error_if_adyen_is_unreachable() {
     let stack = Stack::start().await;
     let ask = async || stack.post("/paymentMethods", &browser("ORDER-1"), &json!({})).await;
     for fault in [
@@ -241,7 +241,7 @@ async fn payment_methods_say_when_adyen_cannot_be_asked() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_can_read_leaves_the_outcome_open() {
+async fn unreadable_answer_of_adyen_leaves_the_outcome_unknown() {
     let stack = Stack::start().await;
     for (number, fault) in [
         Fault::status(500),

@@ -82,7 +82,7 @@ fn without_times(mut whole: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_page_s_request_is_authorised_whoever_sends_it() {
+async fn example_request_is_authorised_for_browser_and_backend() {
     for token in [browser(ORDER), browser_with(without_country()), backend()] {
         let stack = Stack::start().await;
         let answer = send(&stack, &token).await;
@@ -105,7 +105,7 @@ async fn the_page_s_request_is_authorised_whoever_sends_it() {
 }
 
 #[tokio::test]
-async fn adyen_gets_the_page_s_request_and_what_a_checkout_token_adds() {
+async fn adyen_receives_the_example_request_and_the_claims_of_the_token() {
     let page: Value = serde_json::from_str(BODY).unwrap();
     for (token, added) in [
         (browser(ORDER), json!({"shopperIP": "127.0.0.1", "countryCode": "NL"})),
@@ -124,7 +124,7 @@ async fn adyen_gets_the_page_s_request_and_what_a_checkout_token_adds() {
 }
 
 #[tokio::test]
-async fn adyen_is_called_with_the_api_key_and_the_attempt_s_own_idempotency_key() {
+async fn adyen_is_called_with_the_api_key_and_the_attempts_idempotency_key() {
     let stack = Stack::start().await;
     send(&stack, &backend()).await;
     let call = only_call(&stack);
@@ -139,7 +139,7 @@ async fn adyen_is_called_with_the_api_key_and_the_attempt_s_own_idempotency_key(
 }
 
 #[tokio::test]
-async fn the_webhook_confirms_the_page_s_payment() {
+async fn webhook_confirms_the_example_payment() {
     let stack = Stack::start().await;
     stack.adyen().hold_webhooks();
     let paid = send(&stack, &browser(ORDER)).await;
@@ -205,7 +205,7 @@ async fn as_the_shopper_sees(stack: &Stack, reference: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn every_result_of_the_page_tells_the_storefront_what_to_do() {
+async fn every_documented_result_has_its_next_step() {
     let stack = Stack::start().await;
     stack.adyen().hold_webhooks();
     let check = |answer: Answer, row: (&str, &str, &str, &str, &str)| {
@@ -248,7 +248,7 @@ fn report(stack: &Stack, event_code: &str, success: bool) {
 }
 
 #[tokio::test]
-async fn every_webhook_of_the_page_decides_for_a_shopper_who_did_not_come_back() {
+async fn every_documented_webhook_decides_an_attempt_without_its_shopper() {
     let stack = Stack::start().await;
     stack.adyen().hold_webhooks();
     for (reference, event_code, success, status, next_step) in [
@@ -277,7 +277,7 @@ async fn every_webhook_of_the_page_decides_for_a_shopper_who_did_not_come_back()
 }
 
 #[tokio::test]
-async fn a_webhook_overrules_the_answer_that_came_before() {
+async fn webhook_overrides_an_earlier_answer() {
     let stack = Stack::start().await;
     stack.adyen().hold_webhooks();
     let paid = stack.pay("ORDER-1", "160583287597AMZN-LATE-FAIL").await;
@@ -291,7 +291,7 @@ async fn a_webhook_overrules_the_answer_that_came_before() {
 }
 
 #[tokio::test]
-async fn payment_methods_bring_the_page_s_entry_intact() {
+async fn payment_methods_contain_the_documented_entry() {
     let entry: Value = serde_json::from_str(ENTRY).unwrap();
     let asked = json!({"countryCode": "NL", "amount": {"currency": "EUR", "value": 1000}});
     let more = json!({
@@ -323,7 +323,7 @@ async fn payment_methods_bring_the_page_s_entry_intact() {
 }
 
 #[tokio::test]
-async fn payment_methods_are_handed_on_as_adyen_wrote_them() {
+async fn payment_methods_are_returned_unchanged() {
     let stack = Stack::start().await;
     let token = browser_with(without_country());
     let body = json!({"countryCode": "NL"});
@@ -345,7 +345,7 @@ async fn payment_methods_are_handed_on_as_adyen_wrote_them() {
 }
 
 #[tokio::test]
-async fn a_browser_may_ask_for_payment_methods_without_a_body() {
+async fn payment_methods_need_no_body_from_a_browser() {
     let stack = Stack::start().await;
     let request = stack.request(Method::POST, "/paymentMethods").bearer_auth(browser(ORDER));
     let answer = Answer::of(request).await;
@@ -354,7 +354,7 @@ async fn a_browser_may_ask_for_payment_methods_without_a_body() {
 }
 
 #[tokio::test]
-async fn no_payment_method_is_a_normal_answer() {
+async fn payment_methods_may_be_empty() {
     let stack = Stack::start().await;
     for (country, currency) in [("BR", "EUR"), ("NL", "JPY"), ("ZZ", "BRL")] {
         let amount = json!({"currency": currency, "value": 1000});
@@ -369,7 +369,7 @@ async fn no_payment_method_is_a_normal_answer() {
 }
 
 #[tokio::test]
-async fn the_page_s_currency_and_country_come_from_the_token_where_the_body_has_none() {
+async fn payment_methods_use_the_tokens_amount_and_country_by_default() {
     let stack = Stack::start().await;
     let mut body = payment(ORDER, "160583287597AMZN");
     for field in ["amount", "reference"] {

@@ -16,7 +16,7 @@ fn body(members: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_browser_pays_what_its_token_says_and_nothing_else() {
+async fn payment_that_differs_from_the_checkout_token_is_rejected() {
     let stack = Stack::start().await;
     let amount =
         |currency: &str, value: i64| json!({"amount": {"currency": currency, "value": value}});
@@ -76,7 +76,7 @@ async fn a_browser_pays_what_its_token_says_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_body_may_repeat_what_the_token_says() {
+async fn payment_may_repeat_claims_of_the_checkout_token() {
     let token = sign(&checkout());
     let repeated = json!({
         "countryCode": "NL",
@@ -104,7 +104,7 @@ async fn a_body_may_repeat_what_the_token_says() {
 }
 
 #[tokio::test]
-async fn a_question_for_payment_methods_may_repeat_it_too() {
+async fn payment_methods_request_may_repeat_claims_of_the_checkout_token() {
     let stack = Stack::start().await;
     let token = sign(&checkout());
     let ask = async |body: &Value| stack.post("/paymentMethods", &token, body).await;
@@ -126,7 +126,7 @@ async fn a_question_for_payment_methods_may_repeat_it_too() {
 }
 
 #[tokio::test]
-async fn what_a_browser_brings_back_may_repeat_it_too() {
+async fn details_may_repeat_claims_of_the_checkout_token() {
     let stack = Stack::start().await;
     let token = sign(&checkout());
     stack.post("/payments", &token, &body(json!({}))).await;
@@ -155,7 +155,7 @@ async fn what_a_browser_brings_back_may_repeat_it_too() {
 }
 
 #[tokio::test]
-async fn a_browser_may_name_the_country_that_its_token_leaves_open() {
+async fn browser_sets_the_country_if_its_token_has_none() {
     let stack = Stack::start().await;
     let token = sign(&with(checkout(), json!({"countryCode": null})));
     let body = body(json!({"countryCode": "DE"}));
@@ -164,7 +164,7 @@ async fn a_browser_may_name_the_country_that_its_token_leaves_open() {
 }
 
 #[tokio::test]
-async fn a_browser_hears_nothing_of_other_orders() {
+async fn browser_cannot_read_other_orders() {
     let stack = Stack::start().await;
     stack.pay("ORDER-2", TOKEN).await;
     for reference in ["ORDER-2", "NO-SUCH-ORDER", "psp%23ABC", "ORDER-1x"] {
@@ -183,7 +183,7 @@ async fn a_browser_hears_nothing_of_other_orders() {
 }
 
 #[tokio::test]
-async fn a_browser_is_sent_back_to_allowed_origins_only() {
+async fn return_url_of_a_browser_must_have_an_allowed_origin() {
     let allowed = "https://shop.example.com, https://m.example.com:8443";
     let stack = Stack::with_variables(&[("ALLOWED_ORIGINS", allowed)]).await;
     for url in [
@@ -224,7 +224,7 @@ async fn a_browser_is_sent_back_to_allowed_origins_only() {
 }
 
 #[tokio::test]
-async fn a_browser_is_sent_back_into_allowed_apps_only() {
+async fn return_url_of_an_app_must_have_an_allowed_scheme() {
     let allowed = "https://shop.example.com;my-app://,com.example.app:,other://done";
     let stack = Stack::with_variables(&[("ALLOWED_ORIGINS", allowed)]).await;
     for url in [
@@ -267,7 +267,7 @@ async fn a_browser_is_sent_back_into_allowed_apps_only() {
 }
 
 #[tokio::test]
-async fn an_app_s_scheme_is_no_origin_of_cors() {
+async fn app_scheme_is_not_a_cors_origin() {
     let allowed = "https://shop.example.com,my-app://";
     let stack = Stack::with_variables(&[("ALLOWED_ORIGINS", allowed)]).await;
     for (origin, allowed) in [("https://shop.example.com", true), ("my-app://", false)] {
@@ -282,7 +282,7 @@ async fn an_app_s_scheme_is_no_origin_of_cors() {
 }
 
 #[tokio::test]
-async fn only_the_backend_charges_what_is_stored() {
+async fn only_the_backend_charges_stored_payment_methods() {
     let stack = Stack::start().await;
     let stored = json!({"storedPaymentMethodId": "7219687191761347"});
     for members in [
@@ -335,7 +335,7 @@ async fn only_the_backend_sees_an_order_s_history() {
 }
 
 #[tokio::test]
-async fn only_the_backend_hears_why_a_payment_was_refused() {
+async fn only_the_backend_sees_why_a_payment_was_refused() {
     for (suffix, reason, reason_code) in [
         ("REFUSED", "Refused", "2"),
         ("CANCELLED", "Shopper Cancelled", "16"),
@@ -367,7 +367,7 @@ async fn only_the_backend_hears_why_a_payment_was_refused() {
 }
 
 #[tokio::test]
-async fn a_backend_names_order_and_amount_itself() {
+async fn backend_sets_order_and_amount() {
     let stack = Stack::start().await;
     for (number, currency) in ["EUR", "GBP", "USD", "HUF"].into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
@@ -422,7 +422,7 @@ fn other_terms() -> [(&'static str, Value); 9] {
 }
 
 #[tokio::test]
-async fn a_browser_sets_nothing_that_the_merchant_decides() {
+async fn merchants_fields_from_a_browser_are_rejected() {
     let stack = Stack::start().await;
     let silent = sign(&checkout());
     let says = sign(&with(checkout(), terms()));
@@ -444,7 +444,7 @@ async fn a_browser_sets_nothing_that_the_merchant_decides() {
 }
 
 #[tokio::test]
-async fn what_the_merchant_decides_comes_from_the_token_and_may_be_repeated() {
+async fn merchants_fields_come_from_the_checkout_token_and_may_be_repeated() {
     let token = sign(&with(checkout(), terms()));
     let null = json!({
         "authenticationData": null,
@@ -470,7 +470,7 @@ async fn what_the_merchant_decides_comes_from_the_token_and_may_be_repeated() {
 }
 
 #[tokio::test]
-async fn how_the_page_shows_a_challenge_stays_the_browser_s() {
+async fn browser_sets_how_a_challenge_is_shown() {
     let stack = Stack::start().await;
     let page = json!({"nativeThreeDS": "preferred", "challengeWindowSize": "02"});
     let shown = json!({"authenticationData": {"threeDSRequestData": page}});
@@ -500,7 +500,7 @@ async fn how_the_page_shows_a_challenge_stays_the_browser_s() {
 }
 
 #[tokio::test]
-async fn a_merchant_token_sets_all_that_the_merchant_decides() {
+async fn merchant_token_may_set_all_of_the_merchants_fields() {
     let stack = Stack::start().await;
     for (number, members) in other_terms().into_iter().map(|(_, members)| members).enumerate() {
         let reference = format!("ORDER-{number}");
@@ -514,7 +514,7 @@ async fn a_merchant_token_sets_all_that_the_merchant_decides() {
 }
 
 #[tokio::test]
-async fn what_a_token_says_of_the_payment_disturbs_no_other_request() {
+async fn claims_about_the_payment_do_not_affect_other_routes() {
     let stack = Stack::start().await;
     let token = sign(&with(checkout(), terms()));
     assert_eq!(stack.post("/paymentMethods", &token, &json!({})).await.status, 200);

@@ -27,7 +27,7 @@ fn challenged(action: &Value, approved: bool) -> Value {
 }
 
 #[tokio::test]
-async fn an_action_reaches_the_browser_as_adyen_wrote_it() {
+async fn action_is_returned_unchanged() {
     for (token, result) in [(REDIRECT, "RedirectShopper"), (CHALLENGE, "IdentifyShopper")] {
         let shop = Shop::open().await;
         let answer = shop.pay("ORDER-1", token).await;
@@ -61,7 +61,7 @@ async fn an_action_reaches_the_browser_as_adyen_wrote_it() {
 }
 
 #[tokio::test]
-async fn a_redirect_ends_as_the_shopper_decides() {
+async fn redirect_payment_ends_as_the_shopper_decides() {
     for (outcome, result, status, next_step) in [
         ("approved", "Authorised", "authorised", "success"),
         ("refused", "Refused", "refused", "retryWithAmazonPay"),
@@ -97,7 +97,7 @@ async fn a_redirect_ends_as_the_shopper_decides() {
 }
 
 #[tokio::test]
-async fn a_native_payment_is_identified_then_challenged() {
+async fn native_payment_is_identified_then_challenged() {
     for (approved, result, status, next_step) in [
         (true, "Authorised", "authorised", "success"),
         (false, "Refused", "refused", "retryWithAmazonPay"),
@@ -140,7 +140,7 @@ async fn a_native_payment_is_identified_then_challenged() {
 }
 
 #[tokio::test]
-async fn the_older_names_of_the_results_do_as_well() {
+async fn older_names_of_results_are_accepted() {
     let shop = Shop::open().await;
     let action = shop.asked_to_act("ORDER-1", CHALLENGE).await;
     for (name, result, result_code) in [
@@ -164,7 +164,7 @@ async fn the_older_names_of_the_results_do_as_well() {
 }
 
 #[tokio::test]
-async fn a_result_posted_twice_is_answered_twice_and_sent_once() {
+async fn details_posted_twice_are_answered_twice_and_sent_once() {
     for outcome in ["approved", "refused", "cancelled"] {
         let shop = Shop::open().await;
         let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
@@ -179,7 +179,7 @@ async fn a_result_posted_twice_is_answered_twice_and_sent_once() {
 }
 
 #[tokio::test]
-async fn a_result_posted_by_five_tabs_at_once_is_processed_once() {
+async fn details_posted_by_five_tabs_at_once_are_processed_once() {
     let slow = adyen_simulator::Options {
         answer_delay: Duration::from_millis(50),
         ..adyen_simulator::Options::default()
@@ -200,7 +200,7 @@ async fn a_result_posted_by_five_tabs_at_once_is_processed_once() {
 }
 
 #[tokio::test]
-async fn what_adyen_cannot_read_leaves_the_payment_waiting() {
+async fn rejected_details_leave_the_attempt_waiting() {
     let shop = Shop::open().await;
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
     for garbage in [
@@ -225,7 +225,7 @@ async fn what_adyen_cannot_read_leaves_the_payment_waiting() {
 }
 
 #[tokio::test]
-async fn a_result_of_another_order_counts_there() {
+async fn details_of_another_order_count_for_that_order() {
     let shop = Shop::open().await;
     let mine = shop.asked_to_act("MINE", REDIRECT).await;
     let other = shop.asked_to_act("OTHER", REDIRECT).await;
@@ -251,7 +251,7 @@ async fn a_result_of_another_order_counts_there() {
 }
 
 #[tokio::test]
-async fn a_superseded_attempt_is_not_continued() {
+async fn superseded_attempt_is_not_continued() {
     let shop = Shop::open().await;
     let first = shop.asked_to_act("ORDER-1", REDIRECT).await;
     let answer = shop.pay("ORDER-1", "OTHER-3DS-REDIRECT").await;
@@ -284,7 +284,7 @@ async fn a_superseded_attempt_is_not_continued() {
 }
 
 #[tokio::test]
-async fn the_webhook_may_come_before_the_answer() {
+async fn webhook_before_the_details_answer_decides_the_attempt() {
     let shop = Shop::open().await;
     let adyen = shop.stack.adyen();
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
@@ -313,7 +313,7 @@ async fn the_webhook_may_come_before_the_answer() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_details_is_fetched_with_the_same_key() {
+async fn lost_details_answer_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
     shop.stack.adyen().inject(Fault::drop_after().on("/payments/details"));
@@ -336,7 +336,7 @@ async fn a_lost_answer_to_details_is_fetched_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn who_comes_back_too_late_starts_over() {
+async fn shopper_who_returns_too_late_must_start_over() {
     let hasty = adyen_simulator::Options {
         offer_closed_delay: Duration::ZERO,
         ..adyen_simulator::Options::default()
@@ -365,7 +365,7 @@ async fn who_comes_back_too_late_starts_over() {
 }
 
 #[tokio::test]
-async fn details_of_a_payment_that_needs_none_show_it() {
+async fn details_of_an_authorised_payment_return_it() {
     let shop = Shop::open().await;
     let paid = shop.pay("ORDER-1", "160583287597AMZN").await;
     let answer = shop.brings("ORDER-1", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
@@ -376,7 +376,7 @@ async fn details_of_a_payment_that_needs_none_show_it() {
 }
 
 #[tokio::test]
-async fn three_d_secure_needs_to_know_the_browser() {
+async fn three_d_secure_without_browser_info_is_rejected() {
     let shop = Shop::open().await;
     for (token, without, error_code) in [
         (REDIRECT, "browserInfo", "15_015"),

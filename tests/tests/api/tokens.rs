@@ -121,7 +121,7 @@ fn wrong() -> Vec<(&'static str, Value)> {
 }
 
 #[tokio::test]
-async fn no_route_looks_at_anything_before_the_token() {
+async fn every_route_checks_the_token_first() {
     let stack = Stack::start().await;
     let mut tokens = forged();
     tokens.extend(wrong().into_iter().map(|(row, claims)| (row, sign(&claims))));
@@ -139,7 +139,7 @@ async fn no_route_looks_at_anything_before_the_token() {
 }
 
 #[tokio::test]
-async fn a_token_comes_in_one_header_of_one_scheme() {
+async fn token_is_read_only_from_one_bearer_header() {
     let stack = Stack::start().await;
     let token = sign(&checkout());
     for headers in [
@@ -174,7 +174,7 @@ async fn a_token_comes_in_one_header_of_one_scheme() {
 }
 
 #[tokio::test]
-async fn who_held_a_good_token_hears_that_it_has_expired() {
+async fn expired_token_has_its_own_problem_code() {
     let stack = Stack::start().await;
     for claims in [
         with(checkout(), json!({"iat": now() - 3600, "exp": now() - 1})),
@@ -197,7 +197,7 @@ async fn who_held_a_good_token_hears_that_it_has_expired() {
 }
 
 #[tokio::test]
-async fn a_token_may_have_all_that_it_may() {
+async fn token_with_every_claim_is_accepted() {
     let stack = Stack::start().await;
     let body = json!({"countryCode": "NL", "amount": {"currency": "EUR", "value": 1000}});
     for claims in [
@@ -216,7 +216,7 @@ async fn a_token_may_have_all_that_it_may() {
 }
 
 #[tokio::test]
-async fn any_of_several_keys_may_have_signed() {
+async fn signature_by_any_of_several_keys_is_accepted() {
     let [old, new, never] = ["old", "new", "never"].map(|name| format!("{name:x<32}"));
     let stack = Stack::with_variables(&[
         ("CHECKOUT_TOKEN_KEYS", &format!("{new}, {old}")),
@@ -240,7 +240,7 @@ async fn any_of_several_keys_may_have_signed() {
 }
 
 #[tokio::test]
-async fn a_merchant_token_must_stay_out_of_browsers() {
+async fn merchant_token_with_an_origin_header_is_rejected() {
     let stack = Stack::start().await;
     for origin in ["https://your-company.example.com", "null", ""] {
         for request in hopeless(&stack) {

@@ -14,7 +14,7 @@ const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd
 const FROM_XRAY: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
 
 #[tokio::test]
-async fn nothing_of_a_caller_s_trace_reaches_adyen_or_amazon_pay() {
+async fn callers_trace_is_not_sent_to_adyen_or_amazon_pay() {
     let stack = Stack::start().await;
     let later = format!("cc-{}-what-comes-later", THEIRS.strip_prefix("00-").unwrap());
     let amazon = stack.bundle.amazon().unwrap();
@@ -67,7 +67,7 @@ async fn carried(
 }
 
 #[tokio::test]
-async fn lambda_s_trace_is_carried_on_in_x_ray_s_words_and_w3c_s() {
+async fn lambdas_trace_is_propagated_in_x_ray_and_w3c_form() {
     let text = |it: &str| Some(HeaderValue::from_str(it).unwrap());
     let theirs = &[("traceparent", THEIRS), ("tracestate", "vendor=state")];
     let planted = &[("traceparent", "planted"), ("tracestate", "planted")];

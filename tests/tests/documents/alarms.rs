@@ -9,7 +9,7 @@ use tests::files::{text, yaml};
 use crate::openapi::attention;
 
 #[test]
-fn every_alarm_has_a_heading_and_no_other() {
+fn alarms_and_their_headings_match() {
     let template = yaml("template.yaml");
     let resources = template["Resources"].as_object().unwrap().iter();
     let alarms = resources.filter(|(_, it)| it["Type"] == "AWS::CloudWatch::Alarm");
@@ -20,7 +20,7 @@ fn every_alarm_has_a_heading_and_no_other() {
 }
 
 #[test]
-fn the_smoke_test_asks_every_route() {
+fn smoke_test_calls_every_route() {
     let document = text("docs/deploying.md");
     let (_, rest) = document.split_once("done <<'ROUTES'\n").unwrap();
     let (routes, _) = rest.split_once("\nROUTES").unwrap();

@@ -5,7 +5,7 @@ use shared::http::problem::Code;
 use tests::files::text;
 
 #[test]
-fn every_problem_code_is_explained_in_sequence_and_no_other() {
+fn problem_codes_and_docs_errors_match_in_sequence() {
     let document = text("docs/errors.md");
     let explained: Vec<[&str; 4]> = document
         .lines()

@@ -66,13 +66,13 @@ fn first_names<'a>(code: &'a str, root: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn names_are_found_in_lists_and_alone() {
+fn first_names_of_paths_are_found_in_lists_and_alone() {
     let code = "use crate::{a::{b, c}, d,\n e::f};\nlet x = crate::g::h;";
     assert_eq!(first_names(code, "crate::"), ["a", "d", "e", "g"]);
 }
 
 #[test]
-fn every_layer_knows_only_those_below_it() {
+fn layer_uses_only_layers_below_it() {
     let rank = |layer: &str| LAYERS.iter().position(|row| row.contains(&layer));
     let mut known = 0;
     for (height, row) in LAYERS.iter().enumerate() {
@@ -106,7 +106,7 @@ fn every_folder_of_the_shared_crate_is_a_layer() {
 }
 
 #[test]
-fn the_domain_knows_neither_http_nor_aws_nor_a_client() {
+fn domain_uses_neither_http_nor_aws_nor_a_client() {
     let mut files = Vec::new();
     sources(&file("shared/src/domain"), &mut files);
     for (path, text) in files {

@@ -3,7 +3,7 @@
 use tests::files::{file, text};
 
 #[test]
-fn links_lead_somewhere() {
+fn links_in_documents_resolve() {
     let docs = std::fs::read_dir(file("docs")).unwrap();
     let docs = docs.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
     let top = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map(str::to_owned);
@@ -33,7 +33,7 @@ fn anchor(line: &str) -> String {
 
 /// Files and folders that the documents for contributors name in backticks.
 #[test]
-fn paths_of_the_tree_exist() {
+fn paths_in_documents_exist() {
     const ROOTS: [&str; 8] =
         ["functions/", "shared/", "local/", "tests/", "fuzz/", "docs/", "events/", "ci/"];
     for document in ["README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md"] {

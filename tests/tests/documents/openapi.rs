@@ -54,7 +54,7 @@ fn words(list: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_route_is_described_and_no_other() {
+fn routes_and_openapi_match() {
     let template = Template::read().unwrap();
     let mut routes: BTreeSet<String> = template
         .functions
@@ -73,7 +73,7 @@ fn every_route_is_described_and_no_other() {
 }
 
 #[test]
-fn every_problem_code_is_described_with_its_status_and_no_other() {
+fn problem_codes_and_openapi_match() {
     let description = Description::read();
     let mut described = BTreeSet::new();
     for (operation, item) in description.operations() {
@@ -104,7 +104,7 @@ fn every_problem_code_is_described_with_its_status_and_no_other() {
 }
 
 #[test]
-fn answers_have_the_words_that_are_described_and_no_other() {
+fn enumerations_of_answers_and_openapi_match() {
     let description = Description::read();
     let status = every!(Status: Created, Pending, Authorised, Captured, PartiallyRefunded,
         Refunded, ChargedBack, Cancelled, Expired, Refused, Error);
@@ -136,7 +136,7 @@ pub fn attention() -> BTreeSet<String> {
 }
 
 #[test]
-fn amounts_have_the_currencies_that_are_described_and_no_other() {
+fn currencies_and_openapi_match() {
     let letters = || 'A'..='Z';
     let codes = letters()
         .flat_map(|a| letters().flat_map(move |b| letters().map(move |c| format!("{a}{b}{c}"))));

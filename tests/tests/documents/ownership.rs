@@ -34,7 +34,7 @@ fn owned(schemas: &Value, schema: &Value, prefix: &str) -> BTreeMap<String, Stri
 }
 
 #[test]
-fn the_description_names_the_owner_of_every_field() {
+fn openapi_names_the_owner_of_every_field() {
     let description = yaml("openapi.yaml");
     let schemas = &description["components"]["schemas"];
     let described = owned(schemas, &schemas["PaymentRequest"], "");
@@ -44,7 +44,7 @@ fn the_description_names_the_owner_of_every_field() {
 }
 
 #[test]
-fn the_storefront_s_page_names_the_owner_of_every_field() {
+fn storefront_page_names_the_owner_of_every_field() {
     let page = text("docs/storefront.md");
     for owner in FIELDS.map(|field| field.owner) {
         let row = format!("| {} |", words(owner).1);
@@ -57,7 +57,7 @@ fn the_storefront_s_page_names_the_owner_of_every_field() {
 }
 
 #[tokio::test]
-async fn what_is_nobody_s_is_refused_by_name() {
+async fn field_without_an_owner_is_rejected_by_name() {
     let stack = Stack::start().await;
     for field in FIELDS.iter().filter(|field| field.owner == Owner::Nobody) {
         for token in [browser("ORDER-1"), backend()] {

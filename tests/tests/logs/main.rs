@@ -26,7 +26,7 @@ use tests::{Answer, Stack};
 use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
-async fn every_flow_is_written_down_without_a_secret_or_anything_of_the_shopper() {
+async fn every_flow_is_logged_without_secrets_or_personal_data() {
     let output = Output::default();
     tracing::subscriber::set_global_default(output.subscriber(LevelFilter::TRACE)).unwrap();
     let stack = flows::start().await;
@@ -179,7 +179,7 @@ async fn send(stack: &Stack, event: &Event) {
 }
 
 #[tokio::test]
-async fn a_webhook_that_anybody_could_post_is_told_apart_from_a_wrong_signature() {
+async fn unsigned_webhook_is_counted_apart_from_a_wrong_signature() {
     let output = Output::default();
     let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
     let stack = Stack::with_variables(&[("WEBHOOK_BASIC_AUTH", "adyen:password")]).await;
@@ -208,7 +208,7 @@ async fn a_webhook_that_anybody_could_post_is_told_apart_from_a_wrong_signature(
 }
 
 #[tokio::test]
-async fn a_panic_is_one_failed_request_that_is_written_down() {
+async fn panic_is_logged_as_one_failed_request() {
     let output = Output::default();
     let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::TRACE));
     let request = lambda_http::Request::default();
@@ -228,7 +228,7 @@ async fn a_panic_is_one_failed_request_that_is_written_down() {
 }
 
 #[tokio::test]
-async fn a_severe_line_names_its_request_where_no_other_is_printed() {
+async fn error_line_names_its_request_at_any_log_level() {
     let output = Output::default();
     let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
     let mut context = lambda_runtime::Context::default();

@@ -11,7 +11,7 @@ use tests::{Answer, Stack, backend, browser, payment};
 use crate::shop::{Shop, assert_paid, assert_problem, in_browser, quick};
 
 #[tokio::test]
-async fn the_same_try_of_an_attempt_that_ended_gets_the_stored_answer() {
+async fn repeated_request_of_an_ended_attempt_returns_the_stored_answer() {
     let shop = Shop::open().await;
     for (token, status, next_step) in [
         ("A", "authorised", "success"),
@@ -30,7 +30,7 @@ async fn the_same_try_of_an_attempt_that_ended_gets_the_stored_answer() {
 }
 
 #[tokio::test]
-async fn the_same_try_of_a_rejected_attempt_gets_the_same_rejection() {
+async fn repeated_request_of_a_rejected_attempt_returns_the_same_rejection() {
     let shop = Shop::open().await;
     let first = shop.pay("R", "A-UNKNOWN").await;
     assert_problem(&first, 422, "adyen_rejected");
@@ -43,7 +43,7 @@ async fn the_same_try_of_a_rejected_attempt_gets_the_same_rejection() {
 }
 
 #[tokio::test]
-async fn the_same_try_of_a_rejected_attempt_does_not_start_a_paid_order_over() {
+async fn repeated_request_of_a_rejected_attempt_does_not_restart_a_paid_order() {
     let shop = Shop::open().await;
     let rejected = shop.pay("ORDER-1", "T1-UNKNOWN").await;
     assert_eq!(rejected.body["nextStep"], "startOver", "{rejected:?}");
@@ -54,7 +54,7 @@ async fn the_same_try_of_a_rejected_attempt_does_not_start_a_paid_order_over() {
 }
 
 #[tokio::test]
-async fn the_same_try_brings_an_outstanding_action_back() {
+async fn repeated_request_returns_the_outstanding_action() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "A-3DS-REDIRECT").await;
     assert_paid(&first, "pending", 1, "handleAction");
@@ -66,7 +66,7 @@ async fn the_same_try_brings_an_outstanding_action_back() {
 }
 
 #[tokio::test]
-async fn the_same_try_asks_again_while_adyen_has_no_result() {
+async fn repeated_request_is_retried_at_adyen_while_it_has_no_result() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "A-PENDING").await;
     assert_paid(&first, "pending", 1, "wait");
@@ -76,7 +76,7 @@ async fn the_same_try_asks_again_while_adyen_has_no_result() {
 }
 
 #[tokio::test]
-async fn the_same_try_in_flight_is_processed_once_and_answered_to_both() {
+async fn concurrent_repeated_requests_are_processed_once_and_both_answered() {
     let shop = Shop::with(adyen_simulator::Options {
         answer_delay: Duration::from_millis(300),
         ..quick()
@@ -91,7 +91,7 @@ async fn the_same_try_in_flight_is_processed_once_and_answered_to_both() {
 }
 
 #[tokio::test]
-async fn waiting_for_the_shopper_is_superseded_by_another_try() {
+async fn attempt_that_waits_for_its_shopper_is_superseded_by_another_token() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
@@ -114,7 +114,7 @@ async fn waiting_for_the_shopper_is_superseded_by_another_try() {
 }
 
 #[tokio::test]
-async fn pending_at_adyen_is_in_progress() {
+async fn another_token_while_adyen_is_pending_is_in_progress() {
     let shop = Shop::open().await;
     let pending = shop.pay("A", "1-PENDING").await;
     let other = shop.pay("A", "2").await;
@@ -145,7 +145,7 @@ async fn a_paid_order_is_not_charged_again() {
 }
 
 #[tokio::test]
-async fn after_a_refusal_a_new_token_or_a_new_key_begins_the_next_attempt() {
+async fn refused_attempt_is_followed_by_a_new_one_with_another_token_or_key() {
     let shop = Shop::open().await;
     let key = |key: &'static str| {
         let body = payment("A", "1-REFUSED");
@@ -170,7 +170,7 @@ async fn after_a_refusal_a_new_token_or_a_new_key_begins_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn a_key_with_different_content_is_refused() {
+async fn idempotency_key_with_different_content_is_rejected() {
     let shop = Shop::open().await;
     let body = in_browser("A", "1-REFUSED");
     let post = |body: Value| {
@@ -202,7 +202,7 @@ async fn a_key_with_different_content_is_refused() {
 }
 
 #[tokio::test]
-async fn another_amount_is_refused() {
+async fn order_with_another_amount_is_rejected() {
     let shop = Shop::open().await;
     let mut dearer = payment("A", "2");
     dearer["amount"]["value"] = json!(1001);
@@ -214,7 +214,7 @@ async fn another_amount_is_refused() {
 
 /// Two processes, each with two tabs, all of which pay one order at the same moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_tabs_and_two_processes_pay_an_order_once() {
+async fn order_paid_from_two_tabs_and_two_processes_is_paid_once() {
     let shop =
         Shop::with(adyen_simulator::Options { answer_delay: Duration::from_millis(20), ..quick() })
             .await;

@@ -49,7 +49,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn the_result_of_another_order_pays_none_where_adyen_names_no_order() {
+async fn details_of_another_order_pay_nothing_if_the_answer_names_no_order() {
     let shop = tacit().await;
     shop.simulator().hold_webhooks();
     let a = shop.pay("A", REDIRECT).await;
@@ -83,7 +83,7 @@ async fn the_result_of_another_order_pays_none_where_adyen_names_no_order() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_reference_waits_for_the_webhook() {
+async fn answer_without_a_reference_waits_for_its_webhook() {
     let shop = tacit().await;
     for (reference, outcome, status, next_step) in [
         ("A", "approved", "authorised", "success"),
@@ -110,7 +110,7 @@ async fn an_answer_without_a_reference_waits_for_the_webhook() {
 }
 
 #[tokio::test]
-async fn the_webhook_ends_the_attempt_whose_result_it_is_also_beside_a_superseded_one() {
+async fn webhook_ends_its_own_attempt_beside_a_superseded_one() {
     let shop = tacit().await;
     shop.pay("A", REDIRECT).await;
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
@@ -126,7 +126,7 @@ async fn the_webhook_ends_the_attempt_whose_result_it_is_also_beside_a_supersede
 }
 
 #[tokio::test]
-async fn a_further_challenge_is_shown_whatever_it_names() {
+async fn further_challenge_is_shown_whatever_payment_it_names() {
     let shop = tacit().await;
     let first = shop.pay("A", "1-3DS-CHALLENGE").await;
     let fingerprint = fingerprint_result(&first.body["action"]);
@@ -151,7 +151,7 @@ async fn a_further_challenge_is_shown_whatever_it_names() {
 }
 
 #[tokio::test]
-async fn an_answer_concludes_the_attempt_that_it_names() {
+async fn answer_concludes_the_attempt_that_it_names() {
     let eur = |value: Value| json!({"currency": "EUR", "value": value});
     let authorised = |rest: Value| {
         let mut said = json!({"resultCode": "Authorised"});
@@ -217,7 +217,7 @@ async fn an_answer_concludes_the_attempt_that_it_names() {
 }
 
 #[tokio::test]
-async fn the_result_of_another_attempt_is_that_attempt_s() {
+async fn details_of_another_attempt_conclude_that_attempt() {
     let shop = Shop::open().await;
     shop.begins("A", "1", Some("FIRST")).await;
     shop.begins("A", "2", Some("SECOND")).await;
@@ -238,7 +238,7 @@ async fn the_result_of_another_attempt_is_that_attempt_s() {
 }
 
 #[tokio::test]
-async fn what_another_order_gets_is_held_to_the_same() {
+async fn binding_rules_apply_to_the_other_order_too() {
     let shop = Shop::open().await;
     let eur = |value: i64| json!({"currency": "EUR", "value": value});
     for (number, (said, status)) in [
@@ -266,7 +266,7 @@ async fn what_another_order_gets_is_held_to_the_same() {
 }
 
 #[tokio::test]
-async fn a_payment_that_leads_to_another_order_is_contested_between_them() {
+async fn payment_known_to_two_orders_is_contested() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let payment = shop.pay("B", "1").await.body["pspReference"].clone();
@@ -292,7 +292,7 @@ async fn a_payment_that_leads_to_another_order_is_contested_between_them() {
 }
 
 #[tokio::test]
-async fn an_answer_without_a_payment_s_name_is_one_payment_with_its_webhook() {
+async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
     let shop = Shop::open().await;
     let authorised = json!({"resultCode": "Authorised"});
     let nameless = |path: &str| Mishap::afterwards(Said::json(200, &authorised)).on(path);
@@ -333,7 +333,7 @@ async fn an_answer_without_a_payment_s_name_is_one_payment_with_its_webhook() {
 }
 
 #[tokio::test]
-async fn every_flow_is_paid_once_where_adyen_names_no_order() {
+async fn every_flow_is_paid_once_if_answers_name_no_order() {
     let shop = tacit().await;
     for flow in Flow::ALL {
         let reference = format!("{flow:?}");

@@ -35,7 +35,7 @@ async fn pay(stack: &Stack, reference: &str, token: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn an_attempt_in_doubt_is_not_sent_to_another_account_or_endpoint() {
+async fn attempt_of_unknown_outcome_is_not_retried_at_another_account_or_endpoint() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for (number, other) in shop.elsewhere().await.into_iter().enumerate() {
@@ -59,7 +59,7 @@ async fn an_attempt_in_doubt_is_not_sent_to_another_account_or_endpoint() {
 }
 
 #[tokio::test]
-async fn an_action_is_not_asked_for_at_another_account_or_endpoint() {
+async fn action_is_not_fetched_from_another_account_or_endpoint() {
     let shop = Shop::open().await;
     for (number, other) in shop.elsewhere().await.into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
@@ -78,7 +78,7 @@ async fn an_action_is_not_asked_for_at_another_account_or_endpoint() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_ended_makes_room_for_one_at_another_endpoint() {
+async fn ended_attempt_is_followed_by_one_at_another_endpoint() {
     let shop = Shop::open().await;
     let [_, other] = shop.elsewhere().await;
     assert_paid(&shop.pay("A", "1-REFUSED").await, "refused", 1, "retryWithAmazonPay");
@@ -89,7 +89,7 @@ async fn an_attempt_that_ended_makes_room_for_one_at_another_endpoint() {
 }
 
 #[tokio::test]
-async fn a_refund_in_doubt_is_not_sent_to_another_account_or_endpoint() {
+async fn refund_of_unknown_outcome_is_not_retried_at_another_account_or_endpoint() {
     let shop = Shop::open().await;
     let body = json!({"amount": {"currency": "EUR", "value": 400}});
     for (number, other) in shop.elsewhere().await.into_iter().enumerate() {
@@ -116,7 +116,7 @@ async fn a_refund_in_doubt_is_not_sent_to_another_account_or_endpoint() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_is_the_same_under_another_default_return_url() {
+async fn repeated_request_is_recognised_under_another_default_return_url() {
     let shop = Shop::open().await;
     let other = shop.beside_with([("DEFAULT_RETURN_URL", "https://other.example.com/")]).await;
     let mut body = payment("A", "1");
@@ -134,7 +134,7 @@ async fn a_repeated_request_is_the_same_under_another_default_return_url() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_is_the_same_however_it_is_written() {
+async fn repeated_request_is_recognised_however_its_json_is_written() {
     let shop = Shop::open().await;
     let body = payment("A", "1");
     let post = async |token: &str, body: &Value| {
@@ -159,7 +159,7 @@ async fn a_repeated_request_is_the_same_however_it_is_written() {
 /// Written down, so that no release changes them: a key that is made otherwise charges again
 /// what is in flight, and another digest refuses a request that is repeated.
 #[tokio::test]
-async fn keys_and_digests_are_these() {
+async fn keys_and_digests_match_known_values() {
     let shop = Shop::open().await;
     let token = browser("GOLDEN-1");
     let body = payment("GOLDEN-1", "160583287597AMZN");

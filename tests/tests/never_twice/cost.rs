@@ -58,7 +58,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_payment_is_three_writes_in_two_round_trips() {
+async fn payment_costs_three_writes_in_two_round_trips() {
     let shop = Shop::open().await;
     let simulator = shop.simulator();
     let mut table = String::from("never twice: what an order costs at DynamoDB\n");

@@ -28,7 +28,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_result_posted_twice_gets_the_same_answer_and_is_processed_once() {
+async fn details_posted_twice_return_the_same_answer_and_are_processed_once() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
@@ -67,7 +67,7 @@ async fn native_three_d_secure_is_identified_challenged_and_decided() {
 
 /// Two tabs, both at their bank, both back at once, and neither says which attempt it is of.
 #[tokio::test]
-async fn two_results_of_one_order_are_not_both_paid() {
+async fn two_details_of_one_order_are_not_both_paid() {
     let shop = Shop::open().await;
     for round in 0..20 {
         let reference = format!("ORDER-{round}");
@@ -90,7 +90,7 @@ async fn two_results_of_one_order_are_not_both_paid() {
 }
 
 #[tokio::test]
-async fn a_result_of_another_page_says_nothing_of_an_attempt_in_flight() {
+async fn details_of_a_superseded_attempt_do_not_conclude_one_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
@@ -115,7 +115,7 @@ async fn a_result_of_another_page_says_nothing_of_an_attempt_in_flight() {
 }
 
 #[tokio::test]
-async fn a_result_of_another_order_is_recorded_there() {
+async fn details_of_another_order_are_stored_with_that_order() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let a = shop.pay("A", "1-3DS-REDIRECT").await;
@@ -137,7 +137,7 @@ async fn a_result_of_another_order_is_recorded_there() {
 }
 
 #[tokio::test]
-async fn an_order_paid_by_a_superseded_attempt_is_not_paid_by_its_successor() {
+async fn order_paid_by_a_superseded_attempt_is_not_paid_again() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
@@ -155,7 +155,7 @@ async fn an_order_paid_by_a_superseded_attempt_is_not_paid_by_its_successor() {
 }
 
 #[tokio::test]
-async fn a_result_whose_webhook_came_first_is_answered_from_it() {
+async fn details_after_their_webhook_are_answered_from_it() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
@@ -170,7 +170,7 @@ async fn a_result_whose_webhook_came_first_is_answered_from_it() {
 }
 
 #[tokio::test]
-async fn a_result_of_another_order_is_known_by_its_payment_where_adyen_names_none() {
+async fn details_of_another_order_are_recognised_by_the_payment() {
     let shop = Shop::open().await;
     let a = shop.pay("A", "1").await;
     shop.pay("B", "2-3DS-REDIRECT").await;
@@ -182,7 +182,7 @@ async fn a_result_of_another_order_is_known_by_its_payment_where_adyen_names_non
 }
 
 #[tokio::test]
-async fn an_action_comes_with_the_result_that_asked_for_it_and_only_while_it_is_due() {
+async fn action_is_returned_only_while_it_is_due() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-CHALLENGE").await;
     let fingerprint = fingerprint_result(&first.body["action"]);

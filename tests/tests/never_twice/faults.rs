@@ -190,7 +190,7 @@ async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
 const TIMES: [usize; 2] = [1, 4];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_fault_at_every_call_of_every_flow() {
+async fn every_flow_with_a_fault_at_every_call_is_paid_once() {
     let mut cells = VecDeque::new();
     let shop = Shop::open().await;
     for act in Act::ALL {

@@ -1,7 +1,7 @@
 //! Processes that are killed in the midst of a payment, and started again.
 //!
 //! DynamoDB and Adyen live on in the test's own process; the functions run in a child, which
-//! is this test binary with [`the_process_that_is_killed`] alone.
+//! is this test binary with [`process_to_be_killed`] alone.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -28,7 +28,7 @@ const VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "ADYEN_CHECKOUT_URL"]
 /// Serves until it is killed, or its parent is gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run and killed by the other tests here"]
-async fn the_process_that_is_killed() {
+async fn process_to_be_killed() {
     let variables = VARIABLES.map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
     let [Some(dynamodb), Some(adyen)] = variables else {
         return;
@@ -87,7 +87,7 @@ impl Drop for Process {
 
 async fn spawn(shop: &Shop) -> (Child, String) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "killed::the_process_that_is_killed"])
+        .args(["--exact", "killed::process_to_be_killed"])
         .args(["--ignored", "--nocapture"])
         .env(VARIABLES[0], shop.dynamodb.url())
         .env(VARIABLES[1], format!("{}/v72", shop.adyen.url()))
@@ -133,7 +133,7 @@ async fn answer(response: reqwest::Response) -> reqwest::Result<Answer> {
 
 /// Killed at every call of every flow: while the call is on its way, and while its answer is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_every_call_of_every_flow() {
+async fn every_flow_killed_at_every_call_is_paid_once() {
     let lanes = Flow::ALL.map(|flow| {
         tokio::spawn(async move {
             let shop = Arc::new(Shop::open().await);
@@ -202,7 +202,7 @@ async fn killed_at(
 
 /// Killed at any moment while several orders are paid, and while webhooks come in.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_at_random() {
+async fn every_flow_killed_at_random_is_paid_once() {
     const ROUNDS: u64 = 12;
     const ORDERS: usize = 6;
     let mut rng = Rng::with_seed(7);

@@ -80,7 +80,7 @@ async fn a_webhook_before_the_payments_answer_is_the_same_payment() {
 }
 
 #[tokio::test]
-async fn a_webhook_alone_tells_of_a_payment_whose_answer_was_lost() {
+async fn webhook_resolves_a_payment_whose_answer_was_lost() {
     let shop = Shop::open().await;
     for (token, status) in [("1", "authorised"), ("1-REFUSED", "refused")] {
         let reference = format!("ORDER{token}");
@@ -120,7 +120,7 @@ async fn a_webhook_hours_late_confirms_the_payment() {
 
 /// An order's whole life in webhooks, in any order, some of them twice.
 #[tokio::test]
-async fn webhooks_out_of_order_come_to_the_same_order() {
+async fn webhooks_in_any_sequence_make_the_same_order() {
     let shop = Shop::open().await;
     let mut seen: Option<Value> = None;
     for seed in 0..40 {
@@ -160,7 +160,7 @@ async fn webhooks_out_of_order_come_to_the_same_order() {
 }
 
 #[tokio::test]
-async fn an_answer_of_success_is_corrected_by_a_webhook_of_failure() {
+async fn failed_webhook_turns_an_authorised_answer_into_refused() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     assert_paid(&shop.pay("A", "1-LATE-FAIL").await, "authorised", 1, "success");
@@ -216,7 +216,7 @@ async fn a_closed_offer_before_a_late_authorisation_expires_the_order_until_then
 
 /// Until then nobody pays a second time.
 #[tokio::test]
-async fn a_closed_offer_does_not_make_room_for_another_payment() {
+async fn closed_offer_allows_no_second_payment() {
     let shop = Shop::open().await;
     let close = async |reference: &str| {
         let closed = event("OFFER_CLOSED", "OFFER", None, reference, Timestamp::now());
@@ -254,7 +254,7 @@ async fn a_closed_offer_expires_what_waits_for_the_shopper() {
 
 /// The offer of attempt 1 closes while the outcome of 2 is open.
 #[tokio::test]
-async fn a_closed_offer_of_a_superseded_attempt_does_not_make_room_for_a_third() {
+async fn closed_offer_of_a_superseded_attempt_allows_no_third_attempt() {
     let shop = Shop::open().await;
     for (reference, token, unknown) in [("A", "2-PENDING", false), ("B", "2", true)] {
         shop.simulator().hold_webhooks();
@@ -285,7 +285,7 @@ async fn a_closed_offer_of_a_superseded_attempt_does_not_make_room_for_a_third()
 }
 
 #[tokio::test]
-async fn a_modification_with_a_foreign_reference_waits_for_its_order() {
+async fn modification_with_another_reference_waits_for_its_order() {
     let shop = Shop::open().await;
     for (round, authorisation_first) in [(0, false), (1, true)] {
         let reference = format!("ORDER-{round}");
@@ -319,7 +319,7 @@ async fn a_modification_with_a_foreign_reference_waits_for_its_order() {
 /// They contend for one item. One that does not get through in the function's ten seconds is
 /// not acknowledged, and Adyen sends it again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_webhooks_at_once_all_land() {
+async fn sixty_four_concurrent_webhooks_are_all_stored() {
     let stack =
         Stack::with(Options { adyen: Simulated(Box::new(quick())), ..Options::default() }).await;
     let simulator = stack.adyen();
@@ -346,7 +346,7 @@ async fn sixty_four_webhooks_at_once_all_land() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_tabs_pay_an_order_once() {
+async fn order_paid_from_sixty_four_tabs_is_paid_once() {
     let shop = Shop::open().await;
     let tabs = (0..64).map(|tab| {
         let request = shop
@@ -363,7 +363,7 @@ async fn sixty_four_tabs_pay_an_order_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_changes_of_one_order_at_once_all_land() {
+async fn sixty_four_concurrent_changes_of_one_order_are_all_stored() {
     let stack = Stack::start().await;
     assert_paid(&stack.pay("A", "T-NO-WEBHOOK").await, "authorised", 1, "success");
     let (orders, _) = stack.stores().await;

@@ -48,7 +48,7 @@ struct Run<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn random_schedules() {
+async fn random_schedules_pay_each_order_at_most_once() {
     let number = |name: &str, default| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };

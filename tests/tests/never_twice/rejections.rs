@@ -30,7 +30,7 @@ fn lost_answer() -> Mishap {
 }
 
 #[tokio::test]
-async fn an_error_that_does_not_say_whether_money_moved_leaves_the_outcome_unknown() {
+async fn ambiguous_error_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for (number, said) in [
@@ -58,7 +58,7 @@ async fn an_error_that_does_not_say_whether_money_moved_leaves_the_outcome_unkno
 }
 
 #[tokio::test]
-async fn a_code_from_before_processing_ends_the_attempt_whatever_the_status() {
+async fn error_code_from_before_processing_ends_the_attempt() {
     let shop = Shop::open().await;
     for code in BEFORE_PROCESSING {
         for (status, kind) in [(401, "internal"), (422, ""), (500, "internal"), (503, "validation")]
@@ -74,7 +74,7 @@ async fn a_code_from_before_processing_ends_the_attempt_whatever_the_status() {
 }
 
 #[tokio::test]
-async fn details_that_met_such_an_error_stay_in_flight() {
+async fn details_with_an_ambiguous_error_stay_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for (reference, said) in [
@@ -112,7 +112,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_refund_that_met_such_an_error_is_asked_for_again_and_made_once() {
+async fn refund_with_an_ambiguous_error_is_retried_and_made_once() {
     let shop = Shop::open().await;
     for (reference, said) in [
         ("A", error(500, "903", "internal")),
@@ -136,7 +136,7 @@ async fn a_refund_that_met_such_an_error_is_asked_for_again_and_made_once() {
 }
 
 #[tokio::test]
-async fn after_a_request_in_doubt_an_error_that_may_depend_on_it_ends_nothing() {
+async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["5_606", "5_611", "5_602", "906", "15_017", "121"] {
@@ -166,7 +166,7 @@ async fn after_a_request_in_doubt_an_error_that_may_depend_on_it_ends_nothing() 
 }
 
 #[tokio::test]
-async fn after_a_request_in_doubt_an_error_of_a_field_ends_the_attempt() {
+async fn field_error_after_an_unanswered_request_ends_the_attempt() {
     let shop = Shop::open().await;
     let transient = Said::text(500, "text/html", "").header("transient-error", "true");
     for code in OF_FIELDS {
@@ -189,7 +189,7 @@ async fn after_a_request_in_doubt_an_error_of_a_field_ends_the_attempt() {
 }
 
 #[tokio::test]
-async fn after_details_in_doubt_an_error_that_may_depend_on_them_leaves_them_in_flight() {
+async fn error_after_unanswered_details_leaves_them_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["5_606", "906", "15_017"] {
@@ -207,7 +207,7 @@ async fn after_details_in_doubt_an_error_that_may_depend_on_them_leaves_them_in_
 }
 
 #[tokio::test]
-async fn after_a_refund_in_doubt_only_an_error_of_a_field_rejects_it() {
+async fn refund_after_an_unanswered_one_is_rejected_only_by_a_field_error() {
     let shop = Shop::open().await;
     for (code, state) in [("167", "requested"), ("906", "requested"), ("137", "rejected")] {
         shop.confirmed(code).await;

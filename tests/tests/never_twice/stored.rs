@@ -43,7 +43,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_was_lost_is_resolved_without_charging_again() {
+async fn charge_whose_answer_was_lost_is_retried_without_a_second_charge() {
     let shop = Shop::open().await;
     let token = shop.token().await;
     shop.simulator().hold_webhooks();
@@ -58,7 +58,7 @@ async fn a_charge_whose_answer_was_lost_is_resolved_without_charging_again() {
 }
 
 #[tokio::test]
-async fn an_error_to_who_recovers_does_not_end_a_charge_in_doubt() {
+async fn charge_of_unknown_outcome_is_not_ended_by_an_error_of_recovery() {
     let shop = Shop::open().await;
     let token = shop.token().await;
     shop.simulator().hold_webhooks();

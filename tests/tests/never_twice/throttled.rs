@@ -41,7 +41,7 @@ fn transactions() -> Vec<Fault> {
 }
 
 #[tokio::test]
-async fn a_payment_whose_answer_is_turned_away_for_a_while_is_answered() {
+async fn throttled_write_of_a_payments_answer_is_retried() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for (number, fault) in transactions().into_iter().enumerate() {
@@ -55,7 +55,7 @@ async fn a_payment_whose_answer_is_turned_away_for_a_while_is_answered() {
 }
 
 #[tokio::test]
-async fn an_attempt_is_written_once_dynamodb_takes_it() {
+async fn throttled_write_of_an_attempt_is_retried() {
     let shop = Shop::open().await;
     for (number, fault) in [throttled(), conflict()].into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
@@ -66,7 +66,7 @@ async fn an_attempt_is_written_once_dynamodb_takes_it() {
 }
 
 #[tokio::test]
-async fn details_and_refunds_that_are_turned_away_for_a_while_are_answered() {
+async fn throttled_writes_of_details_and_refunds_are_retried() {
     let shop = Shop::open().await;
     let redirected = shop.pay("DETAILS", "T-3DS-REDIRECT").await;
     let result = adyen_simulator::redirect_result(&redirected.body["action"], "approved");
@@ -84,7 +84,7 @@ async fn details_and_refunds_that_are_turned_away_for_a_while_are_answered() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_is_turned_away_for_a_while_is_stored() {
+async fn throttled_write_of_a_webhook_is_retried() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     shop.pay("STORED", "AMZN").await;
@@ -109,7 +109,7 @@ async fn a_webhook_that_is_turned_away_for_a_while_is_stored() {
 }
 
 #[tokio::test]
-async fn after_a_charge_there_is_the_request_s_time() {
+async fn throttled_write_after_a_charge_is_retried_until_the_requests_deadline() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let begun = Instant::now();
@@ -124,7 +124,7 @@ async fn after_a_charge_there_is_the_request_s_time() {
 }
 
 #[tokio::test]
-async fn what_is_turned_away_for_good_is_503_before_adyen_is_called() {
+async fn permanently_throttled_write_returns_503_before_adyen_is_called() {
     let shop = Shop::open().await;
     shop.dynamodb.begin(|call| (call.name == "PutItem").then(throttled));
     let begun = Instant::now();

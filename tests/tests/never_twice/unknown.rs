@@ -24,7 +24,7 @@ fn page(status: u16) -> Reply {
 }
 
 #[tokio::test]
-async fn what_adyen_says_may_be_tried_again_is_tried_again_with_the_same_key() {
+async fn transient_error_of_adyen_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
     let transient = |code| {
         Mishap::instead(adyen_simulator::errors::coded(code).header("transient-error", "true"))
@@ -61,7 +61,7 @@ async fn what_adyen_says_may_be_tried_again_is_tried_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn an_error_that_is_not_transient_ends_the_attempt_at_once() {
+async fn permanent_error_of_adyen_ends_the_attempt_without_a_retry() {
     let shop = Shop::open().await;
     for (code, status, problem) in [
         ("905", 502, "adyen_configuration"),
@@ -82,7 +82,7 @@ async fn an_error_that_is_not_transient_ends_the_attempt_at_once() {
 }
 
 #[tokio::test]
-async fn without_a_reason_the_outcome_is_unknown() {
+async fn error_without_a_reason_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     let said = |status, kind: &str, body: &str| Said::text(status, kind, body);
     for (name, mishap) in [
@@ -108,7 +108,7 @@ async fn without_a_reason_the_outcome_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_error_of_the_configuration_and_is_not_followed() {
+async fn redirect_from_adyen_is_a_configuration_error_and_not_followed() {
     let shop = Shop::open().await;
     let elsewhere = format!("{}/payments", shop.simulator().checkout_url());
     for status in [301, 302, 303, 307, 308] {
@@ -129,7 +129,7 @@ async fn a_redirect_is_an_error_of_the_configuration_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_redirect_after_a_request_in_doubt_leaves_the_outcome_unknown() {
+async fn redirect_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().inject(Mishap::drop_after());
     shop.simulator().inject(Mishap::instead(Said::text(308, "text/html", "")));
@@ -140,7 +140,7 @@ async fn a_redirect_after_a_request_in_doubt_leaves_the_outcome_unknown() {
 
 /// The client gives up after 25 seconds; all at once, so as not to wait for each.
 #[tokio::test]
-async fn what_stays_unanswered_is_unknown_within_the_functions_time() {
+async fn unanswered_request_is_unknown_within_the_functions_time() {
     let lost = |fault: fn() -> Fault| async move {
         let shop = Shop::open().await;
         shop.simulator().hold_webhooks();
@@ -192,7 +192,7 @@ async fn what_stays_unanswered_is_unknown_within_the_functions_time() {
 }
 
 #[tokio::test]
-async fn another_try_soon_after_one_that_is_unknown_waits() {
+async fn another_token_soon_after_an_unknown_outcome_is_in_progress() {
     let shop = Shop::open().await;
     assert_unknown(&shop.pay("A", "1-HTTP-500").await);
     let other = shop.pay("A", "2").await;
@@ -203,7 +203,7 @@ async fn another_try_soon_after_one_that_is_unknown_waits() {
 }
 
 #[tokio::test]
-async fn another_try_later_is_processed_under_the_same_key_if_the_first_was_not() {
+async fn another_token_later_is_processed_under_the_same_key_if_the_first_was_not() {
     let shop = Shop::open().await;
     assert_unknown(&shop.pay("A", "1-HTTP-500").await);
     shop.pass("A", LATER).await;
@@ -220,7 +220,7 @@ async fn another_try_later_is_processed_under_the_same_key_if_the_first_was_not(
 }
 
 #[tokio::test]
-async fn another_try_later_gets_what_became_of_the_first_if_that_was_processed() {
+async fn another_token_later_returns_the_outcome_of_the_first_if_that_was_processed() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
@@ -233,7 +233,7 @@ async fn another_try_later_gets_what_became_of_the_first_if_that_was_processed()
 }
 
 #[tokio::test]
-async fn an_error_about_the_reused_key_says_nothing_of_the_first_try() {
+async fn error_about_a_reused_key_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
@@ -258,7 +258,7 @@ async fn an_error_about_the_reused_key_says_nothing_of_the_first_try() {
 }
 
 #[tokio::test]
-async fn an_error_after_an_unknown_outcome_does_not_end_the_attempt() {
+async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["000", "901"] {
@@ -283,7 +283,7 @@ async fn an_error_after_an_unknown_outcome_does_not_end_the_attempt() {
 }
 
 #[tokio::test]
-async fn details_at_adyen_are_in_flight() {
+async fn another_token_while_details_are_unanswered_is_in_progress() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
@@ -301,7 +301,7 @@ async fn details_at_adyen_are_in_flight() {
 
 /// The page is gone with what it brought back, and the order is no dead end.
 #[tokio::test]
-async fn details_whose_answer_was_lost_are_asked_for_once_more() {
+async fn details_whose_answer_was_lost_are_retried() {
     let shop = Shop::open().await;
     for (reference, processed) in [("A", false), ("B", true)] {
         shop.simulator().hold_webhooks();
@@ -332,7 +332,7 @@ async fn details_whose_answer_was_lost_are_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn details_that_adyen_does_not_take_leave_the_attempt_waiting() {
+async fn details_that_adyen_rejects_leave_the_attempt_waiting() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let garbage = shop.details("A", 1, "redirectResult", "X6XtfGC3!Y").await;
@@ -345,7 +345,7 @@ async fn details_that_adyen_does_not_take_leave_the_attempt_waiting() {
 }
 
 #[tokio::test]
-async fn an_error_after_details_of_unknown_outcome_leaves_them_in_flight() {
+async fn error_after_details_of_unknown_outcome_leaves_them_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
@@ -364,7 +364,7 @@ async fn an_error_after_details_of_unknown_outcome_leaves_them_in_flight() {
 
 /// Two tabs send the same; one is not taken, the other is processed and not heard.
 #[tokio::test]
-async fn an_error_to_one_of_two_requests_does_not_end_the_attempt() {
+async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let shop = Shop::open().await;
     let other = shop.beside().await;
     shop.simulator().hold_webhooks();
@@ -407,7 +407,7 @@ async fn an_error_to_one_of_two_requests_does_not_end_the_attempt() {
 }
 
 #[tokio::test]
-async fn content_that_adyen_does_not_take_ends_the_attempt_also_after_a_request_in_doubt() {
+async fn rejected_content_ends_the_attempt_even_after_an_unanswered_request() {
     let shop = Shop::open().await;
     let transient = Said::text(500, "text/html", "").header("transient-error", "true");
     for (reference, doubt) in [("A", Mishap::drop_before()), ("B", Mishap::instead(transient))] {
@@ -433,7 +433,7 @@ async fn content_that_adyen_does_not_take_ends_the_attempt_also_after_a_request_
 }
 
 #[tokio::test]
-async fn an_answer_says_what_it_says_whatever_else_is_in_it() {
+async fn unknown_fields_of_an_answer_are_ignored() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let odd = json!({

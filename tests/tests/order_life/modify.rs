@@ -73,7 +73,7 @@ fn refundable(order: &Order) -> i64 {
 }
 
 #[test]
-fn no_two_requests_that_are_both_to_be_made_share_a_key() {
+fn distinct_modifications_never_share_an_idempotency_key() {
     let bodies = [
         json!({"amount": 100}),
         json!({"amount": 100, "reason": "RETURN"}),
@@ -99,7 +99,7 @@ fn no_two_requests_that_are_both_to_be_made_share_a_key() {
 }
 
 #[test]
-fn all_that_is_open_and_the_same_amount_named_are_two_requests() {
+fn request_for_the_whole_and_one_for_the_same_amount_are_distinct() {
     let mut order = paid();
     received(&mut order, json!({}), 2000, "R1");
     let mut order = order
@@ -111,7 +111,7 @@ fn all_that_is_open_and_the_same_amount_named_are_two_requests() {
 }
 
 #[test]
-fn of_two_payments_each_is_cancelled() {
+fn two_payments_are_each_cancelled() {
     let mut order = manual()
         .tried(answered("Authorised", "P"))
         .tried(answered("Authorised", "Q"))
@@ -127,7 +127,7 @@ fn of_two_payments_each_is_cancelled() {
 }
 
 #[test]
-fn an_earlier_refund_does_not_decide_a_later_one() {
+fn earlier_refund_event_does_not_decide_a_later_refund() {
     // From the Customer Area, before anybody asked here.
     let mut order = paid().told(modification("REFUND", "BEFORE").eur(500).at(1500));
     refund(&mut order, json!({"amount": 500, "key": "1"}), 2000).unwrap();
@@ -141,7 +141,7 @@ fn an_earlier_refund_does_not_decide_a_later_one() {
 }
 
 #[test]
-fn one_event_decides_one_of_two_refunds_whose_answers_were_lost() {
+fn one_event_decides_one_of_two_unanswered_refunds() {
     let mut order = paid();
     refund(&mut order, json!({"amount": 400, "key": "1"}), 2000).unwrap();
     refund(&mut order, json!({"amount": 400, "key": "2"}), 2001).unwrap();
@@ -158,7 +158,7 @@ fn one_event_decides_one_of_two_refunds_whose_answers_were_lost() {
 }
 
 #[test]
-fn once_it_is_decided_the_same_request_is_another_one() {
+fn repeated_request_after_the_decision_is_a_new_modification() {
     let mut order = paid();
     refund(&mut order, json!({"amount": 300}), 2000).unwrap();
     let again = refund(&mut order, json!({"amount": 300}), 2001).unwrap();
@@ -170,7 +170,7 @@ fn once_it_is_decided_the_same_request_is_another_one() {
 }
 
 #[test]
-fn that_adyen_received_a_request_counts_whatever_else_it_said() {
+fn acknowledgement_outweighs_a_rejection() {
     let rejection = Rejection {
         status: 401,
         error_code: "000".to_owned(),
@@ -193,7 +193,7 @@ fn that_adyen_received_a_request_counts_whatever_else_it_said() {
 }
 
 #[test]
-fn a_request_that_adyen_no_longer_knows_is_not_sent_again_and_needs_a_person() {
+fn modification_with_an_expired_key_is_not_retried_and_needs_attention() {
     for key in [None, Some("k")] {
         let mut order = paid();
         let body = json!({"amount": 300, "key": key});
@@ -213,7 +213,7 @@ fn a_request_that_adyen_no_longer_knows_is_not_sent_again_and_needs_a_person() {
 }
 
 #[test]
-fn while_it_is_not_known_which_a_cancel_or_refund_was_nothing_is_open() {
+fn unclear_cancel_or_refund_leaves_nothing_open() {
     let mut order = paid().told(modification("CANCEL_OR_REFUND", "CR").at(1500));
     for operation in [Operation::Refund, Operation::Reversal, Operation::Cancel] {
         assert_eq!(ask(&mut order, operation, json!({}), 2000), Err(Refusal::WrongState));
@@ -221,7 +221,7 @@ fn while_it_is_not_known_which_a_cancel_or_refund_was_nothing_is_open() {
 }
 
 #[test]
-fn what_captures_itself_is_not_cancelled_once_it_is_confirmed() {
+fn automatically_captured_payment_is_not_cancelled_once_confirmed() {
     let cancel = |mut order: Order| ask(&mut order, Operation::Cancel, json!({}), 2000);
     let answered = automatic().tried(answered("Authorised", "P"));
     assert!(cancel(answered).is_ok());
@@ -229,7 +229,7 @@ fn what_captures_itself_is_not_cancelled_once_it_is_confirmed() {
 }
 
 #[test]
-fn a_key_is_known_before_anything_else_is_looked_at() {
+fn repeated_key_is_recognised_before_any_other_check() {
     let mut order = paid();
     refund(&mut order, json!({"amount": 300, "key": "k"}), 2000).unwrap();
     for other in [
@@ -246,7 +246,7 @@ fn a_key_is_known_before_anything_else_is_looked_at() {
 }
 
 #[test]
-fn a_payment_that_was_given_back_does_not_stand_in_the_way_of_another() {
+fn returned_payment_does_not_make_a_modification_ambiguous() {
     let mut order = automatic()
         .tried(answered("Authorised", "P"))
         .tried(answered("Authorised", "Q"))
@@ -259,7 +259,7 @@ fn a_payment_that_was_given_back_does_not_stand_in_the_way_of_another() {
 }
 
 #[test]
-fn what_is_in_doubt_is_open_since_it_was_asked_for() {
+fn modification_in_doubt_is_open_since_its_request() {
     let since = |order: &Order| -> Option<Timestamp> {
         Some(Derived::of(order).open.filter(|open| open.unresolved)?.since)
     };

@@ -27,7 +27,7 @@ const BODY: &str = r#"{
 }"#;
 
 #[tokio::test]
-async fn the_page_s_request_is_charged_and_only_a_return_url_is_added() {
+async fn example_charge_is_sent_with_only_a_return_url_added() {
     let shop = Shop::with(adyen_simulator::Options {
         merchant_account: "YOUR_MERCHANT_ACCOUNT".into(),
         ..quick()
@@ -50,7 +50,7 @@ async fn the_page_s_request_is_charged_and_only_a_return_url_is_added() {
 }
 
 #[tokio::test]
-async fn a_browser_charges_no_stored_payment_method() {
+async fn charge_from_a_browser_is_rejected() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "ORDER", &id);
@@ -69,7 +69,7 @@ async fn a_browser_charges_no_stored_payment_method() {
 }
 
 #[tokio::test]
-async fn a_charge_says_that_it_is_one() {
+async fn charge_without_its_recurring_fields_is_rejected() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let calls = shop.calls("");
@@ -104,7 +104,7 @@ async fn a_charge_says_that_it_is_one() {
 }
 
 #[tokio::test]
-async fn the_type_of_a_stored_payment_method_is_the_caller_s_to_choose() {
+async fn caller_chooses_the_type_of_a_stored_payment_method() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     for (reference, method) in [
@@ -120,7 +120,7 @@ async fn the_type_of_a_stored_payment_method_is_the_caller_s_to_choose() {
 }
 
 #[tokio::test]
-async fn another_shopper_s_is_not_charged() {
+async fn token_of_another_shopper_is_not_charged() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let answer = shop.charge(&charge("another-shopper", "ORDER", &id)).await;
@@ -132,7 +132,7 @@ async fn another_shopper_s_is_not_charged() {
 }
 
 #[tokio::test]
-async fn one_whose_webhook_was_lost_is_looked_up_and_charged() {
+async fn token_whose_webhook_was_lost_is_looked_up_and_charged() {
     let shop = Shop::open().await;
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     assert!(shop.token(SHOPPER, &id).await.is_none());
@@ -144,7 +144,7 @@ async fn one_whose_webhook_was_lost_is_looked_up_and_charged() {
 }
 
 #[tokio::test]
-async fn one_that_nobody_knows_is_not_charged() {
+async fn unknown_token_is_not_charged() {
     let shop = Shop::open().await;
     shop.stored(SHOPPER, "FIRST").await;
     for shopper in [SHOPPER, "another-shopper"] {
@@ -157,7 +157,7 @@ async fn one_that_nobody_knows_is_not_charged() {
 }
 
 #[tokio::test]
-async fn where_adyen_cannot_be_asked_nothing_is_charged() {
+async fn token_is_not_charged_if_adyen_cannot_be_asked() {
     let shop = Shop::open().await;
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "ORDER", &id);
@@ -172,7 +172,7 @@ async fn where_adyen_cannot_be_asked_nothing_is_charged() {
 }
 
 #[tokio::test]
-async fn adyen_s_contract_not_found_means_that_nothing_is_stored() {
+async fn contract_not_found_from_adyen_means_an_unknown_token() {
     let shop = Shop::open().await;
     shop.adyen().inject(Fault::error("800").on("/listRecurringDetails"));
     let answer = shop.charge(&charge(SHOPPER, "ORDER", "NONE")).await;

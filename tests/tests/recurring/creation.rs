@@ -11,7 +11,7 @@ use tests::{backend, browser, payment};
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, quick, with};
 
 #[tokio::test]
-async fn storing_goes_along_with_3d_secure() {
+async fn token_is_stored_with_3d_secure() {
     let shop = Shop::open().await;
     let body = with(
         payment("FIRST", "AMZN-3DS-REDIRECT"),
@@ -43,7 +43,7 @@ async fn storing_goes_along_with_3d_secure() {
 }
 
 #[tokio::test]
-async fn the_merchant_stores_too() {
+async fn backend_may_store_a_token() {
     let shop = Shop::open().await;
     let body = with(
         payment("FIRST", "AMZN"),
@@ -55,7 +55,7 @@ async fn the_merchant_stores_too() {
 }
 
 #[tokio::test]
-async fn storing_needs_a_shopper_and_a_browser_only_its_own() {
+async fn storing_without_a_shopper_or_for_another_is_rejected() {
     let shop = Shop::open().await;
     let store = with(payment("FIRST", "AMZN"), json!({"storePaymentMethod": true}));
     for token in [browser("FIRST"), backend()] {
@@ -72,7 +72,7 @@ async fn storing_needs_a_shopper_and_a_browser_only_its_own() {
 }
 
 #[tokio::test]
-async fn a_payment_that_fails_stores_nothing() {
+async fn failed_payment_stores_no_token() {
     let shop = Shop::open().await;
     shop.pay_and_store(SHOPPER, "FIRST", "AMZN-REFUSED").await;
     shop.recover().await;
@@ -80,7 +80,7 @@ async fn a_payment_that_fails_stores_nothing() {
 }
 
 #[tokio::test]
-async fn the_token_appears_some_time_after_the_payment() {
+async fn token_may_appear_later_than_the_payment() {
     let shop = Shop::with(adyen_simulator::Options {
         token_webhook_delay: Duration::from_secs(60),
         ..quick()
@@ -94,7 +94,7 @@ async fn the_token_appears_some_time_after_the_payment() {
 }
 
 #[tokio::test]
-async fn a_token_told_of_by_hand_is_listed() {
+async fn token_from_a_manual_webhook_is_listed() {
     let shop = Shop::open().await;
     let event = Event {
         shopper_reference: SHOPPER.into(),

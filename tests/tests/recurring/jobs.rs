@@ -24,7 +24,7 @@ fn refused() -> Fault {
 }
 
 #[tokio::test]
-async fn a_job_that_runs_again_gets_the_answer_of_the_first_run() {
+async fn repeated_job_returns_the_answer_of_the_first_run() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
@@ -54,7 +54,7 @@ async fn a_charge_whose_answer_was_lost_is_charged_once() {
 }
 
 #[tokio::test]
-async fn many_runs_at_once_charge_once() {
+async fn concurrent_runs_of_a_job_charge_once() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
@@ -66,7 +66,7 @@ async fn many_runs_at_once_charge_once() {
 }
 
 #[tokio::test]
-async fn a_refused_charge_is_tried_again_with_a_new_key_only() {
+async fn refused_charge_is_retried_only_with_a_new_key() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
@@ -87,7 +87,7 @@ async fn a_refused_charge_is_tried_again_with_a_new_key_only() {
 }
 
 #[tokio::test]
-async fn a_key_is_for_one_charge() {
+async fn idempotency_key_of_another_charge_is_rejected() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
@@ -99,7 +99,7 @@ async fn a_key_is_for_one_charge() {
 }
 
 #[tokio::test]
-async fn a_charge_that_was_sent_keeps_its_answer_when_its_token_is_gone() {
+async fn repeated_charge_keeps_its_answer_after_its_token_is_gone() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let paid = charge(SHOPPER, "PAID", &id);
@@ -138,7 +138,7 @@ async fn behind_a_faulty_dynamodb() -> (Shop, Faulty) {
 
 /// Each DynamoDB call of a charge fails once; the job runs until it has an answer.
 #[tokio::test]
-async fn a_charge_survives_every_failure_of_the_tables() {
+async fn charge_with_every_dynamodb_fault_is_made_once() {
     let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     shop.adyen().hold_webhooks();
@@ -170,7 +170,7 @@ async fn a_charge_survives_every_failure_of_the_tables() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_disabled_even_where_the_first_run_crashed() {
+async fn refused_charge_of_a_revoked_token_disables_it_after_a_crash() {
     let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().revoke_token(&id).unwrap());
@@ -186,7 +186,7 @@ async fn a_revoked_token_is_disabled_even_where_the_first_run_crashed() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_disabled_where_only_the_webhook_says_so() {
+async fn webhook_of_a_revoked_token_disables_it() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().revoke_token(&id).unwrap());
@@ -211,7 +211,7 @@ async fn a_revoked_token_is_disabled_where_only_the_webhook_says_so() {
 }
 
 #[tokio::test]
-async fn an_answer_that_may_be_to_another_one_s_charge_disables_nothing() {
+async fn unbound_refused_answer_disables_no_token() {
     let shop = Shop::open().await;
     let revoked = shop.stored(SHOPPER, "FIRST").await;
     shop.pay_and_store(SHOPPER, "SECOND", "ANOTHER-CARD").await;
@@ -237,7 +237,7 @@ async fn an_answer_that_may_be_to_another_one_s_charge_disables_nothing() {
 }
 
 #[tokio::test]
-async fn a_webhook_about_another_refusal_disables_nothing() {
+async fn webhook_of_another_refusal_disables_no_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_paid(&shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await, "authorised", 1);

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge};
 
 #[tokio::test]
-async fn a_stored_payment_method_is_created_charged_refused_and_disabled() {
+async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     let shop = Shop::open().await;
 
     // Created, told of by webhook, listed.
@@ -59,7 +59,7 @@ async fn a_stored_payment_method_is_created_charged_refused_and_disabled() {
 }
 
 #[tokio::test]
-async fn a_webhook_that_disables_ends_charging() {
+async fn disabling_webhook_ends_charging() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().disable_token(&id).unwrap());
@@ -70,7 +70,7 @@ async fn a_webhook_that_disables_ends_charging() {
 }
 
 #[tokio::test]
-async fn adyen_s_word_that_it_is_gone_disables_it() {
+async fn charge_that_adyen_rejects_as_gone_disables_the_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     shop.removed_in_silence(&id);
@@ -83,7 +83,7 @@ async fn adyen_s_word_that_it_is_gone_disables_it() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_is_known_by_its_reason_too() {
+async fn refusal_reason_of_a_revoked_token_disables_it() {
     let shop = Shop::open().await;
     for (number, reason) in ["Token Revoked", "TOKEN REVOKED"].into_iter().enumerate() {
         let shopper = format!("shopper-{number}");
@@ -99,7 +99,7 @@ async fn a_revoked_token_is_known_by_its_reason_too() {
 }
 
 #[tokio::test]
-async fn another_refusal_disables_nothing() {
+async fn charge_refused_for_another_reason_disables_no_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let refused = adyen_simulator::Answer::json(

@@ -16,7 +16,7 @@ use tests::{backend, browser};
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, key, path};
 
 #[tokio::test]
-async fn a_browser_is_shown_its_own_shopper_s_and_no_more_than_it_needs() {
+async fn browser_lists_only_its_shoppers_tokens_with_few_fields() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let own = browser_of(SHOPPER, "ORDER");
@@ -48,7 +48,7 @@ async fn a_browser_is_shown_its_own_shopper_s_and_no_more_than_it_needs() {
 }
 
 #[tokio::test]
-async fn a_caller_proves_who_it_is() {
+async fn list_without_a_token_is_unauthorised() {
     let shop = Shop::open().await;
     for method in [Method::GET, Method::DELETE] {
         let path = match method {
@@ -65,7 +65,7 @@ async fn a_caller_proves_who_it_is() {
 }
 
 #[tokio::test]
-async fn what_is_asked_for_must_be_clear() {
+async fn malformed_list_query_is_rejected() {
     let shop = Shop::open().await;
     let long = "s".repeat(256);
     for (shopper, query, code, field) in [
@@ -87,7 +87,7 @@ async fn what_is_asked_for_must_be_clear() {
 }
 
 #[tokio::test]
-async fn a_shopper_is_named_as_a_path_names_things() {
+async fn shopper_reference_is_percent_decoded() {
     let shop = Shop::open().await;
     for (at, (shopper, written)) in [
         ("a shopper", "a%20shopper"),
@@ -116,7 +116,7 @@ async fn a_shopper_is_named_as_a_path_names_things() {
 }
 
 #[tokio::test]
-async fn the_oldest_comes_first() {
+async fn tokens_are_listed_oldest_first() {
     let shop = Shop::open().await;
     for (id, hours) in [("B", 1), ("C", 3), ("A", 2)] {
         told(&shop, "created", id, SignedDuration::from_hours(hours)).await;
@@ -125,7 +125,7 @@ async fn the_oldest_comes_first() {
 }
 
 #[tokio::test]
-async fn one_whose_webhook_was_lost_appears_when_adyen_is_asked() {
+async fn refresh_lists_a_token_whose_webhook_was_lost() {
     let shop = Shop::open().await;
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
@@ -151,7 +151,7 @@ async fn one_whose_webhook_was_lost_appears_when_adyen_is_asked() {
 }
 
 #[tokio::test]
-async fn no_refresh_takes_a_stored_payment_method_away() {
+async fn refresh_never_removes_a_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
@@ -174,7 +174,7 @@ async fn no_refresh_takes_a_stored_payment_method_away() {
 }
 
 #[tokio::test]
-async fn the_merchant_is_told_since_when_adyen_no_longer_lists_one() {
+async fn missing_since_is_set_when_adyen_no_longer_lists_a_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
@@ -207,7 +207,7 @@ async fn the_merchant_is_told_since_when_adyen_no_longer_lists_one() {
 }
 
 #[tokio::test]
-async fn the_list_may_lag_for_an_hour() {
+async fn new_token_may_be_missing_from_adyens_list_for_an_hour() {
     let shop = Shop::open().await;
     told(&shop, "created", "OLD", SignedDuration::from_mins(61)).await;
     told(&shop, "created", "YOUNG", SignedDuration::from_mins(59)).await;
@@ -223,7 +223,7 @@ async fn the_list_may_lag_for_an_hour() {
 }
 
 #[tokio::test]
-async fn one_that_an_earlier_release_disabled_for_the_list_is_active() {
+async fn token_disabled_by_an_earlier_release_for_the_list_is_active() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let unlisted = |token: &mut Option<Token>| {
@@ -237,7 +237,7 @@ async fn one_that_an_earlier_release_disabled_for_the_list_is_active() {
 }
 
 #[tokio::test]
-async fn a_list_that_comes_late_says_nothing_about_later() {
+async fn late_list_does_not_change_newer_tokens() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
@@ -257,7 +257,7 @@ async fn a_list_that_comes_late_says_nothing_about_later() {
 }
 
 #[tokio::test]
-async fn an_entry_that_does_not_say_what_it_is_makes_the_list_no_less_useful() {
+async fn incomplete_list_entry_does_not_hide_the_others() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
@@ -282,7 +282,7 @@ async fn an_entry_that_does_not_say_what_it_is_makes_the_list_no_less_useful() {
 }
 
 #[tokio::test]
-async fn an_end_that_a_webhook_told_of_is_final() {
+async fn token_disabled_by_a_webhook_stays_disabled_after_a_refresh() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     told(&shop, "disabled", &id, SignedDuration::ZERO).await;
@@ -293,7 +293,7 @@ async fn an_end_that_a_webhook_told_of_is_final() {
 }
 
 #[tokio::test]
-async fn of_two_lists_that_disagree_the_later_counts() {
+async fn later_of_two_lists_counts() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
@@ -317,7 +317,7 @@ async fn of_two_lists_that_disagree_the_later_counts() {
 }
 
 #[tokio::test]
-async fn a_list_that_cannot_be_had_changes_nothing() {
+async fn failed_refresh_changes_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
@@ -344,7 +344,7 @@ async fn a_list_that_cannot_be_had_changes_nothing() {
 }
 
 #[tokio::test]
-async fn adyen_s_list_is_read_for_what_is_there() {
+async fn adyens_list_is_read_leniently() {
     let shop = Shop::open().await;
     let listed = json!({
         "creationDate": "2026-01-01T10:00:00+01:00",
@@ -382,7 +382,7 @@ async fn adyen_s_list_is_read_for_what_is_there() {
 }
 
 #[tokio::test]
-async fn a_refresh_may_meet_webhooks_and_other_refreshes() {
+async fn concurrent_refreshes_and_webhooks_agree() {
     let shop = Shop::open().await;
     let mut ids: Vec<String> = Vec::new();
     for at in 0..4 {

@@ -77,7 +77,7 @@ impl Shop {
 }
 
 #[tokio::test]
-async fn a_charge_that_was_answered_or_rejected_leaves_no_personal_data() {
+async fn answered_or_rejected_charge_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     assert_paid(&shop.charge_of_jane("AUTHORISED", &id, "K").await, "authorised", 1);
     let refused = json!({"resultCode": "Refused", "refusalReasonCode": "2"});
@@ -99,7 +99,7 @@ async fn a_charge_that_was_answered_or_rejected_leaves_no_personal_data() {
 }
 
 #[tokio::test]
-async fn a_charge_that_the_configuration_kept_from_adyen_leaves_no_personal_data() {
+async fn charge_that_was_never_sent_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     for code in ["905", "000", "901"] {
         shop.adyen().inject(Fault::error(code));
@@ -110,7 +110,7 @@ async fn a_charge_that_the_configuration_kept_from_adyen_leaves_no_personal_data
 }
 
 #[tokio::test]
-async fn a_charge_that_a_webhook_decided_leaves_no_personal_data() {
+async fn charge_decided_by_a_webhook_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     shop.lost_charge("A", &id).await;
     shop.adyen().release_webhooks(Release::InOrder).await;
@@ -129,7 +129,7 @@ async fn a_charge_that_a_webhook_decided_leaves_no_personal_data() {
 }
 
 #[tokio::test]
-async fn a_charge_that_the_schedule_resolved_leaves_no_personal_data() {
+async fn charge_resolved_by_the_schedule_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_mins(16)).await;
@@ -144,7 +144,7 @@ async fn a_charge_that_the_schedule_resolved_leaves_no_personal_data() {
 }
 
 #[tokio::test]
-async fn a_charge_whose_key_is_too_old_leaves_no_personal_data() {
+async fn charge_with_an_expired_key_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     let old = SignedDuration::from_hours(6 * 24);
     shop.lost_charge("A", &id).await;
@@ -160,7 +160,7 @@ async fn a_charge_whose_key_is_too_old_leaves_no_personal_data() {
 }
 
 #[tokio::test]
-async fn a_charge_that_was_made_for_another_account_leaves_no_personal_data() {
+async fn charge_of_another_account_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_mins(16)).await;
@@ -176,7 +176,7 @@ async fn a_charge_that_was_made_for_another_account_leaves_no_personal_data() {
 }
 
 #[tokio::test]
-async fn of_several_charges_under_one_key_the_last_alone_is_kept() {
+async fn last_of_several_charge_requests_under_one_key_is_stored() {
     let (shop, id) = Shop::with_token().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_secs(31)).await;

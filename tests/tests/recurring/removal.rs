@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::shop::{SHOPPER, Shop, assert_problem, browser_of, charge, path};
 
 #[tokio::test]
-async fn a_removed_one_is_gone_here_and_at_adyen() {
+async fn removed_token_is_gone_here_and_at_adyen() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     // The webhook about it is on its way, and not needed.
@@ -35,7 +35,7 @@ async fn a_removed_one_is_gone_here_and_at_adyen() {
 }
 
 #[tokio::test]
-async fn removing_again_is_no_error() {
+async fn repeated_removal_succeeds() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
@@ -62,7 +62,7 @@ async fn removing_again_is_no_error() {
 }
 
 #[tokio::test]
-async fn one_that_was_removed_at_adyen_already_is_removed_here() {
+async fn token_removed_at_adyen_is_removed_here() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     shop.removed_in_silence(&id);
@@ -71,7 +71,7 @@ async fn one_that_was_removed_at_adyen_already_is_removed_here() {
 }
 
 #[tokio::test]
-async fn one_whose_webhook_was_lost_is_removed_for_good() {
+async fn token_whose_webhook_was_lost_is_removed_for_good() {
     let shop = Shop::open().await;
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
@@ -90,7 +90,7 @@ async fn told_that_it_was_created(shop: &Shop, id: &str) {
 }
 
 #[tokio::test]
-async fn one_that_is_not_known_here_is_removed_for_good_even_if_the_answer_is_lost() {
+async fn unknown_token_is_removed_for_good_even_if_the_answer_is_lost() {
     let shop = Shop::open().await;
     for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
         let id = shop.stored_in_silence(SHOPPER, &format!("FIRST-{number}")).await;
@@ -106,7 +106,7 @@ async fn one_that_is_not_known_here_is_removed_for_good_even_if_the_answer_is_lo
 }
 
 #[tokio::test]
-async fn when_it_was_removed_is_the_same_before_and_after_adyen_tells() {
+async fn removal_date_stays_the_same_after_the_webhook() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     shop.adyen().hold_webhooks();
@@ -117,7 +117,7 @@ async fn when_it_was_removed_is_the_same_before_and_after_adyen_tells() {
 }
 
 #[tokio::test]
-async fn one_that_nobody_knows_leaves_no_trace() {
+async fn removal_of_an_unknown_token_stores_nothing() {
     let shop = Shop::open().await;
     for id in ["M5N7TQ4TG5PFWR50", "a%2Db", "%25"] {
         assert_eq!(shop.remove(SHOPPER, id).await.status, 204);
@@ -126,7 +126,7 @@ async fn one_that_nobody_knows_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn another_shopper_s_is_not_removed() {
+async fn token_of_another_shopper_is_not_removed() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove("another-shopper", &id).await.status, 204);
@@ -134,7 +134,7 @@ async fn another_shopper_s_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_browser_removes_nothing() {
+async fn removal_from_a_browser_is_rejected() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let request = shop
@@ -147,7 +147,7 @@ async fn a_browser_removes_nothing() {
 }
 
 #[tokio::test]
-async fn where_adyen_does_not_answer_it_stays_until_asked_again() {
+async fn removal_without_adyens_answer_can_be_retried() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     for (fault, code) in [
@@ -167,7 +167,7 @@ async fn where_adyen_does_not_answer_it_stays_until_asked_again() {
 }
 
 #[tokio::test]
-async fn what_is_removed_must_be_named() {
+async fn removal_without_a_shopper_is_rejected() {
     let shop = Shop::open().await;
     for (shopper, id, field) in [
         ("ab", "ID", "shopperReference"),

@@ -36,7 +36,7 @@ async fn payments_refuse(change: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn a_function_starts_with_what_it_needs() {
+async fn function_starts_with_its_required_variables() {
     payments_start(&[]).await;
 }
 
@@ -59,7 +59,7 @@ async fn an_empty_variable_counts_as_missing() {
 }
 
 #[tokio::test]
-async fn every_malformed_variable_is_named_and_no_secret_is_told() {
+async fn every_malformed_variable_is_named_without_secrets() {
     let malformed = [
         ("ADYEN_CHECKOUT_URL", "http://adyen.example/v72"),
         ("ALLOWED_ORIGINS", ""),
@@ -79,7 +79,7 @@ async fn every_malformed_variable_is_named_and_no_secret_is_told() {
 }
 
 #[tokio::test]
-async fn days_are_whole_and_from_one_to_a_year() {
+async fn days_must_be_whole_and_between_1_and_365() {
     for name in ["UNDECIDED_AFTER_DAYS", "REFUND_UNDECIDED_AFTER_DAYS"] {
         let start = async |days| {
             let variables: Vec<_> = PAYMENTS.into_iter().chain([(name, days)]).collect();
@@ -96,13 +96,13 @@ async fn days_are_whole_and_from_one_to_a_year() {
 }
 
 #[tokio::test]
-async fn a_log_that_is_off_could_not_say_what_is_wrong() {
+async fn log_level_off_is_rejected() {
     let error = payments_refuse(&[("LOG_LEVEL", "off")]).await;
     assert!(error.contains("LOG_LEVEL"), "{error}");
 }
 
 #[tokio::test]
-async fn urls_are_https_but_on_this_machine() {
+async fn urls_must_be_https_except_on_loopback() {
     for url in [
         "https://x.example/v72",
         "http://127.0.0.1:1/",
@@ -126,7 +126,7 @@ async fn urls_are_https_but_on_this_machine() {
 }
 
 #[tokio::test]
-async fn only_a_machine_with_its_own_dynamodb_lets_tokens_live_for_ever() {
+async fn unlimited_token_life_requires_a_local_dynamodb() {
     let off = ("TOKEN_LIFE_LIMIT", "off");
     for url in
         ["http://127.0.0.1:3002", "http://localhost:3002", "http://host.docker.internal:3002"]
@@ -145,7 +145,7 @@ async fn only_a_machine_with_its_own_dynamodb_lets_tokens_live_for_ever() {
 }
 
 #[tokio::test]
-async fn allowed_origins_are_origins_and_schemes_of_apps() {
+async fn allowed_origins_must_be_origins_or_app_schemes() {
     for wrong in [
         "shop.example.com",
         "https://shop.example.com/path",
@@ -168,7 +168,7 @@ async fn allowed_origins_are_origins_and_schemes_of_apps() {
 }
 
 #[tokio::test]
-async fn hmac_keys_are_32_bytes_of_hex_and_basic_auth_is_user_and_password() {
+async fn hmac_keys_must_be_32_bytes_of_hex_and_basic_auth_user_and_password() {
     let (short, long) = ("00".repeat(31), "00".repeat(33));
     let strange = format!("{}zz", "00".repeat(31));
     for keys in [&*format!("{},zz", "00".repeat(32)), &short, &long, &strange] {
@@ -195,7 +195,7 @@ async fn webhooks_refuse(keys: &str) {
 }
 
 #[tokio::test]
-async fn a_file_of_roots_that_cannot_be_read_is_told() {
+async fn unreadable_file_of_root_certificates_is_named() {
     let error = payments_refuse(&[("SSL_CERT_FILE", "/nowhere.pem")]).await;
     assert!(error.contains("SSL_CERT_FILE"), "{error}");
 }
@@ -224,7 +224,7 @@ const EITHER: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn the_environment_must_be_that_of_adyen_s_hosts() {
+async fn environment_must_match_adyens_hosts() {
     for url in EITHER {
         for environment in ["test", "live"] {
             // Each alone, with a URL of the environment for the other.
@@ -251,7 +251,7 @@ async fn the_environment_must_be_that_of_adyen_s_hosts() {
 }
 
 #[tokio::test]
-async fn what_is_left_at_its_default_must_agree_too() {
+async fn default_environment_must_match_adyens_hosts() {
     // Live URLs and the default environment, or the other way round.
     let error = payments_refuse(&[(CHECKOUT, LIVE[0]), (RECURRING, LIVE[1])]).await;
     assert!(error.contains(CHECKOUT) && error.contains(RECURRING), "{error}");
@@ -272,7 +272,7 @@ macro_rules! start {
 }
 
 #[tokio::test]
-async fn every_function_that_knows_adyen_s_url_refuses_another_environment_s() {
+async fn every_function_with_adyens_url_rejects_another_environment() {
     let disagree = || [("ADYEN_ENVIRONMENT", "test"), (CHECKOUT, LIVE[0])];
     let agree = || [("ADYEN_ENVIRONMENT", "live"), (CHECKOUT, LIVE[0])];
     for (function, wrong, right) in [
@@ -289,7 +289,7 @@ async fn every_function_that_knows_adyen_s_url_refuses_another_environment_s() {
 }
 
 #[test]
-fn every_function_that_knows_adyen_s_url_is_told_the_environment() {
+fn every_function_with_adyens_url_has_the_environment_in_the_template() {
     let template = local::template::Template::read().unwrap();
     let knows = |name: &str, variable: &str| {
         template.functions[name].variables.iter().any(|it| it == variable)

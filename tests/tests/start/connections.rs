@@ -39,7 +39,7 @@ fn env(variables: &[(&str, &str)]) -> Env {
 }
 
 #[tokio::test]
-async fn on_lambda_they_are_opened_before_and_used_by_the_first_request() {
+async fn connections_on_lambda_are_opened_before_the_first_request() {
     let (adyen, to_adyen) = server().await;
     let (dynamodb, to_dynamodb) = server().await;
     let env = env(&[
@@ -61,7 +61,7 @@ async fn on_lambda_they_are_opened_before_and_used_by_the_first_request() {
 }
 
 #[tokio::test]
-async fn a_function_opens_none_that_it_does_not_need_and_waits_for_none_that_fails() {
+async fn unneeded_connections_are_not_opened_and_failing_ones_not_awaited() {
     let (adyen, to_adyen) = server().await;
     let env = env(&[
         ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
@@ -126,7 +126,7 @@ async fn secrets_are_fetched_while_connections_are_opened() {
 }
 
 #[tokio::test]
-async fn elsewhere_they_are_opened_when_they_are_needed() {
+async fn connections_elsewhere_are_opened_on_demand() {
     let (adyen, to_adyen) = server().await;
     let env = env(&[("ADYEN_CHECKOUT_URL", &adyen)]);
     Settings::load(&env, &["ADYEN_API_KEY"]).await.unwrap();

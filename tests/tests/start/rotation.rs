@@ -72,7 +72,7 @@ async fn later(seconds: u64) {
 }
 
 #[tokio::test]
-async fn keys_rotate_without_a_refused_request() {
+async fn keys_rotate_without_a_rejected_request() {
     let (stack, manager) = rotating().await;
     manager.put("ADYEN_API_KEY", NEW_API_KEY);
     manager.put("ADYEN_HMAC_KEYS", &format!("{},{NEW_HMAC}", keys::STANDARD_HMAC_KEY));
@@ -123,7 +123,7 @@ async fn keys_rotate_without_a_refused_request() {
 }
 
 #[tokio::test]
-async fn a_private_key_that_amazon_pay_refuses_is_fetched_again() {
+async fn private_key_that_amazon_pay_rejects_is_fetched_again() {
     let (stack, manager) = rotating().await;
     stack.bundle.amazon().unwrap().open("S1");
     let confirm = async || {
@@ -140,7 +140,7 @@ async fn a_private_key_that_amazon_pay_refuses_is_fetched_again() {
 }
 
 #[tokio::test]
-async fn who_guesses_keys_does_not_have_them_fetched_each_time() {
+async fn failed_logins_trigger_at_most_one_fetch_in_five_seconds() {
     let (stack, manager) = rotating().await;
     let before = manager.asked_for("MERCHANT_TOKEN_KEYS");
     let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY).unwrap();
@@ -155,7 +155,7 @@ async fn who_guesses_keys_does_not_have_them_fetched_each_time() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_had_any_more_is_used_as_it_was() {
+async fn secret_that_cannot_be_fetched_keeps_its_old_value() {
     let (stack, manager) = rotating().await;
     manager.fail();
     let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY).unwrap();
@@ -176,7 +176,7 @@ async fn one() -> (Secret<String>, Manager) {
 }
 
 #[tokio::test]
-async fn a_copy_is_used_for_five_minutes_and_fetched_once() {
+async fn cached_secret_is_used_for_five_minutes_and_fetched_once() {
     let (secret, manager) = one().await;
     manager.put("S", "two");
     later(299).await;
@@ -189,7 +189,7 @@ async fn a_copy_is_used_for_five_minutes_and_fetched_once() {
 }
 
 #[tokio::test]
-async fn a_copy_is_used_on_while_no_other_can_be_fetched() {
+async fn cached_secret_is_used_while_none_can_be_fetched() {
     let (secret, manager) = one().await;
     manager.fail();
     later(301).await;
@@ -203,7 +203,7 @@ async fn a_copy_is_used_on_while_no_other_can_be_fetched() {
 }
 
 #[tokio::test]
-async fn nobody_waits_long_for_a_secrets_manager_that_does_not_answer() {
+async fn unresponsive_secrets_manager_is_not_awaited_for_long() {
     let (secret, manager) = one().await;
     manager.fall_silent();
     later(301).await;

@@ -103,7 +103,7 @@ async fn started(env: &Env) {
 }
 
 #[tokio::test]
-async fn a_function_fetches_the_secrets_that_it_needs_and_no_other() {
+async fn function_fetches_only_its_own_secrets() {
     let (manager, url) =
         Manager::with(&[("hmac", &format!("{HMAC_KEY}\n")), ("auth", "user:password")]).await;
     let secrets = [
@@ -126,7 +126,7 @@ async fn a_secret_given_directly_is_not_fetched() {
 }
 
 #[tokio::test]
-async fn secrets_that_are_missing_or_malformed_are_all_named_and_none_is_told() {
+async fn missing_or_malformed_secrets_are_named_without_their_values() {
     let (_, url) = Manager::with(&[("auth", "the-password-alone")]).await;
     let secrets = [("ADYEN_HMAC_KEYS_SECRET", "hmac"), ("WEBHOOK_BASIC_AUTH_SECRET", "auth")];
     let Err(error) = webhooks::State::start(&env(&url, &secrets)).await else {

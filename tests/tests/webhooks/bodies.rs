@@ -27,7 +27,7 @@ async fn refused(world: &World, bodies: impl IntoIterator<Item = Vec<u8>>, statu
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_unreadable() {
+async fn body_that_is_not_a_json_object_returns_400() {
     let world = World::new().await;
     let whole = standard(&[signed(&item("AUTHORISATION", "KHQC5N7G84BLNK43", "O"))]).to_string();
     let deep = |open: &str, close: &str| {
@@ -62,7 +62,7 @@ async fn what_is_no_json_object_is_unreadable() {
 }
 
 #[tokio::test]
-async fn what_has_no_items_to_read_is_unreadable() {
+async fn body_without_notification_items_returns_400() {
     let world = World::new().await;
     let signed = signed(&item("AUTHORISATION", "KHQC5N7G84BLNK43", "O"));
     let bodies = [
@@ -81,7 +81,7 @@ async fn what_has_no_items_to_read_is_unreadable() {
 }
 
 #[tokio::test]
-async fn a_signed_field_of_the_wrong_type_is_unreadable_or_refused() {
+async fn signed_field_of_the_wrong_type_is_rejected() {
     let world = World::new().await;
     let good = signed(&item("AUTHORISATION", "KHQC5N7G84BLNK43", "O"));
     let strange = [
@@ -122,7 +122,7 @@ async fn a_signed_field_of_the_wrong_type_is_unreadable_or_refused() {
 }
 
 #[tokio::test]
-async fn a_signature_of_the_wrong_length_type_or_encoding_is_refused() {
+async fn malformed_signature_is_rejected() {
     let world = World::new().await;
     let good = signed(&item("AUTHORISATION", "KHQC5N7G84BLNK43", "O"));
     let signature = good["additionalData"]["hmacSignature"].as_str().unwrap().to_owned();
@@ -179,7 +179,7 @@ async fn a_signature_of_the_wrong_length_type_or_encoding_is_refused() {
 }
 
 #[tokio::test]
-async fn only_post_is_answered() {
+async fn webhook_with_another_method_is_rejected() {
     let world = World::new().await;
     for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE, Method::OPTIONS] {
         let answer = Answer::of(world.stack.request(method, "/webhooks")).await;
@@ -188,7 +188,7 @@ async fn only_post_is_answered() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_many_items_is_taken_in_good_time() {
+async fn webhook_with_many_items_is_stored_in_time() {
     let world = World::new().await;
     world.paid("many", "AMZN").await;
     let payment = world.psp_reference("many");

@@ -15,7 +15,7 @@ fn contested(payment: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_authorisation_that_names_another_order_than_its_payment_s_is_contested_by_both() {
+async fn authorisation_that_names_another_order_is_contested_by_both() {
     let world = World::new().await;
     let payment = world.paid("owner", "AMZN").await;
     world.paid("other", "AMZN-REFUSED").await;
@@ -42,7 +42,7 @@ async fn an_authorisation_that_names_another_order_than_its_payment_s_is_contest
 }
 
 #[tokio::test]
-async fn whatever_fails_in_between_what_comes_again_completes_it() {
+async fn redelivered_webhook_completes_a_contested_payment_after_any_fault() {
     let world = World::new().await;
     let mut outages = 0;
     for fault in [server_error(), Fault::DropBefore, Fault::DropAfter] {

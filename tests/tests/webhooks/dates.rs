@@ -85,7 +85,7 @@ fn unreadable() -> [Value; 8] {
 }
 
 #[tokio::test]
-async fn a_date_that_cannot_be_read_is_that_of_the_first_receipt() {
+async fn unreadable_date_is_the_date_of_the_first_receipt() {
     let world = World::new().await;
     let payment = world.paid("undated", "AMZN").await;
     for (number, written) in unreadable().into_iter().enumerate() {
@@ -116,7 +116,7 @@ async fn a_date_that_cannot_be_read_is_that_of_the_first_receipt() {
 }
 
 #[tokio::test]
-async fn a_success_whose_date_cannot_be_read_beats_an_older_refusal() {
+async fn success_with_an_unreadable_date_outranks_an_older_refused_authorisation() {
     let world = World::new().await;
     for (number, written) in
         unreadable().into_iter().chain([json!("2026-11-24T10:14:08 01:00")]).enumerate()
@@ -156,7 +156,7 @@ async fn a_date_far_ahead_counts_as_a_day_after_the_first_receipt() {
 }
 
 #[tokio::test]
-async fn a_date_of_a_clock_that_is_a_little_fast_is_believed() {
+async fn date_slightly_ahead_is_accepted() {
     let world = World::new().await;
     let payment = world.paid("fast", "AMZN").await;
     let soon = Timestamp::from_second((Timestamp::now() + DAY / 2).as_second()).unwrap();
@@ -232,7 +232,7 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
 }
 
 #[tokio::test]
-async fn what_waited_for_its_order_came_when_it_came_first() {
+async fn parked_event_keeps_its_first_receipt() {
     let world = World::new().await;
     let first = std::sync::Mutex::new(Timestamp::MAX);
     world

@@ -19,7 +19,7 @@ async fn kept(world: &World, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn an_event_that_can_never_be_applied_is_kept_whole() {
+async fn inapplicable_event_is_stored_whole_as_a_dead_letter() {
     let world = World::new().await;
     let payment = world.paid("never", "AMZN").await;
     let before = world.order("never").await;
@@ -80,7 +80,7 @@ async fn an_event_that_can_never_be_applied_is_kept_whole() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_payment_whose_order_is_missing_is_kept() {
+async fn event_of_a_missing_order_is_stored_as_a_dead_letter() {
     let world = World::new().await;
     let pointer = world.stack.dynamodb().put_item().table_name("orders");
     let pointer = pointer
@@ -103,7 +103,7 @@ async fn an_event_of_a_payment_whose_order_is_missing_is_kept() {
 }
 
 #[tokio::test]
-async fn a_token_event_without_what_identifies_it_is_kept_whole() {
+async fn unidentified_token_event_is_stored_whole_as_a_dead_letter() {
     let world = World::new().await;
     let created = || token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "TOKEN");
     let with_data = |data: Value| {
@@ -135,7 +135,7 @@ async fn a_token_event_without_what_identifies_it_is_kept_whole() {
 }
 
 #[tokio::test]
-async fn a_token_event_that_its_token_cannot_take_is_kept_whole() {
+async fn inapplicable_token_event_is_stored_whole_as_a_dead_letter() {
     let world = World::new().await;
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let broken = world.stack.dynamodb().put_item().table_name("tokens");
@@ -151,7 +151,7 @@ async fn a_token_event_that_its_token_cannot_take_is_kept_whole() {
 }
 
 #[tokio::test]
-async fn each_of_several_events_is_kept_for_itself() {
+async fn several_dead_letters_are_stored_separately() {
     let world = World::new().await;
     let payment = world.paid("several", "AMZN").await;
     let items = [
@@ -169,7 +169,7 @@ async fn each_of_several_events_is_kept_for_itself() {
 }
 
 #[tokio::test]
-async fn while_dynamodb_fails_nothing_is_acknowledged_that_is_not_kept() {
+async fn webhook_is_not_acknowledged_before_its_dead_letter_is_stored() {
     let world = World::new().await;
     let told = signed(&item("AUTHORISATION", "A:B", "order"));
     let body = standard(&[told]).to_string();

@@ -47,7 +47,7 @@ const CHARGED_BACK: &str = "chargedBack 0";
 const LOST: &str = "chargedBack 0 !prearbitration_lost";
 
 #[tokio::test]
-async fn an_event_of_a_known_dispute_is_about_its_payment_whatever_it_names() {
+async fn event_of_a_known_dispute_is_about_its_payment_whatever_it_names() {
     let world = World::new().await;
     for (number, named) in ["the order", "", "a reference of the dispute"].into_iter().enumerate() {
         for (code, after_chargeback, after_reversal) in [
@@ -74,7 +74,7 @@ async fn an_event_of_a_known_dispute_is_about_its_payment_whatever_it_names() {
 }
 
 #[tokio::test]
-async fn the_first_news_of_a_dispute_tells_its_payment() {
+async fn first_dispute_event_names_the_payment() {
     let world = World::new().await;
     for code in [
         "NOTIFICATION_OF_CHARGEBACK",
@@ -114,7 +114,7 @@ fn sequences(items: &[Value]) -> Vec<Vec<Value>> {
 }
 
 #[tokio::test]
-async fn the_stage_of_a_dispute_decides_and_not_what_came_first() {
+async fn stage_of_a_dispute_decides_in_any_sequence() {
     let world = World::new().await;
     for (story, told, expected) in [
         ("won", &["NOTIFICATION_OF_CHARGEBACK", "CHARGEBACK", "CHARGEBACK_REVERSED"][..], PAID),
@@ -156,7 +156,7 @@ async fn the_stage_of_a_dispute_decides_and_not_what_came_first() {
 }
 
 #[tokio::test]
-async fn disputes_of_one_payment_stand_each_for_itself() {
+async fn disputes_of_one_payment_are_independent() {
     let world = World::new().await;
     let payment = paid(&world, "twice").await;
     for named_by in [Some(&*payment), None] {
@@ -183,7 +183,7 @@ async fn disputes_of_one_payment_stand_each_for_itself() {
 }
 
 #[tokio::test]
-async fn disputes_of_two_payments_of_an_order_stand_each_for_its_own() {
+async fn disputes_of_two_payments_of_an_order_are_independent() {
     let world = World::new().await;
     let one = paid(&world, "two").await;
     let other = "ANOTHER000000001";
@@ -201,7 +201,7 @@ async fn disputes_of_two_payments_of_an_order_stand_each_for_its_own() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_dispute_of_another_order_does_not_touch_the_one_that_it_names() {
+async fn event_of_another_orders_dispute_does_not_change_the_order_it_names() {
     let world = World::new().await;
     let payment = paid(&world, "disputed").await;
     paid(&world, "named").await;
@@ -213,7 +213,7 @@ async fn an_event_of_a_dispute_of_another_order_does_not_touch_the_one_that_it_n
 }
 
 #[tokio::test]
-async fn a_dispute_that_ended_before_the_payment_s_answer_is_claimed_whole() {
+async fn dispute_that_ended_before_the_payment_answer_is_claimed_whole() {
     let world = World::new().await;
     world
         .while_paying("early", async |payment| {
@@ -233,7 +233,7 @@ async fn a_dispute_that_ended_before_the_payment_s_answer_is_claimed_whole() {
 }
 
 #[tokio::test]
-async fn an_event_of_a_dispute_that_nobody_knows_waits_for_it() {
+async fn event_of_an_unknown_dispute_is_parked() {
     let world = World::new().await;
     let payment = paid(&world, "waits").await;
     let before = world.order("waits").await;
@@ -249,7 +249,7 @@ async fn an_event_of_a_dispute_that_nobody_knows_waits_for_it() {
 }
 
 #[tokio::test]
-async fn more_disputes_than_a_transaction_has_room_for_do_not_keep_a_payment_from_its_order() {
+async fn disputes_beyond_one_transaction_do_not_keep_a_payment_from_its_order() {
     let world = World::new().await;
     world.paid("flooded", "AMZN-NO-WEBHOOK").await;
     // The payment's own name is the last of them all.

@@ -26,7 +26,7 @@ fn outages() -> [Fault; 5] {
 }
 
 #[tokio::test]
-async fn an_outage_is_answered_with_5xx_and_what_comes_again_is_stored_once() {
+async fn webhook_during_an_outage_returns_5xx_and_its_retry_is_stored_once() {
     let world = World::new().await;
     for (number, outage) in outages().into_iter().enumerate() {
         let reference = format!("outage-{number}");
@@ -52,7 +52,7 @@ async fn an_outage_is_answered_with_5xx_and_what_comes_again_is_stored_once() {
 }
 
 #[tokio::test]
-async fn a_fault_at_any_call_leaves_the_same_order() {
+async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
     let world = World::new().await;
     let mut run = 0;
     for fault in outages() {
@@ -116,7 +116,7 @@ async fn store(world: &World, order: Order) {
 }
 
 #[tokio::test]
-async fn a_token_event_survives_a_fault_at_any_call() {
+async fn token_event_retried_after_a_fault_at_any_call_makes_the_same_token() {
     let world = World::new().await;
     let payment = world.paid("token", "AMZN").await;
     let mut run = 0;
@@ -144,7 +144,7 @@ async fn a_token_event_survives_a_fault_at_any_call() {
 }
 
 #[tokio::test]
-async fn many_deliveries_at_once_are_all_stored() {
+async fn concurrent_webhooks_are_all_stored() {
     let world = World::new().await;
     let payment = world.paid("busy", "AMZN").await;
     let deliveries = (0..40).map(async |number| {
@@ -164,7 +164,7 @@ async fn many_deliveries_at_once_are_all_stored() {
 }
 
 #[tokio::test]
-async fn an_order_without_room_for_more_holds_up_nothing() {
+async fn full_order_does_not_delay_other_webhooks() {
     let world = World::new().await;
     let payment = world.paid("full", "AMZN").await;
     let mut full = world.order("full").await;
@@ -254,7 +254,7 @@ async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
 }
 
 #[tokio::test]
-async fn a_pointer_without_room_for_more_holds_up_nothing() {
+async fn full_pointer_does_not_delay_other_webhooks() {
     let world = World::new().await;
     // Somebody who has one signed item can send it with any date, which is not signed.
     stuff(&world, "LONELY0000000001", 409_400, "1").await;
@@ -267,7 +267,7 @@ async fn a_pointer_without_room_for_more_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_pointer_without_room_for_its_order_holds_up_nothing() {
+async fn pointer_too_full_for_its_order_does_not_delay_other_webhooks() {
     let world = World::new().await;
     world.paid("order", "AMZN").await;
     // The order learns of a payment that its pointer cannot lead to it.
@@ -279,7 +279,7 @@ async fn a_pointer_without_room_for_its_order_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
+async fn unreadable_order_or_pointer_does_not_delay_other_webhooks() {
     let world = World::new().await;
     let odd = |key: &str, name: &str, value: AttributeValue| {
         let put = world.stack.dynamodb().put_item().table_name("orders");
@@ -315,7 +315,7 @@ async fn an_order_or_a_pointer_that_cannot_be_read_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_that_cannot_be_read_holds_up_nothing() {
+async fn unreadable_token_does_not_delay_other_webhooks() {
     let world = World::new().await;
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let broken = world.stack.dynamodb().put_item().table_name("tokens");
@@ -359,7 +359,7 @@ async fn a_token_that_cannot_be_read_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn a_parked_event_that_cannot_be_read_does_not_keep_the_others_from_their_order() {
+async fn unreadable_parked_event_does_not_keep_others_from_their_order() {
     let world = World::new().await;
     world
         .while_paying("parked", async |payment| {

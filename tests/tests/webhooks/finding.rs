@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::world::{World, accepted, item, modification, signed, standard, with};
 
 #[tokio::test]
-async fn a_modification_with_a_reference_of_its_own_finds_its_order() {
+async fn modification_event_with_its_own_reference_finds_its_order() {
     let world = World::new().await;
     let payment = world.paid("found", "AMZN").await;
     world.paid("other", "AMZN").await;
@@ -25,7 +25,7 @@ async fn a_modification_with_a_reference_of_its_own_finds_its_order() {
 }
 
 #[tokio::test]
-async fn what_comes_before_the_payment_s_answer_is_claimed_with_it() {
+async fn events_before_the_payment_answer_are_claimed_with_it() {
     let world = World::new().await;
     world
         .while_paying("early", async |payment| {
@@ -65,7 +65,7 @@ async fn an_authorisation_before_the_answer_brings_the_payment_to_its_order() {
 }
 
 #[tokio::test]
-async fn test_notifications_wait_and_touch_no_order() {
+async fn test_notifications_are_parked_and_change_no_order() {
     let world = World::new().await;
     world.paid("real", "AMZN").await;
     let before = world.order("real").await;
@@ -94,7 +94,7 @@ async fn test_notifications_wait_and_touch_no_order() {
 }
 
 #[tokio::test]
-async fn a_test_notification_touches_no_order_even_if_it_names_one() {
+async fn test_notification_that_names_an_order_does_not_change_it() {
     let world = World::new().await;
     // Somebody tried the shop out under the name that the Customer Area uses.
     let payment = world.paid("testMerchantRef1", "A-PENDING").await;
@@ -123,7 +123,7 @@ async fn a_test_notification_touches_no_order_even_if_it_names_one() {
 }
 
 #[tokio::test]
-async fn what_has_no_order_is_accepted_and_not_kept() {
+async fn event_without_an_order_is_accepted_and_not_stored() {
     let world = World::new().await;
     let report = json!({
         "amount": {"currency": "EUR", "value": 0}, "paymentMethod": null,
@@ -148,7 +148,7 @@ async fn what_has_no_order_is_accepted_and_not_kept() {
 }
 
 #[tokio::test]
-async fn what_does_not_say_its_environment_is_sent_again_not_thrown_away() {
+async fn webhook_without_an_environment_is_rejected_so_that_it_is_retried() {
     let world = World::new().await;
     let payment = world.paid("where", "AMZN").await;
     let mut delivery = standard(&[signed(&item("AUTHORISATION", &payment, "where"))]);
@@ -168,7 +168,7 @@ async fn what_does_not_say_its_environment_is_sent_again_not_thrown_away() {
 }
 
 #[tokio::test]
-async fn a_live_deployment_takes_live_events_alone() {
+async fn live_deployment_applies_only_live_events() {
     let world = World::with([("ADYEN_ENVIRONMENT", "live")]).await;
     let payment = world.paid("live", "AMZN").await;
     let mut delivery = standard(&[signed(&item("AUTHORISATION", &payment, "live"))]);

@@ -28,7 +28,7 @@ fn orders() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_flood_every_order_is_as_its_events_say() {
+async fn flood_of_webhooks_leaves_every_order_as_its_events_require() {
     let world = World::behind(Faulty::start(None).await, [("CAPTURE", "manual")]).await;
     stop_stream(&world).await;
     let mut rng = fastrand::Rng::with_seed(SEED);

@@ -31,7 +31,7 @@ fn live(items: &[Value]) -> String {
 }
 
 #[tokio::test]
-async fn events_of_another_account_or_environment_are_kept_and_applied_to_nothing() {
+async fn foreign_events_are_stored_and_not_applied() {
     let world = World::new().await;
     let payment = world.paid("ours", "AMZN").await;
     let before = world.order("ours").await;
@@ -77,7 +77,7 @@ async fn events_of_another_account_or_environment_are_kept_and_applied_to_nothin
 }
 
 #[tokio::test]
-async fn token_events_of_another_account_or_environment_are_kept_and_applied_to_nothing() {
+async fn foreign_token_events_are_stored_and_not_applied() {
     let world = World::new().await;
     let created = |id: &str| token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", id);
     let mut theirs = created("TOKEN");
@@ -107,7 +107,7 @@ async fn token_events_of_another_account_or_environment_are_kept_and_applied_to_
 }
 
 #[tokio::test]
-async fn a_mended_deployment_takes_over_what_is_its_own() {
+async fn corrected_deployment_takes_over_its_own_foreign_events() {
     let world = World::new().await;
     // Live URLs, and the environment left at its default.
     let paid = world.paid("paid", "A-PENDING").await;
@@ -152,7 +152,7 @@ async fn a_mended_deployment_takes_over_what_is_its_own() {
 }
 
 #[tokio::test]
-async fn an_account_whose_name_begins_like_another_s_is_another() {
+async fn account_name_with_a_common_prefix_is_foreign() {
     let world = World::new().await;
     for account in ["SHOP", "SHOP#1", "SHOP2"] {
         let told = item("AUTHORISATION", "KHQC5N7G84BLNK43", "order");
@@ -164,7 +164,7 @@ async fn an_account_whose_name_begins_like_another_s_is_another() {
 }
 
 #[tokio::test]
-async fn many_are_taken_over_page_by_page_and_none_is_lost_while_dynamodb_fails() {
+async fn takeover_of_many_pages_loses_no_event_while_dynamodb_fails() {
     let world = World::new().await;
     let payment = world.paid("many", "AMZN").await;
     // In one shard of the index, so that it has several pages.
@@ -203,7 +203,7 @@ async fn many_are_taken_over_page_by_page_and_none_is_lost_while_dynamodb_fails(
 }
 
 #[tokio::test]
-async fn a_person_takes_over_by_an_invocation() {
+async fn takeover_is_started_by_an_invocation() {
     let world = World::new().await;
     let payment = world.paid("invoked", "A-PENDING").await;
     let told = item("AUTHORISATION", &payment, "invoked");

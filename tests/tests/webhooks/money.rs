@@ -24,7 +24,7 @@ async fn attention(world: &World, reference: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_authorisation_of_a_cent_confirms_no_order_of_ten_euro() {
+async fn authorisation_of_a_cent_does_not_confirm_ten_euros() {
     let world = World::new().await;
     for (reference, amount) in [
         ("cent", json!({"currency": "EUR", "value": 1})),
@@ -50,7 +50,7 @@ async fn an_authorisation_of_a_cent_confirms_no_order_of_ten_euro() {
 }
 
 #[tokio::test]
-async fn parts_that_add_up_confirm_an_order() {
+async fn partial_authorisations_that_add_up_confirm_an_order() {
     let world = World::new().await;
     let payment = world.paid("parts", "AMZN").await;
     world.tell(&eur(item("AUTHORISATION", &payment, "parts"), 400)).await;
@@ -63,7 +63,7 @@ async fn parts_that_add_up_confirm_an_order() {
 }
 
 #[tokio::test]
-async fn a_refund_failed_before_its_refund_undoes_no_other_of_the_same_amount() {
+async fn refund_failed_before_its_refund_undoes_no_other_of_the_same_amount() {
     let world = World::new().await;
     let payment = world.paid("refunds", "AMZN").await;
     world.tell(&item("AUTHORISATION", &payment, "refunds")).await;
@@ -95,7 +95,7 @@ async fn a_refund_failed_before_its_refund_undoes_no_other_of_the_same_amount() 
 }
 
 #[tokio::test]
-async fn a_failure_that_fits_nothing_needs_a_person_after_ten_minutes() {
+async fn unmatched_failure_webhook_needs_attention_after_ten_minutes() {
     let world = World::new().await;
     for (reference, failed, accepted, reason) in [
         ("refund", "REFUND_FAILED", "REFUND", "refund_failed_unmatched"),
@@ -117,7 +117,7 @@ async fn a_failure_that_fits_nothing_needs_a_person_after_ten_minutes() {
 }
 
 #[tokio::test]
-async fn an_answer_that_no_webhook_confirms_for_an_hour_needs_a_person() {
+async fn unconfirmed_answer_needs_attention_after_an_hour() {
     let world = World::new().await;
     let payment = world.paid("silent", "AMZN").await;
     pass(&world, "silent", SignedDuration::from_mins(59)).await;
@@ -129,7 +129,7 @@ async fn an_answer_that_no_webhook_confirms_for_an_hour_needs_a_person() {
 }
 
 #[tokio::test]
-async fn giving_back_one_of_two_payments_leaves_an_order_that_is_paid() {
+async fn returning_one_of_two_payments_leaves_the_order_paid() {
     let world = World::new().await;
     for (reference, code, value) in
         [("refunded", "REFUND", 1000), ("cancelled", "CANCELLATION", 1000)]

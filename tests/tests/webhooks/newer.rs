@@ -118,7 +118,7 @@ fn refund() -> Value {
 }
 
 #[tokio::test]
-async fn members_of_a_newer_version_stay_at_every_level() {
+async fn unknown_members_are_preserved_at_every_level() {
     let world = World::new().await;
     let (order, paths) = with_newer(order());
     assert_eq!(paths.len(), 17, "{paths:#?}");
@@ -134,7 +134,7 @@ async fn members_of_a_newer_version_stay_at_every_level() {
 }
 
 #[tokio::test]
-async fn values_of_a_newer_version_do_not_stop_a_webhook() {
+async fn unknown_values_do_not_stop_a_webhook() {
     for (path, value) in [
         ("/capture", json!("later")),
         ("/attempts/1/paymentMethod", json!("wallet")),
@@ -169,7 +169,7 @@ async fn values_of_a_newer_version_do_not_stop_a_webhook() {
 }
 
 #[tokio::test]
-async fn a_modification_of_a_kind_not_known_here_is_never_sent_again() {
+async fn modification_of_an_unknown_operation_is_never_retried() {
     let world = World::new().await;
     let mut order = order();
     let modification = &mut order["modifications"][0];
@@ -192,7 +192,7 @@ async fn a_modification_of_a_kind_not_known_here_is_never_sent_again() {
 }
 
 #[tokio::test]
-async fn an_order_of_a_newer_schema_is_shown_and_not_written() {
+async fn order_of_a_newer_schema_is_readable_but_not_written() {
     let world = World::new().await;
     let mut order = order();
     order["schema"] = json!(SCHEMA + 1);
@@ -222,7 +222,7 @@ async fn an_order_of_a_newer_schema_is_shown_and_not_written() {
 }
 
 #[tokio::test]
-async fn an_order_that_only_a_newer_version_can_read_holds_its_webhooks_up() {
+async fn webhooks_of_an_order_that_only_a_newer_version_can_read_are_retried() {
     let world = World::new().await;
     let mut order = order();
     order["attempts"] = json!({"by": "number"});
@@ -239,7 +239,7 @@ async fn an_order_that_only_a_newer_version_can_read_holds_its_webhooks_up() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_written_has_the_schema_of_its_writer() {
+async fn written_order_has_the_schema_of_its_writer() {
     let world = World::new().await;
     let payment = world.paid("fresh", "AMZN").await;
     assert_eq!(world.raw("fresh").await["schema"], SCHEMA);
@@ -248,7 +248,7 @@ async fn an_order_that_is_written_has_the_schema_of_its_writer() {
 }
 
 #[tokio::test]
-async fn a_token_keeps_what_a_newer_version_wrote_and_respects_its_schema() {
+async fn token_of_a_newer_version_keeps_its_members_and_schema() {
     let world = World::new().await;
     let created = token_notification("created", "EVENT00000000001", "shopper-1", "STORED00000001");
     let disabled =

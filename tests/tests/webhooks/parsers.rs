@@ -73,7 +73,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
 }
 
 #[test]
-fn notifications_are_read() {
+fn seed_notifications_are_parsed() {
     SEEDS.iter().for_each(|seed| read::read(seed.as_bytes()));
 }
 
@@ -81,13 +81,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 
     #[test]
-    fn any_bytes_are_read_or_refused(body in body()) {
+    fn any_bytes_are_parsed_or_rejected_without_a_panic(body in body()) {
         read::read(&body);
     }
 }
 
 #[tokio::test]
-async fn any_bytes_are_answered_with_400_or_401_and_cost_no_dynamodb_call() {
+async fn unsigned_bytes_return_400_or_401_without_a_dynamodb_call() {
     let world = World::new().await;
     world.dynamodb.begin(|_| None);
     let mut runner = proptest::test_runner::TestRunner::default();

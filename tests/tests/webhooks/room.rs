@@ -84,7 +84,7 @@ fn largest() -> Order {
 }
 
 #[tokio::test]
-async fn the_largest_order_fits_with_room_for_what_adyen_says() {
+async fn largest_order_fits_with_room_for_adyens_events() {
     let world = World::new().await;
     let order = largest();
     assert!(order.attempts.len() > 30, "{}", order.attempts.len());
@@ -116,7 +116,7 @@ async fn the_largest_order_fits_with_room_for_what_adyen_says() {
 }
 
 #[tokio::test]
-async fn the_order_of_most_modifications_fits_with_all_that_adyen_says_of_them() {
+async fn order_with_most_modifications_fits_with_all_their_events() {
     let now = Timestamp::now();
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1_000_000})).unwrap();
     let target = Target { merchant_account: "M".repeat(80), endpoint: "e".repeat(253) };

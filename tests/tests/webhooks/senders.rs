@@ -10,7 +10,7 @@ const OLD: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abc
 const NEW: &str = "FEDCBA9876543210FEDCBA9876543210FEDCBA9876543210FEDCBA9876543210";
 
 #[tokio::test]
-async fn any_of_several_keys_may_have_signed() {
+async fn signature_by_any_of_several_keys_is_accepted() {
     let several = format!("{OLD}, {NEW},{}", keys::TOKEN_HMAC_KEY);
     let world = World::with([("ADYEN_HMAC_KEYS", several.as_str())]).await;
     let payment = world.paid("rotation", "AMZN").await;
@@ -55,7 +55,7 @@ async fn two_items_may_be_signed_with_two_keys() {
 }
 
 #[tokio::test]
-async fn credentials_are_asked_for_where_they_were_agreed() {
+async fn basic_auth_is_required_if_configured() {
     let world = World::with([("WEBHOOK_BASIC_AUTH", "adyen:pass:wörd")]).await;
     let payment = world.paid("basic", "AMZN").await;
     let item = signed_by(&item("AUTHORISATION", &payment, "basic"), keys::STANDARD_HMAC_KEY);

@@ -38,14 +38,14 @@ fn changed(bytes: &[u8], at: &Index, by: u8) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn what_the_signer_signs_is_accepted(fields in fields(), key in key_bytes()) {
+    fn signed_notification_is_accepted(fields in fields(), key in key_bytes()) {
         let key = hex::encode(key);
         let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
         prop_assert_eq!(item(&fields, &signature).verify(&keys(&key)), Some(0));
     }
 
     #[test]
-    fn one_changed_byte_of_a_signed_field_is_refused(
+    fn changed_byte_of_a_signed_field_is_rejected(
         fields in fields(),
         key in key_bytes(),
         field in 0..8_usize,
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn an_added_or_removed_character_is_refused(
+    fn added_or_removed_character_is_rejected(
         fields in fields(),
         key in key_bytes(),
         field in 0..8_usize,
@@ -81,7 +81,7 @@ proptest! {
     }
 
     #[test]
-    fn another_key_is_refused(
+    fn signature_by_another_key_is_rejected(
         fields in fields(),
         key in key_bytes(),
         at: Index,
@@ -94,7 +94,7 @@ proptest! {
     }
 
     #[test]
-    fn one_changed_byte_of_the_signature_is_refused(
+    fn changed_byte_of_the_signature_is_rejected(
         fields in fields(),
         key in key_bytes(),
         at: Index,
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn a_body_is_accepted_as_it_was_signed_and_no_other(
+    fn signed_body_is_accepted_only_unchanged(
         body in prop::collection::vec(any::<u8>(), 1..300),
         key in key_bytes(),
         at: Index,
@@ -132,7 +132,7 @@ proptest! {
     }
 
     #[test]
-    fn a_signature_fits_one_event_alone(fields in fields(), from in 0..4_usize) {
+    fn signature_fits_only_its_own_event(fields in fields(), from in 0..4_usize) {
         // Text moved over a colon from one field into the next is the same text to HMAC.
         let content = fields.join(":");
         let mut moved = fields.clone();

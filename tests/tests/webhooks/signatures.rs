@@ -114,7 +114,7 @@ fn a_number_and_the_same_number_as_text_are_signed_alike() {
 }
 
 #[test]
-fn what_is_no_key_is_refused() {
+fn malformed_hmac_key_is_rejected() {
     let other = |key: &str| format!("{KEY},{key}");
     for wrong in ["", "abc", "xy", "0x00", "0 0", "00"] {
         assert!(wrong.parse::<Keys>().is_err(), "{wrong}");
@@ -131,7 +131,7 @@ fn what_is_no_key_is_refused() {
 }
 
 #[test]
-fn only_the_merchant_s_reference_may_have_colons() {
+fn only_the_merchant_reference_may_contain_colons() {
     let of = |fields: [&str; 8]| item(&fields.map(str::to_owned), "");
     assert!(!of(["P", "", "M", "a:b::c", "1", "EUR", "REFUND", "true"]).is_ambiguous());
     assert!(!of(["P", "", "M", "", "", "", "", ""]).is_ambiguous());

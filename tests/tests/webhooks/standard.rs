@@ -7,7 +7,7 @@ use shared::domain::order::AdyenEvent;
 use crate::world::{World, accepted, item, key, modification, signed, standard, with};
 
 #[tokio::test]
-async fn webhooks_end_an_order_as_the_page_says() {
+async fn documented_webhooks_end_an_order_as_documented() {
     let world = World::new().await;
     for (case, token, event_code, success, status, next_step, confirmed) in [
         ("paid", "AMZN", "AUTHORISATION", "true", "authorised", "success", true),
@@ -44,7 +44,7 @@ async fn webhooks_end_an_order_as_the_page_says() {
 }
 
 #[tokio::test]
-async fn what_comes_twice_changes_nothing() {
+async fn repeated_webhook_changes_nothing() {
     let world = World::new().await;
     let payment = world.paid("twice", "AMZN").await;
     let authorised = item("AUTHORISATION", &payment, "twice");
@@ -70,7 +70,7 @@ async fn what_comes_twice_changes_nothing() {
 }
 
 #[tokio::test]
-async fn every_event_code_is_accepted_and_kept_once() {
+async fn every_event_code_is_accepted_and_stored_once() {
     let world = World::new().await;
     let payment = world.paid("codes", "AMZN").await;
     let codes = [
@@ -151,7 +151,7 @@ async fn an_unknown_event_code_changes_no_status() {
 }
 
 #[tokio::test]
-async fn several_items_of_one_delivery_are_all_applied() {
+async fn several_items_of_one_webhook_are_all_applied() {
     let world = World::new().await;
     let (first, second) = (world.paid("item-1", "AMZN").await, world.paid("item-2", "AMZN").await);
     let items = [
@@ -165,7 +165,7 @@ async fn several_items_of_one_delivery_are_all_applied() {
 }
 
 #[tokio::test]
-async fn one_badly_signed_item_refuses_the_whole_delivery() {
+async fn badly_signed_item_rejects_the_whole_webhook() {
     let world = World::new().await;
     let payment = world.paid("mixed", "AMZN").await;
     let before = world.order("mixed").await;
@@ -214,7 +214,7 @@ async fn an_amount_may_be_a_number_a_numeric_text_or_absent() {
 }
 
 #[tokio::test]
-async fn an_amount_that_cannot_be_read_holds_up_nothing() {
+async fn unreadable_amount_does_not_stop_a_webhook() {
     let world = World::new().await;
     let payment = world.paid("odd", "AMZN").await;
     for (number, written, signed_as) in [
@@ -254,7 +254,7 @@ async fn an_amount_that_cannot_be_read_holds_up_nothing() {
 }
 
 #[tokio::test]
-async fn an_offer_closed_at_no_known_time_ends_what_was_open_when_it_came() {
+async fn offer_closed_without_a_date_ends_the_attempt_open_at_its_receipt() {
     let world = World::new().await;
     for (reference, date) in [("none", Value::Null), ("odd", json!("25.11.2026"))] {
         world.paid(reference, "A-PENDING").await;
@@ -299,7 +299,7 @@ async fn a_reason_may_be_absent_empty_null_or_the_text_null() {
 }
 
 #[tokio::test]
-async fn what_is_not_signed_may_be_of_any_type_and_size() {
+async fn unsigned_fields_may_have_any_type_and_size() {
     let world = World::new().await;
     let payment = world.paid("unsigned", "AMZN").await;
     let strange = json!({

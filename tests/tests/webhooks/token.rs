@@ -50,7 +50,7 @@ async fn a_token_is_linked_to_the_order_that_created_it() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_told_of_before_its_payment_s_answer_is_linked() {
+async fn token_event_before_the_payment_answer_is_linked() {
     let world = World::new().await;
     world
         .while_paying("early", async |payment| {
@@ -63,7 +63,7 @@ async fn a_token_that_is_told_of_before_its_payment_s_answer_is_linked() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_told_of_before_its_payment_s_authorisation_is_linked() {
+async fn token_event_before_the_authorisation_is_linked() {
     let world = World::new().await;
     world
         .while_paying("first", async |payment| {
@@ -85,7 +85,7 @@ async fn linked(world: &World, reference: &str) {
 }
 
 #[tokio::test]
-async fn every_sequence_of_events_makes_the_same_token() {
+async fn events_in_every_sequence_make_the_same_token() {
     let world = World::new().await;
     let payment = world.paid("sequence", "AMZN").await;
     let again = world.paid("again", "AMZN").await;
@@ -160,7 +160,7 @@ fn permutations(of: usize) -> Vec<Vec<usize>> {
 }
 
 #[tokio::test]
-async fn a_disabled_token_is_never_revived() {
+async fn disabled_token_stays_disabled() {
     let world = World::new().await;
     world.tell_of_token(&token_notification("disabled", "DISABLE000000001", SHOPPER, TOKEN)).await;
     for (kind, at) in
@@ -216,7 +216,7 @@ async fn a_payment_that_stores_its_method_ends_as_a_token() {
 }
 
 #[tokio::test]
-async fn a_token_and_its_authorisation_do_not_mix() {
+async fn token_event_and_authorisation_with_one_reference_are_separate() {
     let world = World::new().await;
     let payment = world.paid("apart", "AMZN").await;
     world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
@@ -265,7 +265,7 @@ fn shuffled(events: &[TokenEvent], again: &[Index], swaps: &[(Index, Index)]) ->
 
 proptest! {
     #[test]
-    fn the_same_events_make_the_same_token(
+    fn same_token_events_make_the_same_token_in_any_sequence(
         events in prop::collection::vec(event(200), 1..400),
         swaps in prop::collection::vec((any::<Index>(), any::<Index>()), 0..400),
         again in prop::collection::vec(any::<Index>(), 0..50),
@@ -277,7 +277,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_events_make_the_same_token_whenever_each_report_came(
+    fn same_token_events_make_the_same_token_at_any_receipt(
         events in prop::collection::vec((event(10), 0..50_i64), 1..100),
         swaps in prop::collection::vec((any::<Index>(), any::<Index>()), 0..100),
         again in prop::collection::vec(any::<Index>(), 0..20),

@@ -19,7 +19,7 @@ fn with_data(notification: Value, members: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_header_is_found_in_any_case() {
+async fn signature_header_is_read_in_any_case() {
     let world = World::new().await;
     for (number, name) in ["hmacsignature", "HmacSignature", "HMACSIGNATURE"].iter().enumerate() {
         let id = format!("{TOKEN}-{number}");
@@ -32,7 +32,7 @@ async fn the_header_is_found_in_any_case() {
 }
 
 #[tokio::test]
-async fn the_bytes_are_signed_however_the_gateway_hands_them_on() {
+async fn signature_covers_the_bytes_in_any_gateway_encoding() {
     let world = World::new().await;
     // With white space and escapes, and in one of them something that is not UTF-8.
     let body =
@@ -56,7 +56,7 @@ async fn the_bytes_are_signed_however_the_gateway_hands_them_on() {
 }
 
 #[tokio::test]
-async fn a_changed_body_is_refused() {
+async fn changed_body_is_rejected() {
     let world = World::new().await;
     let body = created().to_string();
     let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
@@ -80,7 +80,7 @@ async fn a_changed_body_is_refused() {
 }
 
 #[tokio::test]
-async fn a_signed_body_of_a_kind_that_is_not_known_is_accepted() {
+async fn signed_body_of_an_unknown_type_is_accepted() {
     let world = World::new().await;
     world.dynamodb.begin(|_| None);
     for unknown in [
@@ -97,7 +97,7 @@ async fn a_signed_body_of_a_kind_that_is_not_known_is_accepted() {
 }
 
 #[tokio::test]
-async fn names_are_taken_at_their_full_length() {
+async fn names_of_full_length_are_stored() {
     let world = World::new().await;
     let (shopper, id) = ("\u{1F9C0}".repeat(256), "7".repeat(64));
     let told = with(

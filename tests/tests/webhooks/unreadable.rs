@@ -41,7 +41,7 @@ fn spoilt(body: &Value, bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn an_event_is_applied_whatever_its_unsigned_fields_are() {
+async fn event_with_malformed_unsigned_fields_is_applied() {
     let world = World::new().await;
     let payment = world.paid("unsigned", "AMZN").await;
     let places = [
@@ -87,7 +87,7 @@ async fn an_event_is_applied_whatever_its_unsigned_fields_are() {
 }
 
 #[tokio::test]
-async fn a_byte_order_mark_and_padding_are_no_reason_to_refuse() {
+async fn byte_order_mark_and_padding_are_accepted() {
     let world = World::new().await;
     for (reference, before, after) in [
         ("bom", &b"\xef\xbb\xbf"[..], &b""[..]),
@@ -102,7 +102,7 @@ async fn a_byte_order_mark_and_padding_are_no_reason_to_refuse() {
 }
 
 #[tokio::test]
-async fn of_a_field_that_is_there_twice_the_last_one_is_verified_and_applied() {
+async fn last_of_a_duplicate_field_is_verified_and_applied() {
     let world = World::new().await;
     let payment = world.paid("twice", "A-PENDING").await;
     let told = signed(&item("AUTHORISATION", &payment, "twice"));
@@ -150,7 +150,7 @@ fn signed_as(told: &Value, replacement: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_signed_field_that_cannot_be_read_is_kept_for_a_person() {
+async fn event_with_an_unreadable_signed_field_is_a_dead_letter() {
     let world = World::new().await;
     let payment = world.paid("garbled", "AMZN").await;
     let before = world.order("garbled").await;
@@ -183,7 +183,7 @@ async fn a_signed_field_that_cannot_be_read_is_kept_for_a_person() {
 }
 
 #[tokio::test]
-async fn an_event_whose_own_name_cannot_be_read_finds_its_order_by_the_payment() {
+async fn event_with_an_unreadable_reference_finds_its_order_by_the_payment() {
     let world = World::new().await;
     let payment = world.paid("found", "AMZN").await;
     for (number, replacement) in ["\u{fffd}", "?"].into_iter().enumerate() {
@@ -197,7 +197,7 @@ async fn an_event_whose_own_name_cannot_be_read_finds_its_order_by_the_payment()
 }
 
 #[tokio::test]
-async fn a_token_event_is_applied_whatever_does_not_identify_it_is() {
+async fn token_event_with_malformed_other_fields_is_applied() {
     let world = World::new().await;
     let payment = world.paid("token", "AMZN").await;
     let mut number = 0;
@@ -221,7 +221,7 @@ async fn a_token_event_is_applied_whatever_does_not_identify_it_is() {
 }
 
 #[tokio::test]
-async fn a_token_event_whose_token_cannot_be_read_is_kept_for_a_person() {
+async fn token_event_with_an_unreadable_token_is_a_dead_letter() {
     let world = World::new().await;
     let told = token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "TOKEN");
     let of = |place: &str| {
@@ -253,7 +253,7 @@ async fn a_token_event_whose_token_cannot_be_read_is_kept_for_a_person() {
 }
 
 #[tokio::test]
-async fn what_nobody_signed_must_be_json_to_the_letter() {
+async fn unsigned_body_must_be_strict_json() {
     let world = World::new().await;
     world.dynamodb.begin(|_| None);
     for body in ["\u{feff}{}", r#"{"a":1e999999}"#, "{}\0"] {
@@ -283,7 +283,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_text_of_any_code_units_is_read_as_rust_reads_them(
+    fn text_of_any_code_units_is_decoded_as_rust_does(
         units in prop::collection::vec(
             prop_oneof![any::<u16>(), 0xd7f0..0xe010_u16, 0..0x80_u16], 0..20,
         ),
@@ -294,7 +294,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_of_any_bytes_is_read_as_rust_reads_them(
+    fn text_of_any_bytes_is_decoded_as_rust_does(
         bytes in prop::collection::vec(any::<u8>(), 0..40),
     ) {
         let bytes: Vec<u8> = bytes.into_iter().filter(|byte| !b"\"\\".contains(byte)).collect();
@@ -303,7 +303,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_readable_stays_as_it_is(text in "\\PC{0,60}", escape: bool) {
+    fn readable_json_stays_unchanged(text in "\\PC{0,60}", escape: bool) {
         let value = json!({"a": [text], text.clone(): null});
         let mut body = value.to_string();
         if escape {
@@ -314,7 +314,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_made_readable_stays_so(body in prop::collection::vec(any::<u8>(), 0..60)) {
+    fn repaired_json_stays_unchanged(body in prop::collection::vec(any::<u8>(), 0..60)) {
         let once = readable(&[b"[\"\\", &body[..]].concat(), '\u{fffd}');
         prop_assert_eq!(readable(once.as_bytes(), '?'), once);
     }

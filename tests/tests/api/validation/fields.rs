@@ -16,7 +16,7 @@ fn alike(one: &Value, other: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn every_field_has_its_type() {
+async fn field_of_another_type_is_rejected() {
     let bundle = Untouched::start().await;
     for pointer in pointers(&everything()) {
         let right = everything().pointer(&pointer).unwrap().clone();
@@ -36,7 +36,7 @@ async fn every_field_has_its_type() {
 }
 
 #[tokio::test]
-async fn no_list_passes_for_an_object_and_no_object_for_a_name() {
+async fn list_in_place_of_an_object_is_rejected() {
     let bundle = Untouched::start().await;
     for (pointer, wrong) in [
         ("/amount", json!(["EUR", 1000])),
@@ -85,7 +85,7 @@ const REQUIRED: [&str; 27] = [
 ];
 
 #[tokio::test]
-async fn what_is_required_must_be_there() {
+async fn missing_required_field_is_rejected() {
     let bundle = Untouched::start().await;
     for pointer in REQUIRED {
         let field = dotted(pointer);
@@ -113,7 +113,7 @@ async fn what_is_required_must_be_there() {
 }
 
 #[tokio::test]
-async fn whatever_is_not_required_may_be_left_out_or_null() {
+async fn optional_field_may_be_missing_or_null() {
     let bundle = Untouched::start().await;
     let optional = pointers(&everything())
         .into_iter()
@@ -135,7 +135,7 @@ async fn whatever_is_not_required_may_be_left_out_or_null() {
 }
 
 #[tokio::test]
-async fn an_unknown_field_is_refused_by_its_name() {
+async fn unknown_field_is_rejected_by_name() {
     let objects = pointers(&everything())
         .into_iter()
         .filter(|pointer| everything().pointer(pointer).unwrap().is_object())
@@ -176,7 +176,7 @@ async fn an_unknown_field_is_refused_by_its_name() {
 }
 
 #[tokio::test]
-async fn an_amount_is_a_positive_integer_of_minor_units() {
+async fn amount_must_be_a_positive_integer_of_minor_units() {
     let bundle = Untouched::start().await;
     for value in [
         "0",
@@ -378,7 +378,7 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
 }
 
 #[tokio::test]
-async fn a_value_that_cannot_be_is_refused() {
+async fn invalid_value_is_rejected() {
     let bundle = Untouched::start().await;
     for (pointer, values) in impossible() {
         let field = dotted(pointer);
@@ -413,7 +413,7 @@ async fn a_value_that_cannot_be_is_refused() {
 }
 
 #[tokio::test]
-async fn a_value_may_be_as_unusual_as_it_can() {
+async fn unusual_but_valid_value_is_accepted() {
     let bundle = Untouched::start().await;
     for (number, (pointer, value)) in [
         ("/returnUrl", "shop-app://payment/done"),

@@ -6,7 +6,7 @@ use tests::{Answer, browser, payment};
 use super::{Untouched, everything};
 
 #[tokio::test]
-async fn an_idempotency_key_has_1_to_255_visible_characters() {
+async fn idempotency_key_must_have_1_to_255_visible_characters() {
     let bundle = Untouched::start().await;
     for key in [
         b"".to_vec(),
@@ -30,7 +30,7 @@ async fn an_idempotency_key_has_1_to_255_visible_characters() {
 }
 
 #[tokio::test]
-async fn a_huge_header_does_no_harm() {
+async fn huge_header_is_answered_like_any_other() {
     let bundle = Untouched::start().await;
     let huge = "x".repeat(64 * 1024);
     let request = bundle.post("/payments", "{").header("X-Filler", &huge);
@@ -42,7 +42,7 @@ async fn a_huge_header_does_no_harm() {
 }
 
 #[tokio::test]
-async fn a_browser_s_address_is_the_gateway_s_to_tell() {
+async fn shopper_ip_of_a_browser_comes_from_the_gateway() {
     let bundle = Untouched::start().await;
     let mut body = payment("ORDER-1", "160583287597AMZN");
     body["shopperIP"] = json!("not even an address");

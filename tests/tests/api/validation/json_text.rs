@@ -22,7 +22,7 @@ fn padded(length: usize) -> String {
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_refused() {
+async fn body_that_is_not_a_json_object_is_rejected() {
     let whole = everything().to_string();
     let rows: Vec<(&str, Vec<u8>)> = vec![
         ("words", b"pay now".into()),
@@ -71,7 +71,7 @@ async fn what_is_no_json_object_is_refused() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_out_of_range_is_named() {
+async fn number_out_of_range_is_named() {
     let bundle = Untouched::start().await;
     let nines = "9".repeat(400);
     for number in ["1e400", "-1e999", nines.as_str()] {
@@ -95,7 +95,7 @@ async fn a_number_that_is_out_of_range_is_named() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_there_twice_is_refused() {
+async fn duplicate_field_is_rejected() {
     let amount = r#""amount":{"currency":"EUR","value":1000}"#;
     let bundle = Untouched::start().await;
     for (body, field) in [
@@ -117,7 +117,7 @@ async fn a_field_that_is_there_twice_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_is_at_most_256_kilobytes() {
+async fn body_larger_than_256_kilobytes_is_rejected() {
     let bundle = Untouched::start().await;
     for length in [LIMIT + 1, 2 * LIMIT, 4_000_000] {
         let body = padded(length);
@@ -134,7 +134,7 @@ async fn a_body_is_at_most_256_kilobytes() {
 }
 
 #[tokio::test]
-async fn a_body_must_be_declared_as_json() {
+async fn body_of_another_content_type_is_rejected() {
     let bundle = Untouched::start().await;
     let request = |content_type: Option<&[u8]>, route: &str| {
         let request = bundle.0.request(Method::POST, route).bearer_auth(backend());
@@ -166,7 +166,7 @@ async fn a_body_must_be_declared_as_json() {
 }
 
 #[tokio::test]
-async fn json_may_be_declared_in_any_of_its_ways() {
+async fn every_json_content_type_is_accepted() {
     for content_type in [
         "application/json",
         "Application/JSON",
@@ -185,7 +185,7 @@ async fn json_may_be_declared_in_any_of_its_ways() {
 }
 
 #[tokio::test]
-async fn a_byte_that_got_lost_breaks_nothing() {
+async fn body_with_a_missing_byte_is_handled() {
     let bundle = Untouched::start().await;
     let whole = everything().to_string().into_bytes();
     for at in (0..whole.len()).step_by(7) {

@@ -51,7 +51,7 @@ fn of_length(pointer: &str, length: usize) -> Value {
 }
 
 #[tokio::test]
-async fn a_field_may_be_as_long_as_adyen_takes_it() {
+async fn field_of_adyens_maximum_length_is_accepted() {
     let bundle = Untouched::start().await;
     for (number, (pointer, most)) in LIMITS.into_iter().enumerate() {
         let body = with(everything(), "/reference", json!(format!("ORDER-{number}")));
@@ -64,7 +64,7 @@ async fn a_field_may_be_as_long_as_adyen_takes_it() {
 }
 
 #[tokio::test]
-async fn a_field_that_is_longer_is_refused() {
+async fn field_above_adyens_maximum_length_is_rejected() {
     let bundle = Untouched::start().await;
     for (pointer, most) in LIMITS {
         let field = dotted(pointer);
@@ -87,7 +87,7 @@ async fn lengths_are_counted_in_characters() {
 }
 
 #[tokio::test]
-async fn metadata_has_twenty_short_keys_at_most() {
+async fn metadata_beyond_adyens_limits_is_rejected() {
     let pairs = |count: usize, length: usize| -> Value {
         let pair = |number| (format!("{number:0length$}"), json!("x"));
         Value::Object((0..count).map(pair).collect())

@@ -146,7 +146,7 @@ fn pointers(body: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_field_reaches_adyen_as_it_was_sent() {
+async fn every_field_is_sent_to_adyen_unchanged() {
     let stack = Stack::start().await;
     let answer = stack.post("/payments", &backend(), &everything()).await;
     assert_eq!(answer.status, 200, "{answer:?}");

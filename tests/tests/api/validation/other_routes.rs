@@ -7,7 +7,7 @@ use tests::{Answer, backend};
 use super::Untouched;
 
 #[tokio::test]
-async fn details_are_checked_before_the_order_is_looked_for() {
+async fn details_are_validated_before_the_order_is_read() {
     let long = |length| json!("x".repeat(length));
     let rows: Vec<(Value, Option<&str>, &str)> = vec![
         (json!({}), Some("reference"), "missing_field"),
@@ -154,7 +154,7 @@ async fn payment_methods_need_a_country_and_an_amount() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_reference_names_no_order() {
+async fn malformed_reference_returns_404() {
     let bundle = Untouched::start().await;
     let long = "x".repeat(81);
     for reference in [

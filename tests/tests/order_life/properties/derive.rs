@@ -30,7 +30,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn the_same_webhooks_make_the_same_order_in_any_sequence_and_however_often(
+    fn same_webhooks_make_the_same_order_in_any_sequence_with_duplicates(
         before in untold_order(), events in events(), seed: u64,
     ) {
         let once = before.clone().told_all(events.clone());
@@ -40,7 +40,7 @@ proptest! {
     }
 
     #[test]
-    fn a_success_is_not_lost_to_a_later_failure_of_another_attempt(
+    fn paid_order_stays_paid_after_a_later_failure_of_another_attempt(
         before in order(), other in select(&PAYMENTS[..]), kind in 0..4,
     ) {
         let before = before.told(authorisation("PAID"));
@@ -87,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn time_alone_raises_reasons_for_attention_when_it_was_told_and_changes_nothing_else(
+    fn time_alone_only_raises_attention_at_the_announced_time(
         order in prop_oneof![order(), absurd_order()], written in moment(),
     ) {
         // When the schedule can act depends on the clock too.
@@ -112,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn adding_up_never_panics(order in absurd_order(), merchant: bool, attempt in 0..5usize) {
+    fn derived_values_of_an_absurd_order_never_panic(order in absurd_order(), merchant: bool, attempt in 0..5usize) {
         prop_assert_eq!(Derived::of(&order).attempts.len(), order.attempts.len());
         let viewer = if merchant { Viewer::Merchant } else { Viewer::Shopper };
         prop_assert!(serde_json::to_string(&OrderAnswer::new(&order, viewer)).is_ok());
@@ -121,7 +121,7 @@ proptest! {
     }
 
     #[test]
-    fn sums_are_never_negative_and_only_a_webhook_of_success_confirms(order in absurd_order()) {
+    fn sums_are_never_negative_and_only_a_successful_webhook_confirms(order in absurd_order()) {
         let derived = Derived::of(&order);
         for sum in [derived.authorised, derived.captured, derived.refunded] {
             prop_assert!(sum >= 0, "{}", summary(&order));
@@ -141,7 +141,7 @@ proptest! {
     }
 
     #[test]
-    fn events_that_an_earlier_version_sorted_otherwise_are_known_all_the_same(
+    fn events_stored_in_another_sequence_are_recognised(
         order in order(), seed: u64,
     ) {
         let mut kept = serde_json::to_value(&order).unwrap();
@@ -152,7 +152,7 @@ proptest! {
     }
 
     #[test]
-    fn each_look_at_what_stays_open_puts_the_next_one_off(
+    fn each_look_at_an_open_order_postpones_the_next(
         order in order(), seconds in 1000..1_000_000i64,
     ) {
         let mut order = order;
@@ -166,7 +166,7 @@ proptest! {
     }
 
     #[test]
-    fn an_order_is_the_same_after_dynamodb_kept_it(order in absurd_order()) {
+    fn order_survives_the_round_trip_through_dynamodb(order in absurd_order()) {
         let item: HashMap<String, AttributeValue> =
             serde_dynamo::to_item(&order).unwrap();
         let kept: Order = serde_dynamo::from_item(item).unwrap();

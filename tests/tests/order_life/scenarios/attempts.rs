@@ -11,7 +11,7 @@ const PAID: &str = "authorised confirmed 1000/1000/0 success";
 const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";
 
 #[test]
-fn the_only_attempt_without_reference_and_result_takes_an_authorisation_over() {
+fn only_unresolved_attempt_without_a_reference_takes_over_an_authorisation() {
     for attempt in [unknown(), answered("RedirectShopper", None), answered("Pending", None)] {
         let paid = automatic().tried(attempt.clone()).told(authorisation("P"));
         comes_to(&paid, PAID);
@@ -27,7 +27,7 @@ fn the_only_attempt_without_reference_and_result_takes_an_authorisation_over() {
 }
 
 #[test]
-fn what_an_attempt_took_over_can_be_captured_cancelled_and_refunded() {
+fn taken_over_payment_can_be_captured_cancelled_and_refunded() {
     let order = manual().tried(unknown()).told(authorisation("P"));
     let captured = order.clone().told(modification("CAPTURE", "C"));
     comes_to(&captured, "captured confirmed 1000/1000/0 success");
@@ -36,7 +36,7 @@ fn what_an_attempt_took_over_can_be_captured_cancelled_and_refunded() {
 }
 
 #[test]
-fn an_authorised_attempt_without_a_reference_is_the_payment_that_its_authorisation_names() {
+fn authorised_attempt_without_a_reference_takes_over_its_authorisation() {
     for attempt in [answered("Authorised", None), answered("Pending", None).returned("Authorised")]
     {
         let order = automatic().tried(attempt);
@@ -57,7 +57,7 @@ fn an_authorised_attempt_without_a_reference_is_the_payment_that_its_authorisati
 }
 
 #[test]
-fn an_authorised_attempt_takes_an_authorisation_over_before_one_that_waits() {
+fn authorised_attempt_takes_over_an_authorisation_before_a_waiting_one() {
     let before = || manual().tried(answered("RedirectShopper", None));
     for order in [
         before().tried(answered("Authorised", None)),
@@ -92,7 +92,7 @@ fn an_answer_without_a_reference_counts_once_before_and_after_its_authorisation(
 }
 
 #[test]
-fn a_failure_is_not_that_of_an_authorised_attempt_while_another_waits() {
+fn failed_authorisation_is_not_taken_over_by_an_authorised_attempt_while_another_waits() {
     // Its shopper may have declined: the order is not taken for unpaid, and paid again.
     let order = manual()
         .tried(answered("RedirectShopper", None))
@@ -103,7 +103,7 @@ fn a_failure_is_not_that_of_an_authorised_attempt_while_another_waits() {
 }
 
 #[test]
-fn an_authorisation_is_that_of_the_attempt_whose_result_adyen_answered_with_it() {
+fn authorisation_belongs_to_the_attempt_whose_details_adyen_answered_with_it() {
     let waits = || answered("RedirectShopper", None);
     let claimed = |payment: &str| {
         let mut attempt = waits().returned(None);
@@ -131,7 +131,7 @@ fn an_authorisation_is_that_of_the_attempt_whose_result_adyen_answered_with_it()
 }
 
 #[test]
-fn a_failure_is_that_of_an_attempt_that_ended_so_and_not_of_the_next() {
+fn failed_authorisation_belongs_to_the_refused_attempt_and_not_the_next() {
     for result_code in ["Refused", "Cancelled", "Error"] {
         let order = manual().tried(answered(result_code, None)).tried(unknown());
         let order = order.told(authorisation("P").failed());
@@ -141,7 +141,7 @@ fn a_failure_is_that_of_an_attempt_that_ended_so_and_not_of_the_next() {
 }
 
 #[test]
-fn an_attempt_passes_over_authorisations_of_other_attempts() {
+fn attempt_does_not_take_over_authorisations_of_other_attempts() {
     let order = automatic()
         .tried(answered("Refused", "P"))
         .tried(unknown())
@@ -151,7 +151,7 @@ fn an_attempt_passes_over_authorisations_of_other_attempts() {
 }
 
 #[test]
-fn of_several_authorisations_that_name_no_attempt_one_of_success_is_taken_over() {
+fn successful_authorisation_is_taken_over_before_a_failed_one() {
     for (failed, succeeded) in [(1000, 2000), (2000, 1000)] {
         let order = automatic()
             .tried(unknown())
@@ -163,7 +163,7 @@ fn of_several_authorisations_that_name_no_attempt_one_of_success_is_taken_over()
 }
 
 #[test]
-fn where_it_could_be_either_attempt_a_success_counts_and_a_failure_does_not() {
+fn ambiguous_authorisation_counts_only_if_it_succeeded() {
     let order = manual().tried(answered("RedirectShopper", None)).tried(unknown());
     comes_to(&order.clone().told(authorisation("P")), PAID_MANUAL);
     comes_to(&order.clone().told(authorisation("P").failed()), "pending unconfirmed 0/0/0 wait");
@@ -175,14 +175,14 @@ fn where_it_could_be_either_attempt_a_success_counts_and_a_failure_does_not() {
 }
 
 #[test]
-fn an_attempt_with_a_result_takes_nothing_over() {
+fn rejected_attempt_takes_over_no_authorisation() {
     let order = automatic().tried(rejected("702", None));
     comes_to(&order.clone().told(authorisation("P").failed()), "error unconfirmed 0/0/0 showError");
     comes_to(&order.told(authorisation("P")), PAID);
 }
 
 #[test]
-fn a_reference_that_an_attempt_learns_later_is_its_own() {
+fn reference_from_a_later_answer_belongs_to_the_attempt() {
     let mut order = manual().tried(unknown()).told(authorisation("P"));
     comes_to(&order, PAID_MANUAL);
     order.attempts[0].answer(outcome("Refused"), Some("Q".to_owned()));
@@ -195,7 +195,7 @@ fn a_reference_that_an_attempt_learns_later_is_its_own() {
 }
 
 #[test]
-fn a_superseded_attempt_that_is_authorised_late_pays_the_order() {
+fn superseded_attempt_that_is_authorised_late_pays_the_order() {
     for second in [
         answered("Refused", "Q"),
         answered("Cancelled", "Q"),
@@ -222,7 +222,7 @@ fn a_superseded_attempt_does_not_keep_an_order_pending() {
 }
 
 #[test]
-fn a_success_is_not_lost_to_a_failure_of_another_attempt() {
+fn order_paid_by_one_attempt_stays_paid_when_another_fails() {
     let order = manual().tried(answered("RedirectShopper", "P")).told(authorisation("P"));
     for failure in [
         answered("Refused", "Q"),
@@ -237,7 +237,7 @@ fn a_success_is_not_lost_to_a_failure_of_another_attempt() {
 }
 
 #[test]
-fn two_payments_that_stand_are_named() {
+fn two_standing_payments_need_attention_by_name() {
     let order = manual()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))
@@ -253,7 +253,7 @@ fn two_payments_that_stand_are_named() {
 }
 
 #[test]
-fn paying_twice_is_over_when_one_payment_is_cancelled_or_expires() {
+fn paid_twice_ends_when_one_payment_is_cancelled_or_expires() {
     let twice = manual()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))
@@ -281,7 +281,7 @@ fn after_a_cancelled_payment_a_later_attempt_decides_only_while_it_is_open() {
 }
 
 #[test]
-fn the_last_payment_says_how_an_order_ended() {
+fn last_payment_decides_how_an_order_ended() {
     let order = manual()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))
@@ -296,7 +296,7 @@ fn the_last_payment_says_how_an_order_ended() {
 }
 
 #[test]
-fn what_the_browser_brought_back_is_adyens_later_word() {
+fn details_answer_outranks_the_payment_answer() {
     let redirect = || answered("RedirectShopper", None);
     for (attempt, expected) in [
         (redirect().returned("Authorised"), "authorised unconfirmed 1000/0/0 success"),
@@ -315,7 +315,7 @@ fn what_the_browser_brought_back_is_adyens_later_word() {
 }
 
 #[test]
-fn an_outcome_that_is_heard_after_all_is_not_unknown() {
+fn late_answer_clears_an_unknown_outcome() {
     for result_code in ["RedirectShopper", "Pending"] {
         let mut attempt = unknown();
         attempt.outcome_unknown = true;
@@ -327,7 +327,7 @@ fn an_outcome_that_is_heard_after_all_is_not_unknown() {
 }
 
 #[test]
-fn an_authorisation_is_about_its_own_payment_whatever_it_refers_to() {
+fn authorisation_is_about_its_own_payment_despite_an_original_reference() {
     let order = manual()
         .tried(answered("Authorised", "P"))
         .told(authorisation("P"))

@@ -12,7 +12,7 @@ fn twice() -> Order {
 }
 
 #[test]
-fn less_than_the_order_costs_confirms_nothing_and_needs_attention() {
+fn authorisation_below_the_amount_confirms_nothing_and_needs_attention() {
     for value in [0, 1, 999] {
         let order = automatic().tried(answered("Authorised", "P"));
         let part = order.told(authorisation("P").eur(value));
@@ -28,13 +28,13 @@ fn less_than_the_order_costs_confirms_nothing_and_needs_attention() {
 }
 
 #[test]
-fn more_than_the_order_costs_confirms_it_and_needs_attention() {
+fn authorisation_above_the_amount_confirms_and_needs_attention() {
     let order = automatic().tried(answered("Authorised", "P")).told(authorisation("P").eur(1001));
     comes_to(&order, "authorised confirmed 1001/1001/0 success !amount_differs");
 }
 
 #[test]
-fn another_currency_and_an_amount_that_cannot_be_read_add_up_to_nothing() {
+fn authorisation_in_another_currency_or_unreadable_amount_confirms_nothing() {
     let order = || automatic().tried(answered("Authorised", "P"));
     comes_to(
         &order().told(authorisation("P").usd(100_000)),
@@ -48,7 +48,7 @@ fn another_currency_and_an_amount_that_cannot_be_read_add_up_to_nothing() {
 }
 
 #[test]
-fn payments_that_stand_are_added_up() {
+fn standing_payments_are_added_up_to_confirm() {
     let parts = twice().told_all([authorisation("P").eur(400), authorisation("Q").eur(600)]);
     comes_to(&parts, "authorised confirmed 1000/0/0 success !amount_differs !paid_twice: P, Q");
     let too_little = twice().told_all([authorisation("P").eur(400), authorisation("Q").eur(599)]);
@@ -66,7 +66,7 @@ fn payments_that_stand_are_added_up() {
 }
 
 #[test]
-fn an_answer_alone_confirms_no_part() {
+fn answer_without_a_webhook_confirms_no_part() {
     let order = manual()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))
@@ -78,7 +78,7 @@ fn an_answer_alone_confirms_no_part() {
 }
 
 #[test]
-fn a_part_that_was_given_back_needs_nobody_any_more() {
+fn returned_part_needs_no_attention() {
     let part = automatic().tried(answered("Authorised", "P")).told(authorisation("P").eur(1));
     comes_to(
         &part.told(modification("REFUND", "R").eur(1)),

@@ -22,7 +22,7 @@ fn capture_failed(second: i64) -> shared::domain::order::AdyenEvent {
 }
 
 #[test]
-fn a_capture_that_failed_stands_again_once_adyen_recaptured_it() {
+fn failed_capture_stands_again_when_recaptured() {
     let failed = authorised().told_all([capture(1000), capture_failed(2000)]);
     comes_to(&failed, NOT_CAPTURED);
     for reason in ["Transaction Recaptured", "Auto-recaptured"] {
@@ -37,7 +37,7 @@ fn a_capture_that_failed_stands_again_once_adyen_recaptured_it() {
 }
 
 #[test]
-fn a_new_capture_after_one_that_failed_stands() {
+fn new_capture_after_a_failed_one_stands() {
     let order = authorised()
         .told_all([capture(1000), capture_failed(2000)])
         .told(modification("CAPTURE", "C2").at(3000));
@@ -45,7 +45,7 @@ fn a_new_capture_after_one_that_failed_stands() {
 }
 
 #[test]
-fn a_capture_failed_undoes_the_capture_that_it_names_and_no_other() {
+fn capture_failed_undoes_only_the_capture_that_it_names() {
     let order = authorised().told_all([
         modification("CAPTURE", "C1").eur(500),
         modification("CAPTURE", "C2").eur(500).at(1500),
@@ -63,7 +63,7 @@ fn a_capture_failed_undoes_the_capture_that_it_names_and_no_other() {
 }
 
 #[test]
-fn a_capture_failed_without_the_name_undoes_one_of_its_amount() {
+fn capture_failed_without_a_name_undoes_one_of_its_amount() {
     let order = authorised().told_all([
         modification("CAPTURE", "C1").eur(500),
         modification("CAPTURE", "C2").eur(500).at(1500),
@@ -77,14 +77,14 @@ fn a_capture_failed_without_the_name_undoes_one_of_its_amount() {
 }
 
 #[test]
-fn a_capture_failed_that_came_before_its_capture_undoes_it_once_that_is_there() {
+fn capture_failed_before_its_capture_undoes_it_later() {
     let early = authorised().told(capture_failed(2000));
     assert_eq!(attention(&early), ["capture_failed_unmatched"]);
     comes_to(&early.told(capture(1000)), NOT_CAPTURED);
 }
 
 #[test]
-fn refunds_are_undone_one_by_one() {
+fn refund_failed_undoes_refunds_one_by_one() {
     let paid = automatic().tried(answered("Authorised", "P")).told(authorisation("P"));
     let two =
         paid.told_all([modification("REFUND", "R1").eur(400), reversal("refund", "R2").eur(600)]);
@@ -109,7 +109,7 @@ fn refunds_are_undone_one_by_one() {
 }
 
 #[test]
-fn a_refund_that_failed_and_came_back_is_undone_once() {
+fn refund_that_failed_and_was_reversed_is_undone_once() {
     let order = automatic().tried(answered("Authorised", "P")).told_all([
         authorisation("P"),
         modification("REFUND", "R1").eur(300),
@@ -121,7 +121,7 @@ fn a_refund_that_failed_and_came_back_is_undone_once() {
 }
 
 #[test]
-fn of_refunds_of_one_amount_one_without_the_name_undoes_one() {
+fn refund_failed_without_a_name_undoes_one_of_its_amount() {
     let order = automatic().tried(answered("Authorised", "P")).told_all([
         authorisation("P"),
         modification("REFUND", "R1").eur(300),
@@ -132,7 +132,7 @@ fn of_refunds_of_one_amount_one_without_the_name_undoes_one() {
 }
 
 #[test]
-fn a_refund_after_one_that_failed_is_no_refund_too_many() {
+fn refund_after_a_failed_one_needs_no_attention() {
     let order = automatic()
         .tried(answered("Authorised", "P"))
         .told_all([authorisation("P"), modification("REFUND", "R1")]);
@@ -158,7 +158,7 @@ fn a_refund_of_one_payment_beyond_its_own_captures_needs_attention() {
 }
 
 #[test]
-fn a_modification_of_one_payment_is_not_one_of_another() {
+fn modification_of_one_payment_does_not_change_another() {
     let order = manual()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))

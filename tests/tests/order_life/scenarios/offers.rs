@@ -15,14 +15,14 @@ fn states(order: &Order) -> Vec<AttemptStatus> {
 }
 
 #[test]
-fn an_offer_closed_after_the_authorisation_changes_nothing() {
+fn offer_closed_after_the_authorisation_changes_nothing() {
     let order = manual().tried(answered("RedirectShopper", "P")).told(authorisation("P"));
     comes_to(&order.clone().told(offer_closed().at(5000)), PAID);
     comes_to(&order.told(offer_closed_of("P").at(5000)), PAID);
 }
 
 #[test]
-fn a_late_authorisation_beats_an_offer_closed() {
+fn late_authorisation_outranks_an_offer_closed() {
     for attempt in [answered("RedirectShopper", "P"), answered("RedirectShopper", None), unknown()]
     {
         let expired = manual().tried(attempt).told(offer_closed());
@@ -34,7 +34,7 @@ fn a_late_authorisation_beats_an_offer_closed() {
 }
 
 #[test]
-fn an_offer_closed_of_the_first_attempt_leaves_the_second_pending() {
+fn offer_closed_of_the_first_attempt_leaves_the_second_pending() {
     let order =
         manual().tried(answered("RedirectShopper", "P")).tried(answered("RedirectShopper", "Q"));
     let pending = "pending unconfirmed 0/0/0 handleAction";
@@ -61,7 +61,7 @@ fn an_offer_closed_of_the_first_attempt_leaves_the_second_pending() {
 }
 
 #[test]
-fn an_offer_closed_for_each_attempt_ends_each() {
+fn offer_closed_for_each_attempt_ends_each() {
     let order = manual()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("RedirectShopper", "Q"))
@@ -72,13 +72,13 @@ fn an_offer_closed_for_each_attempt_ends_each() {
 }
 
 #[test]
-fn an_offer_closed_from_before_the_attempt_began_is_not_about_it() {
+fn offer_closed_dated_before_the_attempt_does_not_end_it() {
     let order = manual().tried(answered("RedirectShopper", "P"));
     comes_to(&order.told(offer_closed().at(99)), "pending unconfirmed 0/0/0 handleAction");
 }
 
 #[test]
-fn an_offer_closed_of_the_second_in_which_the_attempt_began_ends_it() {
+fn offer_closed_in_the_second_of_the_start_ends_the_attempt() {
     let mut order = manual().tried(answered("RedirectShopper", "P"));
     order.attempts[0].started_at = at(100) + jiff::SignedDuration::from_millis(999);
     // Adyen dates webhooks to the second.

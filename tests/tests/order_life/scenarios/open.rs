@@ -61,7 +61,7 @@ fn refund_in_doubt() -> Order {
 }
 
 #[test]
-fn what_the_schedule_can_end_is_open() {
+fn order_is_open_if_the_schedule_can_act() {
     let returned = |second| {
         let mut attempt = answered("RedirectShopper", "P");
         attempt.details.push(Details::new("result".to_owned(), at(second)));
@@ -83,7 +83,7 @@ fn what_the_schedule_can_end_is_open() {
 }
 
 #[test]
-fn what_only_adyen_or_a_person_can_end_is_not_open() {
+fn order_is_not_open_if_only_adyen_or_a_person_can_act() {
     let given_up = |mut order: Order| {
         for attempt in &mut order.attempts {
             attempt.outcome_unknown = true;
@@ -120,7 +120,7 @@ fn what_only_adyen_or_a_person_can_end_is_not_open() {
 }
 
 #[test]
-fn a_look_that_ends_nothing_puts_the_next_one_off_further_and_further() {
+fn fruitless_looks_double_the_interval() {
     let mut order = charge();
     let mut now = 20 * MINUTE;
     for wait in [5, 10, 20, 40, 80, 160, 320, 360, 360, 360] {
@@ -138,7 +138,7 @@ fn a_look_that_ends_nothing_puts_the_next_one_off_further_and_further() {
 }
 
 #[test]
-fn an_attempt_is_abandoned_after_25_hours_without_its_shopper() {
+fn attempt_is_abandoned_after_25_hours_without_its_shopper() {
     let waits = || manual().tried(answered("RedirectShopper", "P"));
     let mut order = waits();
     assert!(!order.abandon(at(25 * HOUR - 1)));
@@ -158,7 +158,7 @@ fn an_attempt_is_abandoned_after_25_hours_without_its_shopper() {
 }
 
 #[test]
-fn only_what_waits_for_its_shopper_is_abandoned() {
+fn only_an_attempt_that_waits_for_its_shopper_is_abandoned() {
     let sent = answered("RedirectShopper", "P").returned(None);
     for mut order in [
         manual(),
@@ -178,7 +178,7 @@ fn only_what_waits_for_its_shopper_is_abandoned() {
 }
 
 #[test]
-fn a_shopper_who_comes_back_to_an_abandoned_attempt_goes_on_with_it() {
+fn abandoned_attempt_continues_when_its_shopper_returns() {
     let mut order = facts::order(Capture::Manual).tried(answered("RedirectShopper", "P"));
     order.abandon(at(30 * HOUR));
     let attempt = &mut order.attempts[0];
@@ -195,7 +195,7 @@ fn a_shopper_who_comes_back_to_an_abandoned_attempt_goes_on_with_it() {
 }
 
 #[test]
-fn after_an_abandoned_attempt_the_next_one_begins() {
+fn abandoned_attempt_is_followed_by_a_new_one() {
     let mut order = manual().tried(answered("RedirectShopper", "P"));
     order.abandon(at(30 * HOUR));
     let again = take(

@@ -52,7 +52,7 @@ fn paid() -> Order {
 }
 
 #[test]
-fn an_answer_without_its_authorisation_is_unconfirmed_after_an_hour() {
+fn authorised_answer_without_its_webhook_needs_attention_after_an_hour() {
     let answered = automatic().tried(answered("Authorised", "P"));
     // The attempt began in second 100.
     raised_at(&answered, 100 + HOUR, "unconfirmed");
@@ -75,14 +75,14 @@ fn an_answer_without_its_authorisation_is_unconfirmed_after_an_hour() {
 }
 
 #[test]
-fn the_hour_begins_when_the_shopper_comes_back() {
+fn hour_to_confirm_begins_with_the_last_details() {
     let mut attempt = answered("RedirectShopper", "P").returned("Authorised");
     attempt.details[0].sent_at = at(5 * HOUR);
     raised_at(&automatic().tried(attempt), 6 * HOUR, "unconfirmed");
 }
 
 #[test]
-fn what_was_not_paid_by_an_answer_is_not_unconfirmed() {
+fn order_without_an_authorised_answer_is_not_unconfirmed() {
     for attempt in [
         unknown(),
         answered("RedirectShopper", "P"),
@@ -95,7 +95,7 @@ fn what_was_not_paid_by_an_answer_is_not_unconfirmed() {
 }
 
 #[test]
-fn a_failure_that_fits_nothing_is_held_for_ten_minutes_after_its_receipt() {
+fn unmatched_failure_needs_attention_after_ten_minutes() {
     for (code, reason) in [
         ("REFUND_FAILED", "refund_failed_unmatched"),
         ("REFUNDED_REVERSED", "refund_failed_unmatched"),
@@ -118,7 +118,7 @@ fn a_failure_that_fits_nothing_is_held_for_ten_minutes_after_its_receipt() {
 }
 
 #[test]
-fn a_failure_of_a_refund_of_ours_undoes_no_other_before_its_refund_comes() {
+fn refund_failed_before_its_own_refund_undoes_no_other() {
     for code in ["REFUND_FAILED", "REFUNDED_REVERSED"] {
         let mut order = paid();
         ask(&mut order, Operation::Refund, Some(400), 2000, "R1");
@@ -150,7 +150,7 @@ fn a_failure_of_a_refund_of_ours_undoes_no_other_before_its_refund_comes() {
 }
 
 #[test]
-fn a_failure_of_a_capture_of_ours_undoes_no_other_before_its_capture_comes() {
+fn capture_failed_before_its_own_capture_undoes_no_other() {
     let mut order = manual().tried(answered("Authorised", "P")).told(authorisation("P"));
     ask(&mut order, Operation::Capture, Some(400), 2000, "C1");
     ask(&mut order, Operation::Capture, Some(400), 2001, "C2");
@@ -170,7 +170,7 @@ fn a_failure_of_a_capture_of_ours_undoes_no_other_before_its_capture_comes() {
 }
 
 #[test]
-fn a_failure_that_may_be_of_a_refund_whose_answer_was_lost_undoes_no_other() {
+fn refund_failed_of_an_unanswered_refund_undoes_no_other() {
     let mut order = paid();
     ask(&mut order, Operation::Refund, Some(400), 2000, "R1");
     let mut order = order.told(modification("REFUND", "R1").eur(400).at(2001));
@@ -192,7 +192,7 @@ fn a_failure_that_may_be_of_a_refund_whose_answer_was_lost_undoes_no_other() {
 }
 
 #[test]
-fn a_request_that_stays_received_for_too_long_needs_attention() {
+fn undecided_modification_needs_attention_after_its_deadline() {
     let authorised = || manual().tried(answered("Authorised", "P")).told(authorisation("P"));
     for (order, operation, days) in [
         (authorised(), Operation::Capture, 3),
@@ -222,7 +222,7 @@ fn a_request_that_stays_received_for_too_long_needs_attention() {
 }
 
 #[test]
-fn a_request_of_which_it_is_not_known_whether_it_arrived_is_not_undecided() {
+fn modification_in_doubt_is_not_undecided() {
     let mut order = paid();
     ask(&mut order, Operation::Refund, Some(400), 2000, "");
     assert_eq!(attention(&order.clone().seen(30 * DAY)), [""; 0]);
@@ -231,7 +231,7 @@ fn a_request_of_which_it_is_not_known_whether_it_arrived_is_not_undecided() {
 }
 
 #[test]
-fn a_request_from_before_deadlines_were_kept_has_the_usual_one() {
+fn modification_without_a_stored_deadline_has_the_usual_one() {
     let mut order = paid();
     ask(&mut order, Operation::Refund, None, 2000, "M");
     order.modifications[0].decide_by = None;
@@ -239,7 +239,7 @@ fn a_request_from_before_deadlines_were_kept_has_the_usual_one() {
 }
 
 #[test]
-fn of_several_deadlines_the_first_that_has_not_passed_is_told() {
+fn overdue_at_is_the_first_deadline_that_has_not_passed() {
     let mut order = paid();
     ask(&mut order, Operation::Refund, Some(400), 2000, "M");
     let mut failure = modification("REFUND_FAILED", "X").at(100);

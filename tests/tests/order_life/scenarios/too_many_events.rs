@@ -20,7 +20,7 @@ fn flooded(by: usize) -> Order {
 }
 
 #[test]
-fn as_many_as_are_kept_need_no_attention() {
+fn events_up_to_the_limit_need_no_attention() {
     let order = flooded(KEPT);
     assert_eq!((order.events.len(), attention(&order).len()), (KEPT, 0));
     let again = order.clone().told_all((0..KEPT).map(notice));
@@ -28,14 +28,14 @@ fn as_many_as_are_kept_need_no_attention() {
 }
 
 #[test]
-fn more_are_dropped_and_need_attention() {
+fn events_beyond_the_limit_are_dropped_and_need_attention() {
     let order = flooded(KEPT + 1);
     assert_eq!(order.events.len(), KEPT);
     assert_eq!(attention(&order), ["too_many_events"]);
 }
 
 #[test]
-fn the_same_are_dropped_whatever_came_first() {
+fn dropped_events_do_not_depend_on_their_sequence() {
     let order = flooded(KEPT + 50);
     let mut random = fastrand::Rng::with_seed(1);
     for _ in 0..20 {
@@ -48,7 +48,7 @@ fn the_same_are_dropped_whatever_came_first() {
 }
 
 #[test]
-fn one_that_moves_money_or_status_is_never_dropped() {
+fn event_that_moves_money_or_status_is_never_dropped() {
     let later = 1_000_000;
     let movers = || {
         [
@@ -88,7 +88,7 @@ fn one_that_moves_money_or_status_is_never_dropped() {
 }
 
 #[test]
-fn the_news_that_ties_a_dispute_to_its_payment_is_never_dropped() {
+fn event_that_ties_a_dispute_to_its_payment_is_never_dropped() {
     let later = 1_000_000;
     let news = || modification("NOTIFICATION_OF_CHARGEBACK", "D").at(later);
     let second = || modification("SECOND_CHARGEBACK", "D").of_none().at(later);
@@ -101,7 +101,7 @@ fn the_news_that_ties_a_dispute_to_its_payment_is_never_dropped() {
 }
 
 #[test]
-fn a_failure_that_contradicts_a_success_is_never_dropped() {
+fn failure_that_contradicts_a_success_is_never_dropped() {
     let capture = modification("CAPTURE", "C");
     let denied = capture.clone().failed().at(1_000_000);
     let order = flooded(KEPT + 20).told(capture).told(denied.clone());
@@ -110,7 +110,7 @@ fn a_failure_that_contradicts_a_success_is_never_dropped() {
 }
 
 #[test]
-fn a_failure_counts_also_where_its_success_comes_later() {
+fn failure_counts_before_its_success_arrives() {
     let denied = modification("REFUND", "R").failed().at(2_000_000);
     let refund = modification("REFUND", "R").at(1_000_000);
     let paid = || flooded(KEPT + 20).told(modification("CAPTURE", "C"));

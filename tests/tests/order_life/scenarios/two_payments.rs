@@ -22,7 +22,7 @@ fn other(payment: &str) -> &'static str {
 }
 
 #[test]
-fn a_payment_that_was_refunded_in_full_does_not_count_beside_one_that_stands() {
+fn fully_refunded_payment_does_not_count_beside_a_standing_one() {
     let twice = twice(automatic());
     comes_to(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
     for payment in ["P", "Q"] {
@@ -40,7 +40,7 @@ fn a_payment_that_was_refunded_in_full_does_not_count_beside_one_that_stands() {
 }
 
 #[test]
-fn a_payment_that_is_gone_does_not_count_beside_one_that_stands() {
+fn cancelled_or_expired_payment_does_not_count_beside_a_standing_one() {
     let twice = twice(manual());
     for payment in ["P", "Q"] {
         for gone in [
@@ -63,7 +63,7 @@ fn a_payment_that_is_gone_does_not_count_beside_one_that_stands() {
 }
 
 #[test]
-fn captures_of_a_payment_that_was_refunded_in_full_are_over() {
+fn captures_of_a_fully_refunded_payment_do_not_count() {
     let twice = twice(manual());
     let captured = twice.told(modification("CAPTURE", "C"));
     comes_to(&captured, "captured confirmed 2000/1000/0 success !paid_twice: P, Q");
@@ -76,7 +76,7 @@ fn captures_of_a_payment_that_was_refunded_in_full_are_over() {
 }
 
 #[test]
-fn two_payments_that_were_both_given_back_both_count() {
+fn two_returned_payments_both_count() {
     let twice = twice(automatic());
     comes_to(
         &twice
@@ -94,7 +94,7 @@ fn two_payments_that_were_both_given_back_both_count() {
 }
 
 #[test]
-fn a_payment_of_another_amount_needs_nobody_once_it_was_given_back() {
+fn returned_payment_of_another_amount_needs_no_attention() {
     let order = automatic()
         .tried(answered("RedirectShopper", "P"))
         .tried(answered("Authorised", "Q"))
@@ -104,7 +104,7 @@ fn a_payment_of_another_amount_needs_nobody_once_it_was_given_back() {
 }
 
 #[test]
-fn a_payment_that_is_disputed_counts_although_it_was_given_back() {
+fn disputed_payment_counts_although_it_was_returned() {
     let disputed =
         twice(automatic()).told_all([modification("REFUND", "R"), modification("CHARGEBACK", "D")]);
     comes_to(&disputed, "chargedBack confirmed 2000/2000/1000 none");
@@ -112,7 +112,7 @@ fn a_payment_that_is_disputed_counts_although_it_was_given_back() {
 }
 
 #[test]
-fn a_shopper_is_told_of_a_partial_refund_as_such() {
+fn message_distinguishes_partial_and_full_refunds() {
     let message = |order: &Order| {
         let derived = Derived::of(order);
         derived.next_step.message(derived.status)

@@ -8,7 +8,7 @@ use crate::facts::{
 };
 
 #[test]
-fn an_answer_of_success_that_the_webhook_denies_is_a_refusal() {
+fn authorised_answer_that_a_failed_webhook_contradicts_is_refused() {
     let order = automatic().tried(answered("Authorised", "P"));
     comes_to(&order, "authorised unconfirmed 1000/0/0 success");
     let denied = order.told(authorisation("P").failed());
@@ -17,7 +17,7 @@ fn an_answer_of_success_that_the_webhook_denies_is_a_refusal() {
 }
 
 #[test]
-fn an_answer_that_comes_after_its_webhook_changes_nothing() {
+fn answer_after_its_webhook_changes_nothing() {
     for late in ["Authorised", "Refused", "Error", "Pending", "RedirectShopper"] {
         let mut paid = manual().tried(unknown()).told(authorisation("P"));
         paid.attempts[0].answer(outcome(late), Some("P".to_owned()));
@@ -31,7 +31,7 @@ fn an_answer_that_comes_after_its_webhook_changes_nothing() {
 }
 
 #[test]
-fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() {
+fn webhook_amount_is_the_authorised_amount_and_must_equal_the_orders() {
     let order = || automatic().tried(answered("Authorised", "P"));
     comes_to(
         &order().told(authorisation("P").eur(999)),
@@ -50,7 +50,7 @@ fn what_was_authorised_is_what_the_webhook_says_and_must_be_the_orders_amount() 
 }
 
 #[test]
-fn an_amount_that_cannot_be_read_counts_as_nothing_and_needs_a_person() {
+fn unreadable_amount_counts_as_zero_and_needs_attention() {
     let unreadable = |mut event: AdyenEvent| {
         event.amount = None;
         event
@@ -68,7 +68,7 @@ fn an_amount_that_cannot_be_read_counts_as_nothing_and_needs_a_person() {
 }
 
 #[test]
-fn the_same_webhook_again_is_kept_with_its_later_date_and_its_first_receipt() {
+fn repeated_webhook_keeps_its_later_date_and_first_receipt() {
     let early = authorisation("P").at(1000);
     let late = authorisation("P").at(2000).because("061585:1111:03/2030");
     for events in [[early.clone(), late.clone()], [late.clone(), early.clone()]] {
@@ -79,7 +79,7 @@ fn the_same_webhook_again_is_kept_with_its_later_date_and_its_first_receipt() {
 }
 
 #[test]
-fn success_and_failure_of_one_reference_are_both_kept() {
+fn success_and_failure_of_one_reference_are_both_stored() {
     let order = manual().tried(unknown()).told_all([
         authorisation("P"),
         authorisation("P").failed(),
@@ -89,7 +89,7 @@ fn success_and_failure_of_one_reference_are_both_kept() {
 }
 
 #[test]
-fn an_order_claims_what_is_about_its_payments_or_introduces_one() {
+fn order_claims_events_about_its_payments() {
     let order = manual().tried(unknown()).tried(answered("Pending", "P")).told(authorisation("Q"));
     let claimed: [AdyenEvent; 6] = [
         authorisation("new"),
@@ -114,7 +114,7 @@ fn an_order_claims_what_is_about_its_payments_or_introduces_one() {
 }
 
 #[test]
-fn an_outcome_that_was_given_up_needs_attention_until_it_is_known() {
+fn abandoned_unknown_outcome_needs_attention_until_it_is_known() {
     let mut order = manual().tried(unknown());
     order.attempts[0].outcome_unknown = true;
     comes_to(&order, "pending unconfirmed 0/0/0 wait !outcome_unknown");

@@ -9,7 +9,7 @@ const REFUSED: &str = "refused unconfirmed 0/0/0 retryWithAmazonPay";
 const EXPIRED: &str = "expired unconfirmed 0/0/0 startOver";
 
 #[test]
-fn an_authorisation_of_success_beats_every_answer() {
+fn successful_authorisation_outranks_every_answer() {
     let from = [
         "created",
         "unknown",
@@ -28,7 +28,7 @@ fn an_authorisation_of_success_beats_every_answer() {
 }
 
 #[test]
-fn an_authorisation_of_success_does_not_bring_back_what_ended() {
+fn successful_authorisation_does_not_revive_an_ended_payment() {
     let from = [
         "captured",
         "part captured",
@@ -44,7 +44,7 @@ fn an_authorisation_of_success_does_not_bring_back_what_ended() {
 }
 
 #[test]
-fn an_authorisation_of_failure_beats_every_answer_but_one_that_the_attempt_failed() {
+fn failed_authorisation_makes_an_attempt_refused_unless_it_ended_without_money() {
     let from = [
         "unknown",
         "redirect",
@@ -61,7 +61,7 @@ fn an_authorisation_of_failure_beats_every_answer_but_one_that_the_attempt_faile
 }
 
 #[test]
-fn of_contradicting_authorisations_the_later_counts_then_the_one_of_success() {
+fn later_authorisation_counts_then_the_successful_one() {
     check([
         ("authorised", authorisation("P").failed().at(999), UNCHANGED, UNCHANGED),
         ("authorised", authorisation("P").failed().at(1000), UNCHANGED, UNCHANGED),
@@ -73,7 +73,7 @@ fn of_contradicting_authorisations_the_later_counts_then_the_one_of_success() {
 }
 
 #[test]
-fn an_authorisation_of_failure_for_another_payment_changes_nothing() {
+fn failed_authorisation_of_another_payment_changes_nothing() {
     let from = [
         "redirect",
         "pending",
@@ -93,7 +93,7 @@ fn an_authorisation_of_failure_for_another_payment_changes_nothing() {
 }
 
 #[test]
-fn an_offer_closed_ends_an_attempt_without_a_result() {
+fn offer_closed_expires_an_unresolved_attempt() {
     check([
         ("unknown", offer_closed(), EXPIRED, SAME),
         ("redirect", offer_closed(), EXPIRED, SAME),
@@ -105,7 +105,7 @@ fn an_offer_closed_ends_an_attempt_without_a_result() {
 }
 
 #[test]
-fn an_offer_closed_does_not_touch_a_result() {
+fn offer_closed_does_not_change_a_result() {
     let from = [
         "created",
         "answered Authorised",

@@ -17,7 +17,7 @@ fn told(event_code: &str) -> [AdyenEvent; 2] {
 }
 
 #[test]
-fn a_chargeback_beats_everything_else() {
+fn chargeback_outranks_every_other_status() {
     for event in [modification("CHARGEBACK", "D2"), modification("SECOND_CHARGEBACK", "D2")] {
         check([
             ("authorised", event.clone(), CHARGED_BACK, "chargedBack confirmed 1000/0/0 none"),
@@ -31,7 +31,7 @@ fn a_chargeback_beats_everything_else() {
 }
 
 #[test]
-fn a_chargeback_reversed_lifts_the_chargeback_of_its_dispute_whatever_came_first() {
+fn chargeback_reversed_lifts_its_dispute_in_any_sequence() {
     for reversed in told("CHARGEBACK_REVERSED") {
         check([
             ("charged back", reversed.clone(), CAPTURED, SAME),
@@ -48,7 +48,7 @@ fn a_chargeback_reversed_lifts_the_chargeback_of_its_dispute_whatever_came_first
 }
 
 #[test]
-fn a_second_chargeback_is_final_whatever_came_first() {
+fn second_chargeback_is_final_in_any_sequence() {
     for second in told("SECOND_CHARGEBACK") {
         check([
             ("chargeback reversed", second.clone().at(1), CHARGED_BACK, SAME),
@@ -61,7 +61,7 @@ fn a_second_chargeback_is_final_whatever_came_first() {
 }
 
 #[test]
-fn a_dispute_lost_in_pre_arbitration_stands_again_and_needs_attention() {
+fn prearbitration_lost_charges_back_and_needs_attention() {
     for lost in [told("PREARBITRATION_LOST"), told("SCHEME_ARBITRATION_LOST")].concat() {
         check([
             ("charged back", lost.clone(), LOST, SAME),
@@ -73,7 +73,7 @@ fn a_dispute_lost_in_pre_arbitration_stands_again_and_needs_attention() {
 }
 
 #[test]
-fn a_dispute_won_in_pre_arbitration_is_lifted_unless_it_was_lost_later() {
+fn prearbitration_won_lifts_the_dispute_unless_lost_later() {
     for won in told("PREARBITRATION_WON") {
         check([
             ("charged back", won.clone(), CAPTURED, SAME),
@@ -87,7 +87,7 @@ fn a_dispute_won_in_pre_arbitration_is_lifted_unless_it_was_lost_later() {
 }
 
 #[test]
-fn the_card_scheme_has_the_last_word() {
+fn scheme_arbitration_outranks_prearbitration() {
     for won in told("SCHEME_ARBITRATION_WON") {
         check([
             ("charged back", won.clone(), CAPTURED, SAME),
@@ -97,7 +97,7 @@ fn the_card_scheme_has_the_last_word() {
 }
 
 #[test]
-fn an_event_of_one_dispute_does_not_change_another() {
+fn event_of_one_dispute_does_not_change_another() {
     for event in [
         modification("CHARGEBACK_REVERSED", "D2"),
         modification("CHARGEBACK_REVERSED", "D2").of("Q"),

@@ -8,7 +8,7 @@ const EXPIRED: &str = "expired unconfirmed 0/0/0 startOver";
 const CAPTURED: &str = "captured confirmed 1000/1000/0 success !cancelled_after_capture";
 
 #[test]
-fn a_cancel_takes_a_payment_back_that_was_not_captured() {
+fn cancellation_ends_an_uncaptured_payment() {
     for cancel in [
         modification("CANCELLATION", "Y"),
         modification("TECHNICAL_CANCEL", "Y"),
@@ -26,7 +26,7 @@ fn a_cancel_takes_a_payment_back_that_was_not_captured() {
 }
 
 #[test]
-fn a_cancel_of_what_is_captured_needs_attention_and_leaves_the_money() {
+fn cancellation_of_a_captured_payment_needs_attention_and_changes_no_amount() {
     for cancel in [
         modification("CANCELLATION", "Y"),
         modification("TECHNICAL_CANCEL", "Y"),
@@ -46,7 +46,7 @@ fn a_cancel_of_what_is_captured_needs_attention_and_leaves_the_money() {
 }
 
 #[test]
-fn a_cancel_of_what_was_never_authorised_changes_nothing() {
+fn cancellation_of_an_unauthorised_payment_changes_nothing() {
     let from = [
         "redirect",
         "pending",
@@ -65,7 +65,7 @@ fn a_cancel_of_what_was_never_authorised_changes_nothing() {
 }
 
 #[test]
-fn a_cancel_or_refund_that_does_not_say_which_changes_nothing_and_needs_attention() {
+fn cancel_or_refund_without_an_action_changes_no_status_and_needs_attention() {
     let unclear = || modification("CANCEL_OR_REFUND", "Y");
     check([
         (
@@ -90,7 +90,7 @@ fn a_cancel_or_refund_that_does_not_say_which_changes_nothing_and_needs_attentio
 }
 
 #[test]
-fn an_expiry_ends_what_was_not_captured() {
+fn expire_ends_an_uncaptured_payment() {
     check([
         ("answered Authorised", expire("P"), EXPIRED, SAME),
         ("authorised", expire("P"), EXPIRED, SAME),
@@ -107,7 +107,7 @@ fn an_expiry_ends_what_was_not_captured() {
 }
 
 #[test]
-fn of_contradicting_reports_of_a_cancel_the_later_counts_then_the_one_of_success() {
+fn later_report_of_a_cancellation_counts_then_the_successful_one() {
     check([
         ("cancelled", modification("CANCELLATION", "X").failed().at(999), UNCHANGED, UNCHANGED),
         ("cancelled", modification("CANCELLATION", "X").failed().at(1000), UNCHANGED, UNCHANGED),

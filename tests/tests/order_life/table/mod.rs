@@ -101,7 +101,7 @@ fn state(capture: Capture, name: &str) -> Order {
 }
 
 #[test]
-fn every_state_is_what_its_name_says() {
+fn every_named_state_has_its_summary() {
     let expected = [
         ("created", "created unconfirmed 0/0/0 startOver"),
         ("unknown", "pending unconfirmed 0/0/0 wait"),

@@ -11,7 +11,7 @@ const REFUNDED: &str = "refunded confirmed 1000/1000/1000 none";
 const PARTLY_REFUNDED: &str = "partiallyRefunded confirmed 1000/1000/400 none";
 
 #[test]
-fn a_capture_takes_the_money() {
+fn capture_captures_its_amount() {
     let capture = || modification("CAPTURE", "C2");
     check([
         ("answered Authorised", capture(), "captured unconfirmed 1000/1000/0 success", SAME),
@@ -22,7 +22,7 @@ fn a_capture_takes_the_money() {
 }
 
 #[test]
-fn a_capture_beyond_what_is_open_needs_attention() {
+fn capture_beyond_the_open_amount_needs_attention() {
     let capture = || modification("CAPTURE", "C2");
     let exceeds = "captured confirmed 1000/1400/0 success !capture_exceeds_authorised";
     check([
@@ -43,7 +43,7 @@ fn a_capture_beyond_what_is_open_needs_attention() {
 }
 
 #[test]
-fn a_capture_that_was_not_accepted_takes_nothing() {
+fn failed_capture_captures_nothing() {
     let failed = || modification("CAPTURE", "C2").failed();
     let from = ["answered Authorised", "authorised", "captured", "part captured", "cancelled"];
     check(from.map(|from| (from, failed(), UNCHANGED, UNCHANGED)));
@@ -54,7 +54,7 @@ fn a_capture_that_was_not_accepted_takes_nothing() {
 }
 
 #[test]
-fn a_capture_failed_undoes_its_capture_whatever_its_success_says() {
+fn capture_failed_undoes_its_capture_regardless_of_success() {
     let named = || modification("CAPTURE_FAILED", "C");
     let nameless = || modification("CAPTURE_FAILED", "other");
     for event in [named(), named().failed(), nameless(), nameless().failed()] {
@@ -67,7 +67,7 @@ fn a_capture_failed_undoes_its_capture_whatever_its_success_says() {
 }
 
 #[test]
-fn a_capture_failed_that_matches_no_capture_needs_attention() {
+fn unmatched_capture_failed_needs_attention() {
     let unmatched = |line: &str| format!("{line} !capture_failed_unmatched");
     let (paid, paid_manual) = (unmatched(PAID), unmatched(PAID_MANUAL));
     let part = unmatched("captured confirmed 1000/400/0 success");
@@ -84,7 +84,7 @@ fn a_capture_failed_that_matches_no_capture_needs_attention() {
 }
 
 #[test]
-fn a_refund_gives_the_money_back() {
+fn refund_refunds_its_amount() {
     for refund in [modification("REFUND", "R2"), reversal("refund", "R2")] {
         let refund = || refund.clone();
         check([
@@ -103,7 +103,7 @@ fn a_refund_gives_the_money_back() {
 }
 
 #[test]
-fn refunds_are_measured_by_what_was_authorised_or_under_manual_capture_by_captures() {
+fn refunds_are_limited_by_the_authorised_amount_or_under_manual_capture_by_captures() {
     for refund in [modification("REFUND", "R2"), reversal("refund", "R2")] {
         let refund = || refund.clone();
         check([
@@ -136,7 +136,7 @@ fn refunds_are_measured_by_what_was_authorised_or_under_manual_capture_by_captur
 }
 
 #[test]
-fn a_refund_beyond_what_was_taken_needs_attention() {
+fn refund_beyond_the_captured_amount_needs_attention() {
     for refund in [modification("REFUND", "R2"), reversal("refund", "R2")] {
         let refund = || refund.clone();
         check([
@@ -163,7 +163,7 @@ fn a_refund_beyond_what_was_taken_needs_attention() {
 }
 
 #[test]
-fn a_refund_that_was_not_accepted_gives_nothing_back() {
+fn failed_refund_refunds_nothing() {
     let from = ["authorised", "captured", "part refunded", "refunded", "cancelled"];
     for failed in [modification("REFUND", "R2").failed(), reversal("refund", "R2").failed()] {
         check(from.map(|from| (from, failed.clone(), UNCHANGED, UNCHANGED)));
@@ -175,7 +175,7 @@ fn a_refund_that_was_not_accepted_gives_nothing_back() {
 }
 
 #[test]
-fn a_refund_failed_undoes_its_refund_whatever_its_success_says() {
+fn refund_failed_undoes_its_refund_regardless_of_success() {
     let named = || modification("REFUND_FAILED", "R");
     let nameless = || modification("REFUND_FAILED", "other");
     for event in [
@@ -195,7 +195,7 @@ fn a_refund_failed_undoes_its_refund_whatever_its_success_says() {
 }
 
 #[test]
-fn a_refund_failed_that_matches_no_refund_needs_attention() {
+fn unmatched_refund_failed_needs_attention() {
     for event in [
         modification("REFUND_FAILED", "other"),
         modification("REFUND_FAILED", "other").failed(),
@@ -212,7 +212,7 @@ fn a_refund_failed_that_matches_no_refund_needs_attention() {
 }
 
 #[test]
-fn a_modification_in_another_currency_counts_for_nothing_and_needs_attention() {
+fn modification_webhook_in_another_currency_counts_as_zero_and_needs_attention() {
     check([
         (
             "authorised",

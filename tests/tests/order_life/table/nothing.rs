@@ -4,7 +4,7 @@ use super::{STATES, UNCHANGED, check};
 use crate::facts::{Says, authorisation, expire, modification, offer_closed, reversal};
 
 #[test]
-fn notices_and_unknown_kinds_change_nothing() {
+fn notices_and_unknown_event_codes_change_nothing() {
     for code in [
         "NOTIFICATION_OF_CHARGEBACK",
         "REQUEST_FOR_INFORMATION",
@@ -22,7 +22,7 @@ fn notices_and_unknown_kinds_change_nothing() {
 }
 
 #[test]
-fn what_did_not_work_changes_nothing() {
+fn failed_modification_events_change_nothing() {
     for event in [
         offer_closed(),
         modification("CAPTURE", "N"),
@@ -48,7 +48,7 @@ fn what_did_not_work_changes_nothing() {
 }
 
 #[test]
-fn what_is_known_already_changes_nothing() {
+fn repeated_events_change_nothing() {
     check(
         STATES
             .map(|from| (from, authorisation("Q").failed().at(1), UNCHANGED, UNCHANGED))

@@ -8,7 +8,7 @@ use crate::facts::{
 };
 
 #[test]
-fn a_paid_order_is_not_paid_again() {
+fn paid_order_is_not_paid_again() {
     let authorised = || begun().told(authorisation("P"));
     let paid = [
         answered_with("Authorised"),
@@ -29,7 +29,7 @@ fn a_paid_order_is_not_paid_again() {
 }
 
 #[test]
-fn an_order_that_was_cancelled_after_it_was_paid_is_over() {
+fn cancelled_paid_order_takes_no_new_payment() {
     let order = begun().told(authorisation("P")).told(modification("CANCELLATION", "X"));
     let mut after = order.clone();
     assert_eq!(pay(&mut after, "B", 100), PayDecision::Cancelled);
@@ -37,13 +37,13 @@ fn an_order_that_was_cancelled_after_it_was_paid_is_over() {
 }
 
 #[test]
-fn an_order_whose_payment_expired_can_be_paid_anew() {
+fn order_whose_payment_expired_can_be_paid_again() {
     let mut order = begun().told(authorisation("P")).told(expire("P"));
     assert_eq!(pay(&mut order, "B", 100).sends(), Some(2));
 }
 
 #[test]
-fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
+fn attempt_that_ended_without_money_is_followed_by_a_new_one() {
     let mut rejected_one = begun();
     let rejection = Rejection {
         status: 422,
@@ -73,7 +73,7 @@ fn an_attempt_that_ended_without_money_makes_room_for_the_next() {
 }
 
 #[test]
-fn what_an_authorisation_said_of_an_attempt_stays_with_it() {
+fn taken_over_authorisation_stays_with_its_attempt() {
     let mut order = begun().told(authorisation("P").failed());
     assert_eq!(pay(&mut order, "B", 1).sends(), Some(2));
     assert_eq!(order.attempts[0].psp_reference.as_deref(), Some("P"));
@@ -83,7 +83,7 @@ fn what_an_authorisation_said_of_an_attempt_stays_with_it() {
 }
 
 #[test]
-fn a_result_belongs_to_the_attempt_of_its_payment() {
+fn details_belong_to_the_attempt_of_their_payment() {
     let order = manual().tried(answered("RedirectShopper", "P")).tried(answered("Refused", "Q"));
     assert_eq!(order.attempt_of(Some("P")), Some(1));
     assert_eq!(order.attempt_of(Some("Q")), Some(2));

@@ -6,7 +6,7 @@ use super::{DAY, answered_with, begun, in_progress, pay, pay_with_key, take};
 use crate::facts::{attention, manual, outcome, request};
 
 #[test]
-fn a_key_tells_two_tries_of_one_token_apart() {
+fn idempotency_key_distinguishes_two_requests_with_one_token() {
     let mut order = manual();
     assert_eq!(pay_with_key(&mut order, "A", "K1", 0).sends(), Some(1));
     assert!(in_progress(pay_with_key(&mut order, "A", "K2", 1)));
@@ -19,7 +19,7 @@ fn a_key_tells_two_tries_of_one_token_apart() {
 }
 
 #[test]
-fn a_key_that_came_with_another_request_is_refused_whatever_the_order_is() {
+fn idempotency_key_of_another_request_is_rejected_in_every_state() {
     for result_code in ["Authorised", "Refused", "RedirectShopper", "Pending"] {
         let mut order = manual();
         assert_eq!(pay_with_key(&mut order, "A", "K", 0).sends(), Some(1));
@@ -44,7 +44,7 @@ fn a_key_that_came_with_another_request_is_refused_whatever_the_order_is() {
 }
 
 #[test]
-fn a_key_older_than_six_days_is_not_sent_again() {
+fn attempt_with_a_key_older_than_six_days_is_not_retried() {
     for token in ["A", "B"] {
         let mut young = begun();
         assert_eq!(pay(&mut young, token, 6 * DAY - 1).sends(), Some(1));
@@ -66,7 +66,7 @@ fn a_key_older_than_six_days_is_not_sent_again() {
 }
 
 #[test]
-fn adyens_key_depends_on_the_account_the_order_and_the_number_of_the_attempt() {
+fn adyens_key_depends_on_account_order_and_attempt_number() {
     let key = |account: &str, order: &str, attempt| {
         idempotency_key(account, &order.parse().unwrap(), attempt)
     };
@@ -88,7 +88,7 @@ fn adyens_key_depends_on_the_account_the_order_and_the_number_of_the_attempt() {
 }
 
 #[test]
-fn an_order_that_is_tried_without_end_keeps_room_for_webhooks() {
+fn order_at_the_limit_of_attempts_keeps_room_for_webhooks() {
     let mut order = manual();
     let mut second = 0;
     while let Some(attempt) = pay(&mut order, &format!("T{second}"), second).sends() {

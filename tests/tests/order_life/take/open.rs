@@ -10,7 +10,7 @@ use crate::facts::{
 };
 
 #[test]
-fn the_first_request_begins_the_first_attempt_and_is_written_down() {
+fn first_request_starts_and_stores_the_first_attempt() {
     let order = begun();
     assert_eq!(order.attempts.len(), 1);
     assert_eq!(order.attempts[0].started_at, at(0));
@@ -19,7 +19,7 @@ fn the_first_request_begins_the_first_attempt_and_is_written_down() {
 }
 
 #[test]
-fn the_same_try_of_an_attempt_that_ended_gets_what_is_stored() {
+fn repeated_request_of_an_ended_attempt_returns_the_stored_outcome() {
     let ended = [
         answered_with("Authorised"),
         answered_with("Refused"),
@@ -49,7 +49,7 @@ fn the_same_try_of_an_attempt_that_ended_gets_what_is_stored() {
 }
 
 #[test]
-fn the_same_try_of_an_attempt_without_a_result_is_sent_again_with_its_key() {
+fn repeated_request_of_an_unresolved_attempt_is_retried_with_its_key() {
     for result_code in [
         None,
         Some("RedirectShopper"),
@@ -68,7 +68,7 @@ fn the_same_try_of_an_attempt_without_a_result_is_sent_again_with_its_key() {
 }
 
 #[test]
-fn another_try_waits_while_the_outcome_may_be_on_its_way() {
+fn another_token_waits_while_a_request_is_in_flight() {
     for second in [0, 1, 29] {
         let mut order = begun();
         let PayDecision::InProgress { retry_after } = pay(&mut order, "B", second) else {
@@ -80,7 +80,7 @@ fn another_try_waits_while_the_outcome_may_be_on_its_way() {
 }
 
 #[test]
-fn another_try_later_is_sent_under_the_same_key() {
+fn another_token_later_is_sent_under_the_same_key() {
     let mut order = begun();
     assert_eq!(pay(&mut order, "B", 30).sends(), Some(1));
     let sent = |order: &Order| -> Vec<String> {
@@ -105,7 +105,7 @@ fn another_try_later_is_sent_under_the_same_key() {
 }
 
 #[test]
-fn another_try_supersedes_an_attempt_that_waits_for_the_shopper() {
+fn another_token_supersedes_an_attempt_that_waits_for_its_shopper() {
     for result_code in ["RedirectShopper", "IdentifyShopper", "ChallengeShopper"] {
         let mut order = answered_with(result_code);
         assert_eq!(pay(&mut order, "B", 1).sends(), Some(2));
@@ -118,7 +118,7 @@ fn another_try_supersedes_an_attempt_that_waits_for_the_shopper() {
 }
 
 #[test]
-fn while_what_the_shopper_brought_back_is_at_adyen_nothing_else_is_sent() {
+fn another_token_waits_while_details_are_in_flight() {
     let mut order = answered_with("RedirectShopper");
     order.attempts[0] = order.attempts[0].clone().returned(None);
     order.attempts[0].details[0].sent_at = at(1000);
@@ -133,7 +133,7 @@ fn while_what_the_shopper_brought_back_is_at_adyen_nothing_else_is_sent() {
 }
 
 #[test]
-fn the_token_of_a_superseded_attempt_begins_another_like_any_other_token() {
+fn token_of_a_superseded_attempt_starts_a_new_attempt() {
     let superseded = || {
         let mut order = answered_with("RedirectShopper");
         assert_eq!(pay(&mut order, "B", 1).sends(), Some(2));
@@ -159,7 +159,7 @@ fn the_token_of_a_superseded_attempt_begins_another_like_any_other_token() {
 }
 
 #[test]
-fn another_try_waits_while_adyen_has_no_final_result() {
+fn another_token_waits_while_adyen_has_no_final_result() {
     for result_code in ["Pending", "Received", "PresentToShopper", "Success", "SomethingNew"] {
         for second in [0, 30, 3600, 30 * DAY] {
             let mut order = answered_with(result_code);
@@ -170,7 +170,7 @@ fn another_try_waits_while_adyen_has_no_final_result() {
 }
 
 #[test]
-fn an_offer_that_may_be_another_attempts_lets_no_second_payment_through() {
+fn ambiguous_offer_closed_allows_no_second_payment() {
     let mut order = answered_with("Refused");
     assert_eq!(pay(&mut order, "B", 10).sends(), Some(2));
     order.attempts[1].answer(outcome("Pending"), Some("Q".to_owned()));
@@ -182,7 +182,7 @@ fn an_offer_that_may_be_another_attempts_lets_no_second_payment_through() {
 }
 
 #[test]
-fn an_offer_that_closed_before_an_attempt_began_is_not_its_own() {
+fn offer_closed_before_an_attempt_began_does_not_end_it() {
     let mut order = answered_with("RedirectShopper").told(offer_closed());
     // In the very second, by Adyen's clock or ours.
     assert_eq!(pay(&mut order, "B", 1000).sends(), Some(2));
@@ -194,7 +194,7 @@ fn an_offer_that_closed_before_an_attempt_began_is_not_its_own() {
 }
 
 #[test]
-fn the_request_to_charge_a_stored_method_is_kept_until_its_outcome_is_known() {
+fn charge_request_is_stored_until_its_outcome_is_known() {
     let charge = |key: &str, second| {
         asking(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}), key, second)
     };
