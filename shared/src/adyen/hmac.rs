@@ -71,3 +71,45 @@ impl FromStr for Keys {
         text.split(',').map(Key::from_hex).collect::<Result<_, _>>().map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const KEY: &str = "9F1C6A2E0B7D4538AA10C3E5F7264B8D3E5A90C1D2F4B6871029384756ABCDEF";
+
+    fn keys(hex: &str) -> Keys {
+        hex.parse().unwrap()
+    }
+
+    #[test]
+    fn known_signature_of_a_body_verifies() {
+        let body = concat!(
+            "{ \"type\":\"recurring.token.created\",\n  \"eventId\":\"KHQC5N7G84BLNK43\", ",
+            "\"data\":{\"shopperReference\":\"Zoë \\u00eb:7\"} }\r\n",
+        );
+        let signature = "fgl0r+agN4YGO8N0+7sYHgd2g8ZsgM+mvsBkdlnJG+I=";
+        assert_eq!(keys(KEY).verify(body.as_bytes(), signature), Some(0));
+        // The same JSON, written otherwise.
+        assert_eq!(keys(KEY).verify(body.trim().as_bytes(), signature), None);
+    }
+
+    #[test]
+    fn malformed_hmac_key_is_rejected() {
+        let other = |key: &str| format!("{KEY},{key}");
+        for wrong in ["", "abc", "xy", "0x00", "0 0", "00"] {
+            assert!(wrong.parse::<Keys>().is_err(), "{wrong}");
+            assert!(other(wrong).parse::<Keys>().is_err(), "{wrong}");
+        }
+        // Adyen's keys have 32 bytes; another length is a key that was cut or pasted twice.
+        for digits in [0, 2, 62, 63, 65, 66, 128] {
+            assert!("0".repeat(digits).parse::<Keys>().is_err(), "{digits}");
+            assert!(other(&"0".repeat(digits)).parse::<Keys>().is_err(), "{digits}");
+        }
+        assert!("g".repeat(64).parse::<Keys>().is_err());
+        assert!(other(&"0".repeat(64)).parse::<Keys>().is_ok());
+        assert_eq!(format!("{:?}", keys(KEY)), "Keys([[redacted]])");
+    }
+}

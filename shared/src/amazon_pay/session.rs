@@ -149,3 +149,29 @@ pub struct Constraint {
     /// For example `ChargeAmountNotSet`.
     pub constraint_id: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_id_with_path_characters_is_rejected() {
+        for wrong in [
+            "",
+            ".",
+            "..",
+            "S1/complete",
+            "../charges",
+            "S1?x=1",
+            "S1#x",
+            "S1%2Fcomplete",
+            "S1\r\nx: y",
+            "S 1",
+            "S1.x",
+            "\u{20ac}",
+            &"S".repeat(65),
+        ] {
+            assert!(wrong.parse::<CheckoutSessionId>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -243,3 +243,30 @@ impl From<StoreError> for Problem {
             .caused_by(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_problem_code_is_unique() {
+        let mut known = BTreeSet::new();
+        for code in Code::ALL {
+            let (text, status) = (code.as_str(), code.status().as_u16());
+            assert!(known.insert(text), "{text} is there twice");
+            let snake = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(text.chars().all(snake), "{text}");
+            assert!(!text.starts_with('_') && !text.ends_with('_') && !text.contains("__"));
+            assert!((400..=504).contains(&status), "{text}: {status}");
+            let title = code.title();
+            assert!(title.ends_with('.') && title.len() < 100, "{title}");
+
+            let response = Problem::new(*code, "Because.").at("field").into_response();
+            assert_eq!(response.status(), code.status());
+            let challenged = response.headers().contains_key("www-authenticate");
+            assert_eq!(challenged, status == 401, "{text}");
+        }
+    }
+}

@@ -2,7 +2,6 @@ use std::{collections::BTreeSet, time::Duration};
 
 use amazon_pay_simulator::{Fault, Options, Price, SessionState};
 use serde_json::{Value, json};
-use shared::amazon_pay::CheckoutSessionId;
 use tests::{Answer, backend, browser, browser_with};
 
 use crate::world::{RESULT, REVIEW, Shop, location, session_id};
@@ -177,23 +176,6 @@ async fn currency_without_payout_is_rejected_before_any_call() {
 
 #[tokio::test]
 async fn session_id_with_path_characters_is_rejected() {
-    for wrong in [
-        "",
-        ".",
-        "..",
-        "S1/complete",
-        "../charges",
-        "S1?x=1",
-        "S1#x",
-        "S1%2Fcomplete",
-        "S1\r\nx: y",
-        "S 1",
-        "S1.x",
-        "\u{20ac}",
-        &"S".repeat(65),
-    ] {
-        assert!(wrong.parse::<CheckoutSessionId>().is_err(), "{wrong}");
-    }
     let shop = Shop::open().await;
     for wrong in ["S1%23x", "S1.x", "S%201", "%E2%82%AC", &"S".repeat(65)] {
         let answer = shop.confirm(wrong, &browser("ORDER-1"), None).await;

@@ -1,8 +1,7 @@
-//! Amazon Pay's side of the checkout: what is signed, what a storefront gets, what goes
-//! wrong, and the simulator that the rest is proven against.
+//! Amazon Pay: signatures, checkout sessions, failures,
+//! and the simulator that the tests run against.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod amounts;
 mod configuration;
 mod confirm;
 mod create;

@@ -15,7 +15,7 @@ async fn pay(shop: &Shop, reference: &str, session: &str) -> Answer {
     shop.stack.post("/payments", &browser(reference), &body).await
 }
 
-/// What reached Adyen's `/payments`.
+/// The calls to Adyen's `/payments`.
 fn charged(shop: &Shop) -> Vec<Value> {
     let books = shop.stack.adyen().books();
     books.calls_to("/payments").iter().map(|call| call.body.clone()).collect()

@@ -1,4 +1,4 @@
-//! The simulator lets nothing pass that Amazon Pay would not.
+//! The simulator rejects the calls that Amazon Pay rejects.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A shop, its shopper, and the shopper's way through Amazon Pay.
+//! A shop, and its shopper's way through Amazon Pay.
 
 use std::collections::BTreeMap;
 

@@ -1,37 +1,14 @@
-//! Errors: what a storefront and a backend hear of them, and what nobody does.
-
-use std::collections::BTreeSet;
+//! Errors as a storefront and a backend see them.
 
 use adyen_simulator::{Answer as Said, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::http::problem::{Code, Problem};
 use tests::{Answer, Stack, backend, browser, payment};
 
 use crate::shop::from_browser;
 
 const TOKEN: &str = "160583287597AMZN";
-
-#[test]
-fn every_problem_code_is_unique() {
-    let mut known = BTreeSet::new();
-    for code in Code::ALL {
-        let (text, status) = (code.as_str(), code.status().as_u16());
-        assert!(known.insert(text), "{text} is there twice");
-        let snake = |c: char| c.is_ascii_lowercase() || c == '_';
-        assert!(text.chars().all(snake), "{text}");
-        assert!(!text.starts_with('_') && !text.ends_with('_') && !text.contains("__"));
-        assert!((400..=504).contains(&status), "{text}: {status}");
-        let title = code.title();
-        assert!(title.ends_with('.') && title.len() < 100, "{title}");
-
-        let response = Problem::new(*code, "Because.").at("field").into_response();
-        assert_eq!(response.status(), code.status());
-        let challenged = response.headers().contains_key("www-authenticate");
-        assert_eq!(challenged, status == 401, "{text}");
-    }
-}
 
 #[tokio::test]
 async fn gateway_answers_unknown_routes_with_404() {
@@ -231,7 +208,7 @@ async fn payment_methods_return_an_error_if_adyen_is_unreachable() {
         assert_eq!((answer.status, answer.code()), (502, "adyen_unavailable"), "{fault:?}");
         assert_eq!(answer.headers["retry-after"], "1");
     }
-    // What may be tried again is, before anybody hears of it.
+    // Transient errors are retried first.
     for fault in [Fault::drop_before(), Fault::truncated(), Fault::error("703"), Fault::status(429)]
     {
         stack.adyen().inject(fault.clone());

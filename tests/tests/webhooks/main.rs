@@ -1,4 +1,4 @@
-//! What Adyen tells arrives, once, whatever happens on the way.
+//! Every webhook is applied exactly once, whatever fails.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bodies;
@@ -17,7 +17,6 @@ mod parsers;
 mod room;
 mod senders;
 mod signature_properties;
-mod signatures;
 mod standard;
 mod token;
 mod token_senders;

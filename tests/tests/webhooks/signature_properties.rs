@@ -1,11 +1,46 @@
-//! Nothing but what was signed is accepted.
+//! Only the signed content is accepted.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::json;
 use shared::adyen::hmac::{Key, Keys};
+use shared::adyen::notification::NotificationRequestItem;
 
-use crate::signatures::{Fields, item, keys, read};
+/// The signed fields in sequence: pspReference, originalReference, merchantAccountCode,
+/// merchantReference, value, currency, eventCode, success.
+type Fields = [String; 8];
+
+/// An item of these fields; empty ones are absent. None where it cannot be read.
+fn read(fields: &Fields, signature: &str) -> Option<NotificationRequestItem> {
+    let [psp_reference, original, account, reference, value, currency, code, success] = fields;
+    let mut item = json!({"additionalData": {"hmacSignature": signature}});
+    let amount = [("value", value), ("currency", currency)];
+    for (name, text) in [
+        ("pspReference", psp_reference),
+        ("originalReference", original),
+        ("merchantAccountCode", account),
+        ("merchantReference", reference),
+        ("eventCode", code),
+        ("success", success),
+    ] {
+        if !text.is_empty() {
+            item[name] = json!(text);
+        }
+    }
+    for (name, text) in amount.into_iter().filter(|(_, text)| !text.is_empty()) {
+        item["amount"][name] = json!(text);
+    }
+    serde_json::from_value(item).ok()
+}
+
+fn item(fields: &Fields, signature: &str) -> NotificationRequestItem {
+    read(fields, signature).unwrap()
+}
+
+fn keys(hex: &str) -> Keys {
+    hex.parse().unwrap()
+}
 
 /// Returns whether an item of these fields is accepted.
 fn verifies(fields: &Fields, signature: &str, keys: &Keys) -> bool {

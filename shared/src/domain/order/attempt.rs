@@ -352,3 +352,32 @@ pub fn sha256(parts: &[&[u8]]) -> String {
     let joined = parts.join(&b'\n');
     hex::encode(digest(&SHA256, &joined))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn adyens_key_depends_on_account_order_and_attempt_number() {
+        let key = |account: &str, order: &str, attempt| {
+            idempotency_key(account, &order.parse().unwrap(), attempt)
+        };
+        let all = [
+            key("Shop", "ORDER-1", 1),
+            key("Shop", "ORDER-1", 2),
+            key("Shop", "ORDER-1", 11),
+            key("Shop", "ORDER-11", 1),
+            key("Shop", "ORDER-2", 1),
+            key("Shop2", "ORDER-1", 1),
+            key("ShopO", "RDER-1", 1),
+        ];
+        for (at, one) in all.iter().enumerate() {
+            assert_eq!(one.len(), 64, "as long as Adyen allows");
+            assert!(one.bytes().all(|c| c.is_ascii_hexdigit()));
+            assert!(!all[at + 1..].contains(one));
+        }
+        assert_eq!(all[0], key("Shop", "ORDER-1", 1));
+    }
+}

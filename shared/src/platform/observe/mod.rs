@@ -244,3 +244,57 @@ pub fn xray_header() -> Option<HeaderValue> {
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use http::{HeaderName, HeaderValue};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+
+    const FROM_XRAY: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
+
+    /// What calls carry in an invocation with these headers.
+    async fn carried(
+        headers: &[(&'static str, &str)],
+        xray: Option<&str>,
+    ) -> (Value, Option<HeaderValue>) {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect();
+        let mut context = Context::default();
+        context.xray_trace_id = xray.map(str::to_owned);
+        let work = async { (trace_headers(), xray_header()) };
+        let said = |_: &_| Said::Run(true);
+        let (w3c, xray) = invocation("test", &headers, Some(&context), work, said).await;
+        let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
+        let w3c = w3c.iter().map(|(name, value)| (name.to_string(), text(value)));
+        (json!(w3c.collect::<BTreeMap<_, _>>()), xray)
+    }
+
+    #[tokio::test]
+    async fn lambdas_trace_is_propagated_in_x_ray_and_w3c_form() {
+        let text = |it: &str| Some(HeaderValue::from_str(it).unwrap());
+        let theirs = &[("traceparent", THEIRS), ("tracestate", "vendor=state")];
+        let planted = &[("traceparent", "planted"), ("tracestate", "planted")];
+        for (headers, xray, expected) in [
+            (&[][..], Some(XRAY), (json!({"traceparent": FROM_XRAY}), text(XRAY))),
+            (theirs, Some(XRAY), (json!({"traceparent": FROM_XRAY}), text(XRAY))),
+            (theirs, None, (json!({}), None)),
+            (planted, Some(XRAY), (json!({"traceparent": FROM_XRAY}), text(XRAY))),
+            (planted, Some("planted"), (json!({}), text("planted"))),
+            (&[], None, (json!({}), None)),
+        ] {
+            assert_eq!(carried(headers, xray).await, expected);
+        }
+    }
+}

@@ -1,6 +1,6 @@
-//! Callers' keys, Adyen's keys, and how often an order may be tried.
+//! Idempotency keys, and the limit of attempts.
 
-use shared::domain::order::{PayDecision, Submission, idempotency_key};
+use shared::domain::order::{PayDecision, Submission};
 
 use super::{DAY, answered_with, begun, in_progress, pay, pay_with_key, take};
 use crate::facts::{attention, manual, outcome, request};
@@ -60,31 +60,9 @@ fn attempt_with_a_key_older_than_six_days_is_not_retried() {
     let mut order = begun();
     pay(&mut order, "B", 5 * DAY);
     assert_eq!(pay(&mut order, "B", 6 * DAY), PayDecision::Unknown { attempt: 1 });
-    // What is waiting for the shopper is superseded at any age.
+    // An attempt that waits for its shopper is superseded at any age.
     let mut redirect = answered_with("RedirectShopper");
     assert_eq!(pay(&mut redirect, "B", 30 * DAY).sends(), Some(2));
-}
-
-#[test]
-fn adyens_key_depends_on_account_order_and_attempt_number() {
-    let key = |account: &str, order: &str, attempt| {
-        idempotency_key(account, &order.parse().unwrap(), attempt)
-    };
-    let all = [
-        key("Shop", "ORDER-1", 1),
-        key("Shop", "ORDER-1", 2),
-        key("Shop", "ORDER-1", 11),
-        key("Shop", "ORDER-11", 1),
-        key("Shop", "ORDER-2", 1),
-        key("Shop2", "ORDER-1", 1),
-        key("ShopO", "RDER-1", 1),
-    ];
-    for (at, one) in all.iter().enumerate() {
-        assert_eq!(one.len(), 64, "as long as Adyen allows");
-        assert!(one.bytes().all(|c| c.is_ascii_hexdigit()));
-        assert!(!all[at + 1..].contains(one));
-    }
-    assert_eq!(all[0], key("Shop", "ORDER-1", 1));
 }
 
 #[test]
