@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// What goes wrong with a call.
+/// A fault of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The call is lost: the connection is cut, and nothing was processed.
@@ -36,14 +36,11 @@ pub enum Fault {
     Afterwards(Reply),
 }
 
-/// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// The HTTP status.
     pub status: u16,
     /// The headers; the connection's own are not passed on.
     pub headers: HeaderMap,
-    /// The body.
     pub body: Bytes,
 }
 
@@ -65,11 +62,9 @@ pub struct Call {
     pub index: usize,
     /// The path, or for AWS the operation, such as `PutItem`.
     pub name: String,
-    /// What went wrong with it.
     pub fault: Option<Fault>,
-    /// What was asked.
     pub request: Bytes,
-    /// What was answered by whom it was for, if it came there and was waited for.
+    /// The target's answer; None if the call did not arrive or was not awaited.
     pub reply: Option<Reply>,
 }
 
@@ -206,7 +201,6 @@ impl Inner {
         (tape.run, index, fault)
     }
 
-    /// Notes what came back.
     fn answered(&self, run: usize, index: usize, reply: &Reply) {
         let mut tape = self.tape();
         if tape.run == run
@@ -278,7 +272,7 @@ async fn serve(
     }
     let (run, index, fault) = inner.note(name, body.clone());
     let (method, path, headers) = (head.method, path.to_owned(), own(head.headers));
-    // What is on its way arrives, whether the caller still waits or not.
+    // The call arrives even if the caller no longer waits.
     let pass_on = |delay: Duration| {
         let inner = inner.clone();
         let on_its_way = OnItsWay::new(inner.clone());

@@ -78,7 +78,7 @@ fn reply(status: u16, body: &Value) -> Fault {
     Fault::Instead(Reply::new(status, "content-type", "application/x-amz-json-1.0", body))
 }
 
-/// Asks to be told what the request consumes.
+/// Adds `ReturnConsumedCapacity` to a request.
 fn measure(_: &str, body: Bytes) -> Bytes {
     match serde_json::from_slice::<Value>(&body) {
         Ok(Value::Object(mut request)) => {

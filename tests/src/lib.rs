@@ -25,9 +25,22 @@ use shared::{
     store::{Orders, Tokens},
 };
 
+/// Returns true if the longer form of the tests was asked for, as `ci/run` does.
+pub fn longer_form() -> bool {
+    std::env::var_os("NEVER_TWICE_ALL_FAULTS").is_some()
+}
+
+/// Waits until the condition holds; panics after ten seconds.
+pub async fn until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the condition does not come true");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// The running bundle and a client for it.
 pub struct Stack {
-    /// The bundle.
     pub bundle: Bundle,
     http: reqwest::Client,
 }
@@ -35,16 +48,13 @@ pub struct Stack {
 /// An answer of the API.
 #[derive(Debug)]
 pub struct Answer {
-    /// The HTTP status.
     pub status: u16,
-    /// The headers.
     pub headers: HeaderMap,
     /// The body; a string where it is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// Reads a response.
     pub async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -70,7 +80,6 @@ impl Stack {
         Self::with(Options::default()).await
     }
 
-    /// The bundle with other options.
     pub async fn with(options: Options) -> Self {
         let http = shared::platform::http_client::build(None).unwrap();
         Self { bundle: Bundle::start(options).await.expect("the bundle starts"), http }
@@ -90,7 +99,6 @@ impl Stack {
         self.bundle.simulator().expect("a simulator")
     }
 
-    /// A client of the bundle's DynamoDB.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -122,18 +130,15 @@ impl Stack {
         self.http.request(method, format!("{}{path}", self.bundle.url()))
     }
 
-    /// Posts JSON.
     pub async fn post(&self, path: &str, token: &str, body: &Value) -> Answer {
         Answer::of(self.request(Method::POST, path).bearer_auth(token).json(body)).await
     }
 
-    /// Posts JSON with an `Idempotency-Key`.
     pub async fn post_with_key(&self, path: &str, token: &str, key: &str, body: &Value) -> Answer {
         let request = self.request(Method::POST, path).bearer_auth(token);
         Answer::of(request.header("Idempotency-Key", key).json(body)).await
     }
 
-    /// Gets.
     pub async fn get(&self, path: &str, token: &str) -> Answer {
         Answer::of(self.request(Method::GET, path).bearer_auth(token)).await
     }
@@ -145,7 +150,7 @@ impl Stack {
         answer.body
     }
 
-    /// The order, once it is as wanted; panics where that takes more than ten seconds.
+    /// Waits until the order is as wanted; panics after ten seconds.
     pub async fn order_once(&self, reference: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -180,7 +185,6 @@ pub fn browser_with(claims: Value) -> String {
     token::checkout(order, CHECKOUT_LIFE).unwrap()
 }
 
-/// A token of the merchant's backend.
 pub fn backend() -> String {
     token::merchant(MERCHANT_LIFE).unwrap()
 }

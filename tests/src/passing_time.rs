@@ -25,7 +25,7 @@ pub async fn pass(dynamodb: &Client, reference: &str, time: SignedDuration) {
             .set_item(Some(earlier(item, time)));
         match written.send().await.map_err(|error| error.into_service_error()) {
             Ok(_) => return,
-            // Somebody wrote in between.
+            // Another write came in between.
             Err(error) if error.is_conditional_check_failed_exception() => {}
             Err(error) => panic!("DynamoDB: {error}"),
         }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use adyen_simulator::{Options, Simulator, redirect_result};
 use serde_json::json;
+use tests::until;
 
 use crate::world::{World, payment, payment_in_browser, quick, with};
 
@@ -44,8 +45,7 @@ async fn unaccepted_webhooks_are_sent_after_a_restart() {
     let world = World::with(options()).await;
     world.inbox.answer(&[500]);
     world.pay("A").await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert_eq!(world.inbox.received().len(), 1);
+    until(|| world.inbox.received().len() == 1).await;
     world.adyen.hold_webhooks();
     world.pay("B").await;
     drop(world);

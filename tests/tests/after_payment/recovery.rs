@@ -1,4 +1,4 @@
-//! What the schedule makes of outcomes that stay open.
+//! The schedule resolves open orders, or marks them for a person.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use adyen_simulator::{Answer as Reply, Fault};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tests::{Answer, Stack, backend, browser, passing_time, payment};
+use tests::{Answer, Stack, backend, browser, passing_time, payment, until};
 
 async fn an_hour_passes(stack: &Stack, reference: &str) {
     time_passes(stack, reference, SignedDuration::from_hours(1)).await;
@@ -79,9 +79,7 @@ async fn schedule_skips_details_that_are_in_flight() {
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
     };
     let schedule = async {
-        while stack.adyen().books().calls_to("/payments/details").is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(|| !stack.adyen().books().calls_to("/payments/details").is_empty()).await;
         let report = stack.bundle.recover().await.unwrap();
         assert_eq!((report.open, report.unknown), (0, 0), "{report:?}");
         assert_eq!(stack.order("ORDER-1").await["needsAttention"], json!([]));
@@ -169,7 +167,6 @@ async fn attempt_is_abandoned_after_25_hours_without_its_shopper_by_the_schedule
     assert_eq!((&order["status"], &order["nextStep"]), (&json!("expired"), &json!("startOver")));
     assert_eq!(order["needsAttention"], json!([]));
     assert!(order["attempts"][0]["abandonedAt"].is_string(), "{order}");
-    // A browser is not told.
     let seen = stack.get("/orders/AWAY", &browser("AWAY")).await;
     assert!(!seen.body.to_string().contains("abandoned"), "{seen:?}");
     assert_eq!(stack.bundle.recover().await.unwrap(), recover::Report::default());
@@ -224,7 +221,7 @@ async fn unchanged_order_is_looked_at_less_and_less_often() {
         time_passes(&stack, "STUCK", SignedDuration::from_secs(2)).await;
         assert_eq!(look().await, 1, "{minutes}");
     }
-    // Adyen keeps the key for some days. Then a person is told, and nothing is left to do.
+    // Once Adyen has forgotten the key, the order needs attention and is no longer open.
     time_passes(&stack, "STUCK", SignedDuration::from_hours(6 * 24)).await;
     assert_eq!(look().await, 1);
     time_passes(&stack, "STUCK", SignedDuration::from_hours(100)).await;

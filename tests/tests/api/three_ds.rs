@@ -1,4 +1,4 @@
-//! 3-D Secure: what the browser brings back, once however often it is posted.
+//! 3-D Secure: details are processed once, however often they are posted.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use adyen_simulator::{Fault, challenge_result, fingerprint_result, redirect_resu
 use futures_util::future::join_all;
 use local::bundle::{Adyen, Options};
 use serde_json::{Value, json};
-use tests::{Stack, browser};
+use tests::{Stack, browser, until};
 
 use crate::jwt::with;
 use crate::shop::{Shop, from_browser};
@@ -290,10 +290,8 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
     adyen.inject(Fault::answer_late(Duration::from_secs(2)).on("/payments/details"));
     let confirmed = async {
-        // The payment is made, though nobody was told.
-        while adyen.with_books(|books| books.webhooks.is_empty()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        // Adyen has processed it and not answered.
+        until(|| adyen.with_books(|books| !books.webhooks.is_empty())).await;
         assert_eq!(adyen.deliver(1).await, Some(200));
         shop.stack.order("ORDER-1").await
     };

@@ -1,5 +1,5 @@
-//! What the functions print: what an operator needs, and nothing that a shopper, an attacker
-//! or the merchant would mind.
+//! The log has the lines that an operator needs, and neither secrets nor personal
+//! data.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod flows;
@@ -22,7 +22,7 @@ use shared::http::edge;
 use shared::platform::observe::{self, Completion};
 
 use output::Output;
-use tests::{Answer, Stack};
+use tests::{Answer, Stack, until};
 use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn every_flow_is_logged_without_secrets_or_personal_data() {
     let (metrics, lines) = output.lines();
     let done: Vec<&Value> = lines.iter().filter(|it| it["message"] == "done").collect();
     every_invocation_has_its_line(&done);
-    // Who mints tokens learns what is wrong with one.
+    // The log has the reason for the merchant's developers.
     let invalid = lines.iter().filter(|it| it["message"] == "token rejected");
     let reasons: Vec<_> = invalid.filter_map(|it| it["reason"].as_str()).collect();
     for (reason, told) in
@@ -146,14 +146,9 @@ async fn an_event_is_parked_until_an_order_claims_it() {
         stack.adyen().with_books(|books| Some(books.payments_of("A").last()?.psp_reference.clone()))
     };
     let meanwhile = async {
-        let payment = loop {
-            match paid_at_adyen() {
-                Some(payment) => break payment,
-                None => tokio::time::sleep(Duration::from_millis(5)).await,
-            }
-        };
+        until(|| paid_at_adyen().is_some()).await;
         let mut capture = Event::new("CAPTURE", keys::MERCHANT_ACCOUNT, "PSP-1", "");
-        capture.original_reference = Some(payment);
+        capture.original_reference = paid_at_adyen();
         // The same one twice, and one that nobody claims.
         for _ in 0..2 {
             send(&stack, &capture).await;
@@ -193,7 +188,7 @@ async fn unsigned_webhook_is_counted_apart_from_a_wrong_signature() {
     let counted = |name: &str| sum(&output.lines().0, name);
     assert_eq!((counted("UnsignedWebhooks"), counted("WebhookSignatureFailures")), (2.0, 0.0));
 
-    // Adyen's own, where a key or the password is wrong here.
+    // Adyen's own webhook, while the key or the password here is wrong.
     let with_password = |password| post(&forged).basic_auth("adyen", Some(password));
     for signed in [
         post(&forged),

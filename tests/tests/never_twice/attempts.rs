@@ -178,7 +178,7 @@ async fn idempotency_key_with_different_content_is_rejected() {
         async move { stack.post_with_key("/payments", &browser("A"), "k", &body).await }
     };
     assert_eq!(post(body.clone()).await.status, 200);
-    // merchantAccount, and what the token says anyway, is no content.
+    // merchantAccount and repeated claims do not count as content.
     let mut same = body.clone();
     same["merchantAccount"] = json!(local::keys::MERCHANT_ACCOUNT);
     same["countryCode"] = json!("NL");

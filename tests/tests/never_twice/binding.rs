@@ -1,5 +1,4 @@
-//! An answer to what a browser brought back concludes the payment that it is about, and no
-//! other.
+//! The answer to details concludes only the payment that it is about.
 
 use adyen_simulator::{
     Answer as Said, Fault as Mishap, Options, Release, challenge_result, fingerprint_result,

@@ -1,5 +1,5 @@
-//! A changed configuration and a newer release change neither the keys that Adyen gets nor what
-//! counts as the same request.
+//! A changed configuration or a newer release changes neither the keys at Adyen nor the
+//! recognition of repeated requests.
 
 use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
 use jiff::SignedDuration;

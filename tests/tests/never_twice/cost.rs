@@ -1,4 +1,4 @@
-//! What an order costs at DynamoDB: calls, and the capacity that DynamoDB says they consume.
+//! The DynamoDB calls and the capacity of an order.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use tests::faulty::Call;
 use crate::shop::Shop;
 use crate::shopper::{post, result};
 
-/// What something cost.
+/// Calls and capacity.
 #[derive(Debug, PartialEq)]
 struct Cost {
     calls: Vec<String>,
@@ -49,7 +49,7 @@ fn units(call: &Call) -> f64 {
 }
 
 impl Shop {
-    /// What was called since the last time.
+    /// The calls since the last time.
     fn cost(&self) -> Cost {
         let cost = Cost::of(&self.dynamodb.calls());
         self.dynamodb.begin(|_| None);
@@ -105,7 +105,7 @@ async fn payment_costs_three_writes_in_two_round_trips() {
     shop.pay("D", "T2").await;
     let retry = shop.cost();
     row("a payment after a refusal", &retry);
-    // The first write finds the order there, and is told what it is.
+    // The failed condition of the first write returns the order.
     retry.is(&["PutItem", "PutItem", "TransactWriteItems(2)"]);
 
     shop.pay("A", "T").await;

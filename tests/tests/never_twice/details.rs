@@ -1,4 +1,4 @@
-//! What the shopper's browser brings back, from several pages at once.
+//! Details from several pages at once.
 
 use adyen_simulator::{
     Answer as Said, Fault as Mishap, challenge_result, fingerprint_result, redirect_result,
@@ -94,7 +94,7 @@ async fn details_of_a_superseded_attempt_do_not_conclude_one_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
-    // Attempt 2 is processed, and not heard.
+    // Attempt 2 is processed, and its answer is lost.
     let processed = adyen_simulator::Answer::text(500, "text/html", "<html>");
     shop.simulator().inject(adyen_simulator::Fault::afterwards(processed));
     assert_unknown(&shop.pay("A", "2").await);

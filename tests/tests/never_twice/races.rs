@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use shared::domain::order::Order;
 use shared::store::{Start, StoreError};
 use tests::faulty::Fault;
-use tests::{Answer, Stack, browser, payment};
+use tests::{Answer, Stack, browser, longer_form, payment, until};
 
 use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, quick};
 
-/// What the order came to, but for when.
+/// The order without its times.
 fn summary(order: &Value) -> Value {
     let members = [
         "status",
@@ -35,7 +35,7 @@ fn lost_answer() -> Mishap {
     Mishap::afterwards(Said::text(500, "text/html", "<html>"))
 }
 
-/// What Adyen says of a payment later.
+/// A later event of a payment.
 fn event(code: &str, psp: &str, original: Option<&str>, reference: &str, at: Timestamp) -> Event {
     Event {
         original_reference: original.map(str::to_owned),
@@ -55,7 +55,7 @@ impl Shop {
         assert_eq!(self.simulator().deliver(id).await, Some(200), "{code}");
     }
 
-    /// The payment that was processed last, told or not.
+    /// The pspReference of the last processed payment.
     fn newest_payment(&self) -> String {
         self.simulator().with_books(|books| books.payments.last().unwrap().psp_reference.clone())
     }
@@ -66,9 +66,7 @@ async fn a_webhook_before_the_payments_answer_is_the_same_payment() {
     let shop = Shop::open().await;
     shop.adyen.fail_at(0, Fault::Slow(Duration::from_millis(400)));
     let (answer, during) = tokio::join!(shop.pay("A", "T"), async {
-        while shop.calls("/payments") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(|| shop.calls("/payments") > 0).await;
         shop.stack.order_once("A", |order| order["confirmed"] == true).await
     });
     assert_eq!(during["status"], "authorised");
@@ -123,7 +121,7 @@ async fn a_webhook_hours_late_confirms_the_payment() {
 async fn webhooks_in_any_sequence_make_the_same_order() {
     let shop = Shop::open().await;
     let mut seen: Option<Value> = None;
-    for seed in 0..40 {
+    for seed in 0..if longer_form() { 40 } else { 8 } {
         let reference = format!("ORDER-{seed}");
         shop.simulator().hold_webhooks();
         // Attempt 1 is refused, the answer to 2 is lost.
@@ -292,9 +290,7 @@ async fn modification_with_another_reference_waits_for_its_order() {
         shop.simulator().hold_webhooks();
         shop.adyen.fail_at(0, Fault::Slow(Duration::from_millis(500)));
         let (answer, ()) = tokio::join!(shop.pay(&reference, "T"), async {
-            while shop.processed(&reference) == 0 {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            until(|| shop.processed(&reference) > 0).await;
             let psp = shop.newest_payment();
             let refund =
                 event("REFUND", &format!("R{round}"), Some(&psp), "my-refund", Timestamp::now());

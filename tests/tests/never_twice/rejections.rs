@@ -1,5 +1,5 @@
-//! Which of Adyen's errors say that nothing was processed, and which of them say it of an
-//! earlier request too.
+//! Some errors of Adyen mean that nothing was processed, and some of them mean it for
+//! earlier requests too.
 
 use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
 use jiff::SignedDuration;
@@ -140,7 +140,7 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["5_606", "5_611", "5_602", "906", "15_017", "121"] {
-        // Within one invocation: charged, not heard, and so not chargeable any more.
+        // Within one invocation: charged, the answer lost, and so no longer chargeable.
         let reference = format!("ONE-{code}");
         shop.simulator().inject(Mishap::drop_after());
         shop.simulator().inject(Mishap::error(code));

@@ -1,5 +1,5 @@
-//! A shopper who wants to pay, whatever fails: sends again what got no answer, follows every
-//! next step, starts over where told to.
+//! A shopper who pays despite failures: retries unanswered requests, follows every
+//! next step, and starts over if necessary.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -42,7 +42,7 @@ impl Flow {
     }
 }
 
-/// What the shopper does after an answer.
+/// The shopper's next action after an answer.
 #[derive(Clone, Debug)]
 pub enum Next {
     /// The order is paid.
@@ -58,7 +58,6 @@ pub enum Next {
 }
 
 impl Next {
-    /// What an answer asks for.
     pub fn after(answer: &Answer) -> Self {
         let body = &answer.body;
         match (answer.status, body["nextStep"].as_str(), body["code"].as_str()) {
@@ -153,7 +152,7 @@ pub async fn post(stack: &Stack, reference: &str, path: &str, body: &Value) -> A
     Answer::of(request.bearer_auth(browser(reference))).await
 }
 
-/// What the shopper's browser brings back from an action.
+/// The details that result from an action.
 pub fn result(attempt: Option<u64>, action: &Value, approved: bool) -> Value {
     let (name, result) = match (action["type"].as_str(), action["subtype"].as_str()) {
         (Some("redirect"), _) => {

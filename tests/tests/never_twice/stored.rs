@@ -1,4 +1,4 @@
-//! Charges of stored payment methods: asked about again by the schedule, never made twice.
+//! Charges of stored payment methods are retried by the schedule, and never made twice.
 
 use adyen_simulator::{Answer as Said, Fault as Mishap};
 use jiff::SignedDuration;

@@ -1,5 +1,5 @@
-//! Writes that DynamoDB turns away for a while are tried again within the time there is: after
-//! Adyen charged, nobody is answered 503 for that.
+//! Throttled writes are retried within the request's time, so that a charged payment is not
+//! answered with 503.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What is tried again, what counts as unknown, and what may happen then.
+//! Retries, unknown outcomes, and the requests after them.
 
 use std::time::Duration;
 
@@ -245,7 +245,7 @@ async fn error_about_a_reused_key_leaves_the_outcome_unknown() {
         assert_problem(&other, 409, "payment_in_progress");
         assert_eq!(shop.order("A").await["status"], "pending", "{code}");
     }
-    // But the shopper hears that this token is no good.
+    // But the shopper sees that this token is unusable.
     shop.pass("A", LATER).await;
     shop.simulator().inject(Mishap::error("5_606"));
     let other = shop.pay("A", "2").await;
@@ -262,7 +262,7 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["000", "901"] {
-        // Processed, and not heard; then Adyen takes nothing for a while.
+        // Processed, and the answer lost; then Adyen fails for a while.
         shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
         assert_unknown(&shop.pay(code, "1").await);
         shop.simulator().inject(Mishap::error(code));
@@ -299,7 +299,7 @@ async fn another_token_while_details_are_unanswered_is_in_progress() {
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
 }
 
-/// The page is gone with what it brought back, and the order is no dead end.
+/// The shopper has lost the details, and can still pay the order.
 #[tokio::test]
 async fn details_whose_answer_was_lost_are_retried() {
     let shop = Shop::open().await;
@@ -362,7 +362,7 @@ async fn error_after_details_of_unknown_outcome_leaves_them_in_flight() {
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
 }
 
-/// Two tabs send the same; one is not taken, the other is processed and not heard.
+/// Two tabs send the same; one is rejected, the other is processed and its answer lost.
 #[tokio::test]
 async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let shop = Shop::open().await;

@@ -1,4 +1,4 @@
-//! What a shopper stored.
+//! The list of stored payment methods.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 use shared::domain::token::Token;
 use shared::store::StoreError;
-use tests::{backend, browser};
+use tests::{backend, browser, until};
 
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, key, path};
 
@@ -192,7 +192,7 @@ async fn missing_since_is_set_when_adyen_no_longer_lists_a_token() {
     let shown = shop.stack.get(&path(SHOPPER), &own).await.body;
     assert!(shown["storedPaymentMethods"][0].get("unlistedSince").is_none(), "{shown}");
 
-    // The charge is sent, and Adyen's own word ends it.
+    // The charge is sent, and Adyen's rejection disables the token.
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "adyen_rejected");
     assert_eq!(answer.body["errorCode"], "803");
@@ -245,9 +245,7 @@ async fn late_list_does_not_change_newer_tokens() {
     shop.adyen().inject(late.on("/listRecurringDetails"));
     let older = shop.list(SHOPPER, "?refresh=true");
     let newer = async {
-        while shop.calls("/listRecurringDetails") == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until(|| shop.calls("/listRecurringDetails") > 0).await;
         shop.removed_in_silence(&id);
         shop.list(SHOPPER, "?refresh=true").await
     };
@@ -335,7 +333,7 @@ async fn failed_refresh_changes_nothing() {
     }
     assert_eq!(shop.token(SHOPPER, &id).await, before);
     assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
-    // What is only so for now is asked again.
+    // Transient failures are retried.
     for fault in [Fault::drop_before(), Fault::drop_after(), Fault::error("703")] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
     }

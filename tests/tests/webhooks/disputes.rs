@@ -1,7 +1,7 @@
 //! Disputes: Adyen's events after the first name the dispute, not always the payment.
 
 use serde_json::{Value, json};
-use tests::{Answer, backend};
+use tests::{Answer, backend, longer_form};
 
 use crate::world::{World, accepted, item, modification, signed, standard, with};
 
@@ -20,7 +20,7 @@ fn on(day: usize, item: Value) -> Value {
     with(item, json!({"eventDate": format!("2026-11-{day:02}T10:00:00+01:00")}))
 }
 
-/// Pays and waits for nothing: tells that the payment was authorised.
+/// Pays, and sends the AUTHORISATION.
 async fn paid(world: &World, reference: &str) -> String {
     let payment = world.paid(reference, "AMZN").await;
     world.tell(&on(1, item("AUTHORISATION", &payment, reference))).await;
@@ -126,7 +126,7 @@ async fn stage_of_a_dispute_decides_in_any_sequence() {
         ("arbitrated", &["CHARGEBACK", "SCHEME_ARBITRATION_WON", "PREARBITRATION_LOST"], PAID),
         ("for good", &["CHARGEBACK", "SECOND_CHARGEBACK", "PREARBITRATION_WON"], CHARGED_BACK),
     ] {
-        for number in 0..6 {
+        for number in (0..6).step_by(if longer_form() { 1 } else { 2 }) {
             let reference = format!("{}-{number}", story.replace(' ', "-"));
             let payment = paid(&world, &reference).await;
             let dispute = format!("D{reference}");
@@ -145,12 +145,6 @@ async fn stage_of_a_dispute_decides_in_any_sequence() {
             }
             let codes: Vec<&Value> = sequence.iter().map(|item| &item["eventCode"]).collect();
             assert_eq!(state(&world, &reference).await, expected, "{story}: {codes:?}");
-            // Repeated deliveries change nothing.
-            let order = world.order(&reference).await;
-            for item in sequence {
-                world.tell(item).await;
-            }
-            assert_eq!(world.order(&reference).await, order);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The bundle with a DynamoDB that counts and fails on demand, a silent Adyen, and a pen to
-//! write webhooks with.
+//! The bundle with a DynamoDB that counts and fails on demand, a simulator that holds its
+//! webhooks, and constructors for webhooks.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use shared::domain::order::{Derived, Order};
 use shared::domain::token::{Token, TokenId};
 use shared::store::{Orders, Tokens};
 use tests::faulty::Faulty;
-use tests::{Answer, Stack, faulty_dynamodb};
+use tests::{Answer, Stack, faulty_dynamodb, until};
 
 /// The bundle, with the stores' own eyes on its tables.
 pub struct World {
@@ -70,9 +70,8 @@ impl World {
         let slow = Fault::answer_late(Duration::from_millis(500));
         self.stack.adyen().inject(slow.on("/payments"));
         let meanwhile = async {
-            while self.stack.adyen().with_books(|books| books.payments_of(reference).is_empty()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            let adyen = self.stack.adyen();
+            until(|| adyen.with_books(|books| !books.payments_of(reference).is_empty())).await;
             act(self.psp_reference(reference)).await;
             let order = self.order(reference).await;
             assert_eq!(order.attempts[0].psp_reference, None, "answered too early");
@@ -132,7 +131,7 @@ impl World {
         json!(Derived::of(&self.order(reference).await).status)
     }
 
-    /// What the orders table keeps under a key.
+    /// The item of the orders table with that key.
     pub async fn item(&self, key: &str) -> Option<HashMap<String, AttributeValue>> {
         let read = self.stack.dynamodb().get_item().table_name("orders");
         let read = read.key("reference", AttributeValue::S(key.to_owned()));
