@@ -1,10 +1,11 @@
-//! The HTTP API as its callers know it, on the bundle with Adyen's simulator.
+//! The HTTP API, on the bundle with Adyen's simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod browser_access;
 mod errors;
+mod field_owners;
 mod jwt;
 mod page;
-mod powers;
 mod shop;
 mod three_ds;
 mod tokens;

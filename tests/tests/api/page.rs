@@ -1,4 +1,4 @@
-//! The integration's own page: its request sent as it is printed there, and every row of
+//! Adyen's page about the integration: its example request, and every row of
 //! its tables.
 
 use adyen_simulator::webhook::Event;
@@ -10,7 +10,7 @@ use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, browser_with, payment};
 
-/// What the page's curl example sends.
+/// The body of the page's curl example.
 const BODY: &str = r#"{
   "amount": {
     "currency": "EUR",
@@ -25,7 +25,7 @@ const BODY: &str = r#"{
   "merchantAccount": "ADYEN_MERCHANT_ACCOUNT"
 }"#;
 
-/// What the page shows of /paymentMethods' answer.
+/// The answer of /paymentMethods on the page.
 const ENTRY: &str = r#"{
     "configuration": {
           "merchantId": "YOUR_AMAZON_PAY_MERCHANT_ID",
@@ -134,7 +134,7 @@ async fn adyen_is_called_with_the_api_key_and_the_attempts_idempotency_key() {
     // The books hide the key; the simulator has compared it.
     assert_eq!(call.headers["x-api-key"], "[redacted]");
     assert_eq!(call.status, Some(200));
-    // What a caller proves itself with stays here.
+    // The caller's token is not passed on.
     assert!(!call.headers.contains_key("authorization"));
 }
 
@@ -173,7 +173,7 @@ async fn webhook_confirms_the_example_payment() {
     assert!(webhooks[&1].accepted());
 }
 
-/// A result, the token that brings it, and what the shopper is told.
+/// A result, the token that leads to it, and the shopper's message.
 const RESULTS: [(&str, &str, &str, &str, &str); 4] = [
     ("Authorised", "160583287597AMZN", "authorised", "success", "Your payment was successful."),
     (

@@ -1,4 +1,4 @@
-//! Who may call: every token that is no good, at every route, before anything else.
+//! Every route rejects every invalid token before anything else.
 
 use local::keys::{CHECKOUT_TOKEN_KEY, MERCHANT_TOKEN_KEY};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, ORIGIN};

@@ -1,4 +1,4 @@
-//! What requests leave behind, where they should leave nothing.
+//! Assertions that a request left nothing behind.
 
 use adyen_simulator::Books;
 use tests::Stack;

@@ -1,4 +1,4 @@
-//! Fields of a payment: of the wrong type, missing, unknown, or with a value that cannot be.
+//! Fields of a payment that are missing, unknown, of the wrong type or invalid.
 
 use serde_json::{Value, json};
 use tests::{Answer, browser};
@@ -94,7 +94,7 @@ async fn missing_required_field_is_rejected() {
         let refusal = (422, "missing_field", Some(field.as_str()));
         bundle.refuses(pointer, request, refusal).await;
     }
-    // What one field demands of another.
+    // Fields that depend on each other.
     let body = without(everything(), "/shopperReference");
     let request = bundle.post("/payments", body.to_string());
     let refusal = (422, "missing_field", Some("shopperReference"));
@@ -204,7 +204,7 @@ async fn amount_must_be_a_positive_integer_of_minor_units() {
         );
         let refusal = (422, "invalid_field", Some("amount.value"));
         for route in ["/payments", "/paymentMethods"] {
-            // Of /paymentMethods' body the amount is read first.
+            // /paymentMethods checks the amount first.
             let row = format!("{value} at {route}");
             let body = match route {
                 "/payments" => body.clone(),

@@ -1,4 +1,4 @@
-//! Bodies that are no JSON object of a size that is read.
+//! Bodies that are not a JSON object of an accepted size.
 
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -194,7 +194,7 @@ async fn body_with_a_missing_byte_is_handled() {
         let row = String::from_utf8_lossy(&body).into_owned();
         for route in ROUTES {
             let answer = Answer::of(bundle.post(route, body.clone())).await;
-            // What is left may be a good request still.
+            // The rest may still be a valid request.
             if answer.status != 200 {
                 assert!((400..500).contains(&answer.status), "{row}: {answer:?}");
                 answer.code();

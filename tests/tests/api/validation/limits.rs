@@ -1,4 +1,4 @@
-//! How long fields may be: Adyen's limits, to the character.
+//! Adyen's limits for the length of fields, to the character.
 
 use serde_json::{Value, json};
 use tests::Answer;

@@ -1,4 +1,4 @@
-//! What the API refuses before it does anything: no row here writes or sends a thing.
+//! Requests that the API rejects before it writes or sends anything.
 
 mod fields;
 mod headers;

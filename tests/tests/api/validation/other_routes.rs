@@ -1,4 +1,4 @@
-//! What the other routes refuse.
+//! Requests that the other routes reject.
 
 use reqwest::Method;
 use serde_json::{Value, json};
