@@ -1,4 +1,4 @@
-//! Facts in few words: an order, its attempts and what Adyen reported of it.
+//! Short constructors for orders, attempts and events.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use shared::domain::order::{
     PayDecision, PaymentInstrument, Rejection, Submission, Target,
 };
 
-/// What every order here costs, in EUR.
+/// The amount of every order here, in EUR.
 pub const PRICE: i64 = 1000;
 
 /// Seconds after a moment that is long ago.
@@ -142,7 +142,7 @@ pub fn outcome(result_code: &str) -> Outcome {
     }
 }
 
-/// What an attempt's shopper brought back, answered or not.
+/// Adds details to an attempt, answered or not.
 pub trait Returned {
     fn returned<'a>(self, result_code: impl Into<Option<&'a str>>) -> Self;
 }
@@ -199,13 +199,13 @@ pub fn modification(event_code: &str, psp_reference: &str) -> AdyenEvent {
     event(event_code, psp_reference).of("P")
 }
 
-/// What a CANCEL_OR_REFUND did to the payment `P`.
+/// A CANCEL_OR_REFUND of the payment `P`.
 pub fn reversal(action: &str, psp_reference: &str) -> AdyenEvent {
     let event = modification("CANCEL_OR_REFUND", psp_reference);
     AdyenEvent { modification_action: Some(action.to_owned()), ..event }
 }
 
-/// What a webhook says otherwise.
+/// Changes members of an event.
 pub trait Says {
     fn failed(self) -> Self;
     fn of(self, payment: &str) -> Self;
@@ -276,7 +276,6 @@ pub fn summary(order: &Order) -> String {
     line
 }
 
-/// What needs attention.
 pub fn attention(order: &Order) -> Vec<String> {
     Derived::of(order).needs_attention.iter().map(Attention::to_string).collect()
 }

@@ -1,4 +1,4 @@
-//! An order's life: what its facts add up to, and which request belongs to which attempt.
+//! The life of an order: its derived values, and its decisions about requests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod facts;

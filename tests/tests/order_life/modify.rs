@@ -1,4 +1,4 @@
-//! What may be asked of a payment after it was made.
+//! Captures, cancels, refunds and reversals that a merchant requests.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ use shared::domain::order::{
 };
 
 use crate::facts::{
-    Facts, Says, answered, at, attention, authorisation, automatic, manual, modification, target,
+    Facts, Says, answered, at, attention, authorisation, automatic, expire, manual, modification,
+    target,
 };
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// What a merchant sends.
 fn asked(operation: Operation, body: Value) -> ModificationRequest {
     let value = body["amount"].as_i64();
     ModificationRequest {
@@ -152,7 +152,7 @@ fn one_event_decides_one_of_two_unanswered_refunds() {
         refund(&mut order, json!({"amount": 400, "key": "3"}), 2003),
         Err(Refusal::Exceeds { open: 200 })
     );
-    // The answer tells after all of which the event spoke.
+    // The late answer names the refund that the event was about.
     order.modifications[1].answer(Ok("R1".to_owned()));
     assert_eq!(states(&order), [ModificationState::Requested, ModificationState::Succeeded]);
 }
@@ -205,7 +205,7 @@ fn modification_with_an_expired_key_is_not_retried_and_needs_attention() {
         assert_eq!(states(&order), [ModificationState::Unknown]);
         assert_eq!(attention(&order), ["modification_unknown"]);
         assert_eq!(refundable(&order), 700);
-        // A webhook tells.
+        // A webhook resolves it.
         let order = order.told(modification("REFUND", "R").eur(300).at(2000 + 7 * DAY));
         assert_eq!(states(&order), [ModificationState::Succeeded]);
         assert!(attention(&order).is_empty());
@@ -226,6 +226,21 @@ fn automatically_captured_payment_is_not_cancelled_once_confirmed() {
     let answered = automatic().tried(answered("Authorised", "P"));
     assert!(cancel(answered).is_ok());
     assert_eq!(cancel(paid()), Err(Refusal::WrongState));
+}
+
+#[test]
+fn ended_payment_is_neither_captured_nor_cancelled() {
+    let authorised = manual().tried(answered("Authorised", "P")).told(authorisation("P"));
+    for ended in [modification("CANCELLATION", "X"), expire("P")] {
+        let mut order = authorised.clone().told(ended);
+        for operation in [Operation::Capture, Operation::Cancel] {
+            let asked = ask(&mut order, operation, json!({"payment": "P"}), 2000);
+            assert_eq!(asked, Err(Refusal::WrongState));
+        }
+    }
+    let mut captured = authorised.told(modification("CAPTURE", "C").eur(400));
+    let cancel = ask(&mut captured, Operation::Cancel, json!({"payment": "P"}), 2000);
+    assert_eq!(cancel, Err(Refusal::WrongState));
 }
 
 #[test]

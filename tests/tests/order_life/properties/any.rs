@@ -1,4 +1,4 @@
-//! Any order: few references, dates and amounts, so that facts meet and contradict.
+//! Arbitrary orders. References, dates and amounts are few, so that facts contradict each other.
 
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -91,7 +91,7 @@ pub fn untold_order() -> impl Strategy<Value = Order> {
     )
 }
 
-/// A capture or refund of one of the payments, of which Adyen told its name.
+/// A capture or refund of one of the payments that Adyen acknowledged.
 fn received_modification() -> impl Strategy<Value = Modification> {
     let operation = select(vec![Operation::Capture, Operation::Refund]);
     let about = (operation, select(&PAYMENTS[..]), select(vec![400, 600, 1000]));
@@ -136,7 +136,6 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
         )| {
             let of_payment = match code {
                 "AUTHORISATION" | "EXPIRE" => true,
-                // Of an attempt, or of the offer.
                 "OFFER_CLOSED" => second % 2 == 0,
                 _ => false,
             };

@@ -1,4 +1,4 @@
-//! What the facts add up to.
+//! Properties of the derived values.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,6 @@ use shared::{
 use super::{
     any::{PAYMENTS, absurd_order, events, moment, order, untold_order},
     cases,
-    expected::{beyond_what_was_taken, confirmed, statuses},
 };
 use crate::facts::{self, Facts, Says, answered, authorisation, rejected, summary};
 
@@ -63,27 +62,6 @@ proptest! {
         prop_assert_eq!(after.authorised, derived.authorised);
         prop_assert_eq!(after.captured, derived.captured);
         prop_assert_eq!(after.refunded, derived.refunded);
-    }
-
-    #[test]
-    fn refunds_beyond_what_was_taken_need_attention(order in order()) {
-        let reasons = facts::attention(&order);
-        prop_assert_eq!(
-            reasons.contains(&"refund_exceeds_captured".to_owned()),
-            beyond_what_was_taken(&order),
-            "{}", summary(&order)
-        );
-    }
-
-    #[test]
-    fn the_first_status_that_applies_is_the_orders(order in order()) {
-        let expected = statuses(&order);
-        prop_assert!(expected.contains(&Derived::of(&order).status.as_str()), "{expected:?}");
-    }
-
-    #[test]
-    fn an_order_is_confirmed_by_what_authorisations_of_its_payments_add_up_to(order in order()) {
-        prop_assert_eq!(Derived::of(&order).confirmed, confirmed(&order), "{}", summary(&order));
     }
 
     #[test]

@@ -1,11 +1,10 @@
-//! What holds for every order, whatever is known of it.
+//! Properties of every order.
 //!
-//! The seed is fixed, so that a failure comes again; `PROPTEST_RNG_SEED` sets another one
+//! The seed is fixed, so that a failure can be repeated; `PROPTEST_RNG_SEED` sets another one
 //! and `ORDER_LIFE_CASES` the number of orders (500; CI asks for 10,000).
 
 mod any;
 mod derive;
-mod expected;
 mod requests;
 
 use std::env;

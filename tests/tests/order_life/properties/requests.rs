@@ -1,5 +1,5 @@
-//! Whatever shoppers, networks and Adyen do, in whatever sequence: of two attempts at most
-//! one can be paid, unless its shopper had been sent away and did not come back.
+//! Shoppers, networks and Adyen act in any sequence. At most one attempt can be paid, unless its
+//! shopper was redirected and did not come back.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use shared::domain::order::{Details, Order, PaymentInstrument};
@@ -20,7 +20,7 @@ enum Step {
     Wait {
         seconds: i64,
     },
-    /// Somebody pays; `becomes` is what Adyen makes of it, if it processes this request.
+    /// A request to pay; `becomes` is its result if Adyen processes it.
     Pay {
         token: &'static str,
         key: Option<&'static str>,
@@ -55,7 +55,7 @@ enum Step {
     GiveUp,
 }
 
-/// What Adyen made of a request.
+/// The state of a payment at Adyen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Waits,

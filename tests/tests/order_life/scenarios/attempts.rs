@@ -158,7 +158,9 @@ fn successful_authorisation_is_taken_over_before_a_failed_one() {
             .told(authorisation("P").failed().at(failed))
             .told(authorisation("Q").at(succeeded));
         comes_to(&order, PAID);
-        assert_eq!(Derived::of(&order).psp_reference.as_deref(), Some("Q"));
+        let derived = Derived::of(&order);
+        assert_eq!(derived.psp_reference.as_deref(), Some("Q"));
+        assert_eq!(derived.attempts[0].state, AttemptStatus::Authorised);
     }
 }
 

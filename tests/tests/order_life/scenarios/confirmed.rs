@@ -1,4 +1,4 @@
-//! When an order counts as paid: what AUTHORISATIONs of payments that stand add up to.
+//! An order is confirmed if AUTHORISATIONs of payments that stand add up to its amount.
 
 use shared::domain::order::{AdyenEvent, Order};
 

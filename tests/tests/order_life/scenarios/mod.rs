@@ -1,4 +1,4 @@
-//! What happens to orders in practice, and out of sequence.
+//! Histories of orders, also out of sequence.
 
 mod attempts;
 mod confirmed;

@@ -1,4 +1,4 @@
-//! OFFER_CLOSED: the shopper let the time pass, or so it seems.
+//! OFFER_CLOSED before, between and after attempts.
 
 use shared::domain::order::{AttemptStatus, Derived, Order, PendingOn};
 

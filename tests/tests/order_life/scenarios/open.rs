@@ -1,4 +1,4 @@
-//! When the schedule can act on an order, and how it gives up a shopper who stays away.
+//! The schedule acts on open orders, and abandons attempts whose shopper stays away.
 
 use serde_json::json;
 use shared::domain::order::{
@@ -110,7 +110,6 @@ fn order_is_not_open_if_only_adyen_or_a_person_can_act() {
         ("a refund whose key is too old", given_up(written(refund_in_doubt(), 7 * DAY))),
     ] {
         assert!(!Derived::of(&order).open.is_some_and(|open| open.unresolved), "{what}");
-        // Nobody tells when a payment should have been confirmed.
         let overdue = what.starts_with("paid").then_some((3700, 3700));
         assert_eq!(open(&order), overdue, "{what}");
     }
@@ -150,7 +149,7 @@ fn attempt_is_abandoned_after_25_hours_without_its_shopper() {
     // Once is enough.
     assert!(!order.abandon(at(50 * HOUR)));
 
-    // A webhook tells better, however late.
+    // A late webhook outranks it.
     comes_to(&order.clone().told(authorisation("P")), "authorised confirmed 1000/0/0 success");
     let refused = order.clone().told(authorisation("P").failed());
     comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");

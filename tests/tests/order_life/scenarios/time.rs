@@ -1,4 +1,4 @@
-//! Reasons that time alone raises. An order's clock is when it was last written.
+//! Time alone raises reasons for attention. An order's clock is its last write.
 
 use jiff::Timestamp;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! An order that was paid twice, and what is left of it when one payment is given back.
+//! An order that was paid twice, before and after one payment is returned.
 
 use shared::domain::order::{Derived, Order};
 
@@ -25,6 +25,7 @@ fn other(payment: &str) -> &'static str {
 fn fully_refunded_payment_does_not_count_beside_a_standing_one() {
     let twice = twice(automatic());
     comes_to(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
+    assert_eq!(Derived::of(&twice).psp_reference.as_deref(), Some("Q"), "the newest decides");
     for payment in ["P", "Q"] {
         let part = twice.clone().told(modification("REFUND", "R1").of(payment).eur(400));
         comes_to(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");

@@ -1,4 +1,4 @@
-//! Webhooks against answers, against each other and against the order's amount.
+//! Webhooks that contradict answers, each other or the order's amount.
 
 use shared::domain::order::{AdyenEvent, Derived};
 

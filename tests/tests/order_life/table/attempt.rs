@@ -1,4 +1,4 @@
-//! What becomes of an attempt: AUTHORISATION and OFFER_CLOSED.
+//! Events about an attempt: AUTHORISATION and OFFER_CLOSED.
 
 use super::{SAME, UNCHANGED, check};
 use crate::facts::{Says, authorisation, offer_closed, offer_closed_of};

@@ -79,7 +79,7 @@ fn prearbitration_won_lifts_the_dispute_unless_lost_later() {
             ("charged back", won.clone(), CAPTURED, SAME),
             ("chargeback reversed", won.clone(), UNCHANGED, UNCHANGED),
             ("lost in pre-arbitration", won.clone().at(999), UNCHANGED, UNCHANGED),
-            // The state that is worse for the merchant, where nothing tells them apart.
+            // Equal dates: the state that is worse for the merchant.
             ("lost in pre-arbitration", won.clone().at(1000), UNCHANGED, UNCHANGED),
             ("lost in pre-arbitration", won.at(1001), CAPTURED, SAME),
         ]);

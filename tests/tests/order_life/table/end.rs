@@ -1,4 +1,4 @@
-//! How a payment ends: CANCELLATION, TECHNICAL_CANCEL, CANCEL_OR_REFUND, EXPIRE.
+//! Events that end a payment: CANCELLATION, TECHNICAL_CANCEL, CANCEL_OR_REFUND, EXPIRE.
 
 use super::{SAME, UNCHANGED, check};
 use crate::facts::{Says, expire, modification, reversal};
@@ -96,6 +96,7 @@ fn expire_ends_an_uncaptured_payment() {
         ("authorised", expire("P"), EXPIRED, SAME),
         ("cancelled", expire("P").at(1001), EXPIRED, SAME),
         ("cancelled", expire("P").at(999), UNCHANGED, UNCHANGED),
+        ("cancelled", expire("P").at(1000), UNCHANGED, UNCHANGED),
         ("captured", expire("P"), UNCHANGED, UNCHANGED),
         // Adyen no longer captures the rest by itself.
         ("part captured", expire("P"), "captured confirmed 1000/400/0 success", SAME),

@@ -1,6 +1,6 @@
-//! Every kind of webhook, of success and of failure, on every state that it can meet.
+//! Every kind of webhook, of success and of failure, in every state of an order.
 //!
-//! A row says where the order was, what came, and what the order came to, under automatic
+//! A row has the state before, the event, and the summary after it, under automatic
 //! and under manual capture.
 
 mod attempt;
@@ -130,7 +130,7 @@ fn every_named_state_has_its_summary() {
     assert_eq!(expected.map(|(name, _)| name), STATES);
     for (name, manual) in expected {
         comes_to(&state(Capture::Manual, name), manual);
-        // What is confirmed counts as captured in full, where Adyen captures by itself.
+        // Under automatic capture a confirmed payment counts as captured in full.
         let automatic = match name {
             "authorised" | "part captured" => {
                 manual.replace("/0/0", "/1000/0").replace("/400/", "/1000/")

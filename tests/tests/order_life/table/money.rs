@@ -1,4 +1,4 @@
-//! What is taken and given back: CAPTURE, CAPTURE_FAILED, REFUND, CANCEL_OR_REFUND,
+//! Events about captures and refunds: CAPTURE, CAPTURE_FAILED, REFUND, CANCEL_OR_REFUND,
 //! REFUND_FAILED, REFUNDED_REVERSED.
 
 use super::{SAME, UNCHANGED, check};

@@ -1,4 +1,4 @@
-//! What changes nothing, wherever it comes.
+//! Events that change nothing in any state.
 
 use super::{STATES, UNCHANGED, check};
 use crate::facts::{Says, authorisation, expire, modification, offer_closed, reversal};

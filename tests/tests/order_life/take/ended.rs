@@ -1,4 +1,4 @@
-//! Orders that are paid, attempts that ended, and whose result is whose.
+//! Requests to pay after an attempt ended or the order was paid.
 
 use shared::domain::order::{Derived, Outcome, PayDecision, Rejection};
 

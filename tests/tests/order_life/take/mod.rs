@@ -1,4 +1,4 @@
-//! Which request to pay belongs to which attempt.
+//! Requests to pay are matched to attempts.
 
 mod ended;
 mod keys;

@@ -1,4 +1,4 @@
-//! Attempts without a result: the same try again, and another one.
+//! Requests to pay while the last attempt has no result: repeated ones and others.
 
 use serde_json::json;
 use shared::domain::order::{AttemptStatus, Derived, Order, PayDecision, PendingOn};
