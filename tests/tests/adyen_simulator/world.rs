@@ -1,4 +1,4 @@
-//! A simulator, somebody who takes its webhooks, and a merchant who calls it.
+//! A simulator, a receiver of its webhooks, and a merchant that calls it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// Long enough for everything that is going to happen.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What came by webhook.
+/// A received webhook.
 #[derive(Clone, Debug)]
 pub struct Received {
     pub headers: HeaderMap,
@@ -70,7 +70,6 @@ async fn take(State(inbox): State<Inbox>, headers: HeaderMap, text: String) -> S
     StatusCode::from_u16(status).unwrap()
 }
 
-/// What the simulator answered.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,

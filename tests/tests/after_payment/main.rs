@@ -1,4 +1,4 @@
-//! Captures, cancels, refunds and reversals, and what a schedule looks after.
+//! Modifications, order events and the schedule.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod modifications;

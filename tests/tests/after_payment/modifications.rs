@@ -1,4 +1,4 @@
-//! What the merchant may ask of a payment, and what becomes of it.
+//! Captures, cancels, refunds and reversals over HTTP.
 
 use adyen_simulator::webhook::Event;
 use reqwest::Method;
@@ -110,7 +110,7 @@ async fn payment_can_be_cancelled_only_before_its_capture() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
     assert_eq!(modify(&stack, "ORDER-1", "cancels", json!({})).await.status, 202);
-    // What was asked for counts as done at once.
+    // An undecided request counts as done.
     assert_eq!(modify(&stack, "ORDER-1", "captures", json!({})).await.code(), "wrong_state");
     let order = stack.order_once("ORDER-1", |order| order["status"] == "cancelled").await;
     assert_eq!(order["nextStep"], "none");
@@ -204,7 +204,7 @@ async fn partial_refund_without_an_idempotency_key_is_rejected_but_a_full_one_is
         }
         assert!(sent(&stack, operation).is_empty());
         assert_eq!(stack.order("ORDER-1").await["modifications"], json!([]));
-        // What is malformed, or not the caller's to do, is said first.
+        // Malformed and forbidden requests are rejected first.
         let answer = stack.post(&path, &backend(), &json!({"amount": eur(0)})).await;
         assert_eq!(answer.code(), "invalid_field");
         let body = json!({"amount": eur(400)});

@@ -1,5 +1,5 @@
-//! What the merchant's own systems are told: the records of the orders table's stream, as
-//! the template's pipe filters them and writes them anew.
+//! Order events: the records of the orders table's stream, as
+//! the template's pipe filters and rewrites them.
 
 use adyen_simulator::webhook::Event;
 use local::template::Template;
@@ -99,7 +99,7 @@ async fn each_status_change_of_an_order_sends_one_order_event() {
     let answer = stack.pay("ORDER-1", "160583287597AMZN").await;
     assert_eq!(answer.body["resultCode"], "Authorised");
     let order = stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
-    // What changes no status is no event: the confirmation, or one that comes twice.
+    // A confirmation or a repeated webhook changes no status, so it sends no order event.
     let payment = order["pspReference"].as_str().unwrap();
     let repeated = Event::new("AUTHORISATION", "ADYEN_MERCHANT_ACCOUNT", payment, "ORDER-1");
     stack.adyen().notify(&repeated).unwrap();

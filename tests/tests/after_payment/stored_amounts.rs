@@ -1,4 +1,4 @@
-//! An order that was stored once, whatever becomes of its currency.
+//! Stored amounts are read leniently, and amounts of a request strictly.
 
 use adyen_simulator::Amount;
 use adyen_simulator::webhook::Event;

@@ -1,4 +1,4 @@
-//! Captures, cancels, refunds and reversals that Adyen received and does not decide.
+//! Modifications that Adyen received and does not decide.
 
 use adyen_simulator::Release;
 use jiff::SignedDuration;

@@ -1,4 +1,4 @@
-//! docs/going-live.md: every alarm, and every reason for a person to look at an order;
+//! docs/going-live.md: every alarm, and every reason for attention;
 //! docs/deploying.md: the smoke test.
 
 use std::collections::BTreeSet;

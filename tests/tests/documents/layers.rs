@@ -8,7 +8,7 @@ use tests::files::file;
 const LAYERS: [&[&str]; 6] =
     [&["limits"], &["domain"], &["platform"], &["amazon_pay", "store"], &["adyen"], &["http"]];
 
-/// What the domain does not know, beside the layers above it.
+/// Crates that the domain does not use.
 const NOT_THE_DOMAINS: [&str; 6] =
     ["http", "reqwest", "tokio", "aws_sdk_dynamodb", "lambda_http", "lambda_runtime"];
 

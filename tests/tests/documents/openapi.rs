@@ -92,7 +92,7 @@ fn problem_codes_and_openapi_match() {
             assert_eq!(challenged, status == "401", "{operation} {status}");
         }
     }
-    // What is no route is described nowhere but in the introduction.
+    // Only the introduction may name other paths.
     let introduction = description.0["info"]["description"].as_str().unwrap();
     assert!(introduction.contains("`not_found`"));
     described.insert("not_found".to_owned());

@@ -1,4 +1,4 @@
-//! Who sets which field of a payment: openapi.yaml and docs/storefront.md.
+//! The owners of a payment's fields in openapi.yaml and docs/storefront.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use shared::http::ownership::{FIELDS, Owner};
 use tests::files::{text, yaml};
 use tests::{Stack, backend, browser, payment};
 
-/// The word for an owner in openapi.yaml and in docs/storefront.md.
+/// The name of an owner in openapi.yaml and in docs/storefront.md.
 fn words(owner: Owner) -> (&'static str, &'static str) {
     match owner {
         Owner::Order(_) => ("token", "the token"),

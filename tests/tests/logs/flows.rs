@@ -1,4 +1,4 @@
-//! Every flow, and what goes wrong in each, with values planted that must not be printed.
+//! Every flow and its failures, with planted values that must not be logged.
 
 use std::time::Duration;
 
@@ -210,7 +210,7 @@ async fn unreadable(stack: &Stack, reference: &str, since: Option<&str>) {
     put.send().await.unwrap();
 }
 
-/// What is stored, charged and removed. Gives its id.
+/// A payment method is stored, charged and removed. Returns its id.
 async fn stored(stack: &Stack) -> String {
     let stored = format!("/shoppers/{SHOPPER}/storedPaymentMethods");
     let listed = stack.get(&format!("{stored}?refresh=true"), &backend()).await;
@@ -256,10 +256,10 @@ async fn amazon_pay(stack: &Stack) -> Option<String> {
     amazon.books().sessions["S2"].amazon_pay_token()
 }
 
-/// What the backend and the schedule do later.
+/// The later requests of the backend, and the schedule.
 async fn afterwards(stack: &Stack) {
     stack.get("/orders/A", &checkout("A")).await;
-    // Of the order A two payments stand, so that it is not clear which is meant.
+    // Two payments of order A stand, so that the request is ambiguous.
     for reference in ["A", "I"] {
         for operation in ["refunds", "captures", "cancels", "reversals"] {
             let path = format!("/orders/{reference}/{operation}");

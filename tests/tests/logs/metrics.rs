@@ -1,4 +1,4 @@
-//! Metrics in CloudWatch's Embedded Metric Format, and who watches them.
+//! Metrics in CloudWatch's Embedded Metric Format, and the alarms on them.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub fn are_what_is_watched(lines: &[Value]) {
     }
 }
 
-/// What payments, webhooks and keys came to is told apart.
+/// Outcomes of payments, webhooks and keys are counted separately.
 pub fn tell_apart(lines: &[Value]) {
     for (metric, dimension, values) in [
         ("Payments", "Result", &["Authorised", "Error", "Refused", "Rejected", "Unknown"][..]),

@@ -1,4 +1,4 @@
-//! What the functions print, caught.
+//! Captures the log lines of the functions.
 
 use std::{
     io,

@@ -1,4 +1,4 @@
-//! Who may charge what, and how.
+//! Charges of stored payment methods.
 
 use adyen_simulator::Fault;
 use reqwest::{Method, header::CONTENT_TYPE};
@@ -9,7 +9,7 @@ use crate::shop::{
     SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, key, quick, with,
 };
 
-/// What the page's curl example of a recurring payment sends.
+/// The body of the page's curl example of a recurring payment.
 const BODY: &str = r#"{
        "amount":{
           "value":1000,

@@ -44,7 +44,7 @@ async fn a_charge_whose_answer_was_lost_is_charged_once() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
-    // Adyen charges, and this deployment never hears of it.
+    // Adyen charges, and its answer is lost.
     let page = Answer::text(502, "text/html", "<html></html>");
     shop.adyen().inject(Fault::afterwards(page).on("/payments"));
     let lost = shop.charge(&body).await;

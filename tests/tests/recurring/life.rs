@@ -8,7 +8,7 @@ use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge};
 async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     let shop = Shop::open().await;
 
-    // Created, told of by webhook, listed.
+    // Created, announced by webhook, listed.
     let id = shop.stored(SHOPPER, "FIRST").await;
     let first = shop.stack.order("FIRST").await;
     let listed = shop.list(SHOPPER, "").await;

@@ -1,4 +1,4 @@
-//! Removing what a shopper stored.
+//! Removal of stored payment methods.
 
 use adyen_simulator::webhook::Event;
 use adyen_simulator::{Fault, TokenState};

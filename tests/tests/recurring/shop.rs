@@ -1,4 +1,4 @@
-//! The bundle with an Adyen in a hurry, a shopper and a merchant.
+//! The bundle with a fast simulator, a shopper and a merchant.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ impl Shop {
         self.newest_token()
     }
 
-    /// As [`Shop::stored`], but nothing is told of the token. Gives its id.
+    /// As [`Shop::stored`], but without a webhook about the token. Returns its id.
     pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
         self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK")).await;
         // Until its webhooks have arrived.
@@ -100,7 +100,7 @@ impl Shop {
         self.stack.post_with_key("/payments", &backend, key, body).await
     }
 
-    /// What the merchant is shown of a shopper's, after `?`.
+    /// The merchant's list of a shopper; `query` begins with `?`.
     pub async fn list(&self, shopper: &str, query: &str) -> Vec<Value> {
         let answer = self.try_list(shopper, query).await;
         assert_eq!(answer.status, 200, "{answer:?}");

@@ -1,4 +1,4 @@
-//! Everything that is missing or malformed is told at once, and no secret with it.
+//! All missing and malformed variables are named at once, without secrets.
 
 use shared::platform::config::Env;
 
@@ -7,7 +7,7 @@ fn env(variables: &[(&str, &str)]) -> Env {
     variables.iter().map(owned).collect()
 }
 
-/// What the payments function needs.
+/// The variables of the payments function.
 const PAYMENTS: [(&str, &str); 9] = [
     ("ADYEN_API_KEY", "key"),
     ("ADYEN_MERCHANT_ACCOUNT", "Account"),

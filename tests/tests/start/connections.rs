@@ -1,4 +1,4 @@
-//! What is fetched and opened before the first request, all of it at once.
+//! Secrets are fetched and connections opened concurrently before the first request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,7 +85,7 @@ async fn gathering(number: usize) -> String {
         here.send_modify(|here| *here += 1);
         let _guard = Leaving(here.clone());
         seen.wait_for(|here| *here >= number).await.unwrap();
-        // Whoever waits sees it before anybody leaves.
+        // All waiting calls see the count before one leaves.
         tokio::time::sleep(Duration::from_millis(100)).await;
         let secret = headers.contains_key("x-amz-target");
         let text = if secret { "00112233" } else { "" };

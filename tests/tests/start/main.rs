@@ -1,4 +1,4 @@
-//! How a function starts: what it reads, and what it refuses.
+//! The start of a function: variables, secrets and connections.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod configuration;

@@ -91,7 +91,7 @@ async fn keys_rotate_without_a_rejected_request() {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.body["resultCode"], "Authorised");
     }
-    // Webhooks of the new key and password, each at its first delivery.
+    // Webhooks with the new key and password are accepted at their first delivery.
     let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
     assert!(resolved.await);
     let books = stack.adyen().books();

@@ -1,4 +1,4 @@
-//! What cannot be read is refused, and brings nothing down.
+//! Unreadable bodies are rejected.
 
 use std::time::Duration;
 
@@ -160,7 +160,7 @@ async fn malformed_signature_is_rejected() {
         assert_eq!((answer.status, answer.code()), (401, "invalid_signature"), "{wrong}");
     }
     for wrong in mangled(&token_signature) {
-        // What no header can hold never arrives.
+        // Some characters cannot be sent in a header.
         if wrong.len() < 1000 && wrong != format!(" {token_signature}") {
             let request = world.post(token.clone());
             let answer = Answer::of(request.header("hmacsignature", wrong.as_bytes())).await;

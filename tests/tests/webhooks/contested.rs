@@ -1,4 +1,4 @@
-//! A payment of which two orders know: both need a person.
+//! A payment that two orders know: both need attention.
 
 use serde_json::{Value, json};
 use tests::faulty::Fault;

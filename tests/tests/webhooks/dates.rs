@@ -1,4 +1,4 @@
-//! When something happened: as Adyen dates it, as far as that can be read and believed.
+//! Dates of events: readable, unreadable and implausible ones.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

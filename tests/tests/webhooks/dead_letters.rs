@@ -1,4 +1,4 @@
-//! A signed event that can never be applied is acknowledged, so that it holds up nothing, and kept
+//! A signed event that can never be applied is acknowledged, so that it delays no other, and stored
 //! whole, so that nothing is lost.
 
 use aws_sdk_dynamodb::types::AttributeValue;

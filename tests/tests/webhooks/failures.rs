@@ -20,7 +20,7 @@ use crate::world::{
     World, accepted, item, modification, signed, standard, token_notification, with,
 };
 
-/// What a delivery may meet, for as long as it lasts.
+/// The faults of DynamoDB during an outage.
 fn outages() -> [Fault; 5] {
     [throttled(), server_error(), server_error_afterwards(), Fault::DropBefore, Fault::DropAfter]
 }
@@ -56,7 +56,7 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
     let world = World::new().await;
     let mut run = 0;
     for fault in outages() {
-        // Parks one event, then the order learns of the payment, claims it, and one more
+        // Parks one event, then the AUTHORISATION makes the order claim it, and one more
         // finds its order by the pointer.
         for index in 0.. {
             run += 1;
@@ -256,7 +256,7 @@ async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
 #[tokio::test]
 async fn full_pointer_does_not_delay_other_webhooks() {
     let world = World::new().await;
-    // Somebody who has one signed item can send it with any date, which is not signed.
+    // The date is not signed, so a signed item can be sent with any date.
     stuff(&world, "LONELY0000000001", 409_400, "1").await;
     let told: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
     world.tell(&with(told, json!({"reason": "r".repeat(500)}))).await;
@@ -270,7 +270,7 @@ async fn full_pointer_does_not_delay_other_webhooks() {
 async fn pointer_too_full_for_its_order_does_not_delay_other_webhooks() {
     let world = World::new().await;
     world.paid("order", "AMZN").await;
-    // The order learns of a payment that its pointer cannot lead to it.
+    // The pointer of the payment has no room for the order.
     stuff(&world, "FULL000000000001", 409_556, "0").await;
     let told = item("AUTHORISATION", "FULL000000000001", "order");
     world.tell(&told).await;

@@ -1,4 +1,4 @@
-//! An event finds its order by the payment that it is about, now or later, or waits.
+//! An event finds its order by its payment, or is parked.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -29,7 +29,7 @@ async fn events_before_the_payment_answer_are_claimed_with_it() {
     let world = World::new().await;
     world
         .while_paying("early", async |payment| {
-            // The order is named, but has not heard of the payment.
+            // The event names an order that does not know the payment.
             let refund = modification("REFUND", "REFUND0000000001", &payment, "early");
             world.tell(&refund).await;
             world.tell(&refund).await;
@@ -96,7 +96,7 @@ async fn test_notifications_are_parked_and_change_no_order() {
 #[tokio::test]
 async fn test_notification_that_names_an_order_does_not_change_it() {
     let world = World::new().await;
-    // Somebody tried the shop out under the name that the Customer Area uses.
+    // An order has the reference that the Customer Area uses for its tests.
     let payment = world.paid("testMerchantRef1", "A-PENDING").await;
     let before = world.order("testMerchantRef1").await;
     let test = "test_AUTHORISATION_1";
@@ -161,7 +161,7 @@ async fn webhook_without_an_environment_is_rejected_so_that_it_is_retried() {
     delivery.as_object_mut().unwrap().remove("live");
     let answer = world.deliver(delivery.to_string()).await;
     assert_eq!((answer.status, answer.code()), (400, "invalid_notification"));
-    // Nor does a wrong signature learn more than that it is wrong.
+    // A wrong signature is answered with 401 only.
     let answer = world.deliver(delivery.to_string().replace("EUR", "USD")).await;
     assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
     assert!(world.dynamodb.calls().is_empty());

@@ -1,4 +1,4 @@
-//! A flood of webhooks while DynamoDB fails now and then.
+//! A flood of webhooks while some DynamoDB calls fail.
 //!
 //! `FLOOD_ORDERS` says how many orders it is about (30); CI asks for 1,000.
 
@@ -19,7 +19,7 @@ use crate::histories::{History, history};
 use crate::world::{World, signed, standard};
 
 const AT_ONCE: usize = 64;
-/// Of a hundred DynamoDB calls so many fail.
+/// The percentage of DynamoDB calls that fail.
 const FAILING: u32 = 15;
 const SEED: u64 = 20_261_123;
 
@@ -78,7 +78,7 @@ async fn stop_stream(world: &World) {
     update.send().await.unwrap();
 }
 
-/// An order with a payment. Every fifth has not heard of it: its events wait for the
+/// An order with a payment. Every fifth does not know it yet: its events wait for the
 /// AUTHORISATION.
 async fn begin(world: &World, number: usize) -> (String, History) {
     let reference = format!("FLOOD-{number}");

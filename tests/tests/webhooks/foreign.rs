@@ -1,5 +1,5 @@
 //! Signed events of another environment or merchant account are kept for a deployment whose
-//! configuration is mended, which takes them over.
+//! configuration is corrected and which takes them over.
 
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};

@@ -1,5 +1,5 @@
-//! What can become of a payment of EUR 10.00 that is captured on request: ten events that
-//! Adyen tells, and how the order ends.
+//! Histories of a payment of EUR 10.00 with manual capture: ten events
+//! each, and the order's end.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -52,10 +52,10 @@ impl Pen<'_> {
     }
 }
 
-/// One of several histories. `heard` is whether the order knows the payment from its answer.
+/// One of several histories. `heard` is true if the order knows the payment from its answer.
 pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> History {
     let mut pen = Pen { reference, payment, items: Vec::new() };
-    // What only an attempt can come to needs one.
+    // Statuses of an attempt need one.
     let number = if heard { number % 11 } else { number % 9 };
     let (status, confirmed, captured, refunded) = match number {
         0 => {

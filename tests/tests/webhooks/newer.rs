@@ -1,5 +1,5 @@
-//! An item that a newer version wrote: this version keeps all of it, applies what it can, and
-//! writes nothing where the schema says that it must not.
+//! Items of a newer version: this version preserves all members, applies known events, and
+//! writes nothing if the schema forbids it.
 
 use serde_json::{Value, json};
 use shared::domain::order::Order;

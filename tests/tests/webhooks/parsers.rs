@@ -1,4 +1,4 @@
-//! Any bytes are read or refused, and nothing is called for those that are refused.
+//! Arbitrary bytes are parsed or rejected. Rejected ones cost no call.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -7,7 +7,7 @@ use tests::Answer;
 
 use crate::world::World;
 
-/// What the fuzz target does with a body; it runs longer, and looks where it gets.
+/// The body of the fuzz target, which runs longer and is guided by coverage.
 #[path = "../../../fuzz/read.rs"]
 mod read;
 
@@ -20,7 +20,7 @@ const SEEDS: [&str; 6] = [
     include_str!("../../../fuzz/corpus/notifications/token_disabled.json"),
 ];
 
-/// What stands in the place of something else.
+/// A replacement for some bytes.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     let json = prop::sample::select(vec![
         "",

@@ -1,4 +1,4 @@
-//! Who may send: any of several keys, and the agreed credentials.
+//! Webhooks are accepted with any of several keys and the configured credentials.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use local::keys;

@@ -44,7 +44,7 @@ async fn a_token_is_linked_to_the_order_that_created_it() {
     assert_eq!(event["eventId"].as_s().unwrap(), &payment);
     assert_eq!(event["createdAt"].as_s().unwrap(), "2026-11-23T09:00:00Z");
 
-    // What comes twice changes nothing.
+    // Repeated events change nothing.
     world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
     assert_eq!(world.token(SHOPPER, TOKEN).await.unwrap(), token);
 }

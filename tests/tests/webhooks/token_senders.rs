@@ -1,4 +1,4 @@
-//! Token webhooks: who may send, and what is taken.
+//! Signatures of token webhooks.
 
 use local::keys;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! Whatever cannot be read of a signed webhook, its signed part decides: the event is applied, or
-//! kept for a person, and never holds up those behind it.
+//! A signed webhook with unreadable parts is applied or becomes a dead letter, and does not delay
+//! those behind it.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
