@@ -1,6 +1,6 @@
 //! A browser sees only its own order, returns only to allowed places, and charges nothing stored.
 
-use local::adyen::Release;
+use adyen_simulator::Release;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Stack, backend, browser, payment};

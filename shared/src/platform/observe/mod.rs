@@ -274,7 +274,7 @@ mod tests {
         let mut context = Context::default();
         context.xray_trace_id = xray.map(str::to_owned);
         let work = async { (trace_headers(), xray_header()) };
-        let said = |_: &_| Said::Run(true);
+        let said = |_: &_| Completion::Run(true);
         let (w3c, xray) = invocation("test", &headers, Some(&context), work, said).await;
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         let w3c = w3c.iter().map(|(name, value)| (name.to_string(), text(value)));

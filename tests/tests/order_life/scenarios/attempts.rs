@@ -160,7 +160,7 @@ fn successful_authorisation_is_taken_over_before_a_failed_one() {
         comes_to(&order, PAID);
         let derived = Derived::of(&order);
         assert_eq!(derived.psp_reference.as_deref(), Some("Q"));
-        assert_eq!(derived.attempts[0].state, AttemptStatus::Authorised);
+        assert_eq!(derived.attempts[0].status, AttemptStatus::Authorised);
     }
 }
 
