@@ -33,7 +33,25 @@ fn failed_capture_stands_again_when_recaptured() {
         let failed_again = recaptured.told(capture_failed(4000));
         comes_to(&failed_again, NOT_CAPTURED);
         comes_to(&failed_again.told(capture(5000).because(reason)), CAPTURED);
+        // Dated as the failure is, the failure counts.
+        let at_once = authorised().told_all([capture_failed(2000), capture(2000).because(reason)]);
+        comes_to(&at_once, NOT_CAPTURED);
     }
+}
+
+#[test]
+fn captures_beyond_the_authorised_amount_can_be_refunded_under_automatic_capture() {
+    let order = automatic()
+        .tried(answered("Authorised", "P"))
+        .told_all([authorisation("P"), modification("CAPTURE", "C").eur(1400)]);
+    comes_to(
+        &order.clone().told(modification("REFUND", "R").eur(1200)),
+        "partiallyRefunded confirmed 1000/1400/1200 none !capture_exceeds_authorised",
+    );
+    comes_to(
+        &order.told(modification("REFUND", "R").eur(1400)),
+        "refunded confirmed 1000/1400/1400 none !capture_exceeds_authorised",
+    );
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 use shared::domain::order::{
-    AttemptStatus, Capture, Derived, Details, Look, Modification, Operation, Order, PayDecision,
-    PaymentInstrument,
+    Attempt, AttemptStatus, Capture, Derived, Details, Look, Modification, Operation, Order,
+    PayDecision, PaymentInstrument,
 };
 use shared::domain::unknown::Unknown;
 
@@ -191,6 +191,16 @@ fn abandoned_attempt_continues_when_its_shopper_returns() {
     assert!(!order.abandon(at(55 * HOUR)));
     assert!(order.abandon(at(56 * HOUR)));
     comes_to(&order, "expired unconfirmed 0/0/0 startOver");
+}
+
+#[test]
+fn abandoned_attempt_keeps_the_result_of_a_late_answer() {
+    for result_code in ["Authorised", "Refused", "Cancelled", "Error", "Pending"] {
+        let attempt = answered(result_code, "P");
+        let plain = manual().tried(attempt.clone());
+        let abandoned = manual().tried(Attempt { abandoned_at: Some(at(30 * HOUR)), ..attempt });
+        comes_to(&abandoned, &facts::summary(&plain));
+    }
 }
 
 #[test]
