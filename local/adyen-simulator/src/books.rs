@@ -89,6 +89,12 @@ pub struct Payment {
     pub amazon_pay_token: Option<String>,
     /// The stored payment method, if it was paid with one.
     pub stored_payment_method_id: Option<String>,
+    /// The number of the test card, if it was paid with one.
+    #[serde(default)]
+    pub card: Option<String>,
+    /// Adyen's type, if it is neither Amazon Pay nor a stored payment method.
+    #[serde(default)]
+    pub payment_method_type: Option<String>,
     /// The recurring processing models of the token to store, if one is to be stored.
     pub store_for: Option<Vec<String>>,
     pub return_url: String,

@@ -52,6 +52,7 @@ mod hosted;
 mod journal;
 pub mod keys;
 mod members;
+mod methods;
 mod modifications;
 mod options;
 mod outbox;

@@ -34,11 +34,21 @@ pub(crate) fn list(ctx: &CallContext, request: &Value) -> CallResult {
     let country = members::text(fields, "countryCode")?;
     let names = |list: &str| fields.get(list).and_then(Value::as_array);
     let is_amazon_pay = |name: &Value| name == "amazonpay";
+    let is_blocked = |kind: &str| {
+        names("blockedPaymentMethods").is_some_and(|names| names.iter().any(|it| it == kind))
+    };
     let offered = country.is_some_and(|country| COUNTRIES.contains(&country))
         && currency.is_some_and(|currency| CURRENCIES.contains(&currency.as_str()))
         && names("allowedPaymentMethods").is_none_or(|names| names.iter().any(is_amazon_pay))
         && names("blockedPaymentMethods").is_none_or(|names| !names.iter().any(is_amazon_pay));
-    let mut answer = json!({"paymentMethods": if offered { vec![amazon_pay()] } else { vec![] }});
+    let mut methods = if offered { vec![amazon_pay()] } else { vec![] };
+    // The merchant account has the others enabled, and a request names those that it offers.
+    for kind in names("allowedPaymentMethods").into_iter().flatten().filter_map(Value::as_str) {
+        if kind != "amazonpay" && !is_blocked(kind) {
+            methods.push(json!({"name": kind, "type": kind}));
+        }
+    }
+    let mut answer = json!({"paymentMethods": methods});
     if let Some(shopper) = members::text(fields, "shopperReference")? {
         let stored: Vec<Value> = recurring::tokens_of(ctx.books, shopper)
             .filter(|token| token.state == TokenState::Active)

@@ -9,7 +9,7 @@ use crate::books::{Payment, PaymentState, Progress, Token, TokenState};
 use crate::context::{CallContext, CallResult, later, new_psp_reference};
 use crate::scenario::Scenario;
 use crate::validate::{self, Method};
-use crate::{errors, payment_methods, recurring, three_ds};
+use crate::{errors, methods, payment_methods, recurring, three_ds};
 
 /// The outcome of a payment.
 #[derive(Clone, Copy)]
@@ -46,6 +46,10 @@ pub(crate) fn create(ctx: &mut CallContext, request: &Value) -> CallResult {
             with_amazon_pay(ctx, &request, token)
         }
         Method::StoredPaymentMethod(id) => with_token(ctx, &request, id),
+        Method::Other(kind, fields) => {
+            let payment = begin(ctx, &request);
+            methods::create(ctx, &request, payment, kind, fields)
+        }
     }
 }
 
@@ -60,7 +64,7 @@ fn with_amazon_pay(ctx: &mut CallContext, request: &validate::Payment, token: &s
         Scenario::Redirect => three_ds::redirect(ctx, request, payment),
         Scenario::Challenge => three_ds::identify(ctx, request, payment),
         Scenario::OfferClosed => offer_closed(ctx, request, payment),
-        Scenario::Pending => Ok(pending(ctx, payment)),
+        Scenario::Pending => Ok(without_action(ctx, payment, "Pending")),
         Scenario::LateFail => Ok(late_fail(ctx, payment)),
         Scenario::Timeout => {
             ctx.withheld = ctx.options.withheld;
@@ -122,6 +126,8 @@ fn begin(ctx: &CallContext, request: &validate::Payment) -> Payment {
         shopper_reference: request.shopper_reference.clone(),
         amazon_pay_token: None,
         stored_payment_method_id: None,
+        card: None,
+        payment_method_type: None,
         store_for: request.store.then_some(models),
         return_url: request.return_url.clone(),
         action_id: None,
@@ -172,7 +178,8 @@ pub(crate) fn finish(
 }
 
 fn describe(payment: &Payment, result_code: &str) -> Value {
-    let method = if payment.amazon_pay_token.is_some() { "amazonpay" } else { "scheme" };
+    let usual = if payment.amazon_pay_token.is_some() { "amazonpay" } else { "scheme" };
+    let method = payment.payment_method_type.as_deref().unwrap_or(usual);
     json!({
         "pspReference": payment.psp_reference,
         "resultCode": result_code,
@@ -185,7 +192,7 @@ fn describe(payment: &Payment, result_code: &str) -> Value {
 /// The answer about a payment, without the members that [`Options::merchant_reference`] excludes.
 ///
 /// [`Options::merchant_reference`]: crate::Options::merchant_reference
-fn respond(ctx: &CallContext, mut answer: Value) -> Answer {
+pub(crate) fn respond(ctx: &CallContext, mut answer: Value) -> Answer {
     if let Some(members) = answer.as_object_mut().filter(|_| !ctx.merchant_reference) {
         members
             .retain(|name, _| !matches!(&**name, "merchantReference" | "amount" | "paymentMethod"));
@@ -230,11 +237,12 @@ fn late_fail(ctx: &mut CallContext, mut payment: Payment) -> Answer {
     respond(ctx, describe(&payment, "Authorised"))
 }
 
-fn pending(ctx: &mut CallContext, payment: Payment) -> Answer {
+/// The outcome is decided later, by [`resolve`].
+pub(crate) fn without_action(ctx: &mut CallContext, payment: Payment, result_code: &str) -> Answer {
     ctx.save(&payment);
     let answer = json!({
         "pspReference": payment.psp_reference,
-        "resultCode": "Pending",
+        "resultCode": result_code,
         "merchantReference": payment.reference,
     });
     respond(ctx, answer)

@@ -45,20 +45,29 @@ fn encode(value: &Value) -> String {
 pub(crate) fn redirect(
     ctx: &mut CallContext,
     request: &validate::Payment,
-    mut payment: Payment,
+    payment: Payment,
 ) -> CallResult {
     needs_browser(request)?;
+    Ok(send_to_page(ctx, payment))
+}
+
+/// RedirectShopper, to the page of a bank or of a payment method.
+pub(crate) fn send_to_page(ctx: &mut CallContext, mut payment: Payment) -> Answer {
     let id = new_id(ctx);
     let action = json!({
         "type": "redirect",
         "method": "GET",
         "url": format!("{}/threeds/{id}", ctx.base),
-        "paymentMethodType": "amazonpay",
+        "paymentMethodType": type_of(&payment),
     });
     payment.state = PaymentState::Redirect;
     payment.action_id = Some(id);
     ctx.save(&payment);
-    Ok(Answer::json(200, &json!({"resultCode": "RedirectShopper", "action": action})))
+    Answer::json(200, &json!({"resultCode": "RedirectShopper", "action": action}))
+}
+
+fn type_of(payment: &Payment) -> &str {
+    payment.payment_method_type.as_deref().unwrap_or("amazonpay")
 }
 
 /// IdentifyShopper, for a payment that is authenticated in the merchant's page.
@@ -78,19 +87,34 @@ pub(crate) fn identify(
     payment.state = PaymentState::Fingerprint;
     payment.action_id = Some(id.clone());
     ctx.save(&payment);
-    Ok(native(ctx, &id, "IdentifyShopper", "fingerprint"))
+    Ok(native(ctx, &payment, &id, "IdentifyShopper", "fingerprint"))
 }
 
-fn native(ctx: &CallContext, id: &str, result_code: &str, subtype: &str) -> Answer {
-    let token = encode(&json!({"threeDSServerTransID": id, "messageVersion": "2.2.0"}));
+fn native(
+    ctx: &CallContext,
+    payment: &Payment,
+    id: &str,
+    result_code: &str,
+    subtype: &str,
+) -> Answer {
+    let page = format!("{}/threeds/{id}", ctx.base);
+    let token = encode(&json!({
+        "acsTransID": id,
+        "acsURL": page,
+        "messageVersion": "2.2.0",
+        "threeDSMethodNotificationURL": page,
+        "threeDSMethodURL": page,
+        "threeDSNotificationURL": page,
+        "threeDSServerTransID": id,
+    }));
     let action = json!({
         "type": "threeDS2",
         "subtype": subtype,
         "token": token,
         "authorisationToken": id,
         "paymentData": id,
-        "paymentMethodType": "amazonpay",
-        "url": format!("{}/threeds/{id}", ctx.base),
+        "paymentMethodType": type_of(payment),
+        "url": page,
     });
     Answer::json(200, &json!({"resultCode": result_code, "action": action}))
 }
@@ -102,7 +126,7 @@ fn needs_browser(request: &validate::Payment) -> Result<(), Answer> {
     }
 }
 
-fn new_id(ctx: &CallContext) -> String {
+pub(crate) fn new_id(ctx: &CallContext) -> String {
     match ctx.idempotency_key {
         Some(key) => id_for_key(key),
         None => format!("{:032x}", fastrand::u128(..)),
@@ -142,12 +166,14 @@ pub(crate) fn details(ctx: &mut CallContext, request: &Value) -> CallResult {
     }
     match (payment.state, result) {
         (PaymentState::Redirect, DetailsResult::Redirect(outcome))
+        | (PaymentState::Pending, DetailsResult::Redirect(outcome))
         | (PaymentState::Challenge, DetailsResult::Challenge(outcome)) => {
             Ok(payments::finish(ctx, payment, outcome, WebhookTiming::Soon))
         }
         (PaymentState::Fingerprint, DetailsResult::Fingerprint) => {
-            ctx.save(&Payment { state: PaymentState::Challenge, ..payment });
-            Ok(native(ctx, &id, "ChallengeShopper", "challenge"))
+            let payment = Payment { state: PaymentState::Challenge, ..payment };
+            ctx.save(&payment);
+            Ok(native(ctx, &payment, &id, "ChallengeShopper", "challenge"))
         }
         (PaymentState::Redirect | PaymentState::Fingerprint, _)
         | (PaymentState::Challenge, DetailsResult::Redirect(_)) => Err(unreadable()),
@@ -169,6 +195,11 @@ fn read_result(
             _ => return Err(unreadable()),
         };
         return Ok((id.into(), DetailsResult::Redirect(outcome)));
+    }
+    // The SDK of a wallet such as PayPal returns its own members, with the action's paymentData.
+    let of_wallet = ["orderID", "payerID", "paymentID", "payload", "billingToken"];
+    if let Some(id) = data.filter(|_| of_wallet.iter().any(|name| details.contains_key(*name))) {
+        return Ok((id.into(), DetailsResult::Redirect(Outcome::Authorised)));
     }
     for name in ["threeDSResult", "threeds2.fingerprint", "threeds2.challengeResult"] {
         let Some(result) = members::text(details, name)? else {

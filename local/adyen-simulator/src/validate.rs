@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use simulator_http::Answer;
 
 use crate::books::Amount;
-use crate::errors;
 use crate::members::{filled, flag, known, lengths, object, one_of, text, unexpected};
+use crate::{errors, methods};
 
 /// The members of PaymentRequest.
 const PAYMENT: &str = "accountInfo additionalAmount additionalData amount applicationInfo \
@@ -40,6 +40,7 @@ pub(crate) struct Payment {
     pub store: bool,
     pub recurring_processing_model: Option<String>,
     pub method: Method,
+    pub native_three_ds: bool,
     pub has_browser_info: bool,
     pub channel: Option<String>,
     pub origin: Option<String>,
@@ -48,6 +49,8 @@ pub(crate) struct Payment {
 pub(crate) enum Method {
     AmazonPayToken(String),
     StoredPaymentMethod(String),
+    /// Any other, with its type and members.
+    Other(String, Map<String, Value>),
 }
 
 /// POST /payments.
@@ -79,7 +82,7 @@ pub(crate) fn payment(request: &Value) -> Result<Payment, Answer> {
         one_of(fields, "shopperInteraction", &["Ecommerce", "ContAuth", "Moto", "POS"], "807")?;
     let method = payment_method(object(method, "PaymentMethod")?)?;
     match (&method, interaction) {
-        (Method::AmazonPayToken(_), Some("ContAuth")) => {
+        (Method::AmazonPayToken(_) | Method::Other(..), Some("ContAuth")) => {
             return Err(errors::invalid("807", "ContAuth needs a stored payment method"));
         }
         (Method::StoredPaymentMethod(_), _) if shopper_reference.is_none() => {
@@ -107,6 +110,9 @@ pub(crate) fn payment(request: &Value) -> Result<Payment, Answer> {
         store,
         recurring_processing_model: model.map(Into::into),
         method,
+        native_three_ds: fields
+            .get("authenticationData")
+            .is_some_and(|it| it["threeDSRequestData"]["nativeThreeDS"] == "preferred"),
         has_browser_info: fields.contains_key("browserInfo"),
         channel: channel.map(Into::into),
         origin: origin(fields)?.map(Into::into),
@@ -116,7 +122,12 @@ pub(crate) fn payment(request: &Value) -> Result<Payment, Answer> {
 fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
     let kind = text(fields, "type")?;
     if let Some(id) = text(fields, "storedPaymentMethodId")? {
-        known(fields, "PaymentMethod", "type storedPaymentMethodId checkoutAttemptId sdkData")?;
+        known(
+            fields,
+            "PaymentMethod",
+            "brand checkoutAttemptId encryptedSecurityCode holderName sdkData \
+             storedPaymentMethodId threeDS2SdkVersion type",
+        )?;
         if !matches!(kind, None | Some("scheme" | "amazonpay")) {
             return Err(errors::coded("905"));
         }
@@ -125,8 +136,13 @@ fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
         }
         return Ok(Method::StoredPaymentMethod(id.into()));
     }
-    if kind != Some("amazonpay") {
-        return Err(errors::coded("905"));
+    match kind {
+        Some("amazonpay") => {}
+        Some(kind) if !kind.is_empty() && fields.get("amazonPayToken").is_none() => {
+            methods::check(kind, fields)?;
+            return Ok(Method::Other(kind.into(), fields.clone()));
+        }
+        _ => return Err(errors::coded("905")),
     }
     known(
         fields,

@@ -94,7 +94,8 @@ async fn missing_or_malformed_amazon_pay_token_is_rejected() {
         (json!({"type": "amazonpay", "amazonPayToken": ""}), 422, "5_602"),
         (json!({"type": "amazonpay", "amazonPayToken": "a b"}), 422, "5_604"),
         (json!({"type": "amazonpay", "amazonPayToken": "a", "token": "b"}), 422, "702"),
-        (json!({"type": "ideal"}), 500, "905"),
+        (json!({"type": "scheme"}), 422, "14_004"),
+        (json!({"type": ""}), 500, "905"),
         (json!({"amazonPayToken": 1, "type": "amazonpay"}), 400, "702"),
         (json!("amazonpay"), 400, "702"),
     ] {
