@@ -60,7 +60,8 @@ pub fn terms(text: &str) -> Result<Terms, String> {
     if json!(terms) == claims {
         Ok(terms)
     } else {
-        Err("expected authenticationData, merchantOrderReference, metadata or shopperStatement"
+        Err("expected authenticationData, captureDelayHours, deliverAt, mandate, \
+             merchantOrderReference, metadata, sessionValidity, shopperStatement, splits or store"
             .to_owned())
     }
 }

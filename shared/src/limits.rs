@@ -179,6 +179,12 @@ pub const BODY: usize = 256 * 1024;
 /// A webhook's body. Adyen's have a few kilobytes.
 pub const WEBHOOK_BODY: usize = 256 * 1024;
 
+/// A payment method that is passed on to Adyen.
+pub const PAYMENT_METHOD: usize = 100 * 1024;
+
+/// The levels of nesting in such a payment method.
+pub const PAYMENT_METHOD_DEPTH: usize = 5;
+
 /// The charge of a stored payment method, which is stored with the order.
 pub const CHARGE: usize = 16 * 1024;
 

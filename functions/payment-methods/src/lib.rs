@@ -67,11 +67,11 @@ struct Lookup {
     amount: Amount,
     shopper_locale: Option<ShopperLocale>,
     channel: Option<Channel>,
-    // The body may repeat the token's claims, which are only checked for their format here.
+    // The body may repeat the token's claim, which is only checked for its format here.
     #[serde(rename = "reference")]
     _reference: Option<Reference>,
-    #[serde(rename = "shopperReference")]
-    _shopper_reference: Option<ShopperReference>,
+    /// Adyen lists the stored payment methods of this shopper.
+    shopper_reference: Option<ShopperReference>,
     merchant_account: Option<String>,
 }
 
@@ -92,6 +92,7 @@ async fn look_up(
         channel: lookup.channel,
         country_code: lookup.country_code,
         shopper_locale: lookup.shopper_locale,
+        shopper_reference: lookup.shopper_reference,
     };
     match state.adyen.post::<PaymentMethodsResponse>("paymentMethods", &question, None, until).await
     {

@@ -23,7 +23,7 @@ use shared::{
         jwt::JwtKeys,
         problem::{Code, Problem},
     },
-    platform::config::{Env, Settings, StartError, origins, service_url, text},
+    platform::config::{Env, Settings, StartError, list, origins, service_url, text},
     store::{Orders, Tokens},
 };
 
@@ -43,6 +43,8 @@ struct Rules {
     default_return_url: ReturnUrl,
     /// Origins and apps' schemes that a browser's return URL may have; any if empty.
     allowed_origins: Vec<String>,
+    /// Adyen's types.
+    allowed_payment_methods: Vec<String>,
     capture: Capture,
 }
 
@@ -82,6 +84,7 @@ impl Rules {
             ReturnUrl::try_from(url.to_owned())
         });
         let allowed_origins = settings.or("ALLOWED_ORIGINS", "", origins);
+        let allowed = settings.or("ALLOWED_PAYMENT_METHODS", "amazonpay", list);
         let capture = settings.or("CAPTURE", "automatic", |mode| match mode {
             "automatic" => Ok(Capture::Automatic),
             "manual" => Ok(Capture::Manual),
@@ -94,6 +97,7 @@ impl Rules {
             },
             default_return_url: default_return_url?,
             allowed_origins: allowed_origins?,
+            allowed_payment_methods: allowed?,
             capture: capture?,
         })
     }

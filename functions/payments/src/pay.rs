@@ -8,7 +8,7 @@ use shared::{
         payments::PaymentRequest,
         shopper::ShopperIp,
     },
-    domain::order::{NextStep, Order, PayDecision, PaymentInstrument, Rejection, Submission},
+    domain::order::{NextStep, Order, PayDecision, Rejection, Submission},
     http::{
         answer::{OrderAnswer, Viewer},
         edge,
@@ -149,7 +149,6 @@ fn decide(
         )
         .at("amount"));
     }
-    let instrument = PaymentInstrument::from(&payment.payment_method);
     let target = &state.rules.target;
     let now = Timestamp::now();
     let decision = order.decide(target, submission, now);
@@ -158,7 +157,7 @@ fn decide(
         // Nothing is recorded, because without the session's token nothing is sent.
         Some(_) if !payment.is_complete() => Ok(decision),
         _ => {
-            order.record_decision(decision, target, instrument, submission, now);
+            order.record_decision(decision, target, payment.instrument(), submission, now);
             Ok(decision)
         }
     }

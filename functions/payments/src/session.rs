@@ -1,7 +1,7 @@
 //! Redeems the checkout session that a payment names instead of a token.
 
 use shared::{
-    adyen::payments::{PaymentMethod, PaymentRequest},
+    adyen::{payment_method::PaymentMethod, payments::PaymentRequest},
     amazon_pay::{AmazonPay, Payable},
     http::{jwt::Caller, problem::Problem},
 };

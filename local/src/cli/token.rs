@@ -27,7 +27,7 @@ pub struct Args {
     /// The shopper's reference
     #[arg(long, value_name = "S", value_parser = shopper)]
     shopper: Option<ShopperReference>,
-    /// Other values that the merchant decides, named as in the request: authenticationData, merchantOrderReference, metadata, shopperStatement
+    /// Other values that the merchant decides, named as in the request: authenticationData, captureDelayHours, deliverAt, mandate, merchantOrderReference, metadata, sessionValidity, shopperStatement, splits, store
     #[arg(long, value_name = "JSON", value_parser = token::terms)]
     claims: Option<Terms>,
     /// Print a merchant token, for the backend and every order

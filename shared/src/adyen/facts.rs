@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    payments::{PaymentMethod, PaymentRequest, PaymentResponse},
+    payment_method::PaymentMethod,
+    payments::{PaymentRequest, PaymentResponse, RecurringProcessingModel},
     service_error::ServiceError,
 };
 use crate::domain::{
@@ -25,26 +26,42 @@ impl PaymentRequest {
         now: Timestamp,
     ) -> Submission {
         let content = json!(self).to_string();
-        let instrument = match &self.payment_method {
-            PaymentMethod::AmazonPayToken { token, .. } => format!("amazonPayToken:{}", &**token),
-            PaymentMethod::CheckoutSession { id, .. } => format!("amazonCheckoutSessionId:{id}"),
-            PaymentMethod::StoredPaymentMethod { id, .. } => {
-                format!("storedPaymentMethodId:{}", &**id)
-            }
-        };
         let stored = self.stored_payment_method();
+        let instrument = self.instrument();
+        let is_charge = instrument == PaymentInstrument::StoredPaymentMethod;
         Submission {
-            instrument: sha256(&[instrument.as_bytes()]),
+            instrument: sha256(&[self.payment_method.identity().as_bytes()]),
             asked: idempotency_key.is_some().then(|| content_digest(body)),
             idempotency_key,
             content: sha256(&[content.as_bytes()]),
             sent_at: now,
-            request: stored.is_some().then_some(content),
+            request: is_charge.then_some(content),
+            reusable: instrument == PaymentInstrument::OneClick
+                || matches!(self.payment_method, PaymentMethod::Reusable(_)),
             stored_payment_method_id: stored
                 .as_ref()
                 .map(|token| token.stored_payment_method_id.to_string()),
             shopper_reference: stored.map(|token| token.shopper_reference.as_str().to_owned()),
             unknown: Unknown::default(),
+        }
+    }
+
+    /// The kind of instrument, which the attempt stores.
+    pub fn instrument(&self) -> PaymentInstrument {
+        match self.payment_method {
+            PaymentMethod::AmazonPayToken { .. }
+            | PaymentMethod::AmazonPaySession { .. }
+            | PaymentMethod::CheckoutSession { .. } => PaymentInstrument::AmazonPay,
+            PaymentMethod::StoredPaymentMethod { .. }
+                if self.recurring_processing_model
+                    == Some(RecurringProcessingModel::CardOnFile) =>
+            {
+                PaymentInstrument::OneClick
+            }
+            PaymentMethod::StoredPaymentMethod { .. } => PaymentInstrument::StoredPaymentMethod,
+            PaymentMethod::SingleUse { .. } | PaymentMethod::Reusable(_) => {
+                PaymentInstrument::Other
+            }
         }
     }
 
@@ -65,17 +82,6 @@ impl PaymentRequest {
     }
 }
 
-impl From<&PaymentMethod> for PaymentInstrument {
-    fn from(method: &PaymentMethod) -> Self {
-        match method {
-            PaymentMethod::AmazonPayToken { .. } | PaymentMethod::CheckoutSession { .. } => {
-                Self::AmazonPay
-            }
-            PaymentMethod::StoredPaymentMethod { .. } => Self::StoredPaymentMethod,
-        }
-    }
-}
-
 impl PaymentResponse {
     /// The order, payment and amount that this answer names.
     pub fn named(&self) -> Named<'_> {
@@ -91,7 +97,7 @@ impl PaymentResponse {
     /// True if the shopper must complete another challenge. A challenge does not conclude an
     /// attempt, so it may be shown even if the answer is not bound to one.
     pub fn challenges(&self) -> bool {
-        self.action.is_some() && AttemptStatus::from(&self.result_code).requires_action()
+        self.action.is_some() && AttemptStatus::from(&self.result_code).is_pending()
     }
 }
 
@@ -101,6 +107,7 @@ impl From<&PaymentResponse> for Outcome {
             result_code: response.result_code.clone(),
             refusal_reason: response.refusal_reason.clone().map(shortened),
             refusal_reason_code: response.refusal_reason_code.clone().map(shortened),
+            has_action: response.action.is_some(),
             unknown: Unknown::default(),
         }
     }

@@ -10,6 +10,8 @@ pub mod inbox;
 mod lenient;
 pub mod modify;
 pub mod notification;
+pub mod order_terms;
+pub mod payment_method;
 pub mod payment_methods;
 pub mod payments;
 pub mod recurring;

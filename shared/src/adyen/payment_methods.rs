@@ -9,7 +9,7 @@ use super::{
     payments::Channel,
     shopper::{CountryCode, ShopperLocale},
 };
-use crate::domain::amount::Amount;
+use crate::domain::{amount::Amount, shopper_reference::ShopperReference};
 
 /// Source: Checkout API, `PaymentMethodsRequest`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,6 +22,8 @@ pub struct PaymentMethodsRequest {
     pub country_code: CountryCode,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shopper_reference: Option<ShopperReference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_locale: Option<ShopperLocale>,
 }

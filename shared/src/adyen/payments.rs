@@ -8,20 +8,19 @@ use url::Url;
 
 use super::lenient::lenient_word;
 use super::notification::NotificationAmount;
+use super::order_terms::{CaptureDelay, Installments, LineItems, PassedOn, Splits};
+use super::payment_method::PaymentMethod;
 use super::shopper::{
-    Address, AuthenticationData, BrowserInfo, CountryCode, ShopperEmail, ShopperIp, ShopperLocale,
-    ShopperName,
+    Address, AuthenticationData, BrowserInfo, Company, CountryCode, RiskData, ShopperEmail,
+    ShopperIp, ShopperLocale, ShopperName,
 };
-use crate::{
-    amazon_pay::{AmazonPayToken, CheckoutSessionId},
-    domain::{
-        amount::Amount,
-        reference::Reference,
-        result_code::ResultCode,
-        return_url::{ReturnUrl, origin_of},
-        shopper_reference::ShopperReference,
-        text::{Text, checked, invisible},
-    },
+use crate::domain::{
+    amount::Amount,
+    reference::Reference,
+    result_code::ResultCode,
+    return_url::{ReturnUrl, origin_of},
+    shopper_reference::ShopperReference,
+    text::{Text, checked, invisible},
 };
 
 /// Source: Checkout API v72, `PaymentRequest`.
@@ -48,13 +47,31 @@ pub struct PaymentRequest {
     /// Required for 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub browser_info: Option<BrowserInfo>,
+    /// Hours until Adyen captures automatically, at most 672.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_delay_hours: Option<CaptureDelay>,
     /// Required for native 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub company: Option<Company>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub country_code: Option<CountryCode>,
+    /// `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub date_of_birth: Option<Text<40>>,
+    /// When the goods are delivered, in ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliver_at: Option<Text<40>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_address: Option<Address>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub installments: Option<Installments>,
+    /// They add up to the amount.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line_items: Option<LineItems>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<PassedOn>,
     /// The merchant's reference that ties several payments together, at most 1000 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub merchant_order_reference: Option<Text<1000>>,
@@ -67,6 +84,11 @@ pub struct PaymentRequest {
     /// How the stored payment method will be charged later, or is charged now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurring_processing_model: Option<RecurringProcessingModel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub risk_data: Option<RiskData>,
+    /// Until when the shopper can pay, in ISO 8601.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_validity: Option<Text<40>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_email: Option<ShopperEmail>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,126 +104,20 @@ pub struct PaymentRequest {
     pub shopper_reference: Option<ShopperReference>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
+    /// At most 50 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub social_security_number: Option<Text<50>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub splits: Option<Splits>,
+    /// The merchant's or Adyen's id of the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<Text<100>>,
     /// True to store the payment method for later payments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub store_payment_method: Option<bool>,
     /// At most 64 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub telephone_number: Option<Text<64>>,
-}
-
-/// The instrument that a payment is made with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "PaymentMethodFields", into = "PaymentMethodFields")]
-pub enum PaymentMethod {
-    AmazonPayToken {
-        token: AmazonPayToken,
-        browser: BrowserData,
-    },
-    /// The checkout session that has the token. Adyen does not know this form.
-    CheckoutSession {
-        id: CheckoutSessionId,
-        browser: BrowserData,
-    },
-    StoredPaymentMethod {
-        id: Text<64>,
-        kind: Option<PaymentMethodType>,
-    },
-}
-
-/// Data that Adyen's library for the browser adds for its own statistics and risk checks.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BrowserData {
-    pub checkout_attempt_id: Option<Text<256>>,
-    /// At most 50,000 characters.
-    pub sdk_data: Option<Text<50_000>>,
-}
-
-/// A payment method as it is written.
-/// Source: Checkout API, `AmazonPayDetails` and `StoredPaymentMethodDetails`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PaymentMethodFields {
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    kind: Option<PaymentMethodType>,
-    /// This project's own field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_checkout_session_id: Option<CheckoutSessionId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    amazon_pay_token: Option<AmazonPayToken>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checkout_attempt_id: Option<Text<256>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sdk_data: Option<Text<50_000>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stored_payment_method_id: Option<Text<64>>,
-}
-
-impl TryFrom<PaymentMethodFields> for PaymentMethod {
-    /// In serde's words, so that the problem names the field.
-    type Error = &'static str;
-
-    fn try_from(fields: PaymentMethodFields) -> Result<Self, &'static str> {
-        let PaymentMethodFields { kind, checkout_attempt_id, sdk_data, .. } = fields;
-        let browser = BrowserData { checkout_attempt_id, sdk_data };
-        let instruments = (
-            fields.amazon_pay_token,
-            fields.amazon_checkout_session_id,
-            fields.stored_payment_method_id,
-        );
-        let method = match instruments {
-            (None, None, None) => return Err("missing field `amazonPayToken`"),
-            (Some(token), None, None) => Self::AmazonPayToken { token, browser },
-            (None, Some(id), None) => Self::CheckoutSession { id, browser },
-            (None, None, Some(id)) if browser == BrowserData::default() => {
-                return Ok(Self::StoredPaymentMethod { id, kind });
-            }
-            (None, None, Some(_)) => {
-                return Err("sdkData and checkoutAttemptId are not allowed with \
-                            storedPaymentMethodId, because no browser takes part");
-            }
-            _ => {
-                return Err("expected one of amazonPayToken, amazonCheckoutSessionId and \
-                            storedPaymentMethodId");
-            }
-        };
-        match kind {
-            Some(PaymentMethodType::AmazonPay) => Ok(method),
-            Some(PaymentMethodType::Scheme) => Err("invalid field `type`, expected amazonpay"),
-            None => Err("missing field `type`"),
-        }
-    }
-}
-
-impl From<PaymentMethod> for PaymentMethodFields {
-    fn from(method: PaymentMethod) -> Self {
-        let amazon_pay = |browser: BrowserData| Self {
-            kind: Some(PaymentMethodType::AmazonPay),
-            checkout_attempt_id: browser.checkout_attempt_id,
-            sdk_data: browser.sdk_data,
-            ..Self::default()
-        };
-        match method {
-            PaymentMethod::AmazonPayToken { token, browser } => {
-                Self { amazon_pay_token: Some(token), ..amazon_pay(browser) }
-            }
-            PaymentMethod::CheckoutSession { id, browser } => {
-                Self { amazon_checkout_session_id: Some(id), ..amazon_pay(browser) }
-            }
-            PaymentMethod::StoredPaymentMethod { id, kind } => {
-                Self { kind, stored_payment_method_id: Some(id), ..Self::default() }
-            }
-        }
-    }
-}
-
-/// The payment methods that this integration accepts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PaymentMethodType {
-    AmazonPay,
-    /// The type that Adyen's example sends with a stored payment method.
-    Scheme,
 }
 
 /// The platform on which the shopper pays. Source: Checkout API.
@@ -276,7 +192,7 @@ pub struct PaymentDetailsRequest {
     pub payment_data: Option<Text<200_000>>,
 }
 
-/// The result of a redirect or of native 3-D Secure.
+/// The result of an action. Members without their own limit have at most 20,000 characters.
 /// Source: Checkout API, `PaymentCompletionDetails`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -293,6 +209,38 @@ pub struct PaymentCompletionDetails {
     /// At most 50,000 characters.
     #[serde(rename = "threeds2.challengeResult", skip_serializing_if = "Option::is_none")]
     pub challenge_result: Option<Text<50_000>>,
+    #[serde(rename = "authorization_token", skip_serializing_if = "Option::is_none")]
+    pub authorization_token: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_token: Option<Text<20_000>>,
+    #[serde(rename = "cupsecureplus.smscode", skip_serializing_if = "Option::is_none")]
+    pub sms_code: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facilitator_access_token: Option<Text<20_000>>,
+    #[serde(rename = "MD", skip_serializing_if = "Option::is_none")]
+    pub md: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub one_time_passcode: Option<Text<20_000>>,
+    #[serde(rename = "orderID", skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<Text<20_000>>,
+    #[serde(rename = "PaReq", skip_serializing_if = "Option::is_none")]
+    pub pa_req: Option<Text<20_000>>,
+    #[serde(rename = "PaRes", skip_serializing_if = "Option::is_none")]
+    pub pa_res: Option<Text<20_000>>,
+    #[serde(rename = "payerID", skip_serializing_if = "Option::is_none")]
+    pub payer_id: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Text<20_000>>,
+    #[serde(rename = "paymentID", skip_serializing_if = "Option::is_none")]
+    pub payment_id: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_status: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_code: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub return_url_query_string: Option<Text<20_000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault_token: Option<Text<20_000>>,
 }
 
 /// Adyen's answer to `/payments` and `/payments/details`.

@@ -179,3 +179,29 @@ checked! {
             })
     }
 }
+
+/// Source: Checkout API, `Company`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Company {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub homepage: Option<Text<1000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<1000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_number: Option<Text<1000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registry_location: Option<Text<1000>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tax_id: Option<Text<1000>>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Text<1000>>,
+}
+
+/// Source: Checkout API, `RiskData`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RiskData {
+    /// Data that Adyen's library for the browser collected, at most 5,000 characters.
+    pub client_data: Text<5000>,
+}

@@ -227,6 +227,18 @@ fn is_json(content_type: Option<&HeaderValue>) -> bool {
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }
 
+/// The problem of raw card data in a request.
+pub fn raw_card_data(field: &str) -> Problem {
+    Problem::new(
+        Code::RawCardData,
+        format!(
+            "{field}: raw card data is not accepted. Send the fields that Adyen's library for the \
+             browser has encrypted."
+        ),
+    )
+    .at(field)
+}
+
 /// Reads a typed value strictly.
 ///
 /// # Errors
@@ -258,6 +270,9 @@ fn read<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
             _ if path == name || path.ends_with(&format!(".{name}")) => path.clone(),
             _ => format!("{path}.{name}"),
         };
+        if let Some(name) = named("raw card data `") {
+            return raw_card_data(&beside(name));
+        }
         let (code, field) = if let Some(name) = named("unknown field `") {
             (Code::UnknownField, beside(name))
         } else if let Some(name) = named("missing field `") {

@@ -25,6 +25,7 @@ use url::Url;
 
 use crate::{
     adyen::{
+        order_terms::{CaptureDelay, PassedOn, Splits},
         payments::Metadata,
         shopper::{AuthenticationData, CountryCode},
     },
@@ -85,13 +86,25 @@ pub struct Checkout {
 pub struct Terms {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authentication_data: Option<AuthenticationData>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_delay_hours: Option<CaptureDelay>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deliver_at: Option<Text<40>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mandate: Option<PassedOn>,
     /// The merchant's reference that connects several payments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub merchant_order_reference: Option<Text<1000>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Metadata>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_validity: Option<Text<40>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_statement: Option<Text<22>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub splits: Option<Splits>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub store: Option<Text<100>>,
 }
 
 #[derive(Debug)]

@@ -33,7 +33,7 @@ const fn field(path: &'static str, owner: Owner) -> Field {
     Field { path, owner }
 }
 
-pub const FIELDS: [Field; 34] = [
+pub const FIELDS: [Field; 46] = [
     field("reference", Owner::Order(Code::WrongOrder)),
     field("amount", Owner::Order(Code::AmountMismatch)),
     field("countryCode", Owner::Order(Code::CountryMismatch)),
@@ -42,24 +42,37 @@ pub const FIELDS: [Field; 34] = [
     field("authenticationData.threeDSRequestData.dataOnly", Owner::Merchant),
     // An older version of the protocol sends less data to the issuer.
     field("authenticationData.threeDSRequestData.threeDSVersion", Owner::Merchant),
+    field("captureDelayHours", Owner::Merchant),
+    field("deliverAt", Owner::Merchant),
+    field("mandate", Owner::Merchant),
     field("merchantOrderReference", Owner::Merchant),
     field("metadata", Owner::Merchant),
+    field("sessionValidity", Owner::Merchant),
     field("shopperStatement", Owner::Merchant),
+    field("splits", Owner::Merchant),
+    field("store", Owner::Merchant),
     field("authenticationData.threeDSRequestData.challengeWindowSize", Owner::Shopper),
     field("authenticationData.threeDSRequestData.nativeThreeDS", Owner::Shopper),
     field("billingAddress", Owner::Shopper),
     field("browserInfo", Owner::Shopper),
     field("channel", Owner::Shopper),
+    field("company", Owner::Shopper),
+    field("dateOfBirth", Owner::Shopper),
     field("deliveryAddress", Owner::Shopper),
+    field("installments", Owner::Shopper),
+    // They must add up to the amount.
+    field("lineItems", Owner::Shopper),
     field("origin", Owner::Shopper),
     field("paymentMethod", Owner::Shopper),
     field("recurringProcessingModel", Owner::Shopper),
     field("returnUrl", Owner::Shopper),
+    field("riskData", Owner::Shopper),
     field("shopperEmail", Owner::Shopper),
     // Only `Ecommerce`, because only the merchant may charge without the shopper.
     field("shopperInteraction", Owner::Shopper),
     field("shopperLocale", Owner::Shopper),
     field("shopperName", Owner::Shopper),
+    field("socialSecurityNumber", Owner::Shopper),
     field("storePaymentMethod", Owner::Shopper),
     field("telephoneNumber", Owner::Shopper),
     field("merchantAccount", Owner::Deployment),

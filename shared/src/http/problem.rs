@@ -118,6 +118,10 @@ codes! {
     ReturnUrlNotAllowed "return_url_not_allowed" UNPROCESSABLE_ENTITY,
     /// The idempotency key was already used for a different request.
     IdempotencyKeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY,
+    /// This deployment does not accept the payment method.
+    PaymentMethodNotAllowed "payment_method_not_allowed" UNPROCESSABLE_ENTITY,
+    /// Raw card data is not accepted.
+    RawCardData "raw_card_data" UNPROCESSABLE_ENTITY,
     /// The shopper has no such stored payment method.
     StoredPaymentMethodUnknown "stored_payment_method_unknown" UNPROCESSABLE_ENTITY,
     /// The stored payment method can no longer be charged.

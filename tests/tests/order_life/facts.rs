@@ -138,6 +138,7 @@ pub fn outcome(result_code: &str) -> Outcome {
         result_code: result_code.to_owned().into(),
         refusal_reason: None,
         refusal_reason_code: None,
+        has_action: false,
         unknown: Default::default(),
     }
 }

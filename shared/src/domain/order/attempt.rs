@@ -55,9 +55,15 @@ open_enum! {
     /// The kind of payment method of an attempt. The token itself is not stored.
     PaymentInstrument {
         AmazonPay = "amazonPay",
+        /// Charged by the merchant.
         StoredPaymentMethod = "storedPaymentMethod",
+        /// A stored payment method that the shopper pays with.
+        OneClick = "oneClick",
+        /// Any other payment method of Adyen.
+        Other = "other",
     }
 }
+
 /// Identifies a request to pay, so that a repeated one is recognised.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -84,6 +90,10 @@ pub struct Submission {
     /// sent again without the shopper. See [`super::Order::drop_requests`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// True if the instrument can be paid with again and again, so that it does not identify an
+    /// attempt that has ended.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reusable: bool,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -104,6 +114,10 @@ impl Submission {
     }
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Outcome {
@@ -114,6 +128,9 @@ pub enum Outcome {
         refusal_reason: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refusal_reason_code: Option<String>,
+        /// True if the answer carried an action for the shopper. The action is not stored.
+        #[serde(default, skip_serializing_if = "is_false")]
+        has_action: bool,
         #[serde(flatten)]
         unknown: Unknown,
     },
@@ -210,6 +227,11 @@ impl Attempt {
             closed_before,
             unknown: Unknown::default(),
         }
+    }
+
+    /// True if the shopper can choose another card in Amazon Pay after a refusal.
+    pub(super) fn is_amazon_pay(&self) -> bool {
+        !matches!(self.payment_method, PaymentInstrument::OneClick | PaymentInstrument::Other)
     }
 
     /// Adyen's latest answer to the details or, without one, its answer to the payment.

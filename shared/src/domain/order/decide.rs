@@ -80,6 +80,13 @@ impl Order {
                         return self.send_again(PayDecision::Repeat { attempt }, target, now);
                     }
                 }
+                // A reusable instrument may be tried again after it brought no money, unless the
+                // caller's key says that this is the old request.
+                AttemptStatus::Refused
+                | AttemptStatus::Cancelled
+                | AttemptStatus::Error
+                | AttemptStatus::Expired
+                    if request.reusable && request.idempotency_key.is_none() => {}
                 _ => return PayDecision::Ended { attempt },
             }
         }

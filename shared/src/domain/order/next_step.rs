@@ -68,6 +68,9 @@ impl NextStep {
                 }
                 _ => Self::Wait,
             },
+            Status::Refused if attempt.is_some_and(|(attempt, _)| !attempt.is_amazon_pay()) => {
+                Self::TryAnotherMethod
+            }
             Status::Refused => match attempt.and_then(|(attempt, _)| attempt.outcome()) {
                 Some(Outcome::Answered { refusal_reason_code: Some(code), .. }) => {
                     Self::after_refusal(code)
@@ -113,6 +116,9 @@ impl NextStep {
             }
             (Self::TryAnotherMethod, Status::Error) => {
                 "Amazon Pay is not available just now. Please choose a different payment method."
+            }
+            (Self::TryAnotherMethod, Status::Refused) => {
+                "Your payment was refused. Please choose a different payment method."
             }
             (Self::TryAnotherMethod, _) => {
                 "You cancelled the payment. You can try again or choose a different payment method."

@@ -78,9 +78,15 @@ impl Attempt {
     pub(super) fn answered(&self) -> AttemptStatus {
         match self.outcome() {
             None => AttemptStatus::Pending(PendingOn::Answer),
-            Some(Outcome::Answered { result_code, .. }) => match result_code.into() {
-                AttemptStatus::Pending(PendingOn::Shopper) if self.details_in_flight() => {
-                    AttemptStatus::Pending(PendingOn::DetailsAnswer)
+            Some(Outcome::Answered { result_code, has_action, .. }) => match result_code.into() {
+                // An action is for the shopper, whatever the result code is: a voucher or a QR
+                // code is PresentToShopper or Pending until it is paid.
+                AttemptStatus::Pending(on) if *has_action || on == PendingOn::Shopper => {
+                    let on = match self.details_in_flight() {
+                        true => PendingOn::DetailsAnswer,
+                        false => PendingOn::Shopper,
+                    };
+                    AttemptStatus::Pending(on)
                 }
                 status => status,
             },

@@ -148,9 +148,9 @@ async fn unknown_field_is_rejected_by_name() {
             "/Amount",
             "/amount ",
             "/additionalData",
-            "/captureDelayHours",
-            "/splits",
-            "/store",
+            "/captureDelay",
+            "/surcharge",
+            "/order",
             "/status",
             "/",
         ]

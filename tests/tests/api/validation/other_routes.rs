@@ -23,13 +23,13 @@ async fn details_are_validated_before_the_order_is_read() {
         (json!({"reference": "ORDER-1", "details": []}), Some("details"), "invalid_field"),
         (json!({"reference": "ORDER-1", "details": null}), Some("details"), "invalid_field"),
         (
-            json!({"reference": "ORDER-1", "details": {"payload": "x"}}),
-            Some("details.payload"),
+            json!({"reference": "ORDER-1", "details": {"token": "x"}}),
+            Some("details.token"),
             "unknown_field",
         ),
         (
-            json!({"reference": "ORDER-1", "details": {"MD": "x", "PaRes": "x"}}),
-            Some("details.MD"),
+            json!({"reference": "ORDER-1", "details": {"MD": "x", "paRes": "x"}}),
+            Some("details.paRes"),
             "unknown_field",
         ),
         (

@@ -1,0 +1,98 @@
+//! One click: the shopper pays with a stored payment method from the browser.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::browser_with;
+
+use crate::shop::{Shop, card, with};
+
+fn token(reference: &str, shopper: &str) -> String {
+    browser_with(json!({
+        "reference": reference,
+        "amount": {"currency": "EUR", "value": 1000},
+        "countryCode": "NL",
+        "shopperReference": shopper,
+    }))
+}
+
+/// Stores a card of the shopper and returns its id.
+async fn stored(shop: &Shop, shopper: &str) -> String {
+    let mut body = with(card("4111111111111111"));
+    body["storePaymentMethod"] = json!(true);
+    body["recurringProcessingModel"] = json!("CardOnFile");
+    let answer =
+        shop.stack.post("/payments", &token(&format!("STORE-{shopper}"), shopper), &body).await;
+    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    let (_, tokens) = shop.stack.stores().await;
+    let shopper = shopper.to_owned().try_into().unwrap();
+    loop {
+        if let Some(token) = tokens.of_shopper(&shopper).await.unwrap().first() {
+            return token.key.stored_payment_method_id.to_string();
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn one_click(id: &str) -> Value {
+    with(json!({
+        "type": "scheme",
+        "storedPaymentMethodId": id,
+        "encryptedSecurityCode": "test_737",
+        "checkoutAttemptId": "1",
+    }))
+}
+
+#[tokio::test]
+async fn shopper_pays_with_an_own_stored_card() {
+    let shop = Shop::open().await;
+    let id = stored(&shop, "SHOPPER-1").await;
+    let answer =
+        shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &one_click(&id)).await;
+    assert_eq!(answer.body["nextStep"], "success", "{answer:?}");
+    let sent = shop.sent().pop().unwrap();
+    assert_eq!(sent["shopperInteraction"], "ContAuth");
+    assert_eq!(sent["recurringProcessingModel"], "CardOnFile");
+    assert_eq!(sent["shopperReference"], "SHOPPER-1");
+    assert_eq!(sent["paymentMethod"]["encryptedSecurityCode"], "test_737");
+}
+
+#[tokio::test]
+async fn stored_card_is_listed_to_its_shopper() {
+    let shop = Shop::open().await;
+    let id = stored(&shop, "SHOPPER-1").await;
+    let answer =
+        shop.stack.post("/paymentMethods", &token("ORDER-1", "SHOPPER-1"), &json!({})).await;
+    assert_eq!(answer.body["storedPaymentMethods"][0]["id"], id, "{answer:?}");
+    let other =
+        shop.stack.post("/paymentMethods", &token("ORDER-2", "SHOPPER-2"), &json!({})).await;
+    assert!(other.body.get("storedPaymentMethods").is_none(), "{other:?}");
+}
+
+#[tokio::test]
+async fn another_shoppers_stored_card_is_refused_without_a_payment() {
+    let shop = Shop::open().await;
+    let id = stored(&shop, "SHOPPER-1").await;
+    let before = shop.stack.adyen().books().calls.len();
+    let answer =
+        shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-2"), &one_click(&id)).await;
+    assert_eq!((answer.status, answer.code()), (422, "stored_payment_method_wrong_shopper"));
+    assert_eq!(shop.stack.adyen().books().calls.len(), before, "no call");
+}
+
+#[tokio::test]
+async fn one_click_without_a_shopper_is_rejected() {
+    let shop = Shop::open().await;
+    let answer = shop.stack.post("/payments", &tests::browser("ORDER-1"), &one_click("M")).await;
+    assert_eq!((answer.status, answer.code()), (422, "missing_field"), "{answer:?}");
+    assert_eq!(answer.body["field"], "shopperReference");
+    assert!(shop.sent().is_empty());
+}
+
+#[tokio::test]
+async fn stored_amazon_pay_is_charged_by_the_backend_only() {
+    let shop = Shop::open().await;
+    let body = with(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}));
+    let answer = shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &body).await;
+    assert_eq!((answer.status, answer.code()), (403, "merchant_token_required"), "{answer:?}");
+}

@@ -1,0 +1,51 @@
+//! Raw card data, which is never sent, stored or logged.
+
+use serde_json::json;
+use tests::browser;
+
+use crate::shop::{Shop, card, with};
+
+const NUMBER: &str = "4111111111111111";
+
+#[tokio::test]
+async fn raw_card_data_is_rejected_and_reaches_nobody() {
+    let shop = Shop::open().await;
+    let raw = json!({"type": "scheme", "number": NUMBER, "expiryMonth": "03", "expiryYear": "2030", "cvc": "737"});
+    let mut nested = card(NUMBER);
+    nested["details"] = json!([{"cvc": "737"}]);
+    for method in [
+        raw,
+        json!({"type": "scheme", "encryptedCard": NUMBER}),
+        json!({"type": "ideal", "number": NUMBER}),
+        json!({"type": "amazonpay", "amazonPayToken": "T", "cvc": "737"}),
+        json!({"type": "scheme", "storedPaymentMethodId": "M", "cvc": "737"}),
+        json!({"type": "networkToken", "encryptedCardNumber": "test_1"}),
+        nested,
+    ] {
+        let answer = shop.pay("ORDER-1", method).await;
+        assert_eq!((answer.status, answer.code()), (422, "raw_card_data"), "{answer:?}");
+        assert!(!answer.body.to_string().contains(NUMBER));
+        assert!(answer.body["field"].as_str().unwrap().starts_with("paymentMethod."));
+    }
+    for name in ["card", "number", "cvc"] {
+        let mut body = with(card(NUMBER));
+        body[name] = json!(NUMBER);
+        let answer = shop.stack.post("/payments", &browser("ORDER-1"), &body).await;
+        assert_eq!((answer.status, answer.code()), (422, "raw_card_data"), "{answer:?}");
+        assert_eq!(answer.body["field"], name);
+    }
+    assert!(shop.sent().is_empty());
+    let answer = shop.stack.get("/orders/ORDER-1", &tests::backend()).await;
+    assert_eq!(answer.status, 404, "nothing was stored: {answer:?}");
+}
+
+#[tokio::test]
+async fn encrypted_card_fields_are_not_stored() {
+    let shop = Shop::open().await;
+    let answer = shop.pay("ORDER-1", card(NUMBER)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let items = shop.stack.dynamodb().scan().table_name("orders").send().await.unwrap();
+    assert!(items.count() > 0);
+    let stored = format!("{:?}", items.items());
+    assert!(!stored.contains(NUMBER) && !stored.contains("test_"), "{stored}");
+}
