@@ -1,5 +1,5 @@
-//! What a notification must bear: any bytes are read, or refused, without a panic, and what
-//! is read is the same after it was signed, stored and delivered again.
+//! Any bytes are parsed or rejected without a panic, and a parsed notification stays the same after
+//! it was signed, stored and delivered again.
 
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,7 +16,7 @@ use shared::{
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-/// Reads a body as the webhooks function does, and takes it as far as the tables.
+/// Reads a body as the webhooks function does, and records its events in an order or a token.
 pub fn read(body: &[u8]) {
     match webhook::read(body) {
         Ok(Webhook::Standard(notification)) => {
@@ -25,7 +25,7 @@ pub fn read(body: &[u8]) {
             }
         }
         Ok(Webhook::Token(notification)) => token(&notification),
-        // A strict reader's JSON is refused only because it is no notification.
+        // A body that is strict JSON is rejected only if it is not a notification.
         Err(_) => {
             let strict = serde_json::from_slice::<Map<String, Value>>(body);
             assert!(strict.is_err() || strict.is_ok_and(|it| it.contains_key("notificationItems")));
@@ -71,14 +71,14 @@ fn token(notification: &TokenNotification) {
     assert_eq!(again(&token), token);
 }
 
-/// An order that was begun and not answered.
+/// An order without attempts.
 fn order() -> Order {
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
     let reference = "ORDER-1".parse().unwrap();
     Order::new(reference, amount, Capture::Automatic, None, Timestamp::UNIX_EPOCH)
 }
 
-/// Written and read.
+/// The value after it was serialized and deserialized.
 fn again<T: Serialize + DeserializeOwned>(value: &T) -> T {
     let written: Value = serde_json::to_value(value).unwrap();
     serde_json::from_value(written).unwrap()

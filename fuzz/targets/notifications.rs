@@ -1,4 +1,4 @@
-//! Feeds both notification parsers with whatever finds new paths through them.
+//! Feeds both notification parsers with inputs guided by coverage.
 #![no_main]
 
 #[path = "../read.rs"]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// How a failed call is retried, with the same content and key. The pause before a retry is random,
-/// between half of a limit and the limit. The limit starts at `first_pause` and doubles up to
-/// `longest_pause`. Every call has a deadline too.
+/// The policy for repeating a failed call with the same content and key. The pause before a retry
+/// is random, between half of a limit and the limit. The limit starts at `first_pause` and doubles
+/// up to `longest_pause`. Every call has a deadline too.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
     pub tries: u32,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints what SAM makes of the template, once the code is uploaded: CloudFormation as JSON.
+"""Prints the CloudFormation template that SAM produces from template.yaml, as JSON.
 
     cloudformation.py PARAMETER=VALUE…
 """
@@ -19,13 +19,13 @@ LOGS = "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole"
 
 
 class Region:
-    """As much of a boto3 session as the translator asks for."""
+    """The part of a boto3 session that the translator uses."""
 
     region_name = "eu-west-1"
 
 
 def cloudformation(template, parameters):
-    """The template as CloudFormation gets it, with these parameters and else the defaults."""
+    """The template that CloudFormation receives, with these parameters and defaults for the others."""
     for described in template["Resources"].values():
         if described["Type"] == FUNCTION:
             described["Properties"]["CodeUri"] = "s3://bucket/code"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks what a deployment does to a stack, on the template as CloudFormation gets it.
+"""Checks the effects of a deployment on a stack, with the template that CloudFormation receives.
 
     deployment.py
 
@@ -14,7 +14,7 @@ import sys
 
 from stack import Stack, properties_of, source
 
-# Each optional thing switched on.
+# Parameters that enable each optional part.
 EVERYTHING = {
     "AdyenMerchantAccount": "Shop",
     "AdyenHmacKeysSecret": "shop/hmac",
@@ -43,7 +43,7 @@ AMAZON_PAY = {
     "AmazonPayStoreId": "amzn1.application-oa2-client.1",
 }
 
-# Another value of parameters that are texts.
+# Other values for parameters of type String.
 ANOTHER = {
     "AdyenCheckoutUrl": "https://checkout-test.adyen.com/v71",
     "AdyenRecurringUrl": "https://pal-test.adyen.com/pal/servlet/Recurring/v67",
@@ -58,12 +58,12 @@ ANOTHER = {
 
 FUNCTION = "AWS::Lambda::Function"
 VERSION = "AWS::Lambda::Version"
-# Set on the function, not on a version.
+# Properties of a function that its versions do not have.
 NOT_VERSIONED = {"ReservedConcurrentExecutions"}
 
 
 def another(name, value):
-    """Another value that the parameter may have."""
+    """A different valid value of the parameter."""
     about = source()["Parameters"][name]
     if "AllowedValues" in about:
         return next(str(it) for it in about["AllowedValues"] if str(it) not in (value, ""))
@@ -77,7 +77,7 @@ def text(value):
 
 
 def versions(stack):
-    """Each function's properties that a version keeps, and its version's identity."""
+    """The versioned properties of each function, and the identity of its version."""
     found = {}
     for name, properties in stack.of_type(VERSION).items():
         function = properties["FunctionName"].split("#")[0]
@@ -109,7 +109,7 @@ def a_changed_parameter_reaches_the_running_version():
                 properties, version = (one != other for one, other in zip(before[function], after[function]))
                 if properties and not version:
                     yield f"{name} changes {function} and publishes no version of it"
-                # Lambda publishes none, and the deployment fails.
+                # Lambda publishes no version, and the deployment fails.
                 if version and not properties:
                     yield f"{name} publishes a version of {function}, which it does not change"
                 if version:
@@ -127,7 +127,7 @@ def a_long_parameter_fits():
 
 
 def secrets_of(stack):
-    """Who may read which secret by which resource: (policy, role, secret)."""
+    """The permissions to read secrets, as (policy, role, secret)."""
     found = set()
     for name, (kind, properties) in stack.resources.items():
         if kind == "AWS::IAM::Role":
@@ -147,7 +147,7 @@ def secrets_of(stack):
 
 
 def references(value):
-    """The logical ids that a template's value names."""
+    """The logical ids in a value of the template."""
     found = set()
     if isinstance(value, dict):
         for function, argument in value.items():
@@ -169,7 +169,7 @@ def references(value):
 
 
 def before_it(stack, name):
-    """All that CloudFormation makes before the resource."""
+    """The resources that CloudFormation creates before this one."""
     found, ahead = set(), [name]
     while ahead:
         about = stack.template["Resources"].get(ahead.pop())
@@ -192,7 +192,7 @@ def a_changed_secret_takes_none_from_the_version_that_runs():
         new = secrets_of(after)
         if old == new:
             yield f"{name} changes no policy"
-        # What CloudFormation replaces it removes last, once all functions are updated.
+        # CloudFormation removes replaced resources last, after it has updated all functions.
         for policy, role, secret in old - new:
             if policy in {it for it, _, _ in new}:
                 yield f"{name} takes {secret} from {role} while the version that runs still reads it"
@@ -257,7 +257,7 @@ def order_events_name_their_environment():
             yield f"not those of {environment}"
 
 
-# What holds orders, logs or names of orders.
+# Types of resources with orders, logs or references of orders.
 ENCRYPTED = {
     "AWS::DynamoDB::Table": lambda it: it["SSESpecification"].get("KMSMasterKeyId"),
     "AWS::Logs::LogGroup": lambda it: it.get("KmsKeyId"),
@@ -291,14 +291,14 @@ def the_access_log_is_json_without_a_caller():
 
 
 def watched(alarm):
-    """Every metric that an alarm looks at."""
+    """The metrics of an alarm."""
     metrics = [it["MetricStat"]["Metric"] for it in alarm.get("Metrics", []) if "MetricStat" in it]
     return metrics or [alarm]
 
 
 def asks_which_version(stack, alarm):
-    """Whether the alarm looks at functions' newest versions: as Lambda names them, or as the
-    functions do, `FUNCTION:VERSION`, by which shared/src/platform/runtime.rs calls them."""
+    """True if the alarm considers new versions only. Lambda's metrics have a dimension for the
+    version; the functions' own have `FUNCTION:VERSION`, from shared/src/platform/runtime.rs."""
     newest = set()
     for name, properties in stack.of_type(VERSION).items():
         version = f"{stack.identity(name)}.Version"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Docker for `sam local` on a machine that has none, or cannot reach its
-# registries: a private daemon, and a base image made from Debian packages.
-# With Docker and internet at hand, `sam local` needs nothing of this.
+# Docker for `sam local` on a machine without Docker or its registries: a
+# private daemon, and a base image made from Debian packages. With Docker and
+# internet, `sam local` does not need this script.
 #
-#   docker.sh up DIR      makes Docker and the base image ready, writes DIR/env
-#                         to be sourced. 77: impossible here, the reason on stderr.
-#   docker.sh down DIR    ends the daemon that `up` started, if it did
+#   docker.sh up DIR      prepares Docker and the base image, and writes DIR/env, to be
+#                         sourced. Exits with 77, and the reason on stderr, if it cannot.
+#   docker.sh down DIR    stops the daemon if `up` started one
 set -euo pipefail
 
 case $(uname -m) in
@@ -19,7 +19,7 @@ skip() {
   exit 77
 }
 
-# Debian's packages, where a missing command can be had that way.
+# Installs a missing command from Debian's packages.
 need() { # COMMAND PACKAGE
   command -v "$1" >/dev/null && return
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null ||
@@ -29,7 +29,7 @@ need() { # COMMAND PACKAGE
     skip "$2 cannot be installed"
 }
 
-# A daemon that shares nothing with one that may be installed.
+# A daemon that shares no files with an installed one.
 start_daemon() { # DIR
   need dockerd docker.io
   [ "$(id -u)" = 0 ] || skip "no Docker answers, and only root can start one"
@@ -58,8 +58,8 @@ stop_daemon() { # DIR
   kill -9 "$pid"
 }
 
-# What `sam local` expects of Lambda's base image: the folders, the variables
-# and the entry point to which it adds its own emulator of the runtime.
+# The folders, variables and entry point of Lambda's base image that `sam local` needs to add its
+# own emulator of the runtime.
 make_image() { # DIR
   need debootstrap debootstrap
   local root=$1/root

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs events/ through the tools that developers use and checks the answers.
+"""Invokes the functions with events/ through the developers' tools, and checks the answers.
 
     events.py watch      every event through `cargo lambda watch` and `invoke`
     events.py invoke     every event through `sam local invoke`
@@ -40,7 +40,7 @@ SAM_OPTIONS = [
 
 
 class Failed(Exception):
-    """A tool did not do what it should."""
+    """A tool failed or returned an unexpected result."""
 
 
 # Processes ------------------------------------------------------------------
@@ -64,7 +64,7 @@ def log_tail(log):
 
 @contextmanager
 def running(name, command, ports, env=None):
-    """The command, from when it listens on every port until the block ends."""
+    """Runs the command until the block ends, and enters the block once it listens on every port."""
     taken = [port for port in ports if listening(port)]
     if taken:
         raise Failed(f"{name} needs port {taken[0]}, where something listens already")
@@ -90,7 +90,7 @@ def running(name, command, ports, env=None):
 
 
 def cargo_dev():
-    # Containers reach the host, not its loopback.
+    # Containers reach the host's address, but not its loopback.
     return running("cargo-dev", [ROOT / "target/debug/dev", "--host", "0.0.0.0"], [API, *OTHERS])
 
 
@@ -105,7 +105,7 @@ def output(*command):
 
 
 def contains(actual, expected):
-    """Whether actual has all that expected has: members, items, values."""
+    """True if actual has all members, items and values of expected."""
     if isinstance(expected, dict):
         return isinstance(actual, dict) and all(
             name in actual and contains(actual[name], value) for name, value in expected.items()
@@ -127,7 +127,7 @@ def parsed(body):
 
 
 def answer(text):
-    """Status and body of a function's answer to API Gateway; no status of any other."""
+    """Status and body of a function's answer to API Gateway; None as the status of other answers."""
     response = json.loads(text.splitlines()[-1])
     if "statusCode" not in response:
         return None, response
@@ -148,7 +148,7 @@ def check(status, body, expected_status, expected_body):
 
 
 class Tally:
-    """Counts and prints what passed."""
+    """Counts and prints the checks that passed."""
 
     def __init__(self):
         self.passed = self.failed = 0
@@ -183,7 +183,7 @@ def every_event(tool, tally, invoke):
 
 
 def host_variables():
-    """events/env.json for a process on this machine instead of a container."""
+    """The variables of events/env.json for a process instead of a container."""
     merged = {"AWS_REGION": "eu-west-1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     for variables in json.loads((EVENTS / "env.json").read_text()).values():
         merged.update(variables)
@@ -219,7 +219,7 @@ def invoke(tally):
         )
 
 
-# The sections whose commands are run and whose answers are compared.
+# Sections of documents whose commands are run and whose answers are compared.
 PAYMENTS = [
     ("README.md", "See one payment"),
     ("docs/local.md", "A payment"),
@@ -228,19 +228,19 @@ PAYMENTS = [
 
 
 def section(document, title):
-    """A section of a document: a first block that is no request, then each command with its answer."""
+    """The blocks of a section: the first is not a request, and the others are commands and answers."""
     text = (ROOT / document).read_text().split(f"\n## {title}\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL)
     texts = [text for _, text in blocks]
     if [language for language, _ in blocks] != ["sh", *["sh", "json"] * (len(blocks) // 2)]:
         raise Failed(f"{document}, {title}: not one command, then commands and answers in turn")
-    # `cargo dev` runs already.
+    # `cargo dev` is already running.
     before = "" if texts[0] == "cargo dev\n" else texts[0]
     return before, list(zip(texts[1::2], map(json.loads, texts[2::2])))
 
 
 def alike(actual, printed):
-    """Whether an answer is the printed one but for what differs each time."""
+    """True if an answer equals the printed one, except for values that differ each time."""
     if isinstance(printed, dict) and isinstance(actual, dict):
         return list(actual) == list(printed) and all(
             name in ("pspReference", "createdAt", "updatedAt") or alike(actual[name], value)
@@ -262,7 +262,7 @@ def pay_as_in(document, title, tool, tally, port):
 
         def step():
             script = f"set -e\n{before}\n{command}".replace("127.0.0.1:3000", f"127.0.0.1:{port}")
-            # Webhooks take a moment.
+            # Webhooks arrive after a moment.
             deadline = time.monotonic() + 20
             while not alike(got := parsed(output("bash", "-c", script)), printed):
                 if time.monotonic() > deadline:

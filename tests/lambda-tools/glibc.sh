@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks that no binary needs a glibc newer than the one of Amazon Linux 2023,
-# which a function would find out about at its first invocation only.
+# Checks that no binary needs a newer glibc than Amazon Linux 2023 has, because
+# the function would fail at its first invocation.
 #
 #   glibc.sh BINARY…
 set -euo pipefail

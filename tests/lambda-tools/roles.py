@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares each function's role with what the function does.
+"""Compares each function's role with the actions that the function performs.
 
     roles.py ACTIONS    the file that RECORD_ACTIONS named while the tests ran
 
@@ -46,7 +46,7 @@ def table(logical_id):
 
 
 def resource(value):
-    """What a statement is about: orders, orders/index/open, a parameter that names a secret."""
+    """The resource of a statement: orders, orders/index/open, or the parameter of a secret."""
     match value:
         case {"Fn::GetAtt": [str(logical_id), "Arn"]}:
             return table(logical_id)
@@ -81,14 +81,14 @@ def allowed(name, resources):
 
 
 def needed(function, performed):
-    """What the function did, and the secrets that its variables name."""
+    """The actions that the function performed, and the secrets in its variables."""
     variables = function.get("Environment", {}).get("Variables", {})
     secrets = {value["Ref"] for name, value in variables.items() if name.endswith("_SECRET")}
     return performed | {("secretsmanager:GetSecretValue", secret) for secret in secrets}
 
 
 def folder(logical_id):
-    """The folder of PaymentMethodsFunction is payment-methods."""
+    """The folder of a function: payment-methods for PaymentMethodsFunction."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", logical_id.removesuffix("Function")).lower()
 
 

@@ -1,4 +1,4 @@
-"""A stack as CloudFormation would see it: the transformed template with its parameters filled in.
+"""A stack in CloudFormation's view: the transformed template with the values of its parameters.
 
 A reference to a resource becomes the resource's identity, which is its logical id and a digest
 of the properties that CloudFormation can only set by creating the resource anew. So two stacks
@@ -139,7 +139,7 @@ class Stack:
 
     @cached_property
     def resources(self):
-        """Type and resolved properties of every resource that there will be, by logical id."""
+        """Type and resolved properties of every resource of the stack, by logical id."""
         there = {}
         for name, about in self.template["Resources"].items():
             if "Condition" not in about or self._condition(about["Condition"]):
@@ -147,7 +147,7 @@ class Stack:
         return there
 
     def identity(self, name):
-        """The resource's logical id, and a digest of what would replace it if it changed."""
+        """The resource's logical id, and a digest of the properties whose change replaces it."""
         if name not in self._identities:
             about = self.template["Resources"][name]
             fixed = properties_of(about["Type"], "createOnlyProperties")
@@ -163,7 +163,7 @@ class Stack:
     # Refusals -------------------------------------------------------------
 
     def refusal(self):
-        """Why CloudFormation refuses these parameters, or None."""
+        """The reason for which CloudFormation rejects these parameters, or None."""
         for name, about in source()["Parameters"].items():
             if reason := malformed(about, self.parameters[name]):
                 return f"{name}: {reason}"

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know by itself, and a tally of what it was answered."""
+"""Hooks of schemathesis: tokens, signatures and stricter schemas, and a count of the responses."""
 
 import atexit
 import base64
@@ -18,11 +18,11 @@ answers = collections.defaultdict(collections.Counter)
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    # Where `cargo dev` has the webhooks' own URL.
+    # The URL of the webhooks function in `cargo dev`.
     webhooks = raw_schema["paths"].pop("/")
     del webhooks["servers"]
     raw_schema["paths"]["/webhooks"] = webhooks
-    # A caller must ignore members that it does not know; here none may go undescribed.
+    # Callers ignore unknown members, but this test rejects members that openapi.yaml lacks.
     for schema in raw_schema["components"]["schemas"].values():
         if schema.get("type") == "object":
             schema.setdefault("additionalProperties", False)

@@ -1,5 +1,5 @@
-//! An HTTP proxy between the bundle and what it calls, with which things go wrong as a test
-//! wants: the call is lost, or its answer is, or either is slow.
+//! An HTTP proxy before a server. A test chooses which calls or answers it loses, delays or
+//! replaces.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,22 +24,22 @@ pub enum Fault {
     DropAfter,
     /// The connection is cut, and the call is processed that much later.
     ArriveLate(Duration),
-    /// The call is on its way for that long.
+    /// The call arrives after this delay.
     Delayed(Duration),
-    /// The call is processed at once and answered that much later.
+    /// The call is processed at once, and its answer arrives after this delay.
     Slow(Duration),
-    /// The call is processed, and the connection is cut in the midst of the answer.
+    /// The call is processed, and the connection is cut halfway through the answer.
     Truncated,
-    /// The call is not processed, and answered so.
+    /// The call is not processed, and this answer is returned.
     Instead(Reply),
-    /// The call is processed, and answered so.
+    /// The call is processed, and this answer is returned in place of the server's.
     Afterwards(Reply),
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     pub status: u16,
-    /// The headers; the connection's own are not passed on.
+    /// The headers, without those of the connection itself.
     pub headers: HeaderMap,
     pub body: Bytes,
 }
@@ -55,7 +55,7 @@ impl Reply {
     }
 }
 
-/// A call that came by.
+/// A recorded call.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Its number since [`Faulty::begin`], from 0.
@@ -64,17 +64,17 @@ pub struct Call {
     pub name: String,
     pub fault: Option<Fault>,
     pub request: Bytes,
-    /// The target's answer; None if the call did not arrive or was not awaited.
+    /// The target's answer. None if the call did not arrive or its answer was not awaited.
     pub reply: Option<Reply>,
 }
 
-/// Decides what goes wrong with a call.
+/// Returns the fault of a call, or None.
 pub type Script = Box<dyn FnMut(&Call) -> Option<Fault> + Send>;
 
-/// Changes a call's body on its way.
+/// Changes the body of a request, given the name of its call.
 pub type Rewrite = fn(&str, Bytes) -> Bytes;
 
-/// The proxy. Ends when dropped.
+/// The proxy. It stops when it is dropped.
 pub struct Faulty {
     url: String,
     inner: Arc<Inner>,
@@ -82,23 +82,23 @@ pub struct Faulty {
 }
 
 struct Inner {
-    /// Where calls go, once that is known; until then they wait.
+    /// The URL that receives the calls. Calls wait until it is set.
     target: watch::Sender<Option<String>>,
     http: reqwest::Client,
     rewrite: Option<Rewrite>,
     tape: Mutex<Tape>,
-    /// How many calls are on their way.
+    /// The number of calls on their way.
     on_their_way: watch::Sender<usize>,
 }
 
 struct Tape {
     script: Script,
     calls: Vec<Call>,
-    /// Counts the tests that began, so that what is late is not taken for the next one's.
+    /// Counts the calls of `begin`, so that a late answer is not stored with a later run.
     run: usize,
 }
 
-/// A call that takes that long does not arrive any more.
+/// Time-out of a call to the target.
 const LOST: Duration = Duration::from_secs(60);
 
 /// The connection is closed without an answer.
@@ -107,7 +107,7 @@ const LOST: Duration = Duration::from_secs(60);
 struct Cut;
 
 impl Faulty {
-    /// Listens. Nothing goes wrong yet, and calls wait for [`Faulty::lead_to`].
+    /// Starts the proxy without faults. Calls wait for [`Faulty::lead_to`].
     pub async fn start(rewrite: Option<Rewrite>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = simulator_http::listen::url(&listener).expect("an address");
@@ -122,17 +122,16 @@ impl Faulty {
         Self { url, inner, server }
     }
 
-    /// Where it listens.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Says where calls go, such as `http://127.0.0.1:3002`.
+    /// Sets the URL that receives the calls, such as `http://127.0.0.1:3002`.
     pub fn lead_to(&self, url: &str) {
         self.inner.target.send_replace(Some(url.trim_end_matches('/').to_owned()));
     }
 
-    /// Begins anew: forgets the calls, and from now on these go wrong.
+    /// Forgets the recorded calls, and takes the faults of later calls from `script`.
     pub fn begin(&self, script: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
         let mut tape = self.inner.tape();
         tape.script = Box::new(script);
@@ -140,17 +139,17 @@ impl Faulty {
         tape.run += 1;
     }
 
-    /// Begins anew, with this fault for the call of that number and no other.
+    /// As [`Faulty::begin`], with one fault, for the call with this index.
     pub fn fail_at(&self, index: usize, fault: Fault) {
         self.begin(move |call| (call.index == index).then(|| fault.clone()));
     }
 
-    /// Nothing goes wrong any more.
+    /// Ends all faults.
     pub fn calm(&self) {
         self.inner.tape().script = Box::new(|_| None);
     }
 
-    /// Waits until nothing is on its way, what comes late included.
+    /// Waits until no call is on its way, late ones included.
     pub async fn arrived(&self) {
         let mut on_their_way = self.inner.on_their_way.subscribe();
         let none = on_their_way.wait_for(|calls| *calls == 0);
@@ -163,7 +162,7 @@ impl Faulty {
     }
 }
 
-/// A call that is on its way, for as long as this is there.
+/// Counts a call as on its way until it is dropped.
 struct OnItsWay(Arc<Inner>);
 
 impl OnItsWay {
@@ -190,7 +189,7 @@ impl Inner {
         self.tape.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a call, and what shall go wrong with it.
+    /// Records a call and returns its run, index and fault.
     fn note(&self, name: String, request: Bytes) -> (usize, usize, Option<Fault>) {
         let mut tape = self.tape();
         let index = tape.calls.len();
@@ -232,7 +231,7 @@ impl Inner {
 }
 
 async fn run(inner: Arc<Inner>, listener: TcpListener) {
-    // Dropped with this task, and the connections with it.
+    // Aborts all connections when this task ends.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         if let Ok((stream, _)) = listener.accept().await {
@@ -245,7 +244,7 @@ async fn run(inner: Arc<Inner>, listener: TcpListener) {
 async fn connection(inner: Arc<Inner>, stream: TcpStream) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| serve(inner.clone(), request));
-    // An error is a connection that one of the two sides cut: nothing to do.
+    // An error means that one of the two sides cut the connection, which is expected here.
     let _ = http1::Builder::new()
         .timer(TokioTimer::new())
         .serve_connection(TokioIo::new(stream), service)
@@ -309,7 +308,7 @@ async fn serve(
     }
 }
 
-/// Without what belongs to one connection; both sides frame the body themselves.
+/// Removes the headers that belong to one connection; both sides frame the body themselves.
 fn own(mut headers: HeaderMap) -> HeaderMap {
     for name in
         [header::CONNECTION, header::CONTENT_LENGTH, header::HOST, header::TRANSFER_ENCODING]
@@ -324,7 +323,7 @@ fn respond(reply: Reply) -> Response<Body> {
     response(reply, body)
 }
 
-/// The head promises the whole body, and half of it comes.
+/// Declares the length of the whole body and sends half of it.
 fn truncated(reply: Reply) -> Response<Body> {
     let (length, half) = (reply.body.len(), reply.body.slice(..reply.body.len() / 2));
     let body = Body::from_stream(stream::iter([Ok(half), Err(Cut)]));

@@ -1,5 +1,4 @@
-//! A DynamoDB that fails on demand: [`Faulty`] before the embedded one, and DynamoDB's own
-//! ways to fail.
+//! A DynamoDB that fails on demand: [`Faulty`] before the embedded one, with DynamoDB's own errors.
 //!
 //! ```ignore
 //! let dynamodb = faulty_dynamodb::start().await;
@@ -14,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::faulty::{Fault, Faulty, Reply};
 
-/// Listens; until [`Faulty::lead_to`] calls wait. Every answer says what it consumed.
+/// Starts the proxy; calls wait for [`Faulty::lead_to`]. Every answer has its consumed capacity.
 pub async fn start() -> Faulty {
     Faulty::start(Some(measure)).await
 }
 
-/// The variable that leads the functions there.
+/// The environment variable with which functions call this DynamoDB.
 pub fn variable(dynamodb: &Faulty) -> (String, String) {
     ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url().to_owned())
 }
@@ -49,7 +48,7 @@ pub fn cancelled(reasons: &[&str]) -> Fault {
     reply(400, &body)
 }
 
-/// DynamoDB failed, and says that it did not process the request.
+/// DynamoDB failed and did not process the request.
 pub fn server_error() -> Fault {
     error(500, "InternalServerError")
 }

@@ -1,4 +1,4 @@
-//! Files of the project, to hold against what the code does.
+//! The project's files, for comparison with the code.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub fn text(name: &str) -> String {
     std::fs::read_to_string(file(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The YAML file of that name, without tags.
+/// Reads a YAML file without its tags.
 pub fn yaml(name: &str) -> Value {
     value(&Yaml::load_from_str(&text(name)).unwrap()[0])
 }

@@ -1,4 +1,4 @@
-//! What the tests share: the bundle on one machine, and a caller of its API.
+//! The tests' harness: the bundle on one machine, and a client of its API.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 pub mod faulty;
@@ -45,12 +45,12 @@ pub struct Stack {
     http: reqwest::Client,
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
-    /// The body; a string where it is not JSON.
+    /// The body; a string if it is not JSON.
     pub body: Value,
 }
 
@@ -63,7 +63,7 @@ impl Answer {
         Self { status, headers, body }
     }
 
-    /// The problem's code, after checking that it is a problem as RFC 9457 wants it.
+    /// The problem's `code`, after asserting that the response has the members of RFC 9457.
     pub fn code(&self) -> &str {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         assert_eq!(self.body["status"], self.status, "{self:?}");
@@ -94,7 +94,7 @@ impl Stack {
         Self::with(Options { variables, ..Options::default() }).await
     }
 
-    /// The Adyen that this bundle calls.
+    /// The Adyen simulator of this bundle.
     pub fn adyen(&self) -> &Simulator {
         self.bundle.simulator().expect("a simulator")
     }
@@ -110,7 +110,7 @@ impl Stack {
         aws_sdk_dynamodb::Client::from_conf(config)
     }
 
-    /// The bundle's tables, as its functions have them.
+    /// Stores that read and write the bundle's tables.
     pub async fn stores(&self) -> (Orders, Tokens) {
         let env = [
             ("AWS_ENDPOINT_URL_DYNAMODB", self.bundle.dynamodb_url()),
@@ -125,7 +125,7 @@ impl Stack {
         settings.finish(stores).unwrap()
     }
 
-    /// A request to the API, to be completed.
+    /// A request to the API without token and body.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.bundle.url()))
     }
@@ -143,14 +143,14 @@ impl Stack {
         Answer::of(self.request(Method::GET, path).bearer_auth(token)).await
     }
 
-    /// The order as the merchant sees it.
+    /// The order as the merchant's backend sees it.
     pub async fn order(&self, reference: &str) -> Value {
         let answer = self.get(&format!("/orders/{reference}"), &backend()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer.body
     }
 
-    /// Waits until the order is as wanted; panics after ten seconds.
+    /// Waits until the order fulfils the condition; panics after ten seconds.
     pub async fn order_once(&self, reference: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {

@@ -1,11 +1,11 @@
-//! Makes time pass for an order: everything that it says happened, happened earlier.
+//! Simulates the passing of time: moves every time stored in an order into the past.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use jiff::{SignedDuration, Timestamp};
 
-/// Lets that much time pass for an order of the table `orders`; nothing where there is none.
+/// Makes this much time pass for an order of the table `orders`; does nothing without an order.
 pub async fn pass(dynamodb: &Client, reference: &str, time: SignedDuration) {
     let key = AttributeValue::S(reference.to_owned());
     loop {
@@ -25,7 +25,7 @@ pub async fn pass(dynamodb: &Client, reference: &str, time: SignedDuration) {
             .set_item(Some(earlier(item, time)));
         match written.send().await.map_err(|error| error.into_service_error()) {
             Ok(_) => return,
-            // Another write came in between.
+            // The order was written in between, so read it again.
             Err(error) if error.is_conditional_check_failed_exception() => {}
             Err(error) => panic!("DynamoDB: {error}"),
         }

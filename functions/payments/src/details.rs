@@ -196,7 +196,7 @@ fn rejected(
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     if !order.attempt_status(attempt).is_some_and(AttemptStatus::takes_details) {
-        // A webhook was quicker.
+        // A webhook brought the outcome before this answer.
         return answer(order, attempt, None, viewer);
     }
     if Derived::of(order).status.was_paid() {
@@ -204,7 +204,7 @@ fn rejected(
     }
     let facts = attempt.checked_sub(1).and_then(|at| order.attempts.get(at));
     if facts.is_some_and(Attempt::details_in_flight) && !rejection.is_ours() {
-        // The rejection may be the consequence of the same request, sent before.
+        // Adyen may reject the details because it has processed an earlier, identical request.
         return Ok(accepted(order, attempt, viewer));
     }
     Err(not_processed(order, attempt, rejection, viewer))

@@ -110,10 +110,10 @@ fn rejected(
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     match order.submissions(attempt) {
-        // The same request was sent before: the rejection may be the consequence of it.
+        // Adyen may reject the request because it has processed an earlier, identical one.
         [_] if !rejection.is_ours() => Ok(accepted(order, attempt, viewer)),
-        // Another token was sent before. This one is unusable, so the shopper must start over
-        // anyway.
+        // A request with another token may still succeed. This token is unusable, so the shopper
+        // must start over anyway.
         [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
             Err(in_progress(limits::IN_FLIGHT.unsigned_abs()))
         }

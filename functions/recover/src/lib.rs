@@ -166,7 +166,7 @@ pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError
     Ok(report)
 }
 
-/// What became of an order that was due.
+/// The result of looking at an order that was due.
 enum Looked {
     /// It became due only a moment ago, and may still get its answer.
     Early,

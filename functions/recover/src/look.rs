@@ -30,7 +30,7 @@ pub async fn look_at(
         return Ok(Some(Finding::Resolved));
     };
     match Derived::of(&order).open {
-        // The index was behind.
+        // The index is eventually consistent and still listed a resolved order.
         None => return Ok(Some(Finding::Resolved)),
         Some(open) if open.is_early(overdue, now) => return Ok(None),
         Some(_) => {}

@@ -92,7 +92,7 @@ mod tests {
         );
         let signature = "fgl0r+agN4YGO8N0+7sYHgd2g8ZsgM+mvsBkdlnJG+I=";
         assert_eq!(keys(KEY).verify(body.as_bytes(), signature), Some(0));
-        // The same JSON, written otherwise.
+        // The same JSON with other white space.
         assert_eq!(keys(KEY).verify(body.trim().as_bytes(), signature), None);
     }
 
@@ -103,7 +103,7 @@ mod tests {
             assert!(wrong.parse::<Keys>().is_err(), "{wrong}");
             assert!(other(wrong).parse::<Keys>().is_err(), "{wrong}");
         }
-        // Adyen's keys have 32 bytes; another length is a key that was cut or pasted twice.
+        // Adyen's keys have 32 bytes; a key of another length was truncated or pasted twice.
         for digits in [0, 2, 62, 63, 65, 66, 128] {
             assert!("0".repeat(digits).parse::<Keys>().is_err(), "{digits}");
             assert!(other(&"0".repeat(digits)).parse::<Keys>().is_err(), "{digits}");

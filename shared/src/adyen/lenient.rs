@@ -31,7 +31,7 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(
 }
 
 /// The members of an object as raw JSON, so that an unreadable one does not make the whole object
-/// unreadable. Of members with the same name the last is used.
+/// unreadable. If members have the same name, the last one counts.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Members(BTreeMap<String, Box<RawValue>>);

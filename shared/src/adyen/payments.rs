@@ -81,7 +81,7 @@ pub struct PaymentRequest {
     /// The page's origin. Required for native 3-D Secure on the web.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
-    /// How the stored payment method will be charged later, or is charged now.
+    /// The way in which the stored payment method will be charged later, or is charged now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recurring_processing_model: Option<RecurringProcessingModel>,
     #[serde(skip_serializing_if = "Option::is_none")]

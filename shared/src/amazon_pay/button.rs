@@ -57,7 +57,7 @@ pub enum Scope {
     PhoneNumber,
     BillingAddress,
     ShippingAddress,
-    /// Of the default address.
+    /// The name of the default address.
     PostalCode,
     PrimeMembershipStatus,
 }

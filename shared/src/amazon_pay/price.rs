@@ -76,7 +76,7 @@ mod tests {
             ("ISK", 1, "0.01"),
             ("CVE", 1000, "1000"),
             ("IDR", 25_000, "25000"),
-            // No float gets this right.
+            // A float cannot represent this value.
             ("USD", i64::MAX, "92233720368547758.07"),
             ("JPY", i64::MAX, "9223372036854775807"),
         ] {

@@ -1,4 +1,4 @@
-//! Adyen's error codes that also settle the outcome of earlier requests.
+//! Adyen's error codes that also decide the outcome of earlier requests.
 
 /// Returns true if an error rejects the content of a request, so that no earlier request with
 /// the same content was processed. Any other error may result from an earlier request: an Amazon

@@ -3,7 +3,7 @@
 use super::text::open_enum;
 
 open_enum! {
-    /// Names only the codes that affect an order.
+    /// The codes that affect an order. Other codes are `Unknown`.
     EventCode {
         Authorisation = "AUTHORISATION",
         /// The shopper did not complete a payment in time.

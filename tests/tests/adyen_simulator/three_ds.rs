@@ -45,7 +45,7 @@ async fn minimal_answer_has_the_fields_of_adyens_example() {
     let psp_reference = world.adyen.books().payments[0].psp_reference.clone();
     assert_eq!(reply.body, json!({"resultCode": "Authorised", "pspReference": psp_reference}));
     world.recover().await;
-    // The webhook names the order all the same.
+    // The webhook names the order, even if the answer does not.
     assert_eq!(world.inbox.received()[0].item()["merchantReference"], "ORDER-1");
 }
 

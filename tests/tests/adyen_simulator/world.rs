@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use local::keys;
 use serde_json::{Value, json};
 
-/// Long enough for everything that is going to happen.
+/// A time-out for everything that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A received webhook.
@@ -38,7 +38,7 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// The next webhooks are answered so, later ones with 200.
+    /// The statuses of the answers to the next webhooks; later ones are answered with 200.
     pub fn answer(&self, statuses: &[u16]) {
         self.answers.lock().unwrap().extend(statuses);
     }
@@ -51,7 +51,7 @@ impl Inbox {
         self.received().iter().map(|received| received.event().to_owned()).collect()
     }
 
-    /// Opens at a port of its own, and gives the URL.
+    /// Starts the receiver on a free port and returns its URL.
     pub async fn open(&self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/webhooks", listener.local_addr().unwrap());
@@ -97,7 +97,7 @@ pub struct World {
     pub client: reqwest::Client,
 }
 
-/// A simulator in a hurry.
+/// A simulator with short delays.
 pub fn quick() -> Options {
     let ms = Duration::from_millis;
     Options {
@@ -147,7 +147,7 @@ impl World {
         reply(request).await
     }
 
-    /// A payment with that Amazon Pay token.
+    /// Pays with this Amazon Pay token.
     pub async fn pay(&self, token: &str) -> Reply {
         self.post("/payments", None, &payment(token)).await
     }
@@ -170,7 +170,7 @@ pub async fn reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
     Ok(Reply { status, headers, body })
 }
 
-/// The page's request, with that token.
+/// The request of Adyen's page, with this token.
 pub fn payment(token: &str) -> Value {
     json!({
         "amount": {"currency": "EUR", "value": 1000},
@@ -181,7 +181,7 @@ pub fn payment(token: &str) -> Value {
     })
 }
 
-/// The same with what 3-D Secure needs.
+/// The same request with the fields that 3-D Secure needs.
 pub fn payment_in_browser(token: &str) -> Value {
     with(
         payment(token),
@@ -197,7 +197,7 @@ pub fn payment_in_browser(token: &str) -> Value {
     )
 }
 
-/// `body` with these members, null ones taken out.
+/// `body` with these members; null removes a member.
 pub fn with(mut body: Value, members: &Value) -> Value {
     for (name, value) in members.as_object().unwrap() {
         body[name] = value.clone();

@@ -20,7 +20,7 @@ async fn paid(stack: &Stack, reference: &str) {
     stack.order_once(reference, |order| order["confirmed"] == true).await;
 }
 
-/// A request of its own, whatever was asked for before.
+/// Requests a modification with a new `Idempotency-Key`.
 async fn modify(stack: &Stack, reference: &str, operation: &str, body: Value) -> Answer {
     let path = format!("/orders/{reference}/{operation}");
     let key = format!("{:032x}", fastrand::u128(..));
@@ -72,7 +72,7 @@ async fn manual_payment_is_captured_in_full_and_refunded_in_parts() {
     assert_eq!(order["refundableAmount"], eur(600));
     assert_eq!(order["nextStep"], "none");
 
-    // The rest is what is open.
+    // Without an amount, the refund is of everything that is left.
     assert_eq!(modify(&stack, "ORDER-1", "refunds", json!({})).await.status, 202);
     let order = stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
     assert_eq!(order["refundedAmount"], eur(1000));
@@ -110,7 +110,7 @@ async fn payment_can_be_cancelled_only_before_its_capture() {
     let stack = manual().await;
     paid(&stack, "ORDER-1").await;
     assert_eq!(modify(&stack, "ORDER-1", "cancels", json!({})).await.status, 202);
-    // An undecided request counts as done.
+    // Until it is decided, a requested cancel counts as done.
     assert_eq!(modify(&stack, "ORDER-1", "captures", json!({})).await.code(), "wrong_state");
     let order = stack.order_once("ORDER-1", |order| order["status"] == "cancelled").await;
     assert_eq!(order["nextStep"], "none");
@@ -194,7 +194,8 @@ async fn partial_refund_without_an_idempotency_key_is_rejected_but_a_full_one_is
     for (stack, operation) in [(manual().await, "captures"), (automatic().await, "refunds")] {
         paid(&stack, "ORDER-1").await;
         let path = format!("/orders/ORDER-1/{operation}");
-        // Even if the part is the whole: sent twice, it may have become another one.
+        // The key is mandatory with any amount, because a request with an amount may be meant as
+        // another one.
         for value in [400, 1000, 1001] {
             let body = json!({"amount": eur(value)});
             let answer = stack.post(&path, &backend(), &body).await;

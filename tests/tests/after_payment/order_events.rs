@@ -6,14 +6,14 @@ use local::template::Template;
 use serde_json::{Value, json};
 use tests::{Stack, backend};
 
-/// A record of the stream whose path in JSON leads to this.
+/// The value at a JSON path in a record of the stream.
 fn at<'a>(record: &'a Value, path: &str) -> &'a Value {
     let pointer = path.trim_start_matches('$').replace('.', "/");
     record.pointer(&pointer).unwrap_or(&Value::Null)
 }
 
-/// As EventBridge matches: whatever the pattern names must be there, and a list of the
-/// pattern says what a leaf may be.
+/// Matches as EventBridge does: every member of the pattern must exist, and each list has the
+/// accepted values.
 fn matches(pattern: &Value, record: &Value) -> bool {
     match pattern {
         Value::Object(members) => {
@@ -26,7 +26,7 @@ fn matches(pattern: &Value, record: &Value) -> bool {
     }
 }
 
-/// As a pipe fills its template: paths in angle brackets are what they lead to.
+/// Fills the pipe's template: paths in angle brackets are replaced by their values.
 fn filled(template: &str, record: &Value) -> Value {
     let mut text = String::new();
     for part in template.split('<') {
@@ -38,7 +38,7 @@ fn filled(template: &str, record: &Value) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Every event that the merchant's systems get: detail-type and detail.
+/// The detail-type and detail of every order event on the merchant's bus.
 async fn told(stack: &Stack) -> Vec<(Value, Value)> {
     let pipe = Template::read().unwrap().order_events;
     let pattern = serde_json::from_str(&pipe.pattern).unwrap();

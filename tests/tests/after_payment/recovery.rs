@@ -48,15 +48,15 @@ async fn schedule_skips_orders_on_which_it_cannot_act() {
     }
 }
 
-/// An order from an hour ago whose shopper comes back from the bank just now. Gives what the
-/// shopper's browser then posts.
+/// An order that is an hour old, whose shopper returns from the bank only now. Returns the details
+/// that the shopper's browser posts.
 async fn comes_back_late(stack: &Stack) -> Value {
     let details = sent_to_the_bank(stack, "ORDER-1").await;
     an_hour_passes(stack, "ORDER-1").await;
     details
 }
 
-/// Pays, and the bank wants to see the shopper. Gives what the shopper's browser posts then.
+/// Pays with a redirect to the bank. Returns the details that the shopper's browser posts later.
 async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
     let mut body = payment(reference, &format!("{reference}-3DS-REDIRECT"));
     body["browserInfo"] = json!({
@@ -117,13 +117,13 @@ async fn age_of_an_open_order_is_measured_until_it_needs_attention() {
     assert!(hour.contains(&age().await));
     assert_eq!(age().await, 0);
 
-    // A shopper who left is nobody's fault.
+    // The age does not include orders whose shopper left.
     sent_to_the_bank(&stack, "WAITS").await;
     time_passes(&stack, "WAITS", SignedDuration::from_hours(30)).await;
     assert_eq!(age().await, 0);
 }
 
-/// An order in the index that no version wrote.
+/// An order in the index that no version can read.
 async fn unreadable(stack: &Stack, reference: &str, since: Timestamp) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let put = stack.dynamodb().put_item().table_name("orders");
@@ -146,7 +146,7 @@ async fn unreadable_order_is_measured_and_retried_later() {
     let report = stack.bundle.recover().await.unwrap();
     assert_eq!((report.open, report.failed), (1, 1), "{report:?}");
     assert!((3600..3700).contains(&report.open_age), "{report:?}");
-    // Nothing waits behind it for long.
+    // It is not looked at again within the hour, so that it does not delay other orders.
     assert_eq!(stack.bundle.recover().await.unwrap().open, 0);
     time_passes(&stack, "ODD", SignedDuration::from_mins(61)).await;
     assert_eq!(stack.bundle.recover().await.unwrap().failed, 1);
@@ -171,7 +171,7 @@ async fn attempt_is_abandoned_after_25_hours_without_its_shopper_by_the_schedule
     assert!(!seen.body.to_string().contains("abandoned"), "{seen:?}");
     assert_eq!(stack.bundle.recover().await.unwrap(), recover::Report::default());
 
-    // Details that the shopper brings back after all are passed on.
+    // Details that arrive later are sent to Adyen as usual.
     let answer = stack.post("/payments/details", &browser("AWAY"), &details).await;
     assert_eq!(answer.body["status"], "authorised", "{answer:?}");
     stack.order_once("AWAY", |order| order["confirmed"] == true).await;
@@ -229,7 +229,7 @@ async fn unchanged_order_is_looked_at_less_and_less_often() {
     assert_eq!(stack.order("STUCK").await["needsAttention"], json!(["outcome_unknown"]));
 }
 
-/// A payment with that token stores a payment method: gives its id.
+/// Pays with this token, stores the payment method and returns its id.
 async fn store(stack: &Stack, amazon_pay_token: &str) -> String {
     let first = json!({
         "amount": {"currency": "EUR", "value": 1000}, "reference": "FIRST",
@@ -262,7 +262,7 @@ async fn charge(stack: &Stack, reference: &str, token: &str) -> Answer {
     stack.post("/payments", &backend(), &charge).await
 }
 
-/// As [`charge`], and Adyen's answer is lost.
+/// As [`charge`], but Adyen's answer is lost.
 async fn charge_in_doubt(stack: &Stack, reference: &str, token: &str) {
     stack.adyen().hold_webhooks();
     let lost = Fault::afterwards(Reply::text(500, "text/plain", "oops"));
@@ -290,7 +290,7 @@ async fn refund_of_unknown_outcome_is_retried_with_its_key() {
     stack.pay("ORDER-1", "160583287597AMZN").await;
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     stack.adyen().hold_webhooks();
-    // Once it arrives and is not answered, once it does not arrive.
+    // The first request is processed without an answer; the second does not reach Adyen.
     let nothing = || adyen_simulator::Answer::text(500, "text/plain", "oops");
     for (fault, value) in [
         (adyen_simulator::Fault::afterwards(nothing()), 300),
@@ -339,7 +339,7 @@ async fn refund_whose_outcome_stays_unknown_needs_attention() {
     assert_eq!((report.open, report.unknown), (1, 1), "{report:?}");
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!(["modification_unknown"]));
-    // A later run gets an answer.
+    // The later run receives an answer.
     an_hour_passes(&stack, "ORDER-1").await;
     let report = stack.bundle.recover().await.unwrap();
     assert_eq!((report.open, report.resolved), (1, 1), "{report:?}");

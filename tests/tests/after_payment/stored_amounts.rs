@@ -25,7 +25,7 @@ async fn store_amount(stack: &Stack, members: &[(&str, &str)]) {
 
 #[tokio::test]
 async fn order_with_a_currency_outside_iso_4217_stays_readable() {
-    // A code that ISO 4217 does not have (any more), and a member of a newer version.
+    // Codes that ISO 4217 does not have, or no longer has, and a member of a newer version.
     for members in [&[("currency", "XQZ")][..], &[("currency", "XQZ"), ("newer", "member")]] {
         let stack = Stack::start().await;
         let paid = stack.pay("ORDER-1", "160583287597AMZN-NO-WEBHOOK").await;

@@ -1,4 +1,4 @@
-//! Modifications that Adyen received and does not decide.
+//! Modifications that Adyen received and has not decided.
 
 use adyen_simulator::Release;
 use jiff::SignedDuration;
@@ -8,7 +8,7 @@ use tests::{Stack, backend, passing_time};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-/// A paid order whose further webhooks do not come.
+/// A paid order that receives no further webhooks.
 async fn paid(variables: &[(&str, &str)]) -> Stack {
     let stack = Stack::with_variables(variables).await;
     stack.pay("ORDER-1", "160583287597AMZN").await;
@@ -27,7 +27,7 @@ async fn ask(stack: &Stack, operation: &str, key: &str, value: Option<i64>) {
     assert_eq!((answer.status, &answer.body["state"]), (202, &json!("received")), "{answer:?}");
 }
 
-/// The reasons for attention once that much time has passed and another refund was asked for.
+/// Makes this much time pass, requests another refund, and returns the reasons for attention.
 async fn after(stack: &Stack, time: SignedDuration) -> Value {
     passing_time::pass(&stack.dynamodb(), "ORDER-1", time).await;
     let asked = stack.order("ORDER-1").await["modifications"].as_array().unwrap().len();

@@ -6,7 +6,7 @@ use tests::{Answer, backend, browser, browser_with};
 
 use crate::world::{RESULT, REVIEW, Shop, location, session_id};
 
-/// Asserts what a storefront switches on.
+/// Asserts the members of a problem that a storefront reads.
 fn is_problem(answer: &Answer, status: u16, code: &str, next_step: &str) {
     assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
     assert_eq!(answer.body["nextStep"], next_step, "{answer:?}");
@@ -361,7 +361,7 @@ async fn session_of_another_order_is_not_updated() {
     assert_eq!(shop.books().calls_with("PATCH").len(), before, "nothing was set");
     let session = shop.session(&id);
     assert_eq!(session.merchant_reference_id.as_deref(), Some("ORDER-1"));
-    // The order itself may still have its amount changed.
+    // The order's amount may still change.
     let cheaper = browser_with(json!({
         "reference": "ORDER-1",
         "amount": {"currency": "EUR", "value": 900},
@@ -394,7 +394,7 @@ async fn session_that_names_another_order_after_its_update_is_rejected() {
         let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
         assert_eq!(answer.code(), "checkout_session_wrong_order", "{row}: {answer:?}");
     }
-    // An answer without metadata says nothing, so the session is looked at again.
+    // An answer without metadata does not name an order, so the session is read again.
     let shop = Shop::open().await;
     shop.amazon().open("S1");
     let mut silent = session("");

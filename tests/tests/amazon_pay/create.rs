@@ -56,7 +56,7 @@ async fn browser_receives_the_fields_of_amazon_pays_button() {
         })
     );
     assert_eq!(button.headers["cache-control"], "no-store");
-    // It is the signature of that very text.
+    // The signature covers exactly this text.
     let page = shop.press(&button.body).await;
     assert!(location(&page).contains("/checkout/"));
     assert!(shop.books().calls.is_empty(), "no call is needed");
@@ -126,7 +126,7 @@ async fn session_without_a_shopper_reference_stores_nothing() {
 
     let named = urls_and(json!({"storePaymentMethod": true, "shopperReference": "shopper-1"}));
     assert_eq!(shop.create(&backend(), &named).await.status, 200);
-    // A browser may not choose whose methods it adds to.
+    // A browser may not choose the shopper who gets the stored payment method.
     let answer = shop.create(&browser("ORDER-1"), &named).await;
     assert_eq!((answer.status, answer.code()), (403, "wrong_shopper"));
 
@@ -177,7 +177,7 @@ async fn session_return_urls_must_have_an_allowed_origin() {
             let answer = shop.create(&token, &body).await;
             assert_eq!((answer.status, answer.code()), (422, "return_url_not_allowed"), "{url}");
             assert_eq!(answer.body["field"], field);
-            // The backend knows where its shoppers go.
+            // Any URL is accepted from the backend.
             assert_eq!(shop.create(&backend(), &body).await.status, 200);
         }
     }
@@ -278,7 +278,7 @@ async fn currency_without_payout_is_rejected() {
     let answer = shop.create(&token, &urls()).await;
     assert_eq!((answer.status, answer.code()), (422, "currency_mismatch"));
 
-    // Where none is configured, it is the order's.
+    // The ledger currency defaults to the order's currency.
     let shop = Shop::with(&[("AMAZON_PAY_LEDGER_CURRENCY", "")]).await;
     let answer = shop.create(&token, &urls()).await;
     assert_eq!(answer.body["ledgerCurrency"], "USD");

@@ -1,4 +1,4 @@
-//! Paying with a checkout session in place of its token.
+//! Payments with a checkout session instead of its token.
 
 use amazon_pay_simulator::{Fault, SessionState};
 use serde_json::{Value, json};
@@ -50,7 +50,7 @@ async fn repeated_session_is_the_same_payment() {
     let second = pay(&shop, "ORDER-1", "S1").await;
     assert_eq!(second.body, first.body);
 
-    // Even once Amazon Pay says otherwise of the session, or nothing at all.
+    // The stored answer is returned even if the session has ended or Amazon Pay fails.
     shop.amazon().end("S1", SessionState::Completed, None);
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.body, first.body);
     shop.amazon().inject(Fault::status(403));
@@ -222,7 +222,7 @@ async fn session_of_another_order_is_rejected_even_for_an_equal_amount() {
     let order = shop.stack.get("/orders/ORDER-2", &browser("ORDER-2")).await;
     assert_eq!(order.code(), "order_not_found");
 
-    // It still pays the order that it belongs to.
+    // The session can still pay its own order.
     assert_eq!(pay(&shop, "ORDER-1", "S1").await.body["resultCode"], "Authorised");
 }
 

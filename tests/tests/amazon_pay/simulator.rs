@@ -15,7 +15,7 @@ use crate::world::send;
 
 const UPDATE: &str = r#"{"paymentDetails":{"paymentIntent":"Confirm","chargeAmount":{"amount":"10.00","currencyCode":"EUR"}}}"#;
 
-/// A request, signed for what it was before somebody changed it.
+/// A signed request. Tests change it after the signature was made.
 #[derive(Clone)]
 struct Signed {
     method: Method,
@@ -34,7 +34,7 @@ impl Signed {
         request.body(self.body.clone())
     }
 
-    /// The status, which must come with an explanation unless it is 200.
+    /// The status, after asserting that every error has an explanation.
     async fn send(&self) -> u16 {
         let (status, body) = send(self.request()).await;
         if status != 200 {
@@ -111,7 +111,8 @@ async fn call_with_one_changed_byte_is_rejected() {
             request.headers.remove(name);
         });
         let value = &original.headers[name];
-        // All of the signature's, the last byte of the others: base64 pads with it.
+        // Change every character of the signature, but only the last one of other headers: base64
+        // has padding at its end.
         let places = match name.as_str() {
             "authorization" => 0..value.len() - 3,
             _ => value.len() - 1..value.len(),

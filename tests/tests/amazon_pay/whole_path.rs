@@ -57,7 +57,7 @@ async fn a_payment_from_the_button_to_the_last_refund() {
     let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
     assert_eq!(order["capturedAmount"], eur(1000));
 
-    // A part goes back, and the shopper's bank does not take it.
+    // A part is refunded, and the refund fails at the shopper's bank.
     let refund = modify(&shop, "refunds", &json!({"amount": eur(400)})).await;
     shop.stack.order_once("ORDER-1", |order| order["status"] == "partiallyRefunded").await;
     let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
@@ -71,7 +71,7 @@ async fn a_payment_from_the_button_to_the_last_refund() {
     assert_eq!(order["refundedAmount"], eur(0));
     assert_eq!(order["refundableAmount"], eur(1000));
 
-    // Then all of it does.
+    // Then the whole amount is refunded.
     modify(&shop, "refunds", &json!({})).await;
     let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
     assert_eq!(order["refundedAmount"], eur(1000));

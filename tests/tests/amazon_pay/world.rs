@@ -13,7 +13,7 @@ use tests::{Answer, Stack, browser};
 pub const REVIEW: &str = "https://shop.example/review?basket=1";
 pub const RESULT: &str = "https://shop.example/result";
 
-/// The bundle, and a shopper's browser.
+/// The bundle, and a shopper's browser that calls its Amazon Pay simulator.
 pub struct Shop {
     pub stack: Stack,
     browser: reqwest::Client,
@@ -72,7 +72,7 @@ impl Shop {
         Answer::of(request).await
     }
 
-    /// A button for an order, pressed, and a card picked: gives the session's id.
+    /// Creates a button for an order, presses it and picks a card. Returns the session's id.
     pub async fn pick(&self, reference: &str, card: &str) -> String {
         let button = self.create(&browser(reference), &urls()).await;
         assert_eq!(button.status, 200, "{button:?}");
@@ -110,7 +110,7 @@ pub fn location(response: &Response) -> String {
     response.headers()["location"].to_str().unwrap().to_owned()
 }
 
-/// From the URL that a shopper comes back to.
+/// The session's id in the URL to which the shopper returns.
 pub fn session_id(url: &str) -> String {
     url::Url::parse(url)
         .unwrap()
@@ -136,7 +136,8 @@ fn owned<'a>(variables: &'a [(&str, &str)]) -> impl Iterator<Item = (String, Str
     variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
 }
 
-/// Amazon Pay's variables for a simulator, changed by these; an empty one is not set.
+/// Amazon Pay's variables for a simulator, with these changes; an empty value leaves the variable
+/// unset.
 pub fn variables(options: &Options, url: &str, changed: &[(&str, &str)]) -> Env {
     let sandbox = options.sandbox.to_string();
     let mut variables: BTreeMap<String, String> = owned(&[
@@ -161,7 +162,7 @@ pub async fn read(env: &Env) -> Result<Option<AmazonPay>, StartError> {
     settings.finish(read)
 }
 
-/// Sends a request that is signed for other content than it has: `tamper` changes it.
+/// Sends a request that `tamper` changed after the signature was made.
 pub async fn send(request: RequestBuilder) -> (u16, Value) {
     let answer = request.send().await.unwrap();
     let status = answer.status().as_u16();

@@ -1,4 +1,5 @@
-//! A browser sees only its own order, returns only to allowed places, and charges nothing stored.
+//! A browser sees only its own order, returns only to allowed URLs, and cannot charge stored
+//! payment methods.
 
 use adyen_simulator::Release;
 use reqwest::Method;
@@ -10,7 +11,7 @@ use crate::traces;
 
 const TOKEN: &str = "160583287597AMZN";
 
-/// The page's body with other members; null takes one out.
+/// The body of Adyen's page with these members; null removes a member.
 fn body(members: Value) -> Value {
     with(payment("ORDER-1", TOKEN), members)
 }
@@ -29,7 +30,7 @@ async fn browser_cannot_read_other_orders() {
     let answer = stack.post("/payments/details", &browser("ORDER-1"), &body).await;
     assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
     assert_eq!(stack.adyen().books().calls.len(), 1);
-    // Its own order does not exist yet.
+    // The browser's own order does not exist yet.
     let answer = stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;
     assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
 }
@@ -59,7 +60,7 @@ async fn return_url_of_a_browser_must_have_an_allowed_origin() {
         Some("https://shop.example.com:443/"),
         Some("HTTPS://SHOP.EXAMPLE.COM/"),
         Some("https://m.example.com:8443/a"),
-        // The deployment's own default.
+        // The deployment's default URL is allowed.
         None,
     ]
     .into_iter()
@@ -70,7 +71,7 @@ async fn return_url_of_a_browser_must_have_an_allowed_origin() {
         let answer = stack.post("/payments", &browser(&reference), &body).await;
         assert_eq!(answer.status, 200, "{url:?}: {answer:?}");
     }
-    // The backend is trusted.
+    // Any URL is accepted from the backend.
     let body = body(json!({"returnUrl": "https://elsewhere.example/", "reference": "ORDER-9"}));
     assert_eq!(stack.post("/payments", &backend(), &body).await.status, 200);
 }
@@ -208,7 +209,7 @@ async fn only_the_backend_sees_why_a_payment_was_refused() {
         let order = stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;
         for secret in ["refusal", reason, "reason"] {
             let text = order.body.to_string();
-            // resultCode Refused is Adyen's for storefronts.
+            // The resultCode `Refused` is meant for storefronts.
             let text = text.replace("\"resultCode\":\"Refused\"", "");
             assert!(!text.contains(secret), "{secret}: {text}");
         }

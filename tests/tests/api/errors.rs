@@ -1,4 +1,4 @@
-//! Errors as a storefront and a backend see them.
+//! Errors as a storefront and a backend receive them.
 
 use adyen_simulator::{Answer as Said, Fault};
 use local::keys;
@@ -64,7 +64,7 @@ async fn function_answers_another_functions_route_with_404() {
     }
 }
 
-/// Adyen's errorCode, and what becomes of it: status, code, and the shopper's next step.
+/// Adyen's errorCode, and the response to it: status, code, and the shopper's next step.
 const REJECTIONS: [(&str, u16, &str, &str); 12] = [
     ("5_602", 422, "adyen_rejected", "startOver"),
     ("5_603", 422, "adyen_rejected", "startOver"),
@@ -93,7 +93,7 @@ async fn payment_that_adyen_rejects_ends_the_attempt() {
         assert_eq!(answer.body["attempt"], 1, "{answer:?}");
         assert_eq!(answer.body["nextStep"], next_step, "{answer:?}");
         assert!(answer.body["message"].is_string(), "{answer:?}");
-        // As its own shopper sees it.
+        // The shopper's own view of the order.
         let path = format!("/orders/{reference}");
         let seen = stack.get(&path, &browser(&reference)).await.body;
         assert_eq!(answer.body["order"], seen, "{answer:?}");
@@ -104,7 +104,7 @@ async fn payment_that_adyen_rejects_ends_the_attempt() {
         assert_eq!(order["message"], answer.body["message"], "{order}");
         assert_eq!(order["attempts"][0]["errorCode"], error_code, "{order}");
 
-        // The same again is the same answer, and no call.
+        // A repeated request gets the same response without a call to Adyen.
         let calls = stack.adyen().books().calls.len();
         let again = stack.pay(&reference, &token).await;
         assert_eq!((again.status, &again.body), (answer.status, &answer.body));
@@ -160,7 +160,7 @@ async fn api_key_that_adyen_rejects_is_an_internal_error() {
             let answer = stack.post(path, &token, &body).await;
             assert_eq!((answer.status, answer.code()), (502, "adyen_configuration"));
             let mut body = answer.body.clone();
-            // Its times may contain any digits.
+            // The times of the order may contain these digits.
             body.as_object_mut().unwrap().remove("order");
             let text = body.to_string();
             for inside in ["another-api-key", keys::ADYEN_API_KEY, "127.0.0.1", "401", "v72"] {

@@ -9,7 +9,7 @@ use crate::traces;
 
 const TOKEN: &str = "160583287597AMZN";
 
-/// The page's body with other members; null takes one out.
+/// The body of Adyen's page with these members; null removes a member.
 fn body(members: Value) -> Value {
     with(payment("ORDER-1", TOKEN), members)
 }
@@ -183,7 +183,7 @@ async fn backend_sets_order_and_amount() {
     }
 }
 
-/// The merchant's fields of a payment, as a body or a token has them.
+/// The merchant's fields of a payment, as members of a body or a token.
 fn terms() -> Value {
     json!({
         "authenticationData": {
@@ -233,7 +233,7 @@ async fn merchants_fields_from_a_browser_are_rejected() {
             traces::nothing_sent(&stack, &members.to_string());
         }
     }
-    // Naming them with no claim to repeat is refused, whatever the value is.
+    // Without a claim, a browser may not send these fields, whatever their value.
     for (name, value) in terms().as_object().unwrap() {
         let members = json!({ name: value });
         let answer = stack.post("/payments", &silent, &body(members)).await;
@@ -280,7 +280,8 @@ async fn browser_sets_how_a_challenge_is_shown() {
         shown["authenticationData"]
     );
 
-    // Beside what the merchant decides; a claim is the default where the page names nothing.
+    // The page may add fields to the merchant's. If both set one, the page's value replaces the
+    // claim's.
     let native = json!({"authenticationData": {
         "attemptAuthentication": "always",
         "threeDSRequestData": {"nativeThreeDS": "disabled", "challengeWindowSize": "05"},

@@ -6,7 +6,7 @@ use local::keys;
 use ring::hmac;
 use serde_json::{Value, json};
 
-/// Seconds since 1970.
+/// The current time in seconds since 1970.
 pub fn now() -> i64 {
     Timestamp::now().as_second()
 }
@@ -29,7 +29,7 @@ pub fn merchant() -> Value {
     json!({"aud": "merchant", "iat": now(), "exp": now() + 600})
 }
 
-/// `claims` with these instead; null takes one out.
+/// `claims` with these changes; null removes a claim.
 pub fn with(mut claims: Value, others: Value) -> Value {
     let members = claims.as_object_mut().unwrap();
     members.extend(others.as_object().unwrap().clone());
@@ -37,7 +37,7 @@ pub fn with(mut claims: Value, others: Value) -> Value {
     claims
 }
 
-/// Signs claims as they should be, with the development key of their audience.
+/// Signs claims correctly, with the development key of their audience.
 pub fn sign(claims: &Value) -> String {
     let key = match claims["aud"].as_str() {
         Some("merchant") => keys::MERCHANT_TOKEN_KEY,
@@ -51,14 +51,14 @@ pub fn sign_with(key: &str, claims: &Value) -> String {
     sign_as(&json!({"alg": "HS256", "typ": "JWT"}), hmac::HMAC_SHA256, key, claims)
 }
 
-/// Signs claims by an algorithm that the header may deny.
+/// Signs claims with an algorithm that need not be the header's.
 pub fn sign_as(header: &Value, algorithm: hmac::Algorithm, key: &str, claims: &Value) -> String {
     let signed = unsigned(header, claims);
     let signature = hmac::sign(&hmac::Key::new(algorithm, key.as_bytes()), signed.as_bytes());
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// Header and claims.
+/// Joins the header and the claims, unsigned.
 pub fn unsigned(header: &Value, claims: &Value) -> String {
     let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
     format!("{}.{}", encode(header), encode(claims))

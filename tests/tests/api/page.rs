@@ -25,7 +25,7 @@ const BODY: &str = r#"{
   "merchantAccount": "ADYEN_MERCHANT_ACCOUNT"
 }"#;
 
-/// The answer of /paymentMethods on the page.
+/// The response to /paymentMethods on the page.
 const ENTRY: &str = r#"{
     "configuration": {
           "merchantId": "YOUR_AMAZON_PAY_MERCHANT_ID",
@@ -48,7 +48,7 @@ fn without_country() -> Value {
     json!({"reference": ORDER, "amount": {"currency": "EUR", "value": 1000}})
 }
 
-/// Sends the page's body, byte for byte.
+/// Sends the body of Adyen's page byte for byte.
 async fn send(stack: &Stack, token: &str) -> Answer {
     let request = stack
         .request(Method::POST, "/payments")
@@ -72,7 +72,7 @@ fn with(mut whole: Value, part: Value) -> Value {
     whole
 }
 
-/// `whole` without times, after checking that they are some.
+/// `whole` without its times, after asserting that they are times.
 fn without_times(mut whole: Value) -> Value {
     for name in ["createdAt", "updatedAt"] {
         let time = whole.as_object_mut().unwrap().remove(name).unwrap();
@@ -131,10 +131,10 @@ async fn adyen_is_called_with_the_api_key_and_the_attempts_idempotency_key() {
     let attempt = digest(&SHA256, b"ADYEN_MERCHANT_ACCOUNT\nYOUR_ORDER_NUMBER\n1");
     assert_eq!(call.idempotency_key, Some(hex::encode(attempt)));
     assert_eq!(call.headers["content-type"], "application/json");
-    // The books hide the key; the simulator has compared it.
+    // The recorded call hides the API key; the simulator has verified it.
     assert_eq!(call.headers["x-api-key"], "[redacted]");
     assert_eq!(call.status, Some(200));
-    // The caller's token is not passed on.
+    // The caller's JWT is not passed on.
     assert!(!call.headers.contains_key("authorization"));
 }
 
@@ -164,7 +164,7 @@ async fn webhook_confirms_the_example_payment() {
 
     stack.adyen().release_webhooks(Release::InOrder).await;
     expected["confirmed"] = json!(true);
-    // Captures are automatic here.
+    // This deployment captures automatically.
     expected["capturedAmount"]["value"] = json!(1000);
     let after = stack.get(&path, &browser(ORDER)).await;
     assert_eq!(without_times(after.body), expected);
@@ -223,7 +223,7 @@ async fn every_documented_result_has_its_next_step() {
         check(stack.pay(result, token).await, row);
         check(as_the_shopper_sees(&stack, result).await, row);
     }
-    // AUTHORISATION says no more than whether there is money.
+    // An AUTHORISATION adds only the confirmation.
     stack.adyen().release_webhooks(Release::InOrder).await;
     for row in RESULTS {
         let order = as_the_shopper_sees(&stack, row.0).await;
@@ -232,7 +232,7 @@ async fn every_documented_result_has_its_next_step() {
     }
 }
 
-/// Reports something about the newest payment at Adyen.
+/// Sends a webhook about the newest payment at Adyen.
 fn report(stack: &Stack, event_code: &str, success: bool) {
     let made = stack.adyen().books().payments.last().unwrap().clone();
     let psp_reference = match event_code {

@@ -29,7 +29,7 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// One whose webhooks are held.
+    /// A storefront whose webhooks are held back.
     pub async fn open() -> Self {
         let stack = Stack::start().await;
         stack.adyen().hold_webhooks();
@@ -41,14 +41,14 @@ impl Shop {
         self.stack.post("/payments", &browser(reference), &body).await
     }
 
-    /// Pays, and gives the action that the shopper has to take.
+    /// Pays and returns the action for the shopper.
     pub async fn asked_to_act(&self, reference: &str, amazon_pay_token: &str) -> Value {
         let answer = self.pay(reference, amazon_pay_token).await;
         assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
         answer.body["action"].clone()
     }
 
-    /// Posts what the browser brought back.
+    /// Posts the details that the browser brings from the bank.
     pub async fn brings(&self, reference: &str, details: Value) -> Answer {
         let body = json!({"details": details});
         self.stack.post("/payments/details", &browser(reference), &body).await
@@ -59,7 +59,7 @@ impl Shop {
         self.stack.get(&path, &browser(reference)).await.body
     }
 
-    /// How often details reached Adyen.
+    /// The number of calls to Adyen's /payments/details.
     pub fn details_at_adyen(&self) -> usize {
         self.stack.adyen().books().calls_to("/payments/details").len()
     }

@@ -53,7 +53,7 @@ async fn action_is_returned_unchanged() {
         assert_eq!(order["status"], "pending");
         assert_eq!(order["nextStep"], "handleAction");
         assert_eq!(order["resultCode"], result);
-        // The same try brings the action back, and is the same payment.
+        // A repeated payment returns the action again and makes no second payment.
         let again = shop.pay("ORDER-1", token).await;
         assert_eq!(again.body, expected);
         assert_eq!(shop.stack.adyen().books().payments.len(), 1);
@@ -78,7 +78,7 @@ async fn redirect_payment_ends_as_the_shopper_decides() {
         assert_eq!(answer.body["attempt"], 1, "{answer:?}");
         assert!(answer.body.get("action").is_none(), "{answer:?}");
 
-        // Adyen got what the browser brought, and nothing else.
+        // Adyen receives the browser's details and nothing else.
         let books = shop.stack.adyen().books();
         let call = books.calls_to("/payments/details")[0];
         assert_eq!(call.body, json!({"details": details}));
@@ -114,7 +114,7 @@ async fn native_payment_is_identified_then_challenged() {
         assert_eq!(order["resultCode"], "ChallengeShopper", "{order}");
         assert_eq!(order["nextStep"], "handleAction", "{order}");
 
-        // Posted again, the fingerprint brings the challenge back.
+        // A repeated fingerprint returns the challenge again.
         let again = shop.brings("ORDER-1", identified(action)).await;
         assert_eq!(again.body, second.body);
 
@@ -124,7 +124,7 @@ async fn native_payment_is_identified_then_challenged() {
         assert_eq!(third.body["nextStep"], next_step, "{third:?}");
         assert!(third.body["pspReference"].is_string(), "{third:?}");
 
-        // However late either comes again, the end is shown, and Adyen is not asked.
+        // Repeated details return the final result without a call to Adyen.
         let calls = shop.details_at_adyen();
         for details in [identified(action), challenged(action, approved)] {
             let late = shop.brings("ORDER-1", details).await;
@@ -238,7 +238,7 @@ async fn details_of_another_order_count_for_that_order() {
     let order = shop.sees("OTHER").await;
     assert_eq!(order["status"], "authorised", "{order}");
 
-    // Posted where it belongs, it is known.
+    // Details posted to their own order return the stored result.
     let answer = shop.brings("OTHER", redirected(&other, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
     assert_eq!(answer.body["pspReference"], order["pspReference"]);
@@ -277,7 +277,7 @@ async fn superseded_attempt_is_not_continued() {
     let answer = post(json!(2), &second).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
     assert_eq!(answer.body["attempt"], 2, "{answer:?}");
-    // Now the order is paid, the first attempt still is not continued.
+    // The order is paid now, and the first attempt is still superseded.
     let answer = post(json!(1), &first).await;
     assert_eq!((answer.status, answer.code()), (409, "attempt_superseded"));
     assert_eq!(shop.details_at_adyen(), 1);
@@ -290,7 +290,7 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
     let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
     adyen.inject(Fault::answer_late(Duration::from_secs(2)).on("/payments/details"));
     let confirmed = async {
-        // Adyen has processed it and not answered.
+        // Adyen has processed the details, but not answered yet.
         until(|| adyen.with_books(|books| !books.webhooks.is_empty())).await;
         assert_eq!(adyen.deliver(1).await, Some(200));
         shop.stack.order("ORDER-1").await

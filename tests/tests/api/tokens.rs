@@ -17,7 +17,7 @@ const ROUTES: [(Method, &str); 4] = [
     (Method::GET, "/orders/ORDER-1"),
 ];
 
-/// A request to each route about which nothing is right but, perhaps, its token.
+/// A request to each route that is invalid in every part except, perhaps, its token.
 fn hopeless(stack: &Stack) -> impl Iterator<Item = RequestBuilder> {
     ROUTES.into_iter().map(|(method, path)| {
         stack.request(method, path).header(CONTENT_TYPE, "text/plain").body("{\"amount\":")
@@ -30,7 +30,7 @@ async fn untouched(stack: &Stack) {
     traces::nothing_written(stack).await;
 }
 
-/// Tokens that say nothing true, by what is wrong with them.
+/// Tokens with an invalid signature or format, by their fault.
 fn forged() -> Vec<(&'static str, String)> {
     let good = sign(&checkout());
     let (content, signature) = good.rsplit_once('.').unwrap();
@@ -48,7 +48,7 @@ fn forged() -> Vec<(&'static str, String)> {
         ("a changed signature", format!("{content}.{first}{}", &signature[1..])),
         ("half a signature", format!("{content}.{}", &signature[..20])),
         ("changed claims", format!("{changed}.{signature}")),
-        ("claims that are no JSON", format!("{content}AAAA.{signature}")),
+        ("claims that are not JSON", format!("{content}AAAA.{signature}")),
         ("an unknown key", sign_with(&"x".repeat(32), &checkout())),
         ("no key", sign_with("", &checkout())),
         ("the backend's key", sign_with(MERCHANT_TOKEN_KEY, &checkout())),
@@ -69,7 +69,7 @@ fn forged() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Claims that do not count although they are signed, by what is wrong with them.
+/// Signed claims that are invalid, by their fault.
 fn wrong() -> Vec<(&'static str, Value)> {
     let claims = |claims| with(checkout(), claims);
     let day = 24 * 60 * 60;
@@ -131,7 +131,7 @@ async fn every_route_checks_the_token_first() {
             let answer = Answer::of(request.bearer_auth(&token)).await;
             assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{row}: {answer:?}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer", "{row}");
-            // One message for all: it must not help to guess.
+            // All have the same message, because a more precise one would help an attacker.
             assert_eq!(said.get_or_insert(answer.body.clone()), &answer.body, "{row}");
         }
     }
@@ -163,7 +163,7 @@ async fn token_is_read_only_from_one_bearer_header() {
         }
     }
     untouched(&stack).await;
-    // Names of schemes have no case.
+    // The scheme `Bearer` is case-insensitive.
     for scheme in ["Bearer", "bearer", "BEARER"] {
         let request = stack
             .request(Method::POST, "/paymentMethods")

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tests::files::file;
 
-/// The layers from below. Those of one row do not know each other.
+/// The layers from the lowest up. Layers of one row do not use each other.
 const LAYERS: [&[&str]; 6] =
     [&["limits"], &["domain"], &["platform"], &["amazon_pay", "store"], &["adyen"], &["http"]];
 
@@ -29,7 +29,7 @@ fn code(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The first names of all paths that begin with `root`, in lists too.
+/// The first name of every path that begins with `root`, `use` lists included.
 fn first_names<'a>(code: &'a str, root: &str) -> Vec<&'a str> {
     let name = |text: &'a str| {
         let text = text.trim_start();

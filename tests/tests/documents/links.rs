@@ -40,7 +40,7 @@ fn paths_in_documents_exist() {
         let text = text(document);
         let named = text.split('`').skip(1).step_by(2);
         let paths = named.filter(|it| ROOTS.iter().any(|root| it.starts_with(root)));
-        // A name in capitals or braces stands for several.
+        // Skip patterns: a name in capitals or braces stands for several files.
         let paths = paths.filter(|it| !it.contains(|c: char| c.is_uppercase() || "{ ".contains(c)));
         for path in paths {
             assert!(file(path).exists(), "{document}: {path}");

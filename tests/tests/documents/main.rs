@@ -1,4 +1,4 @@
-//! The documents say what the code does.
+//! The documents agree with the code.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -10,7 +10,7 @@ mod links;
 mod openapi;
 mod ownership;
 
-/// All values of an enum, as they are written; the compiler says where one is missing.
+/// All values of an enum as they are serialized; the compiler reports a missing variant.
 macro_rules! every {
     ($type:ident: $($variant:ident $(($of:expr))?),+ $(; $open:ident)?) => {{
         let _exhaustive = |it: $type| match it {

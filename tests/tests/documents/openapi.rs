@@ -24,7 +24,7 @@ impl Description {
         Self(yaml("openapi.yaml"))
     }
 
-    /// Where a reference leads; what is none stays as it is.
+    /// The target of a `$ref`; any other value is returned unchanged.
     fn resolve<'a>(&'a self, it: &'a Value) -> &'a Value {
         match it["$ref"].as_str() {
             Some(to) => self.0.pointer(to.trim_start_matches('#')).expect(to),

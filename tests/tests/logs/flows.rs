@@ -42,7 +42,7 @@ pub async fn start() -> Stack {
     .await
 }
 
-/// A payment with everything that may be known of a shopper.
+/// A payment with all data of the shopper that the API accepts.
 fn payment(reference: &str, token: &str) -> Value {
     let address = json!({
         "street": STREET, "houseNumberOrName": "1", "city": "Plantedcity",
@@ -74,7 +74,7 @@ fn checkout(reference: &str) -> String {
     }))
 }
 
-/// Every flow. Gives secrets that came up on the way.
+/// Runs every flow. Returns the secrets that were made on the way.
 pub async fn everything(stack: &Stack) -> Vec<String> {
     let mut secrets = vec![backend(), checkout("A")];
     secrets.extend(payments(stack).await);
@@ -96,7 +96,8 @@ async fn bring(stack: &Stack, reference: &str, details: Value) -> Answer {
     stack.post("/payments/details", &checkout(reference), &body).await
 }
 
-/// Paying, with and without the bank. Gives what only the bank and the browser know.
+/// Payments with and without 3-D Secure. Returns the values that only the bank and the browser may
+/// know.
 async fn payments(stack: &Stack) -> Vec<String> {
     let lookup = json!({"shopperLocale": "nl-NL"});
     stack.post("/paymentMethods", &checkout("A"), &lookup).await;
@@ -112,7 +113,7 @@ async fn payments(stack: &Stack) -> Vec<String> {
         pay(stack, reference, ending).await;
         pay(stack, reference, ending).await;
     }
-    // An answer that nobody understands.
+    // An unreadable answer of Adyen's.
     let answer = Reply::json(200, &json!({"resultCode": [MAIL], "pspReference": GARBAGE}));
     stack.adyen().inject(Fault::instead(answer).on("/payments"));
     assert_eq!(pay(stack, "H", "").await.status, 202);
@@ -132,7 +133,7 @@ async fn payments(stack: &Stack) -> Vec<String> {
     vec![result, fingerprint, challenge]
 }
 
-/// Bodies, tokens and fields that cannot be.
+/// Invalid bodies, tokens and fields.
 async fn impossible(stack: &Stack) {
     let request = stack.request(Method::POST, "/payments");
     let request = request.bearer_auth(checkout("A"));
@@ -148,7 +149,7 @@ async fn impossible(stack: &Stack) {
     }
 }
 
-/// Webhooks, signed and not, of orders that are known, unknown and unreadable.
+/// Webhooks with and without a valid signature, of known, unknown and unreadable orders.
 async fn webhooks(stack: &Stack) {
     let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
     assert!(resolved.await);
@@ -177,12 +178,12 @@ async fn webhooks(stack: &Stack) {
         let mut event = Event::new(code, keys::MERCHANT_ACCOUNT, payment, reference);
         event.reason = Some(format!("{MAIL} {GARBAGE}"));
         event.amount = Some(adyen_simulator::Amount { currency: "EUR".to_owned(), value: 5 });
-        // The very first with a wrong signature.
+        // The first delivery of all has a wrong signature.
         for _ in 0..3 {
             stack.adyen().notify(&event).unwrap();
         }
     }
-    // One is of a mistyped account, one of the live environment.
+    // One event is of an unknown merchant account, one of the live environment.
     let mut foreign = Event::new("AUTHORISATION", "ANOTHER_ACCOUNT", "PSP-6", "A");
     foreign.reason = Some(format!("{MAIL} {GARBAGE}"));
     stack.adyen().notify(&foreign).unwrap();
@@ -195,7 +196,7 @@ async fn webhooks(stack: &Stack) {
     assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 0);
 }
 
-/// An order that no version wrote, found by the schedule if it is open since then.
+/// An order that no version can read, and that has been open since then.
 async fn unreadable(stack: &Stack, reference: &str, since: Option<&str>) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let put = stack.dynamodb().put_item().table_name("orders");
@@ -230,7 +231,7 @@ async fn stored(stack: &Stack) -> String {
     id.to_owned()
 }
 
-/// Amazon Pay's side. Gives the tokens that came from there.
+/// Amazon Pay's flows. Returns the tokens of its sessions.
 async fn amazon_pay(stack: &Stack) -> Option<String> {
     let urls = json!({
         "checkoutReviewReturnUrl": "https://planted.example/review",
@@ -256,10 +257,10 @@ async fn amazon_pay(stack: &Stack) -> Option<String> {
     amazon.books().sessions["S2"].amazon_pay_token()
 }
 
-/// The later requests of the backend, and the schedule.
+/// The backend's later requests, and the schedule.
 async fn afterwards(stack: &Stack) {
     stack.get("/orders/A", &checkout("A")).await;
-    // Two payments of order A stand, so that the request is ambiguous.
+    // Two payments of order A stand, so a request that names none is ambiguous.
     for reference in ["A", "I"] {
         for operation in ["refunds", "captures", "cancels", "reversals"] {
             let path = format!("/orders/{reference}/{operation}");

@@ -75,14 +75,14 @@ async fn every_flow_is_logged_without_secrets_or_personal_data() {
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     let odd = "parked event unreadable";
     assert!(lines.iter().any(|it| it["message"] == odd));
-    // An order that needs a person is named.
+    // An order that needs attention is named.
     let attention = lines.iter().find(|it| it["reason"] == "amount_differs");
     assert_eq!(attention.unwrap()["reference"], "A");
     metrics::are_what_is_watched(&metrics);
     metrics::tell_apart(&metrics);
 }
 
-/// One line says all that an operator asks first.
+/// Every invocation has one line with the fields that an operator needs first.
 fn every_invocation_has_its_line(done: &[&Value]) {
     let of = |what: &str, name: &str, value: &str| {
         let line = done.iter().find(|it| it["what"] == what && it[name] == value);
@@ -99,7 +99,7 @@ fn every_invocation_has_its_line(done: &[&Value]) {
     assert!(!request_id.is_empty(), "{paid}");
     assert_eq!(of("POST /payments", "code", "unauthorized")["status"], 401);
 
-    // Also where no order is read, the order that a browser's token names.
+    // The reference comes from the checkout token if no order is read.
     of("POST /paymentMethods", "reference", "A");
     of("POST /checkoutSessions", "reference", "K");
     for (what, outcome) in [
@@ -128,7 +128,7 @@ fn every_invocation_has_its_line(done: &[&Value]) {
     assert_eq!(whats, routes.chain(others).collect());
 }
 
-/// The sum of a metric of ours over all that was printed.
+/// The sum of one of the bundle's metrics over all lines.
 fn sum(metrics: &[Value], name: &str) -> f64 {
     let values = metrics.iter().filter_map(|line| line[name].as_array()).flatten();
     values.filter_map(Value::as_f64).sum()
@@ -149,7 +149,8 @@ async fn an_event_is_parked_until_an_order_claims_it() {
         until(|| paid_at_adyen().is_some()).await;
         let mut capture = Event::new("CAPTURE", keys::MERCHANT_ACCOUNT, "PSP-1", "");
         capture.original_reference = paid_at_adyen();
-        // The same one twice, and one that nobody claims.
+        // The first event is parked once more when it is repeated; the last one is of an unknown
+        // payment.
         for _ in 0..2 {
             send(&stack, &capture).await;
         }
@@ -188,7 +189,7 @@ async fn unsigned_webhook_is_counted_apart_from_a_wrong_signature() {
     let counted = |name: &str| sum(&output.lines().0, name);
     assert_eq!((counted("UnsignedWebhooks"), counted("WebhookSignatureFailures")), (2.0, 0.0));
 
-    // Adyen's own webhook, while the key or the password here is wrong.
+    // Signed webhooks of Adyen's while the key or the password of the deployment is wrong.
     let with_password = |password| post(&forged).basic_auth("adyen", Some(password));
     for signed in [
         post(&forged),
@@ -215,7 +216,7 @@ async fn panic_is_logged_as_one_failed_request() {
     let (metrics, lines) = output.lines();
     assert_eq!(lines[0]["outcome"], "panic", "{lines:?}");
     assert_eq!(lines[0]["status"], 500, "{lines:?}");
-    // The alarm that stops a deployment asks for this code and the version that has it.
+    // The alarm that stops a deployment counts this code for each version.
     let counted = metrics.iter().find(|it| it["ServerErrors"] == json!([1.0]));
     let counted = counted.unwrap_or_else(|| panic!("{metrics:?}"));
     assert_eq!((&counted["Code"], &counted["Version"]), (&json!("internal"), &json!("local")));
@@ -228,7 +229,7 @@ async fn error_line_names_its_request_at_any_log_level() {
     let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
     let mut context = lambda_runtime::Context::default();
     context.request_id = "request-1".to_owned();
-    // As the store says it.
+    // Log the attention of an order as the store does.
     let reference = "ORDER-1".parse().unwrap();
     let price = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
     let mut order = Order::new(reference, price, Capture::Automatic, None, Timestamp::now());

@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use tests::files::{text, yaml};
 
-/// A metric's name and its dimensions: together they are what CloudWatch knows.
+/// A metric's name and its dimensions, which together identify it in CloudWatch.
 type Known = (String, Vec<String>);
 
-/// Every metric can be read by CloudWatch, all that are watched are there, and all that are
-/// there are watched.
+/// Asserts that CloudWatch can read every metric, and that the published metrics are those that the
+/// template uses.
 pub fn are_what_is_watched(lines: &[Value]) {
     let mut published: BTreeSet<Known> = lines.iter().flat_map(read).collect();
-    // Two writers of one order do not meet in every run, and no flow has an event of another
-    // environment.
+    // Write conflicts do not occur in every run, and no flow has an event of another environment.
     for name in ["WriteConflicts", "ForeignEvents"] {
         published.insert((name.to_owned(), vec![]));
     }
@@ -79,7 +78,7 @@ fn texts(values: &[Value]) -> Vec<String> {
     values.iter().map(text).collect()
 }
 
-/// The metrics of ours that the template's alarms and dashboard name.
+/// The bundle's metrics that the template's alarms and dashboard name.
 fn watched() -> BTreeSet<Known> {
     let template = yaml("template.yaml");
     let resources = template["Resources"].as_object().unwrap().values();
@@ -94,7 +93,7 @@ fn watched() -> BTreeSet<Known> {
     watched
 }
 
-/// Those with our namespace, the stack's name.
+/// The metrics in the bundle's namespace, which is the stack's name.
 fn of_alarm(alarm: &Value) -> Vec<Known> {
     let of_math = alarm["Metrics"].as_array().into_iter().flatten();
     let metrics = of_math.map(|it| &it["MetricStat"]["Metric"]).chain([alarm]);

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tracing::{Subscriber, level_filters::LevelFilter};
 
-/// Whatever is printed.
+/// Everything that the functions printed.
 #[derive(Clone, Default)]
 pub struct Output(Arc<Mutex<Vec<u8>>>);
 
@@ -24,18 +24,17 @@ impl io::Write for Output {
 }
 
 impl Output {
-    /// Prints to it what is at least as severe.
+    /// A subscriber that prints lines of this level and above here.
     pub fn subscriber(&self, level: LevelFilter) -> impl Subscriber + Send + Sync {
         let writer = self.clone();
         shared::platform::runtime::log(level, move || writer.clone())
     }
 
-    /// All of it.
     pub fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// Each line is a JSON document: the metrics, and the others.
+    /// The lines with metrics, and the other lines. Each line must be a JSON document.
     pub fn lines(&self) -> (Vec<Value>, Vec<Value>) {
         let text = self.text();
         let read = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}"));

@@ -1,4 +1,4 @@
-//! Which request belongs to which attempt.
+//! Each request is assigned to the right attempt.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn attempt_that_waits_for_its_shopper_is_superseded_by_another_token() {
     assert_eq!(answer.body["attempt"], 2);
     assert_eq!(shop.calls("/payments/details"), calls, "without a call");
 
-    // Its token begins a new attempt like any other.
+    // The superseded attempt's token begins a new attempt like any other.
     let third = shop.pay("A", "1-3DS-REDIRECT").await;
     assert_paid(&third, "pending", 3, "handleAction");
     let done = redirect_result(&third.body["action"], "approved");
@@ -153,14 +153,14 @@ async fn refused_attempt_is_followed_by_a_new_one_with_another_token_or_key() {
         async move { stack.post_with_key("/payments", &browser("A"), key, &body).await }
     };
     assert_paid(&shop.stack.pay("A", "1-REFUSED").await, "refused", 1, "retryWithAmazonPay");
-    // The same token, and the same token with a new key, with that key again, without one.
+    // The same token repeats the attempt; with a new key it begins another, which that key repeats.
     assert_eq!(shop.stack.pay("A", "1-REFUSED").await.body["attempt"], 1);
     assert_eq!(key("one").await.body["attempt"], 2);
     assert_eq!(key("one").await.body["attempt"], 2);
     assert_eq!(key("two").await.body["attempt"], 3);
     assert_eq!(key("one").await.body["attempt"], 2);
     assert_eq!(shop.processed("A"), 3);
-    // A new token.
+    // A new token begins a new attempt.
     assert_paid(&shop.stack.pay("A", "2").await, "authorised", 4, "success");
     assert_eq!((shop.processed("A"), shop.authorisations("A")), (4, 1));
     shop.recover().await;
@@ -193,7 +193,7 @@ async fn idempotency_key_with_different_content_is_rejected() {
         other[field] = value;
         assert_problem(&post(other).await, 422, "idempotency_key_reused");
     }
-    // A merchant may name any amount, but not with this key.
+    // A merchant may use another amount, but only with another key.
     let mut dearer = body;
     dearer["amount"]["value"] = json!(1001);
     let dearer = shop.stack.post_with_key("/payments", &backend(), "k", &dearer).await;
@@ -212,7 +212,7 @@ async fn order_with_another_amount_is_rejected() {
     assert_eq!(shop.calls("/payments"), 1);
 }
 
-/// Two processes, each with two tabs, all of which pay one order at the same moment.
+/// Two processes, each with two tabs, pay one order at the same moment.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn order_paid_from_two_tabs_and_two_processes_is_paid_once() {
     let shop =
@@ -221,7 +221,7 @@ async fn order_paid_from_two_tabs_and_two_processes_is_paid_once() {
     let other = shop.beside().await;
     for round in 0..50 {
         let reference = format!("ORDER-{round}");
-        // By turns: all with one token, each tab with its own, each request with its own.
+        // In turn: one token for all, one for each tab, one for each request.
         let token = |process: usize, tab: usize| match round % 3 {
             0 => "T".to_owned(),
             1 => format!("T{tab}"),
@@ -285,7 +285,7 @@ async fn a_key_older_than_six_days_is_never_sent_again() {
     assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
     assert_eq!(order["status"], "pending");
 
-    // An hour earlier it still is.
+    // One hour earlier, the request is still sent again.
     shop.pay("B", "1-HTTP-500").await;
     shop.pass("B", SignedDuration::from_hours(6 * 24 - 1)).await;
     shop.pay("B", "1-HTTP-500").await;

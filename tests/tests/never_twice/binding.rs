@@ -1,4 +1,4 @@
-//! The answer to details concludes only the payment that it is about.
+//! The answer to details concludes only the payment that it names.
 
 use adyen_simulator::{
     Answer as Said, Fault as Mishap, Options, Release, challenge_result, fingerprint_result,
@@ -14,13 +14,13 @@ use crate::shopper::{Flow, Shopper};
 const REDIRECT: &str = "1-3DS-REDIRECT";
 const LATER: SignedDuration = SignedDuration::from_secs(31);
 
-/// An Adyen that answers as its own example does: resultCode and pspReference.
+/// Answers with resultCode and pspReference only, as in Adyen's example.
 async fn tacit() -> Shop {
     Shop::with(Options { merchant_reference: false, ..quick() }).await
 }
 
 impl Shop {
-    /// Begins an attempt that waits for its shopper, of a payment that Adyen names or does not.
+    /// Begins an attempt that waits for its shopper, with or without a pspReference.
     async fn begins(&self, reference: &str, token: &str, psp_reference: Option<&str>) {
         let mut said = json!({
             "resultCode": "RedirectShopper",
@@ -34,7 +34,7 @@ impl Shop {
         assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
     }
 
-    /// Posts a result, to which Adyen answers that.
+    /// Posts a result, and replaces Adyen's answer with `said`.
     async fn brings(&self, reference: &str, result: &str, said: &Value) -> Answer {
         let fault = Mishap::instead(Said::json(200, said)).on("/payments/details");
         self.simulator().inject(fault);
@@ -58,14 +58,14 @@ async fn details_of_another_order_pay_nothing_if_the_answer_names_no_order() {
     let order = shop.order("A").await;
     assert_eq!((&order["status"], order.get("pspReference")), (&json!("pending"), None));
     assert_eq!(order["authorisedAmount"]["value"], 0);
-    // Nor however often it is posted.
+    // Repeated details change nothing either.
     assert_unknown(&shop.details("A", 1, "redirectResult", &of_b).await);
 
     shop.simulator().release_webhooks(Release::InOrder).await;
     shop.recover().await;
     shop.assert_paid_once("B", "B").await;
     assert_eq!(shop.order("A").await["status"], "pending");
-    // B's payment leads to B: its events find it whatever they name.
+    // B's payment has a pointer to B, so its events find B.
     let of_a = redirect_result(&a.body["action"], "approved");
     assert_problem(
         &shop.details("A", 1, "redirectResult", &of_a).await,
@@ -137,7 +137,7 @@ async fn further_challenge_is_shown_whatever_payment_it_names() {
     shop.recover().await;
     shop.assert_paid_once("A", "A").await;
 
-    // A payment that it names is not taken over.
+    // The pspReference of an unbound answer is not stored.
     shop.begins("B", "1", None).await;
     let challenge = json!({
         "resultCode": "ChallengeShopper", "pspReference": "SOMEBODYS",
@@ -157,7 +157,7 @@ async fn answer_concludes_the_attempt_that_it_names() {
         said.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
         said
     };
-    // The payment that the attempt knows, the answer, and whether it is bound to the attempt.
+    // The pspReference of the attempt, the answer, and whether the answer is bound to the attempt.
     let table = [
         (None, json!({"merchantReference": "X"}), true),
         (None, json!({"merchantReference": "X", "pspReference": "NEW"}), true),
@@ -230,7 +230,7 @@ async fn details_of_another_attempt_conclude_that_attempt() {
         |at: usize| (attempts[at]["pspReference"].clone(), attempts[at]["resultCode"].clone());
     assert_eq!(said(0), (json!("FIRST"), json!("Refused")));
     assert_eq!(said(1), (json!("SECOND"), json!("RedirectShopper")));
-    // The second page is where it was.
+    // The second attempt still waits for its shopper.
     assert_eq!(shop.order("A").await["nextStep"], "handleAction");
     let paid = json!({"resultCode": "Authorised", "pspReference": "SECOND"});
     assert_paid(&shop.brings("A", "of the second page", &paid).await, "authorised", 2, "success");
@@ -270,7 +270,7 @@ async fn payment_known_to_two_orders_is_contested() {
     shop.simulator().hold_webhooks();
     let payment = shop.pay("B", "1").await.body["pspReference"].clone();
     let contested = json!([format!("payment_of_another_order: {}", payment.as_str().unwrap())]);
-    // Adyen names A, and B's payment: as the answer to a result, and as the answer to a payment.
+    // Adyen names A with B's pspReference, first in an answer to details, then in one to a payment.
     shop.begins("A", "1", None).await;
     let said = json!({
         "resultCode": "Authorised", "pspReference": payment, "merchantReference": "A",
@@ -286,7 +286,7 @@ async fn payment_known_to_two_orders_is_contested() {
     shop.pay("C", "1").await;
     assert_eq!(shop.order("C").await["needsAttention"], contested);
     assert_eq!(shop.order("D").await["needsAttention"], contested);
-    // Events of the payment that name no order find the one that it leads to.
+    // The payment's pointer still leads to its first order.
     assert_eq!(shop.order("D").await["pspReference"], payment);
 }
 
@@ -299,7 +299,7 @@ async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
         [("A", false, false), ("B", true, false), ("C", false, true), ("D", true, true)]
     {
         if waits {
-            // A superseded attempt, of which no payment is known either.
+            // A superseded attempt without a pspReference.
             shop.pay(reference, REDIRECT).await;
         }
         shop.simulator().hold_webhooks();
@@ -316,7 +316,7 @@ async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
             shop.pay(reference, "2").await
         };
         assert_paid(&answer, "authorised", attempt, "success");
-        // Adyen cannot be asked to refund what has no name yet.
+        // A refund needs the pspReference, which is not known yet.
         let path = format!("/orders/{reference}/refunds");
         let refund = json!({});
         let early = shop.stack.post_with_key(&path, &tests::backend(), "early", &refund).await;

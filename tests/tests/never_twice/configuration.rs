@@ -9,7 +9,7 @@ use tests::{Answer, Stack, backend, browser, payment};
 
 use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, in_browser};
 
-/// Longer than an outcome may be open.
+/// After this time an unknown outcome needs attention.
 const OPEN: SignedDuration = SignedDuration::from_mins(16);
 
 fn lost_answer() -> Mishap {
@@ -17,8 +17,8 @@ fn lost_answer() -> Mishap {
 }
 
 impl Shop {
-    /// The same tables behind a deployment that pays another account, and behind one that calls
-    /// another host.
+    /// Two deployments on the same tables: one with another merchant account, one with another
+    /// host.
     async fn elsewhere(&self) -> [Stack; 2] {
         let port = self.adyen.url().rsplit(':').next().unwrap();
         let host = format!("http://localhost:{port}/v72");
@@ -29,7 +29,7 @@ impl Shop {
     }
 }
 
-/// Pays without naming an account.
+/// Pays without `merchantAccount`.
 async fn pay(stack: &Stack, reference: &str, token: &str) -> Answer {
     stack.post("/payments", &browser(reference), &in_browser(reference, token)).await
 }
@@ -51,7 +51,7 @@ async fn attempt_of_unknown_outcome_is_not_retried_at_another_account_or_endpoin
         assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
         assert_eq!(order["attempts"].as_array().unwrap().len(), 1);
 
-        // Where it was made for, it is asked for with the same key.
+        // The original deployment sends the request again with the same key.
         assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
         assert_eq!((shop.authorisations(&reference), shop.processed(&reference)), (1, 1));
         assert_eq!(shop.order(&reference).await["needsAttention"], json!([]));
@@ -127,7 +127,7 @@ async fn repeated_request_is_recognised_under_another_default_return_url() {
     let again = other.post_with_key("/payments", &token, "K", &body).await;
     assert_eq!((again.status, &again.body), (200, &first.body));
 
-    // It still belongs to one request.
+    // The key still belongs to one request.
     body["returnUrl"] = json!("https://your-company.example.com/");
     let reused = shop.stack.post_with_key("/payments", &token, "K", &body).await;
     assert_problem(&reused, 422, "idempotency_key_reused");
@@ -156,8 +156,8 @@ async fn repeated_request_is_recognised_however_its_json_is_written() {
     }
 }
 
-/// Written down, so that no release changes them: a key that is made otherwise charges again
-/// what is in flight, and another digest refuses a request that is repeated.
+/// Keys and digests are fixed here, because a release that changed them would charge payments in
+/// flight again, or reject repeated requests.
 #[tokio::test]
 async fn keys_and_digests_match_known_values() {
     let shop = Shop::open().await;

@@ -11,7 +11,7 @@ use tests::faulty::Call;
 use crate::shop::Shop;
 use crate::shopper::{post, result};
 
-/// Calls and capacity.
+/// The DynamoDB calls of a request, and their consumed capacity.
 #[derive(Debug, PartialEq)]
 struct Cost {
     calls: Vec<String>,
@@ -29,7 +29,7 @@ impl Cost {
     }
 }
 
-/// The operation, with the number of items where there are several.
+/// The operation, with the number of items of a transaction.
 fn described(call: &Call) -> String {
     let request: Value = serde_json::from_slice(&call.request).unwrap();
     match request["TransactItems"].as_array() {
@@ -49,7 +49,7 @@ fn units(call: &Call) -> f64 {
 }
 
 impl Shop {
-    /// The calls since the last time.
+    /// The cost since the last call of `cost`.
     fn cost(&self) -> Cost {
         let cost = Cost::of(&self.dynamodb.calls());
         self.dynamodb.begin(|_| None);
@@ -71,7 +71,7 @@ async fn payment_costs_three_writes_in_two_round_trips() {
     shop.pay("A", "T").await;
     let payment = shop.cost();
     row("a payment", &payment);
-    // The attempt; then the answer and the payment's pointer. No read.
+    // First the attempt is written, then the answer with the payment's pointer. Nothing is read.
     payment.is(&["PutItem", "TransactWriteItems(2)"]);
 
     simulator.release_webhooks(Release::InOrder).await;
@@ -85,8 +85,8 @@ async fn payment_costs_three_writes_in_two_round_trips() {
     shop.cost().is(&["PutItem"]);
     simulator.release_webhooks(Release::InOrder).await;
     let webhook = shop.cost();
-    row("the webhook of a payment not heard of", &webhook);
-    // One item more: the pointer.
+    row("the webhook of a payment whose answer was lost", &webhook);
+    // The pointer is a second item.
     webhook.is(&["GetItem", "TransactWriteItems(2)"]);
 
     simulator.hold_webhooks();
@@ -119,6 +119,6 @@ async fn payment_costs_three_writes_in_two_round_trips() {
     row("a question about an order", &read);
     read.is(&["GetItem"]);
 
-    // Written past the capture of `cargo test`.
+    // Printed past the capture of `cargo test`.
     std::io::stderr().lock().write_all(table.as_bytes()).unwrap();
 }

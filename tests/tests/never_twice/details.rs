@@ -9,14 +9,14 @@ use tests::{Answer, browser};
 use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
 
 impl Shop {
-    /// From a page that does not say which attempt it is of.
+    /// Posts details without an attempt's number.
     async fn details_of_any(&self, reference: &str, name: &str, result: &str) -> Answer {
         let body = json!({"details": {name: result}});
         let token = browser(reference);
         self.stack.post("/payments/details", &token, &body).await
     }
 
-    /// The shopper finishes at Adyen, and never comes back here.
+    /// The shopper's bank posts the result to Adyen, and the shopper does not return to the shop.
     async fn finish_at_adyen(&self, result: &str) -> Value {
         let request = shared::platform::http_client::build(None)
             .unwrap()
@@ -53,7 +53,7 @@ async fn native_three_d_secure_is_identified_challenged_and_decided() {
         let second = shop.details(reference, 1, "threeDSResult", &fingerprint).await;
         assert_paid(&second, "pending", 1, "handleAction");
         assert_eq!(second.body["resultCode"], "ChallengeShopper");
-        // Posted again it brings the challenge back.
+        // Repeated details return the challenge again.
         let again = shop.details(reference, 1, "threeDSResult", &fingerprint).await;
         assert_eq!(again.body, second.body);
         let challenge = challenge_result(&second.body["action"], approved);
@@ -65,7 +65,7 @@ async fn native_three_d_secure_is_identified_challenged_and_decided() {
     }
 }
 
-/// Two tabs, both at their bank, both back at once, and neither says which attempt it is of.
+/// Both pages return from the bank at the same time, and neither names its attempt.
 #[tokio::test]
 async fn two_details_of_one_order_are_not_both_paid() {
     let shop = Shop::open().await;
@@ -94,15 +94,15 @@ async fn details_of_a_superseded_attempt_do_not_conclude_one_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
-    // Attempt 2 is processed, and its answer is lost.
+    // Attempt 2 is processed, but its answer is lost.
     let processed = adyen_simulator::Answer::text(500, "text/html", "<html>");
     shop.simulator().inject(adyen_simulator::Fault::afterwards(processed));
     assert_unknown(&shop.pay("A", "2").await);
-    // The page of attempt 1, which does not say that it is, comes back without success.
+    // The page of attempt 1 returns without success, and does not name its attempt.
     let refused = redirect_result(&first.body["action"], "refused");
     let answer = shop.details_of_any("A", "redirectResult", &refused).await;
     assert_problem(&answer, 409, "payment_in_progress");
-    // Nor does it when it is posted for another order.
+    // Details of another order are rejected too.
     shop.pay("B", "3-3DS-REDIRECT").await;
     let answer = shop.details("B", 1, "redirectResult", &refused).await;
     assert_problem(&answer, 403, "wrong_order");
@@ -110,7 +110,7 @@ async fn details_of_a_superseded_attempt_do_not_conclude_one_in_flight() {
     assert_problem(&shop.pay("A", "4").await, 409, "payment_in_progress");
     assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
     assert_eq!(shop.authorisations("A"), 1);
-    // B waits as before.
+    // B still waits for its shopper.
     assert_eq!(shop.order("B").await["nextStep"], "handleAction");
 }
 
@@ -188,7 +188,7 @@ async fn action_is_returned_only_while_it_is_due() {
     let fingerprint = fingerprint_result(&first.body["action"]);
     let second = shop.details("A", 1, "threeDSResult", &fingerprint).await;
     assert_eq!(second.body["resultCode"], "ChallengeShopper");
-    // The page is loaded anew: Adyen repeats its first answer.
+    // The page is reloaded: Adyen repeats its first answer.
     let again = shop.pay("A", "1-3DS-CHALLENGE").await;
     assert_paid(&again, "pending", 1, "handleAction");
     assert_eq!(again.body["resultCode"], "IdentifyShopper");

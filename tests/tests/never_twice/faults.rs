@@ -18,7 +18,7 @@ use tests::longer_form;
 use crate::shop::{Shop, assert_unknown};
 use crate::shopper::{Flow, Shopper};
 
-/// A fault and how the table calls it.
+/// A fault and its name in the table.
 pub type Named = (&'static str, Fault);
 
 const SHORT: Duration = Duration::from_millis(120);
@@ -92,7 +92,7 @@ impl Act {
     ];
 }
 
-/// One test: this fault, so many times from that call on.
+/// One test: a fault at call `index`, and at the following ones as often as `times`.
 #[derive(Clone, Debug)]
 struct Cell {
     act: Act,
@@ -109,7 +109,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// Does it to an order, with webhooks held meanwhile.
+/// Runs the request or webhook for an order, with other webhooks held back.
 async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
     let simulator = shop.simulator();
     simulator.hold_webhooks();
@@ -139,7 +139,7 @@ async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
         }
     }
     begin();
-    // The parked ones before AUTHORISATION; those not accepted are sent again.
+    // Parked events come before AUTHORISATION; rejected deliveries are repeated.
     simulator.release_webhooks(Release::Reversed).await;
 }
 
@@ -169,7 +169,7 @@ fn faulty(shop: &Shop, at: At) -> &Faulty {
     }
 }
 
-/// How many calls an act makes where nothing fails.
+/// Counts the calls of an act without faults.
 async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
     let begin = || {
         shop.dynamodb.begin(|_| None);
@@ -184,8 +184,8 @@ async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
     calls
 }
 
-/// Once: the SDK or the client tries again. Three and more times: the SDK gives up, and the
-/// shopper or Adyen sends again.
+/// After one fault, the SDK or the client retries. After three or more the SDK stops, and the
+/// shopper or Adyen sends the request again.
 const TIMES: [usize; 2] = [1, 4];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,11 +228,12 @@ async fn every_flow_with_a_fault_at_every_call_is_paid_once() {
     report(&covered);
 }
 
-/// So many bundles side by side: most of a faulty call is waiting.
+/// The number of bundles that run in parallel, because a faulty call spends most of its time
+/// waiting.
 pub const LANES: usize = 8;
 
 fn report(covered: &BTreeMap<(Act, At, &str), usize>) {
-    // Written past the capture of `cargo test`.
+    // Printed past the capture of `cargo test`.
     let mut out = std::io::stderr().lock();
     let total: usize = covered.values().sum();
     writeln!(out, "never twice: {total} faults, one each in a payment of its own").unwrap();

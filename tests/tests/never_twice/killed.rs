@@ -1,7 +1,7 @@
-//! Processes that are killed in the midst of a payment, and started again.
+//! Processes that are killed during a payment, and restarted.
 //!
-//! DynamoDB and Adyen live on in the test's own process; the functions run in a child, which
-//! is this test binary with [`process_to_be_killed`] alone.
+//! DynamoDB and Adyen run in the test's process. The functions run in a child, which is this test
+//! binary with the test [`process_to_be_killed`].
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +25,7 @@ use crate::shopper::{Api, Flow, Shopper, pause};
 /// The variables that a child takes from its parent.
 const VARIABLES: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "ADYEN_CHECKOUT_URL"];
 
-/// Serves until it is killed, or its parent is gone.
+/// Serves requests until it is killed or its parent has ended.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "run and killed by the other tests here"]
 async fn process_to_be_killed() {
@@ -47,7 +47,7 @@ async fn process_to_be_killed() {
     drop(spawn_blocking(parent_is_gone).await);
 }
 
-/// The functions in a process of their own, started anew whenever they are killed.
+/// The functions in a process of their own, which is restarted after it was killed.
 struct Process {
     shop: Arc<Shop>,
     child: Child,
@@ -61,7 +61,7 @@ impl Process {
         Self { shop, child, url }
     }
 
-    /// Kills the process as `kill -9` does, and starts another.
+    /// Kills the process as `kill -9` does, and starts another one.
     async fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -103,7 +103,7 @@ async fn spawn(shop: &Shop) -> (Child, String) {
     (child, url.await.unwrap().expect("it serves"))
 }
 
-/// Where the process is, for as long as it is there.
+/// A client that finds the current process.
 struct Door {
     http: reqwest::Client,
     url: watch::Receiver<String>,
@@ -123,7 +123,7 @@ impl Api for Door {
     }
 }
 
-/// A body may break off.
+/// Reads a response whose body may end too early.
 async fn answer(response: reqwest::Response) -> reqwest::Result<Answer> {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await?;
@@ -131,7 +131,8 @@ async fn answer(response: reqwest::Response) -> reqwest::Result<Answer> {
     Ok(Answer { status, headers, body })
 }
 
-/// Killed at every call of every flow: while the call is on its way, and while its answer is.
+/// Kills the process at every call of every flow, once during the request and once during the
+/// answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_flow_killed_at_every_call_is_paid_once() {
     let lanes = Flow::ALL.map(|flow| {
@@ -160,7 +161,7 @@ async fn every_flow_killed_at_every_call_is_paid_once() {
     writeln!(out, "never twice: killed at every call: {}", kills.join(", ")).unwrap();
 }
 
-/// Pays an order with the process killed at that call. Gives whether there was such a call.
+/// Pays an order and kills the process at this call. Returns false if there were fewer calls.
 async fn killed_at(
     process: &mut Process,
     door: &Door,
@@ -189,7 +190,7 @@ async fn killed_at(
         () = shopper.pay() => false,
     };
     if killed {
-        // The browser got no answer, and retries its last request.
+        // The browser received no answer and retries its last request.
         process.kill().await;
         shopper.pay().await;
     }
@@ -200,14 +201,14 @@ async fn killed_at(
     killed
 }
 
-/// Killed at any moment while several orders are paid, and while webhooks come in.
+/// Kills the process at random while several orders are paid and webhooks arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_flow_killed_at_random_is_paid_once() {
     const ORDERS: usize = 6;
     let rounds: u64 = if longer_form() { 12 } else { 4 };
     let mut rng = Rng::with_seed(7);
     let shop = Arc::new(Shop::open().await);
-    // So that a payment takes long enough to be killed anywhere in it.
+    // A payment must take long enough to be killed at any point of it.
     shop.dynamodb.begin(|_| Some(Fault::Delayed(Duration::from_millis(10))));
     shop.adyen.begin(|_| Some(Fault::Slow(Duration::from_millis(30))));
     let mut process = Process::start(shop.clone()).await;

@@ -35,7 +35,7 @@ fn lost_answer() -> Mishap {
     Mishap::afterwards(Said::text(500, "text/html", "<html>"))
 }
 
-/// A later event of a payment.
+/// A later event of a payment, such as a capture.
 fn event(code: &str, psp: &str, original: Option<&str>, reference: &str, at: Timestamp) -> Event {
     Event {
         original_reference: original.map(str::to_owned),
@@ -46,7 +46,7 @@ fn event(code: &str, psp: &str, original: Option<&str>, reference: &str, at: Tim
 }
 
 impl Shop {
-    /// Delivers the newest webhook of that code now.
+    /// Delivers the newest webhook with this event code now.
     async fn deliver(&self, code: &str) {
         let id = self.simulator().with_books(|books| {
             let of_code = books.webhooks.values().rev().find(|hook| hook.event == code);
@@ -55,7 +55,7 @@ impl Shop {
         assert_eq!(self.simulator().deliver(id).await, Some(200), "{code}");
     }
 
-    /// The pspReference of the last processed payment.
+    /// The pspReference of the newest payment at Adyen.
     fn newest_payment(&self) -> String {
         self.simulator().with_books(|books| books.payments.last().unwrap().psp_reference.clone())
     }
@@ -116,7 +116,7 @@ async fn a_webhook_hours_late_confirms_the_payment() {
     assert_eq!(after["needsAttention"], json!([]));
 }
 
-/// An order's whole life in webhooks, in any order, some of them twice.
+/// All webhooks of an order, in any sequence and partly repeated.
 #[tokio::test]
 async fn webhooks_in_any_sequence_make_the_same_order() {
     let shop = Shop::open().await;
@@ -124,7 +124,7 @@ async fn webhooks_in_any_sequence_make_the_same_order() {
     for seed in 0..if longer_form() { 40 } else { 8 } {
         let reference = format!("ORDER-{seed}");
         shop.simulator().hold_webhooks();
-        // Attempt 1 is refused, the answer to 2 is lost.
+        // Attempt 1 is refused, and the answer to attempt 2 is lost.
         shop.pay(&reference, "1-REFUSED").await;
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.pay(&reference, "2").await);
@@ -186,7 +186,7 @@ async fn a_closed_offer_changes_nothing_after_an_authorisation() {
     shop.recover().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
     assert_problem(&shop.pay("A", "2").await, 409, "order_already_paid");
-    // Not after a refusal either.
+    // OFFER_CLOSED does not change a refusal either.
     shop.pay("B", "1-REFUSED").await;
     shop.recover().await;
     close("B", "OFFER2");
@@ -212,7 +212,7 @@ async fn a_closed_offer_before_a_late_authorisation_expires_the_order_until_then
     assert_eq!(shop.authorisations("A"), 1);
 }
 
-/// Until then nobody pays a second time.
+/// While an outcome is unknown, OFFER_CLOSED does not begin a new attempt.
 #[tokio::test]
 async fn closed_offer_allows_no_second_payment() {
     let shop = Shop::open().await;
@@ -223,13 +223,13 @@ async fn closed_offer_allows_no_second_payment() {
         shop.pass(reference, SignedDuration::from_secs(31)).await;
     };
     shop.simulator().hold_webhooks();
-    // The answer to the payment was lost.
+    // The answer to the payment is lost.
     shop.simulator().inject(lost_answer());
     assert_unknown(&shop.pay("A", "1").await);
     close("A").await;
     assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
-    // The answer to what the shopper brought back was lost.
+    // The answer to the details is lost.
     let first = shop.pay("B", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
     shop.simulator().inject(lost_answer());
@@ -250,7 +250,7 @@ async fn a_closed_offer_expires_what_waits_for_the_shopper() {
     assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
 }
 
-/// The offer of attempt 1 closes while the outcome of 2 is open.
+/// OFFER_CLOSED of attempt 1 arrives while the outcome of attempt 2 is unknown.
 #[tokio::test]
 async fn closed_offer_of_a_superseded_attempt_allows_no_third_attempt() {
     let shop = Shop::open().await;
@@ -312,8 +312,8 @@ async fn modification_with_another_reference_waits_for_its_order() {
     }
 }
 
-/// They contend for one item. One that does not get through in the function's ten seconds is
-/// not acknowledged, and Adyen sends it again.
+/// All webhooks write one item. One that does not succeed within the function's ten seconds is
+/// rejected, and Adyen repeats it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sixty_four_concurrent_webhooks_are_all_stored() {
     let stack =
@@ -363,7 +363,7 @@ async fn sixty_four_concurrent_changes_of_one_order_are_all_stored() {
     let stack = Stack::start().await;
     assert_paid(&stack.pay("A", "T-NO-WEBHOOK").await, "authorised", 1, "success");
     let (orders, _) = stack.stores().await;
-    // However slow the machine that this runs on.
+    // A long deadline, so that a slow machine does not fail the test.
     let orders = orders.within(tokio::time::Instant::now() + Duration::from_secs(120));
     let before = orders.get(&"A".parse().unwrap()).await.unwrap().unwrap();
 

@@ -1,7 +1,7 @@
 //! Random faults at every call, impatient shoppers, two processes, webhooks at any time.
 //!
-//! `NEVER_TWICE_SCHEDULES` says how many (40; CI asks for 1,000), `NEVER_TWICE_SEED` which come first. A
-//! schedule that fails names its seed; run it alone with both.
+//! `NEVER_TWICE_SCHEDULES` is the number of schedules (40; CI runs 1,000), `NEVER_TWICE_SEED` the
+//! first seed. A schedule that fails prints its seed; run it alone with both variables.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -21,29 +21,29 @@ use crate::faults::{LANES, Named, at_adyen, at_dynamodb};
 use crate::shop::{Shop, in_browser};
 use crate::shopper::{Flow, Next, pause, post, result};
 
-/// The first seed unless asked for another.
+/// The first seed by default.
 const SEED: u64 = 20_261_123;
 
-/// After so many calls nothing goes wrong any more: whoever goes on gets through.
+/// Calls after this number have no faults, so that every shopper succeeds in the end.
 const CALLS: usize = 60;
 
-/// A shopper who goes on gets through in this time.
+/// The time in which a shopper must succeed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Two processes, and whoever pays with them.
+/// A bundle, and a second process on its tables.
 struct Lane {
     shop: Shop,
     other: Stack,
 }
 
-/// One schedule.
+/// A schedule's state.
 struct Run<'a> {
     lane: &'a Lane,
     reference: String,
     flow: Flow,
     rng: Rng,
     session: u32,
-    /// The requests and answers, shown if the schedule fails.
+    /// The requests and answers, printed if the schedule fails.
     story: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ async fn random_schedules_pay_each_order_at_most_once() {
             *covered.entry(what).or_default() += times;
         }
     }
-    // Written past the capture of `cargo test`.
+    // Printed past the capture of `cargo test`.
     let mut out = std::io::stderr().lock();
     let took = begun.elapsed();
     writeln!(out, "never twice: {count} random schedules from seed {first} in {took:.0?}").unwrap();
@@ -87,7 +87,7 @@ async fn random_schedules_pay_each_order_at_most_once() {
     }
 }
 
-/// Runs a schedule, and gives what happened in it.
+/// Runs a schedule and returns its requests and answers.
 async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let flow = rng.choice(Flow::ALL).unwrap();
@@ -97,7 +97,7 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     let simulator = lane.shop.simulator();
     let (held, named) = (rng.bool(), rng.bool());
     simulator.name_merchant_reference(named);
-    // Only a webhook confirms a result if Adyen's answer does not name the order.
+    // If Adyen's answer does not name the order, only the webhook confirms it.
     if held && (named || !flow.brings_details()) {
         simulator.hold_webhooks();
     }
@@ -140,7 +140,7 @@ fn covered(flow: Flow, named: bool, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<St
     covered
 }
 
-/// Faults at random, more or fewer.
+/// Fails a random share of the calls.
 fn script(mut rng: Rng, faults: Vec<Named>) -> impl FnMut(&Call) -> Option<Fault> + Send + 'static {
     let share = rng.choice([0.05, 0.1, 0.3, 0.5]).unwrap();
     move |call| {
@@ -160,7 +160,7 @@ impl<'a> Run<'a> {
         if self.rng.bool() { &shop.stack } else { other }
     }
 
-    /// Sends it, now and then twice at once; the later answer counts.
+    /// Sends the request, sometimes twice at once; the later answer counts.
     async fn send(&mut self, path: &str, body: &Value) -> Answer {
         let reference = self.reference.clone();
         let twice = self.chance(20);
@@ -213,7 +213,7 @@ impl<'a> Run<'a> {
         panic!("{} is not paid:\n{}", self.reference, self.story.join("\n"));
     }
 
-    /// Pays with the session, now and then in another tab with another one too.
+    /// Pays with the session, sometimes in a second tab with another session too.
     async fn try_session(&mut self) -> Answer {
         let body = in_browser(&self.reference, &self.flow.token(self.session));
         if !self.chance(15) {
@@ -233,7 +233,7 @@ impl<'a> Run<'a> {
             200 => answer.body["attempt"].as_u64(),
             _ => None,
         };
-        // The shopper goes on in the tab that came furthest.
+        // The shopper continues in the tab with the higher attempt.
         if attempt(&there) > attempt(&here) {
             self.session = other_session;
             there
@@ -245,7 +245,7 @@ impl<'a> Run<'a> {
     async fn act(&mut self, attempt: u64, action: Value) -> Next {
         let approved = !self.chance(10);
         if self.chance(10) {
-            // Reloads the page instead, or pays in another tab.
+            // Reloads the page, or pays in another tab.
             self.session += u32::from(self.chance(30));
             return Next::Reload;
         }

@@ -1,5 +1,5 @@
-//! Some errors of Adyen mean that nothing was processed, and some of them mean it for
-//! earlier requests too.
+//! Some of Adyen's errors prove that nothing was processed, and some prove it for earlier requests
+//! too.
 
 use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
 use jiff::SignedDuration;
@@ -10,14 +10,14 @@ use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
 
 const LATER: SignedDuration = SignedDuration::from_secs(31);
 
-/// Codes that Adyen answers before it processes anything.
+/// Codes of errors that Adyen returns before it processes a payment.
 const BEFORE_PROCESSING: [&str; 8] =
     ["000", "010", "901", "905", "905_2", "5_605", "5_607", "5_616"];
 
-/// Codes that reject a field, whatever became of the payment.
+/// Codes that reject a field. An earlier request may have been processed all the same.
 const OF_FIELDS: [&str; 7] = ["130", "137", "138", "702", "14_030", "14_0385", "29_001"];
 
-/// An error as Adyen explains it; without a kind where that is null.
+/// An error in Adyen's format; `kind` may be null.
 fn error(status: u16, code: &str, kind: impl Into<Value>) -> Said {
     let body = json!({
         "status": status, "errorCode": code, "message": "no", "errorType": kind.into(),
@@ -94,7 +94,7 @@ async fn details_with_an_ambiguous_error_stay_in_flight() {
 }
 
 impl Shop {
-    /// Asks for a refund of a part.
+    /// Requests a partial refund.
     async fn refund(&self, reference: &str, key: &str) -> Answer {
         let path = format!("/orders/{reference}/refunds");
         let body = json!({"amount": {"currency": "EUR", "value": 400}});
@@ -140,7 +140,8 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["5_606", "5_611", "5_602", "906", "15_017", "121"] {
-        // Within one invocation: charged, the answer lost, and so no longer chargeable.
+        // Within one invocation: the first request is charged and its answer lost, and the retry is
+        // rejected.
         let reference = format!("ONE-{code}");
         shop.simulator().inject(Mishap::drop_after());
         shop.simulator().inject(Mishap::error(code));
@@ -148,7 +149,7 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
         assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
         assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
 
-        // The shopper sends the same again.
+        // The shopper repeats the request.
         let other = format!("TWO-{code}");
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.pay(&other, "1").await);

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use tests::faulty::Faulty;
 use tests::{Answer, Stack, browser, faulty_dynamodb, passing_time, payment};
 
-/// The bundle, and what stands between it and what it calls.
+/// The bundle, with a faulty proxy before DynamoDB and one before Adyen.
 pub struct Shop {
     pub stack: Stack,
     pub dynamodb: Faulty,
     pub adyen: Faulty,
 }
 
-/// A simulator in a hurry: webhooks come soon and, where they are not accepted, again soon.
+/// A simulator with short delays for webhooks and their repetition.
 pub fn quick() -> adyen_simulator::Options {
     let ms = Duration::from_millis;
     adyen_simulator::Options {
@@ -53,12 +53,12 @@ impl Shop {
         Self { stack, dynamodb, adyen }
     }
 
-    /// Another process of the same functions: the same tables, the same Adyen.
+    /// A second process on the same tables and the same Adyen.
     pub async fn beside(&self) -> Stack {
         self.beside_with([]).await
     }
 
-    /// As [`Shop::beside`], configured otherwise.
+    /// As [`Shop::beside`], with these variables.
     pub async fn beside_with<const N: usize>(&self, otherwise: [(&str, &str); N]) -> Stack {
         let mut variables = BTreeMap::from([
             faulty_dynamodb::variable(&self.dynamodb),
@@ -72,22 +72,22 @@ impl Shop {
         self.stack.adyen()
     }
 
-    /// How often Adyen was called, at a path that ends so.
+    /// The number of calls to Adyen whose path ends so.
     pub fn calls(&self, ending: &str) -> usize {
         self.simulator().with_books(|books| books.calls_to(ending).len())
     }
 
-    /// How often money was promised for an order.
+    /// The number of successful authorisations of an order.
     pub fn authorisations(&self, reference: &str) -> usize {
         self.simulator().with_books(|books| books.authorisations(reference))
     }
 
-    /// How many payments Adyen processed for an order, whatever became of them.
+    /// The number of payments that Adyen processed for an order, with any result.
     pub fn processed(&self, reference: &str) -> usize {
         self.simulator().with_books(|books| books.payments_of(reference).len())
     }
 
-    /// Lets time pass for an order.
+    /// Makes this much time pass for an order.
     pub async fn pass(&self, reference: &str, time: SignedDuration) {
         passing_time::pass(&self.stack.dynamodb(), reference, time).await;
     }
@@ -104,13 +104,13 @@ impl Shop {
         self.stack.post("/payments", &browser(reference), &body).await
     }
 
-    /// Brings back what the shopper did.
+    /// Posts the details of an attempt.
     pub async fn details(&self, reference: &str, attempt: u64, name: &str, result: &str) -> Answer {
         let body = json!({"attempt": attempt, "details": {name: result}});
         self.stack.post("/payments/details", &browser(reference), &body).await
     }
 
-    /// The order as the table has it.
+    /// The order's item in the table.
     pub async fn item(&self, reference: &str) -> Value {
         let key = AttributeValue::S(reference.to_owned());
         let dynamodb = self.stack.dynamodb();
@@ -119,13 +119,13 @@ impl Shop {
         serde_dynamo::from_item(item).unwrap()
     }
 
-    /// The order as the merchant sees it, with these events and no other.
+    /// The order as the merchant's backend sees it.
     pub async fn order(&self, reference: &str) -> Value {
         self.stack.order(reference).await
     }
 }
 
-/// A payment with all that 3-D Secure needs.
+/// The request body of a payment with the fields that 3-D Secure needs.
 pub fn in_browser(reference: &str, amazon_pay_token: &str) -> Value {
     let mut body = payment(reference, amazon_pay_token);
     body["channel"] = json!("Web");
@@ -138,7 +138,7 @@ pub fn in_browser(reference: &str, amazon_pay_token: &str) -> Value {
     body
 }
 
-/// Asserts what an answer to a payment says.
+/// Asserts the order's state in the answer to a payment.
 #[track_caller]
 pub fn assert_paid(answer: &Answer, status: &str, attempt: u64, next_step: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -150,7 +150,7 @@ pub fn assert_paid(answer: &Answer, status: &str, attempt: u64, next_step: &str)
     );
 }
 
-/// Asserts that nobody knows yet.
+/// Asserts that the outcome is unknown.
 #[track_caller]
 pub fn assert_unknown(answer: &Answer) {
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -162,7 +162,6 @@ pub fn assert_unknown(answer: &Answer) {
     );
 }
 
-/// Asserts a problem.
 #[track_caller]
 pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
     assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");

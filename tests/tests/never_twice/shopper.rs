@@ -11,7 +11,7 @@ use tests::{Answer, Stack, browser};
 
 use crate::shop::{Shop, in_browser};
 
-/// How the shopper pays.
+/// The course of the payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Flow {
     Payment,
@@ -24,12 +24,12 @@ impl Flow {
     pub const ALL: [Self; 4] =
         [Self::Payment, Self::Redirect, Self::Native, Self::RetryAfterRefusal];
 
-    /// Returns true if the shopper's browser brings something back from the bank.
+    /// Returns true if the shopper's browser posts details.
     pub fn brings_details(self) -> bool {
         matches!(self, Self::Redirect | Self::Native)
     }
 
-    /// The token of the shopper's nth session with Amazon Pay.
+    /// The token of the shopper's nth Amazon Pay session.
     pub fn token(self, session: u32) -> String {
         let ending = match self {
             Self::Payment => "",
@@ -47,13 +47,13 @@ impl Flow {
 pub enum Next {
     /// The order is paid.
     Done,
-    /// Sends the same again in a moment.
+    /// Repeats the request after a pause.
     Again,
-    /// Begins anew with the same session, as a page that is reloaded.
+    /// Pays again with the same session, as after a reload of the page.
     Reload,
-    /// Begins a new session with Amazon Pay.
+    /// Begins a new Amazon Pay session.
     StartOver,
-    /// Does what Adyen asks for, as a part of that attempt.
+    /// Completes Adyen's action, and posts the details for this attempt.
     Act { attempt: u64, action: Value },
 }
 
@@ -75,12 +75,12 @@ impl Next {
     }
 }
 
-/// How often the shopper sends something before the test fails.
+/// The number of requests after which the test fails.
 const PATIENCE: usize = 80;
 
-/// Where a shopper's requests go.
+/// The server of a shopper's requests.
 pub trait Api {
-    /// Posts for an order; nothing comes back where the process is gone.
+    /// Posts a request for an order. Returns None if the process has ended.
     fn post(
         &self,
         reference: &str,
@@ -95,12 +95,12 @@ impl Api for Stack {
     }
 }
 
-/// A shopper, alone and with one tab.
+/// A shopper with one tab.
 pub struct Shopper<'a, A> {
     api: &'a A,
     reference: String,
     flow: Flow,
-    /// The session with Amazon Pay, from 1.
+    /// The number of the Amazon Pay session, from 1.
     session: AtomicU32,
 }
 
@@ -109,7 +109,7 @@ impl<'a, A: Api> Shopper<'a, A> {
         Self { api, reference: reference.to_owned(), flow, session: AtomicU32::new(1) }
     }
 
-    /// Pays. Begun again it goes on with the session, as a page that is reloaded.
+    /// Pays the order. If called again, continues with the session, as after a reload of the page.
     pub async fn pay(&self) {
         let mut answers = Vec::new();
         for _ in 0..PATIENCE {
@@ -119,7 +119,7 @@ impl<'a, A: Api> Shopper<'a, A> {
             while let Next::Act { attempt, action } = next {
                 let body = result(Some(attempt), &action, true);
                 next = match self.send("/payments/details", &body, &mut answers).await {
-                    // The page posts the same result again.
+                    // The page repeats the same details.
                     Next::Again => {
                         pause().await;
                         Next::Act { attempt, action }
@@ -152,7 +152,7 @@ pub async fn post(stack: &Stack, reference: &str, path: &str, body: &Value) -> A
     Answer::of(request.bearer_auth(browser(reference))).await
 }
 
-/// The details that result from an action.
+/// The details of an action that the shopper completed.
 pub fn result(attempt: Option<u64>, action: &Value, approved: bool) -> Value {
     let (name, result) = match (action["type"].as_str(), action["subtype"].as_str()) {
         (Some("redirect"), _) => {
@@ -174,7 +174,7 @@ pub async fn pause() {
 }
 
 impl Shop {
-    /// Asserts that an order was paid once, and is what Adyen's books say.
+    /// Asserts that an order was paid once, and agrees with Adyen's books.
     pub async fn assert_paid_once(&self, reference: &str, context: &str) {
         self.adyen.arrived().await;
         self.dynamodb.arrived().await;

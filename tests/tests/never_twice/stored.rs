@@ -7,7 +7,7 @@ use tests::{Answer, backend, payment};
 
 use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
 
-/// Longer than an outcome may be open.
+/// After this time an unknown outcome needs attention.
 const OPEN: SignedDuration = SignedDuration::from_mins(16);
 
 fn lost_answer() -> Mishap {
@@ -15,7 +15,7 @@ fn lost_answer() -> Mishap {
 }
 
 impl Shop {
-    /// A stored payment method of shopper-1.
+    /// Stores a payment method of shopper-1 and returns its id.
     async fn token(&self) -> String {
         let mut body = payment("FIRST", "T");
         body["storePaymentMethod"] = json!(true);

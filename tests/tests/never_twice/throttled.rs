@@ -13,10 +13,10 @@ use tests::{backend, browser};
 
 use crate::shop::{Shop, assert_paid, assert_problem};
 
-/// More often than the SDK tries by itself.
+/// More often than the SDK tries.
 const TURNED_AWAY: usize = 7;
 
-/// Turns away the first calls of an operation.
+/// Rejects the first calls of an operation.
 fn first_calls(operation: &'static str, fault: Fault) -> impl FnMut(&Call) -> Option<Fault> {
     let mut left = TURNED_AWAY;
     move |call| {
@@ -26,7 +26,7 @@ fn first_calls(operation: &'static str, fault: Fault) -> impl FnMut(&Call) -> Op
     }
 }
 
-/// The ways in which a transaction of an order and a pointer is turned away.
+/// The ways in which DynamoDB rejects a transaction of an order and a pointer.
 fn transactions() -> Vec<Fault> {
     vec![
         cancelled(&["ThrottlingError", "None"]),
@@ -98,7 +98,7 @@ async fn throttled_write_of_a_webhook_is_retried() {
     };
     assert!(first_deliveries(&shop));
 
-    // One that waits for its order.
+    // An event that is parked.
     for fault in [conflict(), throttled()] {
         shop.dynamodb.begin(first_calls("UpdateItem", fault));
         let refund = Event::new("REFUND", keys::MERCHANT_ACCOUNT, "REFUND0000000001", "x");

@@ -13,7 +13,7 @@ use crate::shopper::{post, result};
 
 const LATER: SignedDuration = SignedDuration::from_secs(31);
 
-/// An error as Adyen explains it.
+/// An error in Adyen's format.
 fn service_error(status: u16, code: &str, kind: &str) -> Reply {
     let body = json!({"status": status, "errorCode": code, "message": "no", "errorType": kind});
     Reply::new(status, "content-type", "application/json", body.to_string())
@@ -101,7 +101,7 @@ async fn error_without_a_reason_leaves_the_outcome_unknown() {
         assert_eq!(shop.calls("/payments") - before, 1, "{name}: not retried");
         let order = shop.order(name).await;
         assert_eq!((&order["status"], &order["nextStep"]), (&json!("pending"), &json!("wait")));
-        // Unless the webhook was quicker the same try asks again, with the same key.
+        // The same request is sent again with the same key, unless the webhook arrived first.
         assert_paid(&shop.pay(name, "T").await, "authorised", 1, "success");
         assert_eq!((shop.authorisations(name), shop.processed(name)), (1, 1), "{name}");
     }
@@ -121,7 +121,7 @@ async fn redirect_from_adyen_is_a_configuration_error_and_not_followed() {
         assert_eq!(answer.body["errorCode"], format!("http_{status}"));
         assert_eq!(shop.calls("/payments") - before, 1, "{name}: asked once");
         assert_eq!((shop.processed(&name), shop.calls("/payments")), (0, before + 1), "{name}");
-        // Nothing was processed, so that the attempt is over and nothing stays unknown.
+        // Adyen processed nothing, so the attempt has ended.
         let order = shop.order(&name).await;
         assert_eq!((&order["status"], &order["needsAttention"]), (&json!("error"), &json!([])));
         assert_paid(&shop.pay(&name, "2").await, "authorised", 2, "success");
@@ -138,7 +138,7 @@ async fn redirect_after_an_unanswered_request_leaves_the_outcome_unknown() {
     assert_eq!(shop.authorisations("A"), 1);
 }
 
-/// The client gives up after 25 seconds; all at once, so as not to wait for each.
+/// The client stops after 25 seconds. All cases run at once, to wait only once.
 #[tokio::test]
 async fn unanswered_request_is_unknown_within_the_functions_time() {
     let lost = |fault: fn() -> Fault| async move {
@@ -149,7 +149,7 @@ async fn unanswered_request_is_unknown_within_the_functions_time() {
         assert_unknown(&shop.pay("A", "T").await);
         let took = begun.elapsed();
         assert!(took < Duration::from_secs(26), "{took:?}");
-        assert!(took > Duration::from_secs(20), "{took:?}: gave up early");
+        assert!(took > Duration::from_secs(20), "{took:?}: stopped early");
         let keys: Vec<_> = shop
             .simulator()
             .books()
@@ -159,7 +159,7 @@ async fn unanswered_request_is_unknown_within_the_functions_time() {
             .collect();
         assert!(keys.windows(2).all(|two| two[0] == two[1]), "one key");
         assert!(shop.processed("A") <= 1);
-        // The connection is back: another tab a moment later, then the same try.
+        // Adyen is reachable again: another tab a moment later, then the same request.
         shop.adyen.calm();
         assert_problem(&shop.pay("A", "other").await, 409, "payment_in_progress");
         assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
@@ -212,7 +212,7 @@ async fn another_token_later_is_processed_under_the_same_key_if_the_first_was_no
     let calls = books.calls_to("/payments");
     assert_eq!(calls[0].idempotency_key, calls[1].idempotency_key);
     assert_eq!(books.payments[0].amazon_pay_token.as_deref(), Some("2"));
-    // Both submissions are the attempt's.
+    // Both submissions belong to the attempt.
     for token in ["1-HTTP-500", "2"] {
         assert_paid(&shop.pay("A", token).await, "authorised", 1, "success");
     }
@@ -245,7 +245,7 @@ async fn error_about_a_reused_key_leaves_the_outcome_unknown() {
         assert_problem(&other, 409, "payment_in_progress");
         assert_eq!(shop.order("A").await["status"], "pending", "{code}");
     }
-    // But the shopper sees that this token is unusable.
+    // But the shopper is told that this token is unusable.
     shop.pass("A", LATER).await;
     shop.simulator().inject(Mishap::error("5_606"));
     let other = shop.pay("A", "2").await;
@@ -262,7 +262,7 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["000", "901"] {
-        // Processed, and the answer lost; then Adyen fails for a while.
+        // The payment is processed and the answer lost; then Adyen fails for a while.
         shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
         assert_unknown(&shop.pay(code, "1").await);
         shop.simulator().inject(Mishap::error(code));
@@ -273,7 +273,7 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
         assert_paid(&shop.pay(code, "1").await, "authorised", 1, "success");
         assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
     }
-    // The same within one invocation.
+    // The same faults within one invocation.
     shop.simulator().inject(Mishap::drop_after());
     shop.simulator().inject(Mishap::error("901"));
     assert_unknown(&shop.pay("B", "1").await);
@@ -299,7 +299,7 @@ async fn another_token_while_details_are_unanswered_is_in_progress() {
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
 }
 
-/// The shopper has lost the details, and can still pay the order.
+/// The shopper lost the details and can still pay.
 #[tokio::test]
 async fn details_whose_answer_was_lost_are_retried() {
     let shop = Shop::open().await;
@@ -313,18 +313,18 @@ async fn details_whose_answer_was_lost_are_retried() {
         };
         shop.adyen.fail_at(0, lost);
         assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
-        // A page that is loaded again gets the action again.
+        // A reloaded page receives the action again.
         let again = shop.pay(reference, "1-3DS-REDIRECT").await;
         assert_paid(&again, "pending", 1, "handleAction");
         assert_eq!(again.body["action"], first.body["action"]);
-        // Another session waits, and then goes on with the same payment.
+        // Another session has to wait, and then continues the same payment.
         assert_problem(&shop.pay(reference, "2").await, 409, "payment_in_progress");
         shop.pass(reference, LATER).await;
         let other = shop.pay(reference, "2").await;
         assert_paid(&other, "pending", 1, "handleAction");
         assert_eq!(other.body["action"], first.body["action"]);
         assert_eq!(shop.processed(reference), 1);
-        // Where it was paid already, Adyen says so.
+        // Details that were processed return the stored result.
         let answer = shop.details(reference, 1, "redirectResult", &result).await;
         assert_paid(&answer, "authorised", 1, "success");
         assert_eq!((shop.authorisations(reference), shop.processed(reference)), (1, 1));
@@ -355,14 +355,14 @@ async fn error_after_details_of_unknown_outcome_leaves_them_in_flight() {
     shop.adyen.fail_at(0, Fault::Instead(service_error(401, "000", "security")));
     let answer = shop.details("A", 1, "redirectResult", &result).await;
     assert_eq!(answer.status, 502, "{answer:?}");
-    // The shopper's money may be taken already.
+    // The payment may already be authorised.
     assert_problem(&shop.pay("A", "2").await, 409, "payment_in_progress");
     let answer = shop.details("A", 1, "redirectResult", &result).await;
     assert_paid(&answer, "authorised", 1, "success");
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
 }
 
-/// Two tabs send the same; one is rejected, the other is processed and its answer lost.
+/// Two tabs send the same request: one is rejected, the other is processed and its answer lost.
 #[tokio::test]
 async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let shop = Shop::open().await;
@@ -376,7 +376,7 @@ async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let late = Fault::Delayed(Duration::from_millis(500));
 
     shop.adyen.begin(faults);
-    // The first tab's answer is about to be kept when the second tab sends.
+    // The first tab's answer is stored while the second tab sends its request.
     shop.dynamodb.fail_at(1, late.clone());
     let (one, two) = tokio::join!(shop.pay("A", "1"), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -388,7 +388,7 @@ async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     assert_paid(&shop.pay("A", "1").await, "authorised", 1, "success");
     assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
 
-    // The same with what the browser brings back.
+    // The same with details.
     shop.adyen.calm();
     let action = shop.pay("B", "1-3DS-REDIRECT").await.body["action"].clone();
     let body = result(Some(1), &action, true);

@@ -12,13 +12,13 @@ use shared::domain::order::{
 /// The amount of every order here, in EUR.
 pub const PRICE: i64 = 1000;
 
-/// Seconds after a moment that is long ago.
+/// A moment of the order's life, in seconds after its creation.
 pub fn at(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_700_000_000 + seconds)
 }
 
-/// An order of EUR 10.00 that nobody has tried to pay. It was written last in second 3000: after
-/// most that happens here, and less than an hour after the first attempt.
+/// An order of EUR 10.00 without attempts. It was written last in second 3000: after most that
+/// happens here, and less than an hour after the first attempt.
 pub fn order(capture: Capture) -> Order {
     let price = Amount { currency: "EUR".parse().unwrap(), value: PRICE };
     Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0)).seen(3000)
@@ -32,15 +32,15 @@ pub fn manual() -> Order {
     order(Capture::Manual)
 }
 
-/// An order, said in one breath.
+/// Adds attempts and webhooks to an order in one expression.
 pub trait Facts: Sized {
-    /// One more attempt. The n-th begins in second 100 n.
+    /// Adds an attempt. The n-th begins in second 100 n.
     fn tried(self, attempt: Attempt) -> Self;
-    /// One more webhook.
+    /// Adds a webhook.
     fn told(self, event: AdyenEvent) -> Self;
-    /// Several more.
+    /// Adds several webhooks.
     fn told_all(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self;
-    /// Written last in that second.
+    /// Sets the second in which the order was last written.
     fn seen(self, second: i64) -> Self;
 }
 
@@ -86,12 +86,12 @@ pub fn asking<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -
     payment.submission(&asked, key.into().map(str::to_owned), at(second))
 }
 
-/// Where every request here goes.
+/// The merchant account and host of every request here.
 pub fn target() -> Target {
     Target { merchant_account: "ACCOUNT".to_owned(), endpoint: "adyen.example.com".to_owned() }
 }
 
-/// Decides what a request to pay is, and records it.
+/// Decides what a request to pay does, and records it.
 pub fn take(
     order: &mut Order,
     method: PaymentInstrument,
@@ -103,7 +103,7 @@ pub fn take(
     decision
 }
 
-/// An attempt of which Adyen's answer is not known.
+/// An attempt without an answer of Adyen's.
 pub fn unknown() -> Attempt {
     let mut order = automatic();
     take(&mut order, PaymentInstrument::AmazonPay, &request("T", None, 0), at(0));
@@ -118,7 +118,7 @@ pub fn answered<'a>(result_code: &str, psp_reference: impl Into<Option<&'a str>>
     attempt
 }
 
-/// An attempt that Adyen did not process.
+/// An attempt that Adyen rejected.
 pub fn rejected<'a>(error_code: &str, psp_reference: impl Into<Option<&'a str>>) -> Attempt {
     let mut attempt = unknown();
     let rejection = Rejection {
@@ -157,7 +157,7 @@ impl Returned for Attempt {
     }
 }
 
-/// A webhook of success about EUR 10.00 in second 1000, long after the attempts began.
+/// A successful webhook about EUR 10.00 in second 1000, long after the attempts began.
 fn event(event_code: &str, psp_reference: &str) -> AdyenEvent {
     AdyenEvent {
         event_date: Some(at(1000)),
@@ -181,12 +181,12 @@ pub fn authorisation(payment: &str) -> AdyenEvent {
     event("AUTHORISATION", payment)
 }
 
-/// With the offer's own reference, which no attempt knows.
+/// An OFFER_CLOSED with a reference of its own, which no attempt knows.
 pub fn offer_closed() -> AdyenEvent {
     event("OFFER_CLOSED", "AN OFFER")
 }
 
-/// With an attempt's reference.
+/// An OFFER_CLOSED with an attempt's reference.
 pub fn offer_closed_of(payment: &str) -> AdyenEvent {
     event("OFFER_CLOSED", payment)
 }
@@ -210,7 +210,7 @@ pub fn reversal(action: &str, psp_reference: &str) -> AdyenEvent {
 pub trait Says {
     fn failed(self) -> Self;
     fn of(self, payment: &str) -> Self;
-    /// About no payment that it names.
+    /// Removes the reference of the payment.
     fn of_none(self) -> Self;
     fn at(self, second: i64) -> Self;
     fn eur(self, value: i64) -> Self;
@@ -262,8 +262,8 @@ impl Says for AdyenEvent {
     }
 }
 
-/// What an order came to, in one line: the status, whether it is confirmed, what was
-/// authorised, captured and refunded, the next step, and after a `!` what needs attention.
+/// An order's derived values in one line: the status, whether it is confirmed, the sums authorised,
+/// captured and refunded, the next step, and after each `!` a reason for attention.
 pub fn summary(order: &Order) -> String {
     let derived = Derived::of(order);
     let confirmed = if derived.confirmed { "confirmed" } else { "unconfirmed" };
@@ -281,7 +281,7 @@ pub fn attention(order: &Order) -> Vec<String> {
     Derived::of(order).needs_attention.iter().map(Attention::to_string).collect()
 }
 
-/// Panics unless the order comes to this, in whatever sequence its webhooks came.
+/// Panics unless the order has this summary, in any sequence of its webhooks.
 #[track_caller]
 pub fn comes_to(order: &Order, expected: &str) {
     assert_eq!(summary(order), expected, "{order:#?}");

@@ -48,13 +48,13 @@ fn refund(order: &mut Order, body: Value, second: i64) -> Result<Recorded, Refus
     ask(order, Operation::Refund, body, second)
 }
 
-/// Records a refund and keeps Adyen's answer.
+/// Records a refund that Adyen acknowledges.
 fn received(order: &mut Order, body: Value, second: i64, name: &str) {
     let recorded = refund(order, body, second).unwrap();
     order.modifications[recorded.at].answer(Ok(name.to_owned()));
 }
 
-/// EUR 10.00 were paid and taken.
+/// An order whose EUR 10.00 were authorised and captured.
 fn paid() -> Order {
     automatic().tried(answered("Authorised", "P")).told(authorisation("P"))
 }
@@ -120,7 +120,7 @@ fn two_payments_are_each_cancelled() {
     let cancel = |order: &mut Order, body| ask(order, Operation::Cancel, body, 2000);
     assert_eq!(cancel(&mut order, json!({})), Err(Refusal::Ambiguous));
     cancel(&mut order, json!({"payment": "P"})).unwrap();
-    // Only one is left that can be.
+    // Only one payment is left, so the request need not name it.
     cancel(&mut order, json!({})).unwrap();
     assert_eq!(order.modifications[1].payment, "Q");
     assert_ne!(keys(&order)[0], keys(&order)[1]);
@@ -128,7 +128,7 @@ fn two_payments_are_each_cancelled() {
 
 #[test]
 fn earlier_refund_event_does_not_decide_a_later_refund() {
-    // From the Customer Area, before anybody asked here.
+    // A refund made in the Customer Area, before any request to the API.
     let mut order = paid().told(modification("REFUND", "BEFORE").eur(500).at(1500));
     refund(&mut order, json!({"amount": 500, "key": "1"}), 2000).unwrap();
     for key in ["2", "3"] {
@@ -152,7 +152,7 @@ fn one_event_decides_one_of_two_unanswered_refunds() {
         refund(&mut order, json!({"amount": 400, "key": "3"}), 2003),
         Err(Refusal::Exceeds { open: 200 })
     );
-    // The late answer names the refund that the event was about.
+    // The late answer has the pspReference of the refund's event.
     order.modifications[1].answer(Ok("R1".to_owned()));
     assert_eq!(states(&order), [ModificationState::Requested, ModificationState::Succeeded]);
 }
@@ -205,7 +205,7 @@ fn modification_with_an_expired_key_is_not_retried_and_needs_attention() {
         assert_eq!(states(&order), [ModificationState::Unknown]);
         assert_eq!(attention(&order), ["modification_unknown"]);
         assert_eq!(refundable(&order), 700);
-        // A webhook resolves it.
+        // The webhook decides the refund.
         let order = order.told(modification("REFUND", "R").eur(300).at(2000 + 7 * DAY));
         assert_eq!(states(&order), [ModificationState::Succeeded]);
         assert!(attention(&order).is_empty());

@@ -44,7 +44,7 @@ async fn a_charge_whose_answer_was_lost_is_charged_once() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
-    // Adyen charges, and its answer is lost.
+    // Adyen charges the payment method, and the answer is lost.
     let page = Answer::text(502, "text/html", "<html></html>");
     shop.adyen().inject(Fault::afterwards(page).on("/payments"));
     let lost = shop.charge(&body).await;
@@ -74,7 +74,7 @@ async fn refused_charge_is_retried_only_with_a_new_key() {
     let first = shop.charge_with_key(&body, "run-1").await;
     assert_paid(&first, "refused", 1);
     assert_eq!(first.body["refusalReasonCode"], "12");
-    // The same run, and one that has no key: the stored answer.
+    // The same key, or none, returns the stored answer.
     assert_eq!(shop.charge_with_key(&body, "run-1").await.body, first.body);
     assert_eq!(shop.charge(&body).await.body, first.body);
     assert_eq!(shop.processed("MONTH-1"), 0);
@@ -114,7 +114,7 @@ async fn repeated_charge_keeps_its_answer_after_its_token_is_gone() {
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     assert_eq!(shop.charge(&paid).await.body, first.body);
     assert_paid(&shop.charge(&lost).await, "authorised", 1);
-    // Nor does a paid order become a token's problem.
+    // A paid order is reported as paid, even if its token is disabled.
     let again = shop.charge_with_key(&paid, "again").await;
     assert_problem(&again, 409, "order_already_paid");
     let next = shop.charge(&charge(SHOPPER, "NEXT", &id)).await;
@@ -136,7 +136,7 @@ async fn behind_a_faulty_dynamodb() -> (Shop, Faulty) {
     (shop, dynamodb)
 }
 
-/// Each DynamoDB call of a charge fails once; the job runs until it has an answer.
+/// Each DynamoDB call of a charge fails once; the job runs until it receives an answer.
 #[tokio::test]
 async fn charge_with_every_dynamodb_fault_is_made_once() {
     let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
@@ -146,7 +146,7 @@ async fn charge_with_every_dynamodb_fault_is_made_once() {
     dynamodb.begin(|_| None);
     assert_paid(&shop.charge(&charge(SHOPPER, "CALM", &id)).await, "authorised", 1);
     let names: Vec<_> = dynamodb.calls().into_iter().map(|call| call.name).collect();
-    // The token, the attempt, Adyen's answer with the payment's pointer.
+    // Reads the token, writes the attempt, then writes the answer with the payment's pointer.
     assert_eq!(names, ["GetItem", "PutItem", "TransactWriteItems"]);
 
     for at in 0..names.len() {
@@ -155,7 +155,7 @@ async fn charge_with_every_dynamodb_fault_is_made_once() {
             ("after", faulty_dynamodb::server_error_afterwards()),
         ] {
             let reference = format!("{kind}-{at}");
-            // The SDK tries three times: all of them fail.
+            // The SDK tries three times; all tries fail.
             dynamodb.begin(move |call| (at..at + 3).contains(&call.index).then(|| fault.clone()));
             let body = charge(SHOPPER, &reference, &id);
             let failed = shop.charge(&body).await;
@@ -176,7 +176,7 @@ async fn refused_charge_of_a_revoked_token_disables_it_after_a_crash() {
     assert!(shop.adyen().revoke_token(&id).unwrap());
     shop.adyen().hold_webhooks();
     let body = charge(SHOPPER, "MONTH-1", &id);
-    // After the attempt was written, nothing works.
+    // All calls after the attempt was written fail.
     dynamodb.begin(|call| (call.index >= 2).then(faulty_dynamodb::throttled));
     assert_problem(&shop.charge(&body).await, 503, "storage_unavailable");
     dynamodb.calm();
@@ -225,7 +225,7 @@ async fn unbound_refused_answer_disables_no_token() {
     let first = charge(SHOPPER, "MONTH-1", &revoked);
     assert_eq!(shop.charge_with_key(&first, "one").await.status, 202);
 
-    // Under the attempt's key Adyen says what became of the first.
+    // Adyen replays the first request's result for the attempt's key.
     let minute = SignedDuration::from_mins(1);
     passing_time::pass(&shop.stack.dynamodb(), "MONTH-1", minute).await;
     let second = charge(SHOPPER, "MONTH-1", healthy);
@@ -242,7 +242,8 @@ async fn webhook_of_another_refusal_disables_no_token() {
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_paid(&shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await, "authorised", 1);
     let told = [
-        // Not this one's charge, and no token's.
+        // These failures are of an unknown payment, of one without a charge, and with another
+        // reason.
         ("MONTH-1", "UNHEARDOFPAYMENT", "Token Revoked"),
         ("FIRST", &payment_of(&shop, "FIRST").await, "Token Revoked"),
         ("MONTH-1", &payment_of(&shop, "MONTH-1").await, "Refused"),

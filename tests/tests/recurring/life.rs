@@ -8,7 +8,7 @@ use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge};
 async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     let shop = Shop::open().await;
 
-    // Created, announced by webhook, listed.
+    // Created, announced by a webhook, and listed.
     let id = shop.stored(SHOPPER, "FIRST").await;
     let first = shop.stack.order("FIRST").await;
     let listed = shop.list(SHOPPER, "").await;
@@ -37,7 +37,7 @@ async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     assert_eq!(answer.body["refusalReasonCode"], "50");
     let refused = answer.body["pspReference"].as_str().unwrap();
 
-    // Disabled by that.
+    // Disabled because of the refusal.
     assert_eq!(shop.list(SHOPPER, "").await, Vec::<serde_json::Value>::new());
     let listed = shop.list(SHOPPER, "?status=all").await;
     assert_eq!(listed[0]["status"], "disabled", "{listed:?}");
@@ -47,7 +47,7 @@ async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     assert_eq!(end.event_id, refused);
     assert_eq!(end.reference, Some("MONTH-2".parse().unwrap()));
 
-    // No longer charged, not even with a new try.
+    // No longer charged, even with a new attempt.
     let calls = shop.calls("/payments");
     let answer = shop.charge_with_key(&charge(SHOPPER, "MONTH-2", &id), "again").await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");

@@ -136,7 +136,7 @@ async fn refresh_lists_a_token_whose_webhook_was_lost() {
     assert_eq!(listed[0]["pspReference"], first["pspReference"]);
     assert_eq!(shop.list(SHOPPER, "").await, listed);
 
-    // Its webhook, should it come after all, says the same and adds the order.
+    // A late webhook about the same token only adds the order.
     let psp_reference = first["pspReference"].as_str().unwrap();
     let mut event =
         Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, psp_reference, "");
@@ -159,7 +159,7 @@ async fn refresh_never_removes_a_token() {
     let refresh = format!("{}?refresh=true", path(SHOPPER));
     let shown = shop.stack.get(&path(SHOPPER), &own).await.body;
 
-    // As where the API key has no role for it, or the account is another.
+    // Adyen answers so if the API key lacks the role, or the account is another one.
     for nothing in [json!({}), json!({"details": []}), json!({"details": null})] {
         let nothing = Answer::json(200, &nothing);
         shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
@@ -192,7 +192,7 @@ async fn missing_since_is_set_when_adyen_no_longer_lists_a_token() {
     let shown = shop.stack.get(&path(SHOPPER), &own).await.body;
     assert!(shown["storedPaymentMethods"][0].get("unlistedSince").is_none(), "{shown}");
 
-    // The charge is sent, and Adyen's rejection disables the token.
+    // An unlisted token is still charged; Adyen's rejection then disables it.
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "adyen_rejected");
     assert_eq!(answer.body["errorCode"], "803");
@@ -273,7 +273,7 @@ async fn incomplete_list_entry_does_not_hide_the_others() {
         let listed = shop.list(SHOPPER, "?refresh=true").await;
         let known = |it: &serde_json::Value| it["storedPaymentMethodId"] == "8415698462516992";
         assert!(listed.iter().any(known), "{odd}");
-        // The odd one may be the one that is not there.
+        // The unreadable entry may be this token, so it is not marked as unlisted.
         let ours = listed.iter().find(|it| it["storedPaymentMethodId"] == id).unwrap();
         assert!(ours.get("unlistedSince").is_none(), "{odd}");
     }
@@ -305,7 +305,7 @@ async fn later_of_two_lists_counts() {
     assert!(unlisted("?refresh=true").await);
     assert!(!unlisted("?refresh=true").await);
     assert!(!unlisted("").await);
-    // A webhook that is later than the list counts too; one that is earlier does not.
+    // A webhook later than the list proves that the token exists; an earlier one does not.
     shop.adyen().inject(nothing());
     assert!(unlisted("?refresh=true").await);
     told(&shop, "updated", &id, SignedDuration::from_hours(1)).await;
@@ -401,7 +401,7 @@ async fn concurrent_refreshes_and_webhooks_agree() {
     }
 }
 
-/// Lets that much time pass for a token.
+/// Makes this much time pass for a token.
 async fn ages(shop: &Shop, id: &str, time: SignedDuration) {
     let age = |token: &mut Option<Token>| {
         for event in &mut token.as_mut().unwrap().events {
@@ -413,7 +413,7 @@ async fn ages(shop: &Shop, id: &str, time: SignedDuration) {
     shop.tokens.change(&key(SHOPPER, id), age).await.unwrap();
 }
 
-/// Sends a token webhook about something that happened so long ago.
+/// Sends a token webhook that is dated this long ago.
 async fn told(shop: &Shop, kind: &str, id: &str, ago: SignedDuration) {
     let mut event = Event::new(
         &format!("recurring.token.{kind}"),

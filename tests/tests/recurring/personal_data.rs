@@ -1,5 +1,4 @@
-//! The shopper's data in a charge are kept for as long as the charge may be sent again, and no
-//! longer.
+//! The shopper's data in a charge are kept only for as long as the charge may be sent again.
 
 use adyen_simulator::{Answer as Said, Fault, Release};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -20,7 +19,7 @@ impl Shop {
         (shop, id)
     }
 
-    /// Charges with all that a merchant may know of the shopper.
+    /// Charges with all data of the shopper that the API accepts.
     async fn charge_of(&self, email: &str, reference: &str, id: &str, key: &str) -> Answer {
         let known = json!({
             "shopperEmail": email,
@@ -38,7 +37,7 @@ impl Shop {
         self.charge_of(PERSONAL[0], reference, id, key).await
     }
 
-    /// As [`Shop::charge_of_jane`], and the answer is lost.
+    /// As [`Shop::charge_of_jane`], but Adyen's answer is lost.
     async fn lost_charge(&self, reference: &str, id: &str) {
         let lost = Fault::afterwards(Said::text(500, "text/html", "<html>"));
         self.adyen().inject(lost.on("/payments"));
@@ -117,14 +116,14 @@ async fn charge_decided_by_a_webhook_leaves_no_personal_data() {
     assert_eq!(shop.stack.order("A").await["status"], "authorised");
     shop.assert_keeps_nothing("A").await;
 
-    // And one that was refused, so that the next attempt takes its place.
+    // The same for a refused attempt, which the next one replaces.
     shop.adyen().hold_webhooks();
     shop.adyen().revoke_token(&id).unwrap();
     shop.lost_charge("B", &id).await;
     shop.adyen().release_webhooks(Release::InOrder).await;
     assert_eq!(shop.stack.order("B").await["status"], "refused");
     shop.assert_keeps_nothing("B").await;
-    // The webhook still says which payment method was revoked.
+    // The webhook's reason disables the token, although the request was deleted.
     assert_eq!(shop.list(SHOPPER, "?status=all").await[0]["status"], "disabled");
 }
 

@@ -12,7 +12,7 @@ use crate::shop::{SHOPPER, Shop, assert_problem, browser_of, charge, path};
 async fn removed_token_is_gone_here_and_at_adyen() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    // The webhook about it is on its way, and not needed.
+    // The token is removed before its webhook arrives.
     shop.adyen().hold_webhooks();
     let answer = shop.remove(SHOPPER, &id).await;
     assert_eq!((answer.status, answer.body), (204, json!("")));
@@ -39,11 +39,11 @@ async fn repeated_removal_succeeds() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
-    // Adyen's own webhook about it is in.
+    // Adyen's webhook about the removal has arrived.
     shop.recover().await;
     let token = shop.token(SHOPPER, &id).await.unwrap();
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
-    // However Adyen says that it is gone.
+    // Every error of Adyen's that means "not found".
     for code in ["800", "803"] {
         for status in [404, 422] {
             let gone = adyen_simulator::errors::service_error(status, code, "gone");
@@ -51,7 +51,7 @@ async fn repeated_removal_succeeds() {
             assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
         }
     }
-    // Nor where it only looks as if nothing were there.
+    // A 404 or 422 without such a code changes the token as little.
     for status in [404, 422] {
         shop.adyen().inject(Fault::status(status));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
@@ -76,7 +76,7 @@ async fn token_whose_webhook_was_lost_is_removed_for_good() {
     let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     shop.recover().await;
-    // The webhook about its creation comes after all.
+    // The webhook about the token's creation arrives late.
     told_that_it_was_created(&shop, &id).await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
 }
@@ -94,7 +94,7 @@ async fn unknown_token_is_removed_for_good_even_if_the_answer_is_lost() {
     let shop = Shop::open().await;
     for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
         let id = shop.stored_in_silence(SHOPPER, &format!("FIRST-{number}")).await;
-        // Asked again, Adyen knows of none.
+        // The repeated request is answered as not found.
         shop.adyen().inject(Fault::drop_after());
         then.into_iter().for_each(|fault| shop.adyen().inject(fault));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
@@ -160,7 +160,7 @@ async fn removal_without_adyens_answer_can_be_retried() {
         assert_problem(&shop.remove(SHOPPER, &id).await, 502, code);
         assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
     }
-    // Removed, and the answer is lost: asked again, it is gone.
+    // The token is removed and the answer lost; the repeated request finds it removed.
     shop.adyen().inject(Fault::drop_after());
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     assert!(shop.ids(SHOPPER, "").await.is_empty());

@@ -18,7 +18,7 @@ pub struct Shop {
     pub tokens: Tokens,
 }
 
-/// A simulator in a hurry.
+/// A simulator with short delays.
 pub fn quick() -> adyen_simulator::Options {
     let ms = Duration::from_millis;
     adyen_simulator::Options {
@@ -43,7 +43,7 @@ impl Shop {
         Self::around(stack).await
     }
 
-    /// Around a bundle that runs already.
+    /// Uses a bundle that is already running.
     pub async fn around(stack: Stack) -> Self {
         let (_, tokens) = stack.stores().await;
         Self { stack, tokens }
@@ -59,7 +59,7 @@ impl Shop {
         assert!(resolved.await, "webhooks wait for too long");
     }
 
-    /// The shopper pays and stores the payment method, and the webhooks come. Gives its id.
+    /// Pays, stores the payment method, and waits for the webhooks. Returns its id.
     pub async fn stored(&self, shopper: &str, reference: &str) -> String {
         let answer = self.pay_and_store(shopper, reference, "AMZN").await;
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
@@ -70,7 +70,7 @@ impl Shop {
     /// As [`Shop::stored`], but without a webhook about the token. Returns its id.
     pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
         self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK")).await;
-        // Until its webhooks have arrived.
+        // Wait until the other webhooks have arrived.
         tokio::time::sleep(Duration::from_millis(60)).await;
         self.newest_token()
     }
@@ -89,18 +89,18 @@ impl Shop {
         newest.unwrap().id.clone()
     }
 
-    /// The merchant charges it.
+    /// Charges a stored payment method as the merchant.
     pub async fn charge(&self, body: &Value) -> Answer {
         self.stack.post("/payments", &backend(), body).await
     }
 
-    /// The merchant charges it, with an `Idempotency-Key`.
+    /// As [`Shop::charge`], with an `Idempotency-Key`.
     pub async fn charge_with_key(&self, body: &Value, key: &str) -> Answer {
         let backend = backend();
         self.stack.post_with_key("/payments", &backend, key, body).await
     }
 
-    /// The merchant's list of a shopper; `query` begins with `?`.
+    /// Lists a shopper's payment methods as the merchant; `query` begins with `?`.
     pub async fn list(&self, shopper: &str, query: &str) -> Vec<Value> {
         let answer = self.try_list(shopper, query).await;
         assert_eq!(answer.status, 200, "{answer:?}");
@@ -113,21 +113,21 @@ impl Shop {
         self.stack.get(&format!("{}{query}", path(shopper)), &backend()).await
     }
 
-    /// The ids of those.
+    /// The ids in that list.
     pub async fn ids(&self, shopper: &str, query: &str) -> Vec<String> {
         let listed = self.list(shopper, query).await;
         let id = |listed: &Value| listed["storedPaymentMethodId"].as_str().unwrap().to_owned();
         listed.iter().map(id).collect()
     }
 
-    /// The merchant removes it.
+    /// Removes a payment method as the merchant.
     pub async fn remove(&self, shopper: &str, id: &str) -> Answer {
         let path = format!("{}/{id}", path(shopper));
         let request = self.stack.request(Method::DELETE, &path);
         Answer::of(request.bearer_auth(backend())).await
     }
 
-    /// It goes at Adyen, and the webhook about that is lost.
+    /// Disables a token at Adyen and loses the webhook about it.
     pub fn removed_in_silence(&self, id: &str) {
         self.adyen().inject_webhook(WebhookFault::Lose);
         assert!(self.adyen().disable_token(id).unwrap());
@@ -137,17 +137,17 @@ impl Shop {
         self.tokens.get(&key(shopper, id)).await.unwrap()
     }
 
-    /// How often Adyen was called, at a path that ends so.
+    /// The number of calls to Adyen whose path ends so.
     pub fn calls(&self, ending: &str) -> usize {
         self.adyen().with_books(|books| books.calls_to(ending).len())
     }
 
-    /// How many payments Adyen processed for an order, whatever became of them.
+    /// The number of payments that Adyen processed for an order, with any result.
     pub fn processed(&self, reference: &str) -> usize {
         self.adyen().with_books(|books| books.payments_of(reference).len())
     }
 
-    /// Returns whether the order is unknown here: nothing was written for it.
+    /// Returns true if nothing was written for the order.
     pub async fn knows_no_order(&self, reference: &str) -> bool {
         let path = format!("/orders/{reference}");
         self.stack.get(&path, &backend()).await.status == 404
@@ -165,7 +165,7 @@ pub fn path(shopper: &str) -> String {
     format!("/shoppers/{shopper}/storedPaymentMethods")
 }
 
-/// A browser's token for an order of that shopper.
+/// A checkout token for an order of this shopper.
 pub fn browser_of(shopper: &str, reference: &str) -> String {
     browser_with(json!({
         "reference": reference,
@@ -174,7 +174,7 @@ pub fn browser_of(shopper: &str, reference: &str) -> String {
     }))
 }
 
-/// The charge of a stored payment method, as the integration's page has it.
+/// The request body of a charge, as on Adyen's page about the integration.
 pub fn charge(shopper: &str, reference: &str, id: &str) -> Value {
     json!({
         "amount": {"currency": "EUR", "value": 1000},
@@ -186,7 +186,7 @@ pub fn charge(shopper: &str, reference: &str, id: &str) -> Value {
     })
 }
 
-/// `body` with these members, null ones taken out.
+/// `body` with these members; null removes a member.
 pub fn with(mut body: Value, members: Value) -> Value {
     for (name, value) in members.as_object().unwrap() {
         body[name] = value.clone();

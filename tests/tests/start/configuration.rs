@@ -1,4 +1,4 @@
-//! All missing and malformed variables are named at once, without secrets.
+//! A function reports all missing and malformed variables together, without secrets.
 
 use shared::platform::config::Env;
 
@@ -219,7 +219,7 @@ const EITHER: [&str; 5] = [
     "http://localhost:3001/v72",
     "http://host.docker.internal:3001/v72",
     "https://proxy.merchant.example/v72",
-    // Only looks like Adyen's.
+    // A host that only looks like Adyen's.
     "https://checkout-test.adyen.com.evil.example/v72",
 ];
 
@@ -227,7 +227,7 @@ const EITHER: [&str; 5] = [
 async fn environment_must_match_adyens_hosts() {
     for url in EITHER {
         for environment in ["test", "live"] {
-            // Each alone, with a URL of the environment for the other.
+            // Change one URL, while the other matches the environment.
             let own = if environment == "test" { (TEST[0], TEST[1]) } else { (LIVE[0], LIVE[1]) };
             let environment = ("ADYEN_ENVIRONMENT", environment);
             payments_start(&[environment, (CHECKOUT, url), (RECURRING, own.1)]).await;
@@ -237,7 +237,7 @@ async fn environment_must_match_adyens_hosts() {
     for (environment, own, others) in [("test", &TEST[..], &LIVE[..]), ("live", &LIVE, &TEST)] {
         let set = ("ADYEN_ENVIRONMENT", environment);
         for url in own {
-            // The Recurring API's is beside it, unless it is given.
+            // The Recurring API's URL is derived from it, unless it is set.
             payments_start(&[set, (CHECKOUT, url)]).await;
         }
         for url in others {
@@ -261,7 +261,7 @@ async fn default_environment_must_match_adyens_hosts() {
     assert!(error.contains("ADYEN_ENVIRONMENT: expected test or live"), "{error}");
 }
 
-/// Starts a function with what functions need, and gives its error.
+/// Starts a function with all variables that it needs, and returns its error.
 macro_rules! start {
     ($function:ident, $change:expr) => {{
         let hmac =

@@ -11,7 +11,7 @@ use shared::platform::config::{Env, Settings};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-/// A server that counts its connections, which end with it.
+/// A server that counts its open connections.
 async fn server() -> (String, Arc<AtomicUsize>) {
     let inner = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let behind = inner.local_addr().unwrap();
@@ -69,12 +69,12 @@ async fn unneeded_connections_are_not_opened_and_failing_ones_not_awaited() {
         ("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9"),
         ("ORDERS_TABLE", "orders"),
     ]);
-    // Not the one with the API key.
+    // Only the connection that needs the API key is opened.
     Settings::load(&env, &["ADYEN_HMAC_KEYS"]).await.unwrap();
     assert_eq!(to_adyen.load(Ordering::SeqCst), 0);
 }
 
-/// A server that answers nobody until so many ask at once.
+/// A server that answers only once this many requests wait.
 async fn gathering(number: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -96,7 +96,7 @@ async fn gathering(number: usize) -> String {
     url
 }
 
-/// One fewer is there, also where its caller gave up.
+/// Counts a caller out, even if it stopped waiting.
 struct Leaving(Arc<watch::Sender<usize>>);
 
 impl Drop for Leaving {

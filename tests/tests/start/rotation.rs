@@ -19,7 +19,7 @@ const NEW_HMAC: &str = "00112233445566778899AABBCCDDEEFF00112233445566778899AABB
 const NEW_TOKEN_KEY: &str = "a-new-key-for-tokens-of-at-least-32-bytes";
 const NEW_API_KEY: &str = "a-new-api-key";
 
-/// Not the one that the simulator knows.
+/// A key that the simulator does not know.
 const FORMER_PRIVATE_KEY: &str = include_str!("former-private-key.pem");
 
 const MANAGED: [(&str, &str); 6] = [
@@ -31,7 +31,7 @@ const MANAGED: [(&str, &str); 6] = [
     ("AMAZON_PAY_PRIVATE_KEY", FORMER_PRIVATE_KEY),
 ];
 
-/// The bundle with its secrets in a Secrets Manager, and an Adyen that has the new ones.
+/// The bundle with its secrets in Secrets Manager, and an Adyen with the new credentials.
 async fn rotating() -> (Stack, Manager) {
     let (manager, url) = Manager::with(&MANAGED).await;
     let mut variables = vec![("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), url)];
@@ -64,7 +64,7 @@ fn checkout(reference: &str, key: &str) -> String {
     mint(&Caller::Checkout(order), key, 600).unwrap()
 }
 
-/// Lets so many seconds pass.
+/// Makes this many seconds pass.
 async fn later(seconds: u64) {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(seconds)).await;
@@ -104,7 +104,7 @@ async fn keys_rotate_without_a_rejected_request() {
     let answer = stack.get("/orders/NEW", &merchant).await;
     assert_eq!(answer.body["confirmed"], true, "{answer:?}");
 
-    // The old keys are taken out, and five minutes later nobody accepts them any more.
+    // The old keys are removed from the secrets, and five minutes later they are rejected.
     manager.put("ADYEN_HMAC_KEYS", NEW_HMAC);
     manager.put("CHECKOUT_TOKEN_KEYS", NEW_TOKEN_KEY);
     manager.put("MERCHANT_TOKEN_KEYS", NEW_TOKEN_KEY);
@@ -133,7 +133,7 @@ async fn private_key_that_amazon_pay_rejects_is_fetched_again() {
     };
     assert_eq!(confirm().await.code(), "amazon_pay_configuration");
     manager.put("AMAZON_PAY_PRIVATE_KEY", amazon_pay_simulator::PRIVATE_KEY);
-    // Longer than nothing is fetched again after a refusal.
+    // Longer than the pause between two fetches after a rejection.
     later(6).await;
     let confirmed = confirm().await;
     assert_eq!(confirmed.status, 200, "{confirmed:?}");
@@ -194,7 +194,7 @@ async fn cached_secret_is_used_while_none_can_be_fetched() {
     manager.fail();
     later(301).await;
     assert_eq!(*secret.get().await, "one");
-    // Nor is every request held up by another try.
+    // Not every request waits for another try.
     assert_eq!(*secret.get().await, "one");
     assert_eq!(manager.asked_for("S"), 2);
     manager.put("S", "two");
@@ -210,7 +210,7 @@ async fn unresponsive_secrets_manager_is_not_awaited_for_long() {
     let value = secret.get().await;
     assert_eq!(*value, "one");
     assert_eq!(secret.other_than(&value).await, None);
-    // Each of them gave up before the SDK would have tried a second time.
+    // Each try ended before the SDK would have retried.
     assert_eq!(manager.asked_for("S"), 3);
     assert_eq!(*secret.get().await, "one");
     assert_eq!(manager.asked_for("S"), 3);

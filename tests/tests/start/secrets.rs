@@ -21,7 +21,7 @@ use shared::platform::config::Env;
 
 const HMAC_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-/// A Secrets Manager with these secrets, which counts what it is asked for.
+/// A Secrets Manager with these secrets that records its requests.
 #[derive(Clone, Default)]
 pub struct Manager {
     secrets: Arc<Mutex<BTreeMap<String, String>>>,
@@ -65,12 +65,12 @@ impl Manager {
         secrets.insert(id.to_owned(), secret.to_owned());
     }
 
-    /// From now on nothing can be had.
+    /// Removes all secrets.
     pub fn fail(&self) {
         self.secrets.lock().unwrap().clear();
     }
 
-    /// From now on nothing is answered.
+    /// Stops answering.
     pub fn fall_silent(&self) {
         self.silent.store(true, Ordering::SeqCst);
     }

@@ -115,7 +115,7 @@ async fn signed_field_of_the_wrong_type_is_rejected() {
         currency["amount"]["currency"] = value.clone();
         bodies.push(currency);
     }
-    // `true` without quotes is the text that was signed.
+    // The signed content has `true` without quotes.
     let bodies = bodies.into_iter().filter(|item| item["success"] != json!(true));
     let bodies = bodies.map(|item| standard(&[item]).to_string().into_bytes());
     refused(&world, bodies, &[400, 401]).await;
@@ -160,7 +160,7 @@ async fn malformed_signature_is_rejected() {
         assert_eq!((answer.status, answer.code()), (401, "invalid_signature"), "{wrong}");
     }
     for wrong in mangled(&token_signature) {
-        // Some characters cannot be sent in a header.
+        // A header cannot carry every character.
         if wrong.len() < 1000 && wrong != format!(" {token_signature}") {
             let request = world.post(token.clone());
             let answer = Answer::of(request.header("hmacsignature", wrong.as_bytes())).await;

@@ -32,7 +32,7 @@ async fn authorisation_that_names_another_order_is_contested_by_both() {
             assert_eq!(seen["needsAttention"], json!(["payment_of_another_order"]));
         }
     }
-    // The payment leads where it led.
+    // The payment's pointer still leads to its first order.
     let refund = modification("REFUND", "REFUND0000000001", &payment, "foreign");
     world.tell(&refund).await;
     assert_eq!(world.status("owner").await, "refunded");
@@ -55,7 +55,7 @@ async fn redelivered_webhook_completes_a_contested_payment_after_any_fault() {
             let delivery = standard(&[signed(&event)]).to_string();
             world.dynamodb.begin({
                 let fault = fault.clone();
-                // The process ends there: nothing that it does later arrives.
+                // The process ends at this call, so none of its later calls arrive.
                 move |call| (call.index >= index).then(|| fault.clone())
             });
             let answer = world.deliver(delivery.clone()).await;
@@ -64,7 +64,7 @@ async fn redelivered_webhook_completes_a_contested_payment_after_any_fault() {
                 assert!(index > 3, "no outage");
                 break;
             }
-            // Never this order alone.
+            // If this order is marked, its owner is marked too.
             if attention(&world, &other).await != json!([]) {
                 assert_eq!(attention(&world, &owner).await, contested(&payment), "{index}");
             }

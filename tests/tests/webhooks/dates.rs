@@ -32,11 +32,11 @@ async fn a_date_is_read_however_its_offset_is_written() {
         ("2026-11-25T10:14:08+01:00", "2026-11-25T09:14:08Z"),
         ("2026-11-25T10:14:08-01:00", "2026-11-25T11:14:08Z"),
         ("2026-11-25T10:14:08Z", "2026-11-25T10:14:08Z"),
-        // Without an offset it is in UTC.
+        // A date without an offset is in UTC.
         ("2026-11-25T10:14:08", "2026-11-25T10:14:08Z"),
         ("2026-11-25 13:00:00", "2026-11-25T13:00:00Z"),
         ("2026-11-25 13:00:00+01:00", "2026-11-25T12:00:00Z"),
-        // A form decodes + as a blank.
+        // Form decoding turns + into a blank.
         ("2026-11-25T10:14:08 01:00", "2026-11-25T09:14:08Z"),
         ("2026-11-25T10:14:08.123 01:00", "2026-11-25T09:14:08.123Z"),
         ("2026-11-25 10:14:08 01:00", "2026-11-25T09:14:08Z"),
@@ -45,7 +45,7 @@ async fn a_date_is_read_however_its_offset_is_written() {
         ("2026-11-25T10:14:08 -01:00", "2026-11-25T11:14:08Z"),
         ("2026-11-25T10:14:08 +01:00", "2026-11-25T09:14:08Z"),
         ("2026-11-25T10:14:08 Z", "2026-11-25T10:14:08Z"),
-        // Offsets without minutes or colon.
+        // Offsets without minutes or without a colon.
         ("2026-11-25T10:14:08+02", "2026-11-25T08:14:08Z"),
         ("2026-11-25T10:14:08-02", "2026-11-25T12:14:08Z"),
         ("2026-11-25T10:14:08+0200", "2026-11-25T08:14:08Z"),
@@ -97,7 +97,7 @@ async fn unreadable_date_is_the_date_of_the_first_receipt() {
         let date = date_of(&world, "undated", &psp_reference).await;
         assert!(before <= date && date <= Timestamp::now(), "{written}: {date}");
 
-        // A repeated delivery is the same fact.
+        // A repeated delivery is the same event.
         let order = world.order("undated").await;
         world.tell(&refund).await;
         assert_eq!(world.order("undated").await, order, "{written}");
@@ -144,7 +144,7 @@ async fn a_date_far_ahead_counts_as_a_day_after_the_first_receipt() {
     assert!(before + DAY <= date && date <= Timestamp::now() + DAY, "{date}");
     assert_eq!(world.status("ahead").await, "refused");
 
-    // A later report wins, however far ahead the other one was dated.
+    // A report that arrives later outranks one that is dated far ahead.
     let authorised = item("AUTHORISATION", &payment, "ahead");
     let soon = (Timestamp::now() + 2 * DAY).to_string();
     world.tell(&with(authorised, json!({"eventDate": soon}))).await;
@@ -189,7 +189,7 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
         with(refund, json!({"amount": amount, "eventDate": date}))
     };
     let begun = Timestamp::now();
-    // Neither their codes nor their names sort them as their dates do.
+    // Sorting them by code or by reference would give another sequence.
     for told in [
         refund("REFUND0000000005", "2026-11-24T12:00:00+01:00"),
         refund("REFUND0000000004", "2026-11-24T11:00:00Z"),
@@ -222,7 +222,7 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
         let received_at: Timestamp = event["receivedAt"].as_str().unwrap().parse().unwrap();
         assert!(begun < received_at && received_at < Timestamp::now(), "{event}");
     }
-    // A repeated delivery keeps the first receipt.
+    // A repeated delivery keeps the time of its first receipt.
     world.tell(&refund("REFUND0000000005", "2026-11-24T12:00:00+01:00")).await;
     assert_eq!(world.stack.order("sorted").await["events"], order["events"]);
     world.tell(&refund("REFUND0000000005", "2026-11-25T12:00:00+01:00")).await;

@@ -9,7 +9,8 @@ use crate::world::{
     World, accepted, item, modification, signed, standard, token_notification, with,
 };
 
-/// The body that is kept under a key, and nothing else than a dead letter has.
+/// The body of the dead letter under this key, which must have no expiry and must not be in the
+/// index.
 async fn kept(world: &World, key: &str) -> String {
     let item = world.item(key).await.unwrap_or_else(|| panic!("no {key}"));
     for attribute in ["expiresAt", "openShard"] {
@@ -45,7 +46,7 @@ async fn inapplicable_event_is_stored_whole_as_a_dead_letter() {
             with(event.clone(), json!({"amount": {"currency": "C".repeat(3000), "value": 1}})),
             format!("dead#{payment}#AUTHORISATION#true"),
         ),
-        // The same signature would fit with the colons elsewhere.
+        // The signature also matches with the colons at other places.
         (
             with(event.clone(), json!({"pspReference": "A:B"})),
             "dead#A:B#AUTHORISATION#true".to_owned(),
@@ -59,7 +60,7 @@ async fn inapplicable_event_is_stored_whole_as_a_dead_letter() {
         for _ in 0..2 {
             accepted(&world.deliver(body.clone()).await);
         }
-        // One that was kept before under the same key is still there.
+        // A later dead letter does not replace an earlier one under the same key.
         let mut found = Vec::new();
         for key in world.keys(&key).await {
             found.push(kept(&world, &key).await);

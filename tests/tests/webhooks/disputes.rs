@@ -10,24 +10,24 @@ fn of_dispute(event_code: &str, dispute: &str, named: &str) -> Value {
     item(event_code, dispute, named)
 }
 
-/// An event of a dispute that names the payment, as the first ones do.
+/// An event of a dispute that names the payment, as a dispute's first events do.
 fn about(event_code: &str, dispute: &str, payment: &str) -> Value {
     modification(event_code, dispute, payment, "a reference of the dispute")
 }
 
-/// On that day of November.
+/// Dates an item on this day of November.
 fn on(day: usize, item: Value) -> Value {
     with(item, json!({"eventDate": format!("2026-11-{day:02}T10:00:00+01:00")}))
 }
 
-/// Pays, and sends the AUTHORISATION.
+/// Pays and sends the AUTHORISATION.
 async fn paid(world: &World, reference: &str) -> String {
     let payment = world.paid(reference, "AMZN").await;
     world.tell(&on(1, item("AUTHORISATION", &payment, reference))).await;
     payment
 }
 
-/// The status, what may be refunded, and what needs attention.
+/// The order's status, its open amount to refund, and its reasons for attention.
 async fn state(world: &World, reference: &str) -> String {
     let order = world.stack.order(reference).await;
     let reasons = order["needsAttention"].as_array().unwrap().iter();
@@ -96,7 +96,7 @@ async fn first_dispute_event_names_the_payment() {
     }
 }
 
-/// Every sequence of these.
+/// Every sequence of the items.
 fn sequences(items: &[Value]) -> Vec<Vec<Value>> {
     if items.is_empty() {
         return vec![Vec::new()];
@@ -159,7 +159,7 @@ async fn disputes_of_one_payment_are_independent() {
             None => ("DISPUTE000000003", "DISPUTE000000004"),
         };
         let reversed = |dispute: &str| match named_by {
-            // Where the Customer Area is set to name the payment.
+            // The Customer Area can be set to name the payment.
             Some(payment) => on(5, about("CHARGEBACK_REVERSED", dispute, payment)),
             None => on(5, of_dispute("CHARGEBACK_REVERSED", dispute, "")),
         };
@@ -170,7 +170,7 @@ async fn disputes_of_one_payment_are_independent() {
         world.tell(&reversed(one)).await;
         assert_eq!(state(&world, "twice").await, PAID);
     }
-    // A reversal of another one lifts none, whatever payment it names.
+    // A reversal of another dispute does not end this one, even if it names the payment.
     world.tell(&on(6, about("CHARGEBACK", "DISPUTE000000005", &payment))).await;
     world.tell(&on(7, about("CHARGEBACK_REVERSED", "DISPUTE000000006", &payment))).await;
     assert_eq!(state(&world, "twice").await, CHARGED_BACK);
@@ -246,7 +246,7 @@ async fn event_of_an_unknown_dispute_is_parked() {
 async fn disputes_beyond_one_transaction_do_not_keep_a_payment_from_its_order() {
     let world = World::new().await;
     world.paid("flooded", "AMZN-NO-WEBHOOK").await;
-    // The payment's own name is the last of them all.
+    // The payment's key comes after those of all disputes.
     let payment = "ZZZZZZZZZZZZZZZZ";
     let news = |number: usize| {
         let dispute = format!("DISPUTE{number:09}");
@@ -256,7 +256,7 @@ async fn disputes_beyond_one_transaction_do_not_keep_a_payment_from_its_order() 
     accepted(&world.deliver(standard(&items).to_string()).await);
     assert!(world.order("flooded").await.events.is_empty());
     world.tell(&item("AUTHORISATION", payment, "flooded")).await;
-    // As many as are kept of those that change nothing.
+    // The AUTHORISATION, and the maximum of events that change nothing.
     assert_eq!(world.order("flooded").await.events.len(), 101);
     for named in [payment, "DISPUTE000000000"] {
         let pointer = world.item(&format!("psp#{named}")).await.unwrap();

@@ -1,5 +1,5 @@
-//! While DynamoDB fails nothing is acknowledged that is not stored, and what is delivered
-//! again loses and doubles nothing.
+//! While DynamoDB fails, only stored events are acknowledged, and repeated deliveries neither lose
+//! nor double one.
 
 use std::collections::HashSet;
 
@@ -56,8 +56,8 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
     let world = World::new().await;
     let mut run = 0;
     for fault in outages() {
-        // Parks one event, then the AUTHORISATION makes the order claim it, and one more
-        // finds its order by the pointer.
+        // The first event is parked; the AUTHORISATION makes the order claim it; the third finds
+        // its order by the pointer.
         for index in 0.. {
             run += 1;
             let reference = format!("run-{run}");
@@ -69,7 +69,7 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
                 modification("CHARGEBACK", "CHARGEBACK000001", &payment, "foreign-2"),
             ];
             let fault = fault.clone();
-            // Three in a row, so that the SDK's own tries do not hide it.
+            // Three faults in a row, because the SDK hides one or two with its own retries.
             world
                 .dynamodb
                 .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));
@@ -92,7 +92,7 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
     }
 }
 
-/// An order to which nothing has happened.
+/// An order without events.
 async fn new_order(world: &World, reference: &str) {
     let reference = reference.parse().unwrap();
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
@@ -148,12 +148,12 @@ async fn concurrent_webhooks_are_all_stored() {
     let world = World::new().await;
     let payment = world.paid("busy", "AMZN").await;
     let deliveries = (0..40).map(async |number| {
-        // Each twice.
+        // Each refund is delivered twice.
         let psp_reference = format!("REFUND{:010}", number / 2);
         let refund = modification("REFUND", &psp_reference, &payment, "busy");
         let refund = with(refund, json!({"amount": {"currency": "EUR", "value": 10}}));
         let delivery = standard(&[signed(&refund)]).to_string();
-        // A slow machine may not be done with all within a function's time.
+        // A slow machine may need more than one delivery.
         while world.deliver(delivery.clone()).await.status >= 500 {}
     });
     futures_util::future::join_all(deliveries).await;
@@ -206,7 +206,7 @@ async fn full_order_does_not_delay_other_webhooks() {
         stored += 1;
     }
     assert!((5..150).contains(&stored), "{stored}");
-    // The one for which there was none is not lost.
+    // The event that found no room became a dead letter.
     let aside = format!("dead#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
     let aside = world.item(&aside).await.unwrap();
     assert_eq!(aside["named"].as_s().unwrap(), "full");
@@ -242,7 +242,7 @@ async fn a_flood_with_a_wrong_key_costs_no_dynamodb_call() {
     assert_eq!(world.count("tokens").await, 0);
 }
 
-/// A payment's pointer that has so many bytes beside its key.
+/// Writes a payment's pointer with this many bytes beside its key.
 async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
     let put = world.stack.dynamodb().put_item().table_name("orders");
     put.item("reference", AttributeValue::S(format!("psp#{payment}")))
@@ -270,7 +270,7 @@ async fn full_pointer_does_not_delay_other_webhooks() {
 async fn pointer_too_full_for_its_order_does_not_delay_other_webhooks() {
     let world = World::new().await;
     world.paid("order", "AMZN").await;
-    // The pointer of the payment has no room for the order.
+    // The pointer of the payment has no room for the order's reference.
     stuff(&world, "FULL000000000001", 409_556, "0").await;
     let told = item("AUTHORISATION", "FULL000000000001", "order");
     world.tell(&told).await;
@@ -307,7 +307,7 @@ async fn unreadable_order_or_pointer_does_not_delay_other_webhooks() {
         assert_eq!(event.key(), (&event_code.to_owned().into(), psp_reference, true));
         assert_eq!(aside["named"].as_s().unwrap(), named);
     }
-    // A token whose payment leads nowhere is kept without an order.
+    // A token whose payment has no usable pointer is stored without an order.
     let told = token_notification("created", "BROKEN0000000001", "shopper-1", "TOKEN");
     world.tell_of_token(&told).await;
     let token = world.token("shopper-1", "TOKEN").await.unwrap();
@@ -327,7 +327,7 @@ async fn unreadable_token_does_not_delay_other_webhooks() {
     let told = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
     world.tell_of_token(&told).await;
 
-    // A charge of it that was refused because it is revoked.
+    // A charge that was refused because its token is revoked.
     let request = json!({
         "merchantAccount": keys::MERCHANT_ACCOUNT,
         "amount": {"currency": "EUR", "value": 1000},

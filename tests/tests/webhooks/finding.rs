@@ -11,8 +11,8 @@ async fn modification_event_with_its_own_reference_finds_its_order() {
     let payment = world.paid("found", "AMZN").await;
     world.paid("other", "AMZN").await;
     let bystander = world.order("other").await;
-    // Refunded in the Customer Area, under a name that no order has, that no order can have,
-    // and under one that another order has.
+    // Refunds made in the Customer Area. Their references are an unknown one, an invalid one, an
+    // empty one, and another order's.
     for (number, named) in ["refund-1", "a:b/c d", "", "other"].iter().enumerate() {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, named);
@@ -42,7 +42,7 @@ async fn events_before_the_payment_answer_are_claimed_with_it() {
     assert_eq!(order.events.len(), 2);
     assert_eq!(world.status("early").await, "chargedBack");
 
-    // From now on the pointer leads there.
+    // The pointer of the payment leads to this order now.
     let payment = order.attempts[0].psp_reference.clone().unwrap();
     world.tell(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000001", &payment, "dispute")).await;
     assert_eq!(world.status("early").await, "refunded");
@@ -55,7 +55,7 @@ async fn an_authorisation_before_the_answer_brings_the_payment_to_its_order() {
         .while_paying("first", async |payment| {
             world.tell(&modification("REFUND", "REFUND0000000001", &payment, "x")).await;
             world.tell(&item("AUTHORISATION", &payment, "first")).await;
-            // It claims what waited for the payment.
+            // The order claims the parked event of its payment.
             assert_eq!(world.status("first").await, "refunded");
         })
         .await;
@@ -96,7 +96,7 @@ async fn test_notifications_are_parked_and_change_no_order() {
 #[tokio::test]
 async fn test_notification_that_names_an_order_does_not_change_it() {
     let world = World::new().await;
-    // An order has the reference that the Customer Area uses for its tests.
+    // The Customer Area uses this reference for its tests.
     let payment = world.paid("testMerchantRef1", "A-PENDING").await;
     let before = world.order("testMerchantRef1").await;
     let test = "test_AUTHORISATION_1";

@@ -1,6 +1,6 @@
 //! A flood of webhooks while some DynamoDB calls fail.
 //!
-//! `FLOOD_ORDERS` says how many orders it is about (30); CI asks for 1,000.
+//! `FLOOD_ORDERS` is the number of orders (30; CI runs 1,000).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -69,8 +69,8 @@ async fn flood_of_webhooks_leaves_every_order_as_its_events_require() {
     }
 }
 
-/// Nobody follows the orders' stream here, and the embedded DynamoDB looks through all of it
-/// for each record that it adds.
+/// The test does not read the orders' stream, and the embedded DynamoDB scans all of the stream for
+/// each new record.
 async fn stop_stream(world: &World) {
     let off = StreamSpecification::builder().stream_enabled(false);
     let update = world.stack.dynamodb().update_table().table_name("orders");
@@ -78,7 +78,7 @@ async fn stop_stream(world: &World) {
     update.send().await.unwrap();
 }
 
-/// An order with a payment. Every fifth does not know it yet: its events wait for the
+/// An order with a payment. Every fifth order lost the answer, so its events are parked until the
 /// AUTHORISATION.
 async fn begin(world: &World, number: usize) -> (String, History) {
     let reference = format!("FLOOD-{number}");
@@ -100,10 +100,10 @@ async fn begin(world: &World, number: usize) -> (String, History) {
     (reference, history)
 }
 
-/// How often each operation was called, and how often it failed.
+/// The number of calls and of failed calls for each operation.
 type Counts = Arc<Mutex<BTreeMap<String, (usize, usize)>>>;
 
-/// Delivers, many at once, and gives those that were not accepted.
+/// Delivers many webhooks at once, and returns those that were rejected.
 async fn deliver<'a>(
     world: &World,
     deliveries: &[&'a String],
@@ -112,7 +112,7 @@ async fn deliver<'a>(
 ) -> Vec<&'a String> {
     let mut again = Vec::new();
     for some in deliveries.chunks(1000) {
-        // Begun anew now and then, as the calls are kept until then.
+        // Begin a new recording now and then, because recorded calls are kept in memory.
         fail_now_and_then(world, counts, rng.fork());
         let answers = stream::iter(some)
             .map(async |event| (event, world.deliver(String::clone(event)).await))
@@ -168,7 +168,7 @@ fn report(took: Duration, sent: usize, refused: usize, counts: &Counts) {
     );
 }
 
-/// The order has every event once, and is what they add up to.
+/// Asserts that the order has every event once, and the state that they produce.
 async fn check(world: &World, reference: &str, history: &History) {
     let stored = world.order(reference).await;
     let keys: Vec<_> = stored

@@ -17,7 +17,7 @@ use crate::world::{
 
 const TAKE_OVER: &str = "/2015-03-31/functions/recover/invocations";
 
-/// The same tables, configured otherwise.
+/// A bundle on the same tables with one corrected variable.
 async fn mended(world: &World, name: &str, value: &str) -> Stack {
     let variables =
         [faulty_dynamodb::variable(&world.dynamodb), (name.to_owned(), value.to_owned())];
@@ -66,7 +66,7 @@ async fn foreign_events_are_stored_and_not_applied() {
     assert_eq!(world.keys("foreign#").await.len(), 5);
     assert_eq!(world.order("ours").await, before);
 
-    // However it says that it is of this environment.
+    // Every form in which Adyen may send `live`.
     for live in [json!(false), json!("False"), json!("false")] {
         let mut ours = standard(&[signed(&event)]);
         ours["live"] = live;
@@ -100,7 +100,7 @@ async fn foreign_token_events_are_stored_and_not_applied() {
         assert_eq!(kept["body"].as_s().unwrap(), &told.to_string());
         assert!(kept["signature"].is_s() && kept.contains_key("expiresAt"));
     }
-    // One payment may store several.
+    // One payment may create several tokens.
     world.tell_of_token(&with(created("ANOTHER"), json!({"environment": "LIVE"}))).await;
     assert_eq!(world.keys(&format!("foreign#live#{account}#{name}")).await.len(), 2);
     assert_eq!(world.count("tokens").await, 0);
@@ -109,7 +109,7 @@ async fn foreign_token_events_are_stored_and_not_applied() {
 #[tokio::test]
 async fn corrected_deployment_takes_over_its_own_foreign_events() {
     let world = World::new().await;
-    // Live URLs, and the environment left at its default.
+    // Live URLs with the default environment.
     let paid = world.paid("paid", "A-PENDING").await;
     let token = with(
         token_notification("created", &paid, "shopper-1", "TOKEN"),
@@ -119,7 +119,8 @@ async fn corrected_deployment_takes_over_its_own_foreign_events() {
     let events = [
         item("AUTHORISATION", &paid, "paid"),
         modification("REFUND", "REFUND0000000001", &paid, "foreign name"),
-        // One is for an order that does not know its payment yet, one can never be applied.
+        // The first event is of an order that does not know its payment yet; the second can never
+        // be applied.
         item("AUTHORISATION", "NEW0000000000001", "new"),
         item("CAPTURE", "A:B", "paid"),
     ];
@@ -129,7 +130,7 @@ async fn corrected_deployment_takes_over_its_own_foreign_events() {
     let theirs = with(events[0].clone(), json!({"merchantAccountCode": "SOMEBODY_ELSE"}));
     accepted(&world.deliver(live(&[signed(&theirs)])).await);
     assert_eq!(world.keys("foreign#").await.len(), 6);
-    // As long as nothing is mended nothing is taken over.
+    // Without a correction nothing is taken over.
     assert_eq!(world.stack.bundle.take_over().await.unwrap().taken_over, 0);
     assert_eq!(world.status("paid").await, "pending");
 
@@ -142,7 +143,7 @@ async fn corrected_deployment_takes_over_its_own_foreign_events() {
     assert_eq!(token.reference().unwrap().as_str(), "paid");
     assert!(world.item("psp#NEW0000000000001").await.unwrap().contains_key("parked"));
     assert!(world.item("dead#A:B#CAPTURE#true").await.is_some());
-    // Another account's stays.
+    // The event of another account stays.
     let key = format!("foreign#live#SOMEBODY_ELSE#{paid}#AUTHORISATION#true");
     assert_eq!(world.keys("foreign#").await, [key]);
 
@@ -167,7 +168,7 @@ async fn account_name_with_a_common_prefix_is_foreign() {
 async fn takeover_of_many_pages_loses_no_event_while_dynamodb_fails() {
     let world = World::new().await;
     let payment = world.paid("many", "AMZN").await;
-    // In one shard of the index, so that it has several pages.
+    // All events are in one shard of the index, so that it has several pages.
     let in_one_shard = |number: &usize| {
         let key = format!("foreign#live#{}#REFUND{number:010}#REFUND#true", keys::MERCHANT_ACCOUNT);
         sha256(&[key.as_bytes()]).starts_with('0')
@@ -186,7 +187,7 @@ async fn takeover_of_many_pages_loses_no_event_while_dynamodb_fails() {
     let mut number = 0;
     world.dynamodb.begin(move |call| {
         number += 1;
-        // Often enough that the SDK's own tries do not hide it.
+        // More faults than the SDK's own retries can hide.
         (call.name != "Query" && number % 40 < 6).then(server_error)
     });
     let first = stack.bundle.take_over().await.unwrap();
@@ -212,7 +213,7 @@ async fn takeover_is_started_by_an_invocation() {
     let invoke = async |payload: &'static str| {
         Answer::of(stack.request(Method::POST, TAKE_OVER).body(payload)).await
     };
-    // An unknown value fails, and an event without `takeOver` is the schedule's.
+    // An unknown value fails, and an event without `takeOver` runs the schedule.
     for wrong in [r#"{"takeOver":"all"}"#, r#"{"takeOver":true}"#] {
         let answer = invoke(wrong).await;
         assert!(answer.headers.contains_key("x-amz-function-error"), "{answer:?}");

@@ -1,12 +1,12 @@
-//! Histories of a payment of EUR 10.00 with manual capture: ten events
-//! each, and the order's end.
+//! Histories of a payment of EUR 10.00 with manual capture: ten events each, and the order's
+//! expected end.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::world::{item, modification, with};
 
-/// The events of one order, and what they add up to.
+/// The events of one order, and its expected values.
 pub struct History {
     pub items: Vec<Value>,
     pub status: &'static str,
@@ -15,10 +15,10 @@ pub struct History {
     pub refunded: i64,
 }
 
-/// How many events a history has.
+/// The number of events of a history.
 const EVENTS: usize = 10;
 
-/// Writes the events of one payment.
+/// Collects the events of one payment.
 struct Pen<'a> {
     reference: &'a str,
     payment: &'a str,
@@ -42,7 +42,7 @@ impl Pen<'_> {
         self.write(item("AUTHORISATION", self.payment, self.reference), success, 1000);
     }
 
-    /// Something that happened later, under the order's name or under one of its own.
+    /// A later event of the payment, with the order's reference or another one.
     fn later(&mut self, event_code: &str, psp_reference: &str, success: bool, value: i64) {
         let psp_reference = format!("{psp_reference}-{}", self.payment);
         let foreign = format!("{event_code}/{psp_reference}");
@@ -52,10 +52,10 @@ impl Pen<'_> {
     }
 }
 
-/// One of several histories. `heard` is true if the order knows the payment from its answer.
+/// One of several histories. `known` is true if the order knows the payment from Adyen's answer.
 pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> History {
     let mut pen = Pen { reference, payment, items: Vec::new() };
-    // Statuses of an attempt need one.
+    // Two of the histories need an attempt that knows the payment.
     let number = if heard { number % 11 } else { number % 9 };
     let (status, confirmed, captured, refunded) = match number {
         0 => {
@@ -110,7 +110,7 @@ pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> Hi
             ("captured", true, 1000, 0)
         }
         8 => {
-            // First thought refused.
+            // Reported as failed first.
             pen.authorisation(false);
             pen.authorisation(true);
             ("authorised", true, 0, 0)
@@ -120,7 +120,7 @@ pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> Hi
             ("refused", false, 0, 0)
         }
         _ => {
-            // The other way round.
+            // Reported as successful first.
             pen.authorisation(true);
             pen.authorisation(false);
             ("refused", false, 0, 0)

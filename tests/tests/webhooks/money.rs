@@ -10,7 +10,7 @@ fn eur(item: Value, value: i64) -> Value {
     with(item, json!({"amount": {"currency": "EUR", "value": value}}))
 }
 
-/// Some time passes, and then something comes that changes nothing.
+/// Makes this much time pass, then sends an event that changes nothing.
 async fn pass(world: &World, reference: &str, time: SignedDuration) {
     let known = world.order(reference).await.events.len();
     passing_time::pass(&world.stack.dynamodb(), reference, time).await;
@@ -42,7 +42,7 @@ async fn authorisation_of_a_cent_does_not_confirm_ten_euros() {
         assert_eq!(order["confirmed"], false, "{order}");
         let reasons = order["needsAttention"].as_array().unwrap();
         assert!(reasons.contains(&json!("paid_in_part")), "{order}");
-        // A browser sees the same.
+        // A browser sees the same sums.
         let path = format!("/orders/{reference}");
         let shown = world.stack.get(&path, &browser(reference)).await.body;
         assert_eq!(shown["confirmed"], false, "{shown}");

@@ -1,5 +1,5 @@
-//! Items of a newer version: this version preserves all members, applies known events, and
-//! writes nothing if the schema forbids it.
+//! Items of a newer version: this version preserves their members, applies known events, and writes
+//! nothing if their schema is newer.
 
 use serde_json::{Value, json};
 use shared::domain::order::Order;
@@ -9,7 +9,7 @@ use crate::world::{World, accepted, item, modification, signed, standard, token_
 
 const PAYMENT: &str = "NEWER00000000001";
 
-/// An order in which every struct that is stored occurs.
+/// An order that contains every stored struct.
 fn order() -> Value {
     let then = "2026-03-12T19:03:58Z";
     json!({
@@ -65,7 +65,7 @@ fn order() -> Value {
     })
 }
 
-/// The paths of all objects in a value. Those with one member are enums.
+/// The paths of all objects in a value, without enums, which have one member.
 fn objects(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(members) => {
@@ -163,7 +163,7 @@ async fn unknown_values_do_not_stop_a_webhook() {
             || kept["events"].to_string().contains(&value.to_string());
         assert!(there, "{path}: {kept}");
         assert_eq!(world.keys("dead#").await, [""; 0], "{path}");
-        // It can be shown too.
+        // The order is also shown.
         assert_eq!(world.stack.order("newer").await["reference"], "newer", "{path}");
     }
 }
@@ -175,7 +175,7 @@ async fn modification_of_an_unknown_operation_is_never_retried() {
     let modification = &mut order["modifications"][0];
     modification["operation"] = json!("split");
     modification.as_object_mut().unwrap().remove("rejection");
-    // As the store writes it, so that the schedule finds it.
+    // The store adds the index's attributes, so that the schedule finds the order.
     let order: Order = serde_json::from_value(order).unwrap();
     let reference = order.reference.clone();
     let written = world.orders.change(&reference, shared::store::Start::New, |slot| {
@@ -203,7 +203,7 @@ async fn order_of_a_newer_schema_is_readable_but_not_written() {
     assert_eq!(answer.status, 503, "{answer:?}");
     assert_eq!(world.raw("newer").await, before);
     assert_eq!(world.stack.order("newer").await["status"], "authorised");
-    // Nothing is paid that could not be noted.
+    // No payment is sent, because it could not be stored.
     let mut unpaid = order.clone();
     unpaid["reference"] = json!("unpaid");
     unpaid["attempts"].as_array_mut().unwrap().truncate(1);
@@ -214,7 +214,7 @@ async fn order_of_a_newer_schema_is_readable_but_not_written() {
     assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"));
     assert_eq!(world.stack.adyen().with_books(|books| books.calls.len()), 0);
     assert_eq!(world.raw("unpaid").await["version"], 7);
-    // The newer version comes back.
+    // The newer version is deployed again.
     order["schema"] = json!(SCHEMA);
     world.put_order(&order).await;
     accepted(&world.deliver(delivery).await);
@@ -231,7 +231,7 @@ async fn webhooks_of_an_order_that_only_a_newer_version_can_read_are_retried() {
     let delivery = standard(&[signed(&refund())]).to_string();
     assert_eq!(world.deliver(delivery.clone()).await.status, 503);
     assert_eq!(world.keys("dead#").await, [""; 0]);
-    // With a schema that is known here nothing can mend it.
+    // With the current schema, a later version cannot help either.
     order["schema"] = json!(SCHEMA);
     world.put_order(&order).await;
     accepted(&world.deliver(delivery).await);

@@ -1,4 +1,4 @@
-//! Arbitrary bytes are parsed or rejected. Rejected ones cost no call.
+//! Arbitrary bytes are parsed or rejected. A rejected body causes no call.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -7,7 +7,7 @@ use tests::Answer;
 
 use crate::world::World;
 
-/// The body of the fuzz target, which runs longer and is guided by coverage.
+/// The body of the fuzz target, which is run for longer and guided by coverage.
 #[path = "../../../fuzz/read.rs"]
 mod read;
 
@@ -50,7 +50,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A notification with some places of it replaced.
+/// A notification with some of its values replaced.
 fn mangled() -> impl Strategy<Value = Vec<u8>> {
     let edits = prop::collection::vec((any::<Index>(), 0..24_usize, piece()), 0..4);
     (0..SEEDS.len(), edits).prop_map(|(seed, edits)| {

@@ -26,7 +26,7 @@ fn size(value: &AttributeValue) -> usize {
     }
 }
 
-/// A request to charge a stored payment method, with the longest texts that are taken.
+/// A request to charge a stored payment method, with texts of the maximum length.
 fn longest(number: usize, now: Timestamp) -> Submission {
     let fill = |length: usize| format!("{number:0>length$}");
     let payment: PaymentRequest = serde_json::from_value(json!({
@@ -39,12 +39,12 @@ fn longest(number: usize, now: Timestamp) -> Submission {
     }))
     .unwrap();
     let mut request = payment.submission(&Default::default(), Some(fill(255)), now);
-    // As large as the API takes it.
+    // The request has the maximum size of the API.
     request.request = Some("r".repeat(16 * 1024));
     request
 }
 
-/// An order of a caller who tried for as long as the order took it, at an Adyen who says much.
+/// The largest order that the API accepts, with the longest answers of Adyen.
 fn largest() -> Order {
     let mut now = Timestamp::now() - SignedDuration::from_hours(1);
     let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
@@ -74,7 +74,7 @@ fn largest() -> Order {
             other => panic!("{other:?}"),
         }
     }
-    // The last one stays without an answer, so that its request is kept.
+    // The last attempt is unanswered, so that its request stays stored.
     if let Some(last) = order.attempts.last_mut() {
         last.outcome = None;
         last.psp_reference = None;
@@ -93,7 +93,7 @@ async fn largest_order_fits_with_room_for_adyens_events() {
         Ok::<_, StoreError>(())
     });
     written.await.unwrap();
-    // More events that change nothing than are kept, and many that move money.
+    // More events than are kept of those that change nothing, and many that change money.
     let payment = format!("{:0>64}", 0);
     let events = (0..110).map(|it| event("NEWS", it, &payment));
     let refunds = (0..100).map(|it| event("REFUND", it, &payment));
@@ -109,7 +109,7 @@ async fn largest_order_fits_with_room_for_adyens_events() {
     let stored = AttributeValue::M(world.item("largest").await.unwrap());
     assert!(size(&stored) > 200 * 1024, "not the largest: {}", size(&stored));
     assert!(size(&stored) < ITEM, "{}", size(&stored));
-    // A webhook gets there too.
+    // A webhook still fits.
     world.tell(&item("AUTHORISATION", &payment, "largest")).await;
     assert_eq!(world.order("largest").await.events.len(), 201);
     assert_eq!(world.keys("dead#").await, [""; 0]);
@@ -157,7 +157,7 @@ async fn order_with_most_modifications_fits_with_all_their_events() {
     assert!(size(&AttributeValue::M(item)) < ITEM);
 }
 
-/// An event with the longest texts that are kept.
+/// An event with texts of the maximum length.
 fn event(code: &str, number: usize, payment: &str) -> AdyenEvent {
     let event = json!({
         "eventDate": "2026-11-23T09:00:00Z",

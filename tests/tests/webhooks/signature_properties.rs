@@ -11,7 +11,7 @@ use shared::adyen::notification::NotificationRequestItem;
 /// merchantReference, value, currency, eventCode, success.
 type Fields = [String; 8];
 
-/// An item of these fields; empty ones are absent. None where it cannot be read.
+/// An item of these fields; empty ones are left out. None if it cannot be parsed.
 fn read(fields: &Fields, signature: &str) -> Option<NotificationRequestItem> {
     let [psp_reference, original, account, reference, value, currency, code, success] = fields;
     let mut item = json!({"additionalData": {"hmacSignature": signature}});
@@ -47,7 +47,7 @@ fn verifies(fields: &Fields, signature: &str, keys: &Keys) -> bool {
     read(fields, signature).is_some_and(|item| item.verify(keys).is_some())
 }
 
-/// Fields as Adyen may send them, and worse.
+/// Valid and arbitrary fields.
 fn fields() -> impl Strategy<Value = Fields> {
     let text = || prop_oneof!["[A-Z0-9]{16}", "[ -~]{0,20}", "\\PC{0,12}"];
     let value = prop_oneof![any::<i64>().prop_map(|value| value.to_string()), Just(String::new())];
@@ -63,7 +63,7 @@ fn key_bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(any::<u8>(), 32)
 }
 
-/// The bytes with one of them, or nothing but one bit of it, changed.
+/// Changes at least one bit of one byte.
 fn changed(bytes: &[u8], at: &Index, by: u8) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let at = at.index(bytes.len());
@@ -85,7 +85,7 @@ proptest! {
         key in key_bytes(),
         field in 0..8_usize,
         at: Index,
-        // Other changes seldom leave text.
+        // A change of the highest bit seldom leaves valid UTF-8.
         by in 1..0x80_u8,
     ) {
         let key = hex::encode(key);
@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn signature_fits_only_its_own_event(fields in fields(), from in 0..4_usize) {
-        // Text moved over a colon from one field into the next is the same text to HMAC.
+        // Moving text across a colon into the next field leaves the signed content unchanged.
         let content = fields.join(":");
         let mut moved = fields.clone();
         let (left, right) = (moved[from].clone(), moved[from + 1].clone());

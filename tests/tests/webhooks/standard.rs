@@ -1,4 +1,4 @@
-//! Standard webhooks change an order once, as Adyen's page about the integration says.
+//! Standard webhooks change an order once, as Adyen's page about the integration describes.
 
 use local::keys;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn documented_webhooks_end_an_order_as_documented() {
     ] {
         let mut psp_reference = world.paid(case, token).await;
         if event_code == "OFFER_CLOSED" {
-            // An offer has a reference of its own.
+            // OFFER_CLOSED has a pspReference of its own.
             psp_reference = "OFFERCLOSED00001".into();
         }
         let now = jiff::Timestamp::now().to_string();
@@ -52,7 +52,7 @@ async fn repeated_webhook_changes_nothing() {
     let before = world.order("twice").await;
 
     world.tell(&authorised).await;
-    // Adyen may tell the same with another date and other fields that are not signed.
+    // Adyen may repeat an event with another date and other fields that are not signed.
     let earlier =
         json!({"eventDate": "2026-11-23T09:59:59+01:00", "reason": "031422:1111:03/2030"});
     world.tell(&with(authorised.clone(), earlier)).await;
@@ -60,7 +60,7 @@ async fn repeated_webhook_changes_nothing() {
     accepted(&world.deliver(standard(&many).to_string()).await);
     assert_eq!(world.order("twice").await, before);
 
-    // A later report of the same takes the place of the earlier one.
+    // A later report of the event replaces the earlier one.
     let later = json!({"eventDate": "2026-11-23T10:00:01+01:00"});
     world.tell(&with(authorised, later)).await;
     let after = world.order("twice").await;
@@ -265,8 +265,7 @@ async fn offer_closed_without_a_date_ends_the_attempt_open_at_its_receipt() {
         world.tell(closed).await;
         assert_eq!(world.status(reference).await, "expired", "{reference}");
     }
-    // A repeated webhook does not end an attempt that began since. Times are compared to the
-    // second.
+    // A repeated webhook does not end a later attempt. Times are compared by the second.
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     for (reference, closed) in &cases {
         world.paid(reference, "ANOTHER-PENDING").await;

@@ -1,4 +1,4 @@
-//! Token events make the same token in whatever sequence and however often they come.
+//! Token events produce the same token in any sequence and number.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
@@ -26,7 +26,7 @@ async fn a_token_is_linked_to_the_order_that_created_it() {
     assert_eq!(token.psp_reference(), Some(payment.as_str()));
     assert_eq!(token.reference().unwrap().as_str(), "first");
 
-    // The item itself, as others read it.
+    // The item as other readers of the table see it.
     let read = world.stack.dynamodb().get_item().table_name("tokens");
     let read = read.key("shopperReference", AttributeValue::S(SHOPPER.to_owned()));
     let read = read.key("storedPaymentMethodId", AttributeValue::S(TOKEN.to_owned()));
@@ -76,7 +76,7 @@ async fn token_event_before_the_authorisation_is_linked() {
     linked(&world, "first").await;
 }
 
-/// The merchant sees the order, and so does whoever reads the table from then on.
+/// Asserts that the token is listed and stored with this order's reference.
 async fn linked(world: &World, reference: &str) {
     assert_eq!(world.listed().await["reference"], reference);
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
@@ -99,7 +99,7 @@ async fn events_in_every_sequence_make_the_same_token() {
     assert_eq!(permutations.len(), 24);
     let tokens = permutations.iter().enumerate().map(async |(number, permutation)| {
         let id = format!("{TOKEN}-{number}");
-        // Each again later, in the opposite sequence.
+        // Each event is repeated later, in the opposite sequence.
         for at in permutation.iter().chain(permutation.iter().rev()) {
             let (kind, event_id, time, payment_method) = told[*at];
             let mut told = with(
@@ -127,14 +127,14 @@ async fn events_in_every_sequence_make_the_same_token() {
     assert!(world.tokens.of_shopper(&nobody).await.unwrap().is_empty());
 }
 
-/// The events, without when each came.
+/// The events without their times.
 fn facts(token: &Token) -> Vec<TokenEvent> {
     let events = token.events.iter();
     events.map(|event| TokenEvent { received_at: None, ..event.clone() }).collect()
 }
 
 impl World {
-    /// The only token of the shopper, as the merchant is shown it.
+    /// The shopper's only token, as the merchant sees it.
     async fn listed(&self) -> Value {
         let path = format!("/shoppers/{SHOPPER}/storedPaymentMethods");
         let answer = self.stack.get(&path, &tests::backend()).await;
@@ -228,7 +228,7 @@ async fn token_event_and_authorisation_with_one_reference_are_separate() {
     assert_eq!(world.order("apart").await.events.len(), 1);
 }
 
-/// An event of one of so many causes. All reports of a cause came at once.
+/// An event of one of `ids` causes. All reports of a cause have the same date.
 fn event(ids: u32) -> impl Strategy<Value = TokenEvent> {
     let kind = prop::sample::select(vec![
         TokenEventType::Created,

@@ -34,7 +34,7 @@ async fn signature_header_is_read_in_any_case() {
 #[tokio::test]
 async fn signature_covers_the_bytes_in_any_gateway_encoding() {
     let world = World::new().await;
-    // With white space and escapes, and in one of them something that is not UTF-8.
+    // The body has white space and escapes, and below a byte that is not UTF-8.
     let body =
         created().to_string().replace("\":", "\" :\r\n\t ").replace("shopper", "\\u0073hopper");
     let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_bytes());
@@ -47,7 +47,7 @@ async fn signature_covers_the_bytes_in_any_gateway_encoding() {
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
     assert_eq!((token.version, token.events.len()), (1, 1));
 
-    // The bad byte is in the name of the date, without which the event is the same.
+    // The invalid byte is in the name of the date, and the event is the same without its date.
     let mut bytes = body.into_bytes();
     bytes[3] = 0xff;
     let signature = key(keys::TOKEN_HMAC_KEY).sign(&bytes);
@@ -71,7 +71,7 @@ async fn changed_body_is_rejected() {
         let answer = Answer::of(world.post(tampered).header("hmacsignature", &signature)).await;
         assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
     }
-    // A signature in the body is not the one that counts.
+    // A signature in the body does not count.
     let inside = with(created(), json!({"additionalData": {"hmacSignature": signature}}));
     let answer = world.deliver(inside.to_string()).await;
     assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));

@@ -1,5 +1,5 @@
 //! A signed webhook with unreadable parts is applied or becomes a dead letter, and does not delay
-//! those behind it.
+//! the events behind it.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::world::{
     World, accepted, item, modification, signed, standard, token_notification, with,
 };
 
-/// Values that a strict reader of JSON stumbles over, or that are of no type that is expected.
+/// Values that a strict JSON parser rejects, or that have an unexpected type.
 fn odd_values() -> Vec<Vec<u8>> {
     let deep = |open: &str, close: &str| [open.repeat(5_000), close.repeat(5_000)].concat();
     let texts = [
@@ -33,7 +33,7 @@ fn odd_values() -> Vec<Vec<u8>> {
     texts.into_iter().chain(bytes).chain(deep).collect()
 }
 
-/// The JSON with those bytes in the place of the text `PLACE`.
+/// The JSON with the string `PLACE` replaced by these bytes.
 fn spoilt(body: &Value, bytes: &[u8]) -> Vec<u8> {
     let body = body.to_string();
     let (before, after) = body.split_once("\"PLACE\"").unwrap();
@@ -72,7 +72,7 @@ async fn event_with_malformed_unsigned_fields_is_applied() {
                 String::from_utf8_lossy(&value)
             );
         }
-        // Beside the items.
+        // An unreadable value beside the items.
         number += 1;
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, "unsigned");
@@ -139,7 +139,7 @@ async fn last_of_a_duplicate_field_is_verified_and_applied() {
     assert_eq!(world.status("twice").await, "authorised");
 }
 
-/// The item, with its signature for when that stands in the place of `\ud800`.
+/// The item, signed as if `\ud800` were the replacement.
 fn signed_as(told: &Value, replacement: &str) -> String {
     let text = told.to_string();
     let replaced: Value = serde_json::from_str(&text.replace("\\\\ud800", replacement)).unwrap();
@@ -166,7 +166,7 @@ async fn event_with_an_unreadable_signed_field_is_a_dead_letter() {
         let told = with(refund.clone(), json!({field: "x\\ud800"}));
         let body = signed_as(&told, replacement);
         accepted(&world.deliver(body.clone()).await);
-        // Two that have the same key are both there.
+        // Bodies with the same key are both stored.
         let keys = world.keys(kept).await;
         let mut bodies = Vec::new();
         for key in &keys {
@@ -175,7 +175,7 @@ async fn event_with_an_unreadable_signed_field_is_a_dead_letter() {
         assert!(bodies.contains(&body), "{field} {replacement}: {keys:?}");
     }
     assert_eq!(world.keys("dead#").await.len(), 5, "a signature of the same content is the same");
-    // A wrong signature is refused, as ever.
+    // A wrong signature is still rejected.
     let answer =
         world.deliver(signed_as(&with(refund, json!({"pspReference": "x\\ud800"})), "")).await;
     assert_eq!((answer.status, answer.code()), (401, "invalid_signature"));
@@ -273,7 +273,7 @@ fn reason(body: &[u8]) -> Option<String> {
     item.reason.clone()
 }
 
-/// A delivery whose reason is those bytes of JSON.
+/// A delivery with these JSON bytes as its reason.
 fn with_reason(reason: &[u8]) -> Vec<u8> {
     let told = item("AUTHORISATION", "KHQC5N7G84BLNK43", "O");
     spoilt(&standard(&[with(told, json!({"reason": "PLACE"}))]), reason)

@@ -17,10 +17,10 @@ use shared::store::{Orders, Tokens};
 use tests::faulty::Faulty;
 use tests::{Answer, Stack, faulty_dynamodb, until};
 
-/// The bundle, with the stores' own eyes on its tables.
+/// The bundle, and stores that read its tables directly.
 pub struct World {
     pub stack: Stack,
-    /// Between the functions and their tables; the stores here look past it.
+    /// The proxy between the functions and their tables; the stores do not use it.
     pub dynamodb: Faulty,
     pub orders: Orders,
     pub tokens: Tokens,
@@ -31,12 +31,12 @@ impl World {
         Self::with([]).await
     }
 
-    /// With these variables of the functions.
+    /// A bundle with these variables for its functions.
     pub async fn with<const N: usize>(variables: [(&str, &str); N]) -> Self {
         Self::behind(faulty_dynamodb::start().await, variables).await
     }
 
-    /// With that before DynamoDB.
+    /// A bundle with this proxy before DynamoDB.
     pub async fn behind<const N: usize>(dynamodb: Faulty, variables: [(&str, &str); N]) -> Self {
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let mut variables = BTreeMap::from(variables);
@@ -49,14 +49,14 @@ impl World {
         Self { stack, dynamodb, orders, tokens }
     }
 
-    /// Pays, and gives the payment's pspReference.
+    /// Pays and returns the payment's pspReference.
     pub async fn paid(&self, reference: &str, amazon_pay_token: &str) -> String {
         let answer = self.stack.pay(reference, amazon_pay_token).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         self.psp_reference(reference)
     }
 
-    /// The newest payment of that order at Adyen.
+    /// The pspReference of the order's newest payment at Adyen.
     pub fn psp_reference(&self, reference: &str) -> String {
         self.stack.adyen().with_books(|books| {
             let payments = books.payments_of(reference);
@@ -64,8 +64,7 @@ impl World {
         })
     }
 
-    /// Pays, and does something with the payment's pspReference while Adyen's answer is on
-    /// its way.
+    /// Pays, and runs `act` with the payment's pspReference while Adyen's answer is on its way.
     pub async fn while_paying(&self, reference: &str, act: impl AsyncFnOnce(String)) {
         let slow = Fault::answer_late(Duration::from_millis(500));
         self.stack.adyen().inject(slow.on("/payments"));
@@ -80,7 +79,7 @@ impl World {
         assert_eq!(answer.status, 200, "{answer:?}");
     }
 
-    /// A request to the webhook URL, to be completed.
+    /// A request to the webhook URL without authentication and body.
     pub fn post(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
         self.stack
             .request(reqwest::Method::POST, "/webhooks")
@@ -93,17 +92,17 @@ impl World {
         Answer::of(self.post(body)).await
     }
 
-    /// Delivers an item, signed, and expects it to be accepted.
+    /// Signs and delivers an item, and expects it to be accepted.
     pub async fn tell(&self, item: &Value) {
         accepted(&self.deliver(standard(&[signed(item)]).to_string()).await);
     }
 
-    /// Delivers a token notification, signed, and expects it to be accepted.
+    /// Signs and delivers a token notification, and expects it to be accepted.
     pub async fn tell_of_token(&self, notification: &Value) {
         accepted(&self.deliver_signed(&notification.to_string()).await);
     }
 
-    /// Delivers a body, signed as a whole.
+    /// Signs a body as a whole and delivers it.
     pub async fn deliver_signed(&self, body: impl AsRef<[u8]>) -> Answer {
         let signature = key(keys::TOKEN_HMAC_KEY).sign(body.as_ref());
         Answer::of(self.post(body.as_ref().to_vec()).header("hmacsignature", signature)).await
@@ -115,7 +114,7 @@ impl World {
         self.orders.get(&reference).await.unwrap().unwrap()
     }
 
-    /// The keys of the orders table that begin so, sorted.
+    /// The keys of the orders table with this prefix, sorted.
     pub async fn keys(&self, start: &str) -> Vec<String> {
         let scan = self.stack.dynamodb().scan().table_name("orders");
         let items = scan.into_paginator().items().send();
@@ -131,14 +130,14 @@ impl World {
         json!(Derived::of(&self.order(reference).await).status)
     }
 
-    /// The item of the orders table with that key.
+    /// The item of the orders table with this key.
     pub async fn item(&self, key: &str) -> Option<HashMap<String, AttributeValue>> {
         let read = self.stack.dynamodb().get_item().table_name("orders");
         let read = read.key("reference", AttributeValue::S(key.to_owned()));
         read.send().await.unwrap().item
     }
 
-    /// How many items a table has.
+    /// The number of items in a table.
     pub async fn count(&self, table: &str) -> i32 {
         let scan = self.stack.dynamodb().scan().table_name(table);
         scan.send().await.unwrap().count()
@@ -157,7 +156,7 @@ pub fn token_id(shopper: &str, id: &str) -> TokenId {
     }
 }
 
-/// Adyen takes nothing else for an acknowledgement.
+/// Adyen accepts only this body as an acknowledgement.
 #[track_caller]
 pub fn accepted(answer: &Answer) {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -168,7 +167,7 @@ pub fn key(hex: &str) -> Key {
     Key::from_hex(hex).unwrap()
 }
 
-/// An item of EUR 10.00 that went well, not signed yet.
+/// An item of EUR 10.00 with `success` true, unsigned.
 pub fn item(event_code: &str, psp_reference: &str, merchant_reference: &str) -> Value {
     json!({
         "additionalData": {},
@@ -184,14 +183,14 @@ pub fn item(event_code: &str, psp_reference: &str, merchant_reference: &str) -> 
     })
 }
 
-/// An item about what happened later to a payment.
+/// An item about a later event of a payment.
 pub fn modification(event_code: &str, psp_reference: &str, payment: &str, named: &str) -> Value {
     let mut item = item(event_code, psp_reference, named);
     item["originalReference"] = json!(payment);
     item
 }
 
-/// The item with other members.
+/// The item with these members.
 pub fn with(mut item: Value, members: Value) -> Value {
     for (name, value) in members.as_object().unwrap() {
         item[name] = value.clone();
@@ -226,14 +225,14 @@ pub fn signed_by(item: &Value, hex: &str) -> Value {
     item
 }
 
-/// A delivery of these items.
+/// A webhook with these items.
 pub fn standard(items: &[Value]) -> Value {
     let items: Vec<Value> =
         items.iter().map(|item| json!({"NotificationRequestItem": item})).collect();
     json!({"live": "false", "notificationItems": items})
 }
 
-/// A token notification; `kind` is `created` and the like.
+/// A token notification; `kind` is for example `created`.
 pub fn token_notification(kind: &str, event_id: &str, shopper: &str, id: &str) -> Value {
     let mut notification = json!({
         "createdAt": "2026-11-23T10:00:00+01:00",

@@ -119,8 +119,8 @@ impl Order {
 
     /// Records Adyen's answer with the attempt that the answer is bound to, and returns that
     /// attempt. An unbound answer that `challenges` the shopper once more is kept with the attempt
-    /// that the details were posted for, because a challenge ends nothing. The details of any
-    /// other unbound answer stay unanswered until the webhook says whose payment it is.
+    /// that the details were posted for, because a challenge ends nothing. The details of any other
+    /// unbound answer stay unanswered until a webhook names its payment.
     pub fn conclude_details(
         &mut self,
         posted_for: usize,

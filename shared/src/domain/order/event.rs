@@ -80,7 +80,7 @@ impl AdyenEvent {
         matches!(self.event_code, EventCode::Authorisation | EventCode::OfferClosed)
     }
 
-    /// Returns true if an order's status or money may depend on the event. That includes failures,
+    /// Returns true if an order's status or money may depend on the event. Failures count too,
     /// because one may contradict a success that arrives later.
     pub(super) fn moves_order(&self) -> bool {
         use EventCode::{NotificationOfChargeback, RequestForInformation, Unknown};

@@ -27,7 +27,7 @@ pub(super) struct Failures<'a> {
 }
 
 impl<'a> Failures<'a> {
-    /// Collects the failures of what `codes` report as accepted.
+    /// Collects the failures of accepted captures or refunds, whose events have one of `codes`.
     pub(super) fn of(
         codes: &'static [EventCode],
         payment: &str,

@@ -207,7 +207,7 @@ impl Order {
     fn limit_inert_events(&mut self) {
         let moving = self.events.iter().filter(|event| event.moves_order());
         let disputes: BTreeSet<&str> = moving.filter_map(AdyenEvent::dispute).collect();
-        // An event that changes nothing may say which payment a dispute is about.
+        // An event that changes nothing may be the one that names a dispute's payment.
         let is_needed =
             |event: &AdyenEvent| event.dispute().is_some_and(|it| disputes.contains(it));
         let inert = |event: &&AdyenEvent| !event.moves_order() && !is_needed(event);

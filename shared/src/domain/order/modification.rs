@@ -93,7 +93,7 @@ open_enum! {
     }
 }
 
-/// How long Adyen may take to decide a request before it needs attention.
+/// The time that Adyen has to decide a request before the order needs attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DecidedWithin {
     /// Applies to reversals too, because they may be refunds.
@@ -326,7 +326,7 @@ pub struct Recorded {
     pub first: bool,
 }
 
-/// Why a request is not sent to Adyen.
+/// The reason for which a request is not sent to Adyen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     NoSuchPayment,

@@ -34,7 +34,7 @@ pub(super) struct PaymentTotals {
     pub(super) charged_back: bool,
     /// Set if the payment was cancelled or expired.
     pub(super) ended: Option<(Timestamp, Status)>,
-    /// True if a reversal did not say if it cancelled or refunded the payment.
+    /// True if a reversal may have cancelled or refunded the payment.
     pub(super) unclear: bool,
     pub(super) asked_for: AskedFor,
 }
@@ -98,7 +98,7 @@ pub(super) fn totals(
         if let Some(at) = attempt {
             payment.attempt = Some(at + 1);
             payment.at = order.attempts[at].started_at;
-            // Until the webhook, the answer says that the order's amount was authorised.
+            // Until the webhook arrives, count the order's amount as authorised.
             payment.authorised = payment.authorised.or(Some(order.amount.value));
         }
         balance(payment, &order.capture, findings);

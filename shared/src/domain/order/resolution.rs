@@ -21,7 +21,7 @@ pub enum AttemptStatus {
     MaybeExpired(PendingOn),
 }
 
-/// What a pending attempt waits for.
+/// The answer, action or webhook that a pending attempt waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PendingOn {
     /// Adyen's answer to `/payments`.
@@ -74,7 +74,7 @@ impl From<&ResultCode> for AttemptStatus {
 }
 
 impl Attempt {
-    /// Where the attempt stands by Adyen's answers alone, before its webhooks.
+    /// The status by Adyen's answers alone, without webhooks.
     pub(super) fn answered(&self) -> AttemptStatus {
         match self.outcome() {
             None => AttemptStatus::Pending(PendingOn::Answer),
@@ -199,7 +199,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
             let answered = attempt.answered();
             let status = match verdict {
                 Some(event) if event.success => AttemptStatus::Authorised,
-                // A failed AUTHORISATION only says "not paid". The answer's status says how:
+                // A failed AUTHORISATION has no more detail. Keep the answer's status, which is
                 // refused, cancelled or error.
                 Some(_) if answered.is_pending() || answered == AttemptStatus::Authorised => {
                     AttemptStatus::Refused

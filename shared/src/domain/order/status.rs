@@ -6,9 +6,9 @@ use serde::{Serialize, Serializer};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// There was no attempt yet.
+    /// The order has no attempt.
     Created,
-    /// The outcome of an attempt is open.
+    /// The outcome of an attempt is not known yet.
     Pending,
     /// Paid, and not captured by a request of the merchant.
     Authorised,
@@ -63,7 +63,7 @@ impl Serialize for Status {
     }
 }
 
-/// Why a person should look at an order.
+/// The reason for which a person should look at an order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attention {
     /// An AUTHORISATION has another amount than the order.
@@ -72,7 +72,7 @@ pub enum Attention {
     AmountUnreadable,
     /// A payment was cancelled although a capture of it stands.
     CancelledAfterCapture,
-    /// A CANCEL_OR_REFUND does not say if it was a cancel or a refund.
+    /// A CANCEL_OR_REFUND lacks `modification.action`, so it may be a cancel or a refund.
     CancelOrRefundUnclear,
     /// More was captured than authorised.
     CaptureExceedsAuthorised,
@@ -100,7 +100,7 @@ pub enum Attention {
     RefundFailedUnmatched,
     /// Events that change nothing were dropped.
     TooManyEvents,
-    /// Adyen's answer said that a payment was authorised, but its AUTHORISATION did not arrive.
+    /// Adyen answered that a payment was authorised, but its AUTHORISATION did not arrive.
     Unconfirmed,
 }
 

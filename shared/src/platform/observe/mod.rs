@@ -262,7 +262,7 @@ mod tests {
 
     const FROM_XRAY: &str = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01";
 
-    /// What calls carry in an invocation with these headers.
+    /// The log fields and headers of an invocation with these headers.
     async fn carried(
         headers: &[(&'static str, &str)],
         xray: Option<&str>,

@@ -71,7 +71,7 @@ pub struct Orders {
     deadline: Option<Instant>,
 }
 
-/// How a change begins.
+/// The first step of a change.
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
     /// Read the order first.

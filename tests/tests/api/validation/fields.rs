@@ -10,7 +10,7 @@ fn types() -> [Value; 7] {
     [json!("text"), json!(7), json!(7.5), json!(true), json!([]), json!([{}]), json!({"a": {}})]
 }
 
-/// Returns whether JSON has one type for both.
+/// Returns true if both values have the same JSON type.
 fn alike(one: &Value, other: &Value) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }
@@ -118,7 +118,7 @@ async fn optional_field_may_be_missing_or_null() {
     let optional = pointers(&everything())
         .into_iter()
         .filter(|pointer| !REQUIRED.contains(&pointer.as_str()))
-        // One demands the other.
+        // `shopperReference` is mandatory beside other fields.
         .filter(|pointer| pointer != "/shopperReference");
     for (number, pointer) in optional.enumerate() {
         let body = with(everything(), "/reference", json!(format!("ORDER-{number}")));
@@ -139,7 +139,7 @@ async fn unknown_field_is_rejected_by_name() {
     let objects = pointers(&everything())
         .into_iter()
         .filter(|pointer| everything().pointer(pointer).unwrap().is_object())
-        // Its names are the merchant's own.
+        // The member names of `metadata` are free.
         .filter(|pointer| pointer != "/metadata");
     let mut unknown: Vec<String> = objects.map(|object| format!("{object}/surprise")).collect();
     unknown.extend(
@@ -204,7 +204,7 @@ async fn amount_must_be_a_positive_integer_of_minor_units() {
         );
         let refusal = (422, "invalid_field", Some("amount.value"));
         for route in ["/payments", "/paymentMethods"] {
-            // /paymentMethods checks the amount first.
+            // /paymentMethods validates the amount first.
             let row = format!("{value} at {route}");
             let body = match route {
                 "/payments" => body.clone(),
@@ -216,7 +216,7 @@ async fn amount_must_be_a_positive_integer_of_minor_units() {
     bundle.is_untouched().await;
 }
 
-/// Where, what cannot be there, and the field that is named.
+/// Invalid values by field, and the field that the error names.
 fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         (
@@ -319,7 +319,7 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
                 "blob://your-company.example.com/1",
                 "mailto:s.hopper@example.com",
                 "about:blank",
-                // A scheme of an app needs a slash, and not every scheme is an app's.
+                // The scheme of an app needs a slash, and not every scheme is an app's.
                 "com.example.app:redirect",
                 "my-app:",
                 "my_app://redirect",
@@ -417,7 +417,7 @@ async fn unusual_but_valid_value_is_accepted() {
     let bundle = Untouched::start().await;
     for (number, (pointer, value)) in [
         ("/returnUrl", "shop-app://payment/done"),
-        // Adyen's own example.
+        // The example in Adyen's documentation.
         ("/returnUrl", "my-app://"),
         ("/returnUrl", "my-app:///done?order=1"),
         ("/returnUrl", "com.example.app:/redirect"),

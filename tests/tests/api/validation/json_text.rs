@@ -14,7 +14,7 @@ fn nested(open: &str, close: &str, levels: usize) -> String {
     format!("{{\"metadata\":{}1{}}}", open.repeat(levels), close.repeat(levels))
 }
 
-/// A good body of that length.
+/// A valid body of this length.
 fn padded(length: usize) -> String {
     let body = everything().to_string();
     let space = " ".repeat(length - body.len());
@@ -194,7 +194,7 @@ async fn body_with_a_missing_byte_is_handled() {
         let row = String::from_utf8_lossy(&body).into_owned();
         for route in ROUTES {
             let answer = Answer::of(bundle.post(route, body.clone())).await;
-            // The rest may still be a valid request.
+            // The other bodies may be valid requests.
             if answer.status != 200 {
                 assert!((400..500).contains(&answer.status), "{row}: {answer:?}");
                 answer.code();

@@ -5,7 +5,7 @@ use tests::Answer;
 
 use super::{Untouched, dotted, everything, with};
 
-/// Where, and how long at most. What is put there is `x`es unless it must have a form.
+/// The maximum length of each field. Values are filled with `x`, unless they need a format.
 const LIMITS: [(&str, usize); 27] = [
     ("/billingAddress/city", 3000),
     ("/billingAddress/houseNumberOrName", 3000),
@@ -36,7 +36,7 @@ const LIMITS: [(&str, usize); 27] = [
     ("/telephoneNumber", 64),
 ];
 
-/// A value of that length that is right but for its length.
+/// A value of this length that is otherwise valid.
 fn of_length(pointer: &str, length: usize) -> Value {
     let around = |start: &str, end: &str| {
         let filling = length - start.len() - end.len();

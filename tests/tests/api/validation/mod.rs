@@ -13,10 +13,10 @@ use tests::{Answer, Stack, backend};
 
 use crate::traces;
 
-/// How a request is refused: status, code, and the field at fault.
+/// The expected response: status, code, and the invalid field.
 type Refusal<'a> = (u16, &'a str, Option<&'a str>);
 
-/// A bundle that must stay as it was when it started.
+/// A bundle to which no request may write anything.
 struct Untouched(Stack);
 
 impl Untouched {
@@ -24,7 +24,7 @@ impl Untouched {
         Self(Stack::start().await)
     }
 
-    /// Posts a body as the merchant's backend, as JSON whatever it is.
+    /// Posts a body as the merchant's backend, with the content type JSON.
     fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
         self.0
             .request(Method::POST, path)
@@ -33,7 +33,7 @@ impl Untouched {
             .body(body)
     }
 
-    /// Asserts that a request is refused so, and not sent to Adyen.
+    /// Asserts that a request is rejected with this response, and not sent to Adyen.
     async fn refuses(&self, row: &str, request: RequestBuilder, refusal: Refusal<'_>) {
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, refusal.0, "{row}: {answer:?}");
@@ -51,7 +51,7 @@ impl Untouched {
     }
 }
 
-/// A payment with every field that there is.
+/// A payment with every field of the API.
 fn everything() -> Value {
     let address = json!({
         "city": "Amsterdam",
@@ -119,7 +119,7 @@ fn with(mut body: Value, pointer: &str, value: Value) -> Value {
     body
 }
 
-/// `body` without what is at a JSON pointer.
+/// `body` without the member at a JSON pointer.
 fn without(mut body: Value, pointer: &str) -> Value {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     let parent = body.pointer_mut(parent).unwrap().as_object_mut().unwrap();
@@ -127,12 +127,12 @@ fn without(mut body: Value, pointer: &str) -> Value {
     body
 }
 
-/// A JSON pointer as `field` shows it.
+/// A JSON pointer in the notation of `field`.
 fn dotted(pointer: &str) -> String {
     pointer.trim_start_matches('/').replace('/', ".")
 }
 
-/// The JSON pointers of everything in a body, itself left out.
+/// The JSON pointers of everything in a body, except the body itself.
 fn pointers(body: &Value) -> Vec<String> {
     let Value::Object(members) = body else {
         return Vec::new();

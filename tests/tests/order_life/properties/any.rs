@@ -34,7 +34,7 @@ const CODES: [&str; 21] = [
     "SOMETHING_NEW",
 ];
 
-/// The codes of disputes, among others.
+/// The event codes of disputes; the other lists contain them too.
 pub const DISPUTES: [&str; 9] = [
     "CHARGEBACK",
     "CHARGEBACK_REVERSED",
@@ -65,16 +65,16 @@ const RESULT_CODES: [&str; 15] = [
     "SomethingNew",
 ];
 
-/// The payments of which most facts speak.
+/// The payments of most attempts and events.
 pub const PAYMENTS: [&str; 3] = ["P1", "P2", "P3"];
 const MODIFICATIONS: [&str; 4] = ["M1", "M2", "M3", "M4"];
 
-/// An order as Adyen's webhooks and answers could make it, however unlikely.
+/// An order that Adyen's webhooks and answers could produce.
 pub fn order() -> impl Strategy<Value = Order> {
     (untold_order(), events()).prop_map(|(order, events)| order.told_all(events))
 }
 
-/// An order with attempts of different payments, and requests that Adyen received, but no
+/// An order with attempts of different payments and acknowledged modifications, but without
 /// webhooks.
 pub fn untold_order() -> impl Strategy<Value = Order> {
     let capture = select(vec![Capture::Automatic, Capture::Manual]);
@@ -91,7 +91,7 @@ pub fn untold_order() -> impl Strategy<Value = Order> {
     )
 }
 
-/// A capture or refund of one of the payments that Adyen acknowledged.
+/// An acknowledged capture or refund of one of the payments.
 fn received_modification() -> impl Strategy<Value = Modification> {
     let operation = select(vec![Operation::Capture, Operation::Refund]);
     let about = (operation, select(&PAYMENTS[..]), select(vec![400, 600, 1000]));
@@ -102,7 +102,7 @@ fn received_modification() -> impl Strategy<Value = Modification> {
     })
 }
 
-/// Webhooks in the sequence in which they came.
+/// Webhooks in the sequence of their arrival.
 pub fn events() -> impl Strategy<Value = Vec<AdyenEvent>> {
     vec(event(), 0..16)
 }
@@ -166,7 +166,7 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
     )
 }
 
-/// An attempt as Adyen could answer it. A final answer usually names its payment.
+/// An attempt with a possible answer. A final answer usually has a pspReference.
 fn attempt() -> impl Strategy<Value = Attempt> {
     let result_code = prop_oneof![
         select(vec!["Authorised", "Refused", "RedirectShopper", "Pending"]),
@@ -184,7 +184,8 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     ];
     let details = vec(option::of(select(vec!["ChallengeShopper", "Refused", "Pending"])), 0..2);
     let claimed = option::of(select(&PAYMENTS[..]));
-    // Everything was sent in second 0: before that, the shopper came back after all.
+    // Requests are sent in second 0. An earlier `abandoned_at` means that the shopper returned
+    // after it.
     let abandoned_at = select(vec![None, None, None, None, Some(90_000), Some(-1)]);
     (answered, details, claimed, prop::bool::weighted(0.1), abandoned_at).prop_map(
         |(attempt, details, claimed, given_up, abandoned_at)| {
@@ -199,7 +200,7 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     )
 }
 
-/// An order that makes no sense: any text, any number, any moment.
+/// An order with arbitrary texts, numbers and times.
 pub fn absurd_order() -> impl Strategy<Value = Order> {
     let attempts = vec((absurd_attempt(), moment()), 0..3);
     let modifications = vec(absurd_modification(), 0..3);
@@ -289,7 +290,7 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
             }))
         }),
     ];
-    // Ours, and so for no more than was open.
+    // The API accepts no modification above the open amount, so keep the sums small enough to add.
     let value = (1..=i64::MAX).prop_map(|value| value / 8);
     (select(vec![Capture, Cancel, Refund, Reversal]), text(), value, moment(), answer).prop_map(
         |(operation, payment, value, requested_at, answer)| {
@@ -345,7 +346,7 @@ fn amount() -> impl Strategy<Value = i64> {
     ]
 }
 
-/// A date that can be read: 1970 cannot.
+/// A date that is not taken for a missing one, as 1970 is.
 fn dated() -> impl Strategy<Value = Timestamp> {
     moment().prop_filter("no date", |date| *date != Timestamp::UNIX_EPOCH)
 }

@@ -1,5 +1,5 @@
 //! Shoppers, networks and Adyen act in any sequence. At most one attempt can be paid, unless its
-//! shopper was redirected and did not come back.
+//! shopper was redirected and did not return.
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use shared::domain::order::{Details, Order, PaymentInstrument};
@@ -9,9 +9,9 @@ use crate::facts::{
     Says, answered, at, authorisation, manual, offer_closed_of, rejected, request, take,
 };
 
-/// A token that Adyen does not take.
+/// A token that Adyen rejects.
 const BAD: &str = "BAD";
-/// A request arrives within this time, or never.
+/// The seconds within which a request arrives, if it arrives.
 const IN_FLIGHT: i64 = 30;
 const DAY: i64 = 24 * 60 * 60;
 
@@ -27,31 +27,31 @@ enum Step {
         becomes: State,
         named: bool,
     },
-    /// A request arrives at Adyen. Its answer comes back, or is lost.
+    /// A request arrives at Adyen. Its answer arrives here, or is lost.
     Arrive {
         which: usize,
         heard: bool,
     },
-    /// The shopper comes back with a result, which goes to Adyen.
+    /// The shopper returns with details, which are sent to Adyen.
     ComeBack {
         becomes: State,
         heard: bool,
     },
-    /// The shopper is done, or gives up, and does not come back.
+    /// The shopper finishes or aborts at the bank, and does not return.
     StayAway {
         attempt: usize,
         becomes: State,
     },
-    /// Adyen has a final result at last.
+    /// Adyen decides a pending payment.
     Decide {
         attempt: usize,
         becomes: State,
     },
-    /// Adyen's webhook, if there is something to tell.
+    /// Adyen sends the webhook of a final result.
     Tell {
         attempt: usize,
     },
-    /// The schedule gives an attempt up whose shopper stays away.
+    /// The schedule abandons an attempt whose shopper stayed away.
     GiveUp,
 }
 
@@ -82,9 +82,9 @@ struct Processed {
     since: i64,
     first: State,
     now: State,
-    /// True if the answer names the payment.
+    /// True if the answer has the pspReference.
     named: bool,
-    /// True if the shopper was sent away and did not come back.
+    /// True if the shopper was redirected and did not return.
     away: bool,
 }
 
@@ -101,7 +101,7 @@ struct World {
     now: i64,
     order: Order,
     flights: Vec<Flight>,
-    /// Attempt n is at n - 1, as in the order.
+    /// Attempt n is at index n - 1, as in the order.
     books: Vec<Option<Processed>>,
 }
 
@@ -162,8 +162,8 @@ impl World {
         }
     }
 
-    /// Another attempt begins: no earlier one can be paid any more, but by a shopper who
-    /// was sent away.
+    /// Asserts that no earlier attempt can be paid any more when another begins, except by a
+    /// shopper who was redirected.
     fn may_begin(&self) {
         for (attempt, processed) in self.books.iter().enumerate() {
             let harmless = match processed {
@@ -179,7 +179,7 @@ impl World {
         let books = &mut self.books[flight.attempt];
         let attempt = &mut self.order.attempts[flight.attempt];
         if books.is_none() && flight.token == BAD {
-            // A rejection speaks for one request alone.
+            // A rejection proves nothing about the attempt's other submissions.
             if heard && attempt.submissions.len() == 1 {
                 attempt.answer(rejected("5_602", None).outcome.unwrap(), None);
             }
@@ -199,7 +199,7 @@ impl World {
         }
     }
 
-    /// Only the highest attempt's shopper is let through, and one result at a time.
+    /// Details are accepted for the last attempt only, and one at a time.
     fn come_back(&mut self, becomes: State, heard: bool) {
         let (Some(Some(it)), Some(attempt)) =
             (self.books.last_mut(), self.order.attempts.last_mut())
@@ -227,7 +227,7 @@ impl World {
         let event = match it.now {
             State::Authorised => authorisation(&payment),
             State::Refused => authorisation(&payment).failed(),
-            // An offer that the order cannot tie to an attempt is guessed at; not here.
+            // The order could only guess the attempt of an unbound OFFER_CLOSED, so leave it out.
             State::Closed if self.order.attempts[attempt].psp_reference.is_some() => {
                 offer_closed_of(&payment)
             }

@@ -1,4 +1,4 @@
-//! Several attempts, and webhooks that name none of them.
+//! Several attempts, and webhooks without an attempt's pspReference.
 
 use shared::domain::order::{AttemptStatus, Derived, PendingOn};
 
@@ -41,7 +41,7 @@ fn authorised_attempt_without_a_reference_takes_over_its_authorisation() {
     {
         let order = automatic().tried(attempt);
         comes_to(&order, "authorised unconfirmed 1000/0/0 success");
-        // Nothing can be asked of a payment that has no name yet.
+        // A payment without a pspReference cannot be refunded yet.
         assert_eq!(Derived::of(&order).open_to_refund(), 0);
 
         let paid = order.clone().told(authorisation("P"));
@@ -70,7 +70,7 @@ fn authorised_attempt_takes_over_an_authorisation_before_a_waiting_one() {
         assert_eq!(derived.payments.len(), 1);
         let authorised = |at: usize| derived.attempts[at].status == AttemptStatus::Authorised;
         assert_ne!(authorised(0), authorised(1), "one of them");
-        // A second one is the other attempt's.
+        // A second AUTHORISATION belongs to the other attempt.
         comes_to(
             &paid.told(authorisation("Q").at(2000)),
             "authorised confirmed 2000/0/0 success !paid_twice: P, Q",
@@ -93,7 +93,7 @@ fn an_answer_without_a_reference_counts_once_before_and_after_its_authorisation(
 
 #[test]
 fn failed_authorisation_is_not_taken_over_by_an_authorised_attempt_while_another_waits() {
-    // Its shopper may have declined: the order is not taken for unpaid, and paid again.
+    // The failure may be that of the attempt that waits, so the order does not count as unpaid.
     let order = manual()
         .tried(answered("RedirectShopper", None))
         .tried(answered("Authorised", None))
@@ -110,7 +110,7 @@ fn authorisation_belongs_to_the_attempt_whose_details_adyen_answered_with_it() {
         attempt.claim("result 0", Some(payment.to_owned()));
         attempt
     };
-    // Two attempts wait, and neither knows a payment.
+    // Two attempts wait, and neither has a pspReference.
     let order = manual().tried(waits()).tried(claimed("P"));
     comes_to(&order, "pending unconfirmed 0/0/0 wait");
     comes_to(&order.clone().told(authorisation("Q").failed()), "pending unconfirmed 0/0/0 wait");
@@ -120,11 +120,11 @@ fn authorisation_belongs_to_the_attempt_whose_details_adyen_answered_with_it() {
     comes_to(&paid, PAID_MANUAL);
     assert_eq!(Derived::of(&paid).attempt, 2);
 
-    // While another result is at Adyen, it may be that one which is paid.
+    // Other details are at Adyen too, and their payment may be the successful one.
     let mut both = claimed("P").returned(None);
     let order = manual().tried(waits()).tried(both.clone()).told(authorisation("P").failed());
     comes_to(&order, "pending unconfirmed 0/0/0 wait");
-    // A payment that the attempt knows is not another one.
+    // The attempt has the pspReference Q, so the failure of P is not its own.
     both.psp_reference = Some("Q".to_owned());
     let order = manual().tried(both).told(authorisation("P").failed());
     comes_to(&order, "pending unconfirmed 0/0/0 wait");
@@ -170,7 +170,7 @@ fn ambiguous_authorisation_counts_only_if_it_succeeded() {
     comes_to(&order.clone().told(authorisation("P")), PAID_MANUAL);
     comes_to(&order.clone().told(authorisation("P").failed()), "pending unconfirmed 0/0/0 wait");
 
-    // Once the answer is there, it says whose failure it was.
+    // The answer has the pspReference of the failed payment.
     let mut order = order.told(authorisation("P").failed());
     order.attempts[1].answer(outcome("Pending"), Some("P".to_owned()));
     comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
@@ -188,7 +188,7 @@ fn reference_from_a_later_answer_belongs_to_the_attempt() {
     let mut order = manual().tried(unknown()).told(authorisation("P"));
     comes_to(&order, PAID_MANUAL);
     order.attempts[0].answer(outcome("Refused"), Some("Q".to_owned()));
-    // The payment P stands, whoever made it.
+    // Payment P stands, although no attempt has its pspReference.
     comes_to(&order, PAID_MANUAL);
     comes_to(
         &order.told(authorisation("Q")),
@@ -305,7 +305,7 @@ fn details_answer_outranks_the_payment_answer() {
         (redirect().returned("Refused"), "refused unconfirmed 0/0/0 retryWithAmazonPay"),
         (redirect().returned("ChallengeShopper"), "pending unconfirmed 0/0/0 handleAction"),
         (redirect().returned("Pending"), "pending unconfirmed 0/0/0 wait"),
-        // At Adyen, without an answer yet.
+        // The details are at Adyen without an answer.
         (redirect().returned(None), "pending unconfirmed 0/0/0 wait"),
         (
             redirect().returned("ChallengeShopper").returned("Authorised"),

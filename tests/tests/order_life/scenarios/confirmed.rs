@@ -6,7 +6,7 @@ use crate::facts::{
     Facts, Says, answered, authorisation, automatic, comes_to, expire, manual, modification,
 };
 
-/// Two attempts, which Adyen answered as authorised.
+/// Two attempts that Adyen answered as authorised.
 fn twice() -> Order {
     manual().tried(answered("RedirectShopper", "P")).tried(answered("RedirectShopper", "Q"))
 }
@@ -56,7 +56,7 @@ fn standing_payments_are_added_up_to_confirm() {
         &too_little,
         "authorised unconfirmed 999/0/0 success !amount_differs !paid_in_part !paid_twice: P, Q",
     );
-    // A payment that is gone does not count.
+    // A returned payment does not count.
     for gone in [modification("CANCELLATION", "X"), expire("P")] {
         comes_to(
             &parts.clone().told(gone.at(2000)),

@@ -28,7 +28,7 @@ fn failed_capture_stands_again_when_recaptured() {
     for reason in ["Transaction Recaptured", "Auto-recaptured"] {
         let recaptured = failed.clone().told(capture(3000).because(reason));
         comes_to(&recaptured, CAPTURED);
-        // The first report, delivered again, does not matter.
+        // A repeated first report changes nothing.
         comes_to(&recaptured.clone().told(capture(1000)), CAPTURED);
         let failed_again = recaptured.told(capture_failed(4000));
         comes_to(&failed_again, NOT_CAPTURED);
@@ -72,7 +72,7 @@ fn capture_failed_undoes_only_the_capture_that_it_names() {
     let half = "captured confirmed 1000/500/0 success";
     let one = order.told(modification("CAPTURE_FAILED", "C1").eur(500).at(2000));
     comes_to(&one, half);
-    // It came first, and again with another success.
+    // An earlier report of the same failure, with another `success`.
     comes_to(&one.clone().told(modification("CAPTURE_FAILED", "C1").eur(500).at(1).failed()), half);
     comes_to(
         &one.told(modification("CAPTURE_FAILED", "C2").eur(500).at(2000).failed()),

@@ -38,7 +38,8 @@ fn offer_closed_of_the_first_attempt_leaves_the_second_pending() {
     let order =
         manual().tried(answered("RedirectShopper", "P")).tried(answered("RedirectShopper", "Q"));
     let pending = "pending unconfirmed 0/0/0 handleAction";
-    // It names the first, or came before the second began (in second 200).
+    // The event has the first attempt's reference, or is older than the second attempt (second
+    // 200).
     for event in [offer_closed_of("P"), offer_closed().at(150)] {
         let order = order.clone().told(event);
         comes_to(&order, pending);

@@ -16,8 +16,8 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Since when an order is open and when it is due, in seconds. Attempts begin in second 100 n,
-/// and their requests are sent in second 0.
+/// Since when an order is open, and when it is due, in seconds. Attempts begin in second 100 n;
+/// their requests are sent in second 0.
 fn open(order: &Order) -> Option<(i64, i64)> {
     let seconds = |then: jiff::Timestamp| then.duration_since(at(0)).as_secs();
     Derived::of(order).open.map(|open| (seconds(open.since), seconds(open.due_at)))
@@ -28,7 +28,7 @@ fn written(mut order: Order, second: i64) -> Order {
     order
 }
 
-/// A charge of a stored payment method without an answer.
+/// A charge of a stored payment method that Adyen did not answer.
 fn charge() -> Order {
     let method = json!({"type": "amazonpay", "storedPaymentMethodId": "TOKEN"});
     let sent = asking(method, None, 0);
@@ -113,7 +113,7 @@ fn order_is_not_open_if_only_adyen_or_a_person_can_act() {
         let overdue = what.starts_with("paid").then_some((3700, 3700));
         assert_eq!(open(&order), overdue, "{what}");
     }
-    // As long as Adyen knows the key it can be asked.
+    // The request can be repeated for as long as Adyen knows the key.
     assert_eq!(open(&given_up(written(charge(), 6 * DAY - 1))), Some((0, 30)));
     assert_eq!(open(&given_up(written(refund_in_doubt(), 6 * DAY))), Some((2000, 2040)));
 }
@@ -127,7 +127,7 @@ fn fruitless_looks_double_the_interval() {
         assert_eq!(open(&order), Some((0, now + wait * MINUTE)));
         now += wait * MINUTE;
     }
-    // A new thing is due by itself, and the count begins anew.
+    // A new unknown outcome is due by itself, and the interval begins anew.
     order.modifications = refund_in_doubt().modifications;
     order.modifications[0].requested_at = at(now - 1000);
     order.modifications[0].sent_at = at(now - 1000);
@@ -146,10 +146,10 @@ fn attempt_is_abandoned_after_25_hours_without_its_shopper() {
     assert_eq!(order.attempts[0].abandoned_at, Some(at(25 * HOUR)));
     comes_to(&order, "expired unconfirmed 0/0/0 startOver");
     assert_eq!(open(&order), None);
-    // Once is enough.
+    // An attempt is abandoned once.
     assert!(!order.abandon(at(50 * HOUR)));
 
-    // A late webhook outranks it.
+    // A late webhook outranks the abandonment.
     comes_to(&order.clone().told(authorisation("P")), "authorised confirmed 1000/0/0 success");
     let refused = order.clone().told(authorisation("P").failed());
     comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
@@ -167,7 +167,7 @@ fn only_an_attempt_that_waits_for_its_shopper_is_abandoned() {
         manual().tried(answered("Refused", "P")),
         manual().tried(answered("RedirectShopper", "P")).tried(answered("Authorised", "Q")),
         manual().tried(answered("RedirectShopper", "P")).told(authorisation("P")),
-        // The shopper came back, and nobody knows with what.
+        // The shopper returned, and the answer to the details is unknown.
         manual().tried(sent),
     ] {
         let before = order.clone();
@@ -183,7 +183,7 @@ fn abandoned_attempt_continues_when_its_shopper_returns() {
     let attempt = &mut order.attempts[0];
     attempt.details.push(Details::new("result".to_owned(), at(31 * HOUR)));
     comes_to(&order, "pending unconfirmed 0/0/0 wait");
-    // The bank asks once more.
+    // The bank asks for another challenge.
     let asked = answered("ChallengeShopper", None).outcome.unwrap();
     order.attempts[0].answer_details("result", asked, None);
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
@@ -221,7 +221,7 @@ fn abandoned_attempt_is_followed_by_a_new_one() {
         at(30 * HOUR),
     );
     assert_eq!(next, PayDecision::Begin { attempt: 2 });
-    // The payment of the first may yet be made, and then is the order's.
+    // The first attempt may still be paid, and then counts for the order.
     let order = order.told(authorisation("P").at(31 * HOUR));
     assert_eq!(Derived::of(&order).attempts[0].status, AttemptStatus::Authorised);
     comes_to(&order, "authorised confirmed 1000/0/0 success");

@@ -1,4 +1,4 @@
-//! Time alone raises reasons for attention. An order's clock is its last write.
+//! Some reasons for attention arise from time alone. An order's clock is its last write.
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -13,7 +13,7 @@ const MINUTE: i64 = 60;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Panics unless a reason is raised by that second and no sooner.
+/// Panics unless the reason is raised in this second, and not one second earlier.
 #[track_caller]
 fn raised_at(order: &Order, second: i64, reason: &str) {
     let order = |second: i64| order.clone().seen(second);
@@ -105,7 +105,7 @@ fn unmatched_failure_needs_attention_after_ten_minutes() {
         failure.received_at = Some(at(5000));
         let held = paid().told(failure.clone());
         raised_at(&held, 5000 + 10 * MINUTE, reason);
-        // A repetition keeps the first receipt.
+        // A repeated event keeps the time of its first receipt.
         let mut again = failure;
         again.received_at = Some(at(5300));
         raised_at(&held.clone().told(again), 5000 + 10 * MINUTE, reason);
@@ -137,7 +137,7 @@ fn refund_failed_before_its_own_refund_undoes_no_other() {
             let early = order.clone().told(failed);
             assert_eq!(summary(&early), part);
             assert_eq!(states(&early), ["succeeded", "failed"]);
-            // The money can be given back again, and nothing is left to wait for.
+            // The amount can be refunded again, and no webhook is missing.
             assert_eq!(Derived::of(&early).open_to_refund(), 600);
             assert_eq!(summary(&early.clone().seen(30 * DAY)), part);
             assert_eq!(overdue_at(&early), None);
@@ -162,7 +162,7 @@ fn capture_failed_before_its_own_capture_undoes_no_other() {
     assert_eq!(Derived::of(&order).open_to_capture(), 600);
     let both = order.told(modification("CAPTURE", "C2").eur(400).at(2002));
     assert_eq!(summary(&both), part);
-    // Adyen takes the money after all.
+    // Adyen captures the amount after all.
     let again = modification("CAPTURE", "C2").eur(400).at(2004).because("Transaction Recaptured");
     let again = both.told(again);
     assert_eq!(summary(&again), "captured confirmed 1000/800/0 success");
@@ -181,7 +181,7 @@ fn refund_failed_of_an_unanswered_refund_undoes_no_other() {
     let part = "partiallyRefunded confirmed 1000/1000/400 none";
     assert_eq!(summary(&order), part);
     raised_at(&order, 5000 + 10 * MINUTE, "refund_failed_unmatched");
-    // The answer, or the refund's own webhook, says that it was this one's.
+    // The answer, or the refund's own webhook, proves that this refund failed.
     let mut answered = order.clone();
     answered.modifications[1].answer(Ok("R2".to_owned()));
     let reported = order.told(modification("REFUND", "R2").eur(400).at(2003));

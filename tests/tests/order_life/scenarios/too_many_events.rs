@@ -7,7 +7,7 @@ use crate::facts::{
     summary,
 };
 
-/// So many are kept.
+/// The number of events without effect that an order keeps.
 const KEPT: usize = 100;
 
 fn notice(number: usize) -> AdyenEvent {

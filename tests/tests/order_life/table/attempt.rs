@@ -55,7 +55,7 @@ fn failed_authorisation_makes_an_attempt_refused_unless_it_ended_without_money()
         "refused",
     ];
     check(from.map(|from| (from, authorisation("P").failed(), REFUSED, SAME)));
-    // How it failed, the answer says more precisely.
+    // The answer's status is more precise than a failed AUTHORISATION.
     let from = ["answered Refused", "answered Cancelled", "answered Error", "rejected", "created"];
     check(from.map(|from| (from, authorisation("P").failed(), UNCHANGED, SAME)));
 }

@@ -10,7 +10,7 @@ const CAPTURED: &str = "captured confirmed 1000/1000/0 success";
 const CHARGED_BACK: &str = "chargedBack confirmed 1000/1000/0 none";
 const LOST: &str = "chargedBack confirmed 1000/1000/0 none !prearbitration_lost";
 
-/// An event of the dispute that the states have, which names the payment, and one which does not.
+/// An event of the states' dispute, once with the payment's reference and once without.
 fn told(event_code: &str) -> [AdyenEvent; 2] {
     let event = modification(event_code, "D");
     [event.clone(), event.of_none()]
@@ -79,7 +79,7 @@ fn prearbitration_won_lifts_the_dispute_unless_lost_later() {
             ("charged back", won.clone(), CAPTURED, SAME),
             ("chargeback reversed", won.clone(), UNCHANGED, UNCHANGED),
             ("lost in pre-arbitration", won.clone().at(999), UNCHANGED, UNCHANGED),
-            // Equal dates: the state that is worse for the merchant.
+            // With equal dates, the state that is worse for the merchant counts.
             ("lost in pre-arbitration", won.clone().at(1000), UNCHANGED, UNCHANGED),
             ("lost in pre-arbitration", won.at(1001), CAPTURED, SAME),
         ]);

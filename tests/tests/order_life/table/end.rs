@@ -98,7 +98,7 @@ fn expire_ends_an_uncaptured_payment() {
         ("cancelled", expire("P").at(999), UNCHANGED, UNCHANGED),
         ("cancelled", expire("P").at(1000), UNCHANGED, UNCHANGED),
         ("captured", expire("P"), UNCHANGED, UNCHANGED),
-        // Adyen no longer captures the rest by itself.
+        // Adyen no longer captures the rest automatically.
         ("part captured", expire("P"), "captured confirmed 1000/400/0 success", SAME),
         ("part refunded", expire("P"), UNCHANGED, UNCHANGED),
         ("refunded", expire("P"), UNCHANGED, UNCHANGED),

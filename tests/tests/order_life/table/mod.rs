@@ -16,9 +16,9 @@ use crate::facts::{
     rejected, summary, unknown,
 };
 
-/// As under automatic capture.
+/// The same summary as under automatic capture.
 const SAME: &str = "the same";
-/// As before the webhook.
+/// The same summary as before the webhook.
 const UNCHANGED: &str = "unchanged";
 
 type Row<'a> = (&'a str, AdyenEvent, &'a str, &'a str);
@@ -37,7 +37,7 @@ fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
     }
 }
 
-/// All states of an order whose only payment is `P`.
+/// All states of an order with the single payment `P`.
 const STATES: [&str; 23] = [
     "created",
     "unknown",

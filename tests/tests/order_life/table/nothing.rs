@@ -41,7 +41,7 @@ fn failed_modification_events_change_nothing() {
         modification("SCHEME_ARBITRATION_WON", "N"),
         modification("SCHEME_ARBITRATION_LOST", "N"),
     ] {
-        // Reports of what worked, as old, are in some of the states: they win.
+        // Some states have successful reports of the same age, which outrank these failures.
         let event = event.failed();
         check(STATES.map(|from| (from, event.clone(), UNCHANGED, UNCHANGED)));
     }
@@ -54,7 +54,7 @@ fn repeated_events_change_nothing() {
             .map(|from| (from, authorisation("Q").failed().at(1), UNCHANGED, UNCHANGED))
             .into_iter()
             .filter(
-                // There it speaks for the attempt that has no reference.
+                // In these states the event belongs to the attempt without a pspReference.
                 |(from, ..)| !matches!(*from, "unknown" | "redirect of an unnamed payment"),
             ),
     );

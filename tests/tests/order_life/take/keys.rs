@@ -26,7 +26,7 @@ fn idempotency_key_of_another_request_is_rejected_in_every_state() {
         order.attempts[0].answer(outcome(result_code), Some("P".to_owned()));
         let before = order.clone();
         assert_eq!(pay_with_key(&mut order, "B", "K", 1), PayDecision::KeyReused);
-        // The same token, but something else in the request.
+        // The same token with other content.
         let other = Submission { asked: Some("other".to_owned()), ..request("A", "K", 1) };
         assert_eq!(take(&mut order, &other), PayDecision::KeyReused);
         assert_eq!(order, before);
@@ -56,7 +56,7 @@ fn attempt_with_a_key_older_than_six_days_is_not_retried() {
         assert_eq!(old.attempts[0].submissions.len(), 1);
         assert_eq!(pay(&mut old, token, 100 * DAY), PayDecision::Unknown { attempt: 1 });
     }
-    // Its age is the attempt's, not that of the request sent last.
+    // The attempt's age counts, not that of its latest submission.
     let mut order = begun();
     pay(&mut order, "B", 5 * DAY);
     assert_eq!(pay(&mut order, "B", 6 * DAY), PayDecision::Unknown { attempt: 1 });

@@ -10,7 +10,7 @@ use crate::facts::{self, manual, outcome, request};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// Takes a request at the moment at which it is sent.
+/// Takes a request when it is sent.
 fn take(order: &mut Order, request: &Submission) -> PayDecision {
     facts::take(order, PaymentInstrument::AmazonPay, request, request.sent_at)
 }
@@ -30,7 +30,7 @@ fn begun() -> Order {
     order
 }
 
-/// The same with an answer that names the payment `P`.
+/// The same order with an answer of the payment `P`.
 fn answered_with(result_code: &str) -> Order {
     let mut order = begun();
     order.attempts[0].answer(outcome(result_code), Some("P".to_owned()));

@@ -90,7 +90,7 @@ fn another_token_later_is_sent_under_the_same_key() {
     let both = [request("A", None, 0), request("B", None, 30)].map(|sent| sent.instrument);
     assert_eq!(sent(&order), both);
 
-    // Both are this attempt's now; a third waits for them.
+    // Both submissions belong to the attempt now; a third one has to wait.
     assert_eq!(pay(&mut order, "A", 31).sends(), Some(1));
     assert_eq!(pay(&mut order, "B", 31).sends(), Some(1));
     assert!(in_progress(pay(&mut order, "C", 59)));
@@ -127,7 +127,7 @@ fn another_token_waits_while_details_are_in_flight() {
         assert!(in_progress(pay(&mut order, "B", second)));
     }
     assert_eq!(order, before);
-    // Its answer is lost: the attempt, and with it the action, can be had again.
+    // If the answer was lost, the request can be repeated, which returns the action.
     assert_eq!(pay(&mut order, "B", 1030).sends(), Some(1));
     assert_eq!(order.attempts.len(), 1);
 }
@@ -176,7 +176,7 @@ fn ambiguous_offer_closed_allows_no_second_payment() {
     order.attempts[1].answer(outcome("Pending"), Some("Q".to_owned()));
     let order = order.told(offer_closed());
     assert!(in_progress(pay(&mut order.clone(), "C", 2000)));
-    // One that names it is its own.
+    // An OFFER_CLOSED with the attempt's own reference ends it.
     let mut named = order.told(offer_closed_of("Q"));
     assert_eq!(pay(&mut named, "C", 2000).sends(), Some(3));
 }
@@ -184,11 +184,11 @@ fn ambiguous_offer_closed_allows_no_second_payment() {
 #[test]
 fn offer_closed_before_an_attempt_began_does_not_end_it() {
     let mut order = answered_with("RedirectShopper").told(offer_closed());
-    // In the very second, by Adyen's clock or ours.
+    // The attempt begins in the same second as the event, by Adyen's clock or ours.
     assert_eq!(pay(&mut order, "B", 1000).sends(), Some(2));
     order.attempts[1].answer(outcome("RedirectShopper"), Some("Q".to_owned()));
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
-    // Told again it is still the same offer.
+    // A repetition with a later date is still the same event.
     let order = order.told(offer_closed().at(1500));
     comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
 }
