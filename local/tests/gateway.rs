@@ -292,7 +292,7 @@ async fn a_body_beyond_aws_limits_is_refused() {
 async fn a_panic_is_one_failed_invocation() {
     let served = serve(
         function(|request: Request| async move {
-            assert_ne!(request.uri().path(), "/orders/panic", "as asked");
+            assert_ne!(request.uri().path(), "/orders/panic", "panics on this path");
             Response::new(Body::Empty)
         }),
         &[],

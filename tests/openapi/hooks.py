@@ -52,7 +52,7 @@ def after_call(context, case, response):
 
 
 @atexit.register
-def tell():
+def report():
     with open(os.environ["TALLY"], "w") as tally:
         for label, statuses in sorted(answers.items(), key=lambda it: it[0].split(" ")[::-1]):
             counts = ", ".join(f"{status} {count}x" for status, count in sorted(statuses.items()))

@@ -86,12 +86,12 @@ struct Inner {
     target: watch::Sender<Option<String>>,
     http: reqwest::Client,
     rewrite: Option<Rewrite>,
-    tape: Mutex<Tape>,
+    recording: Mutex<Recording>,
     /// The number of calls on their way.
     on_their_way: watch::Sender<usize>,
 }
 
-struct Tape {
+struct Recording {
     script: Script,
     calls: Vec<Call>,
     /// Counts the calls of `begin`, so that a late answer is not stored with a later run.
@@ -115,7 +115,11 @@ impl Faulty {
             target: watch::channel(None).0,
             http: shared::platform::http_client::build(None).expect("a client"),
             rewrite,
-            tape: Mutex::new(Tape { script: Box::new(|_| None), calls: Vec::new(), run: 0 }),
+            recording: Mutex::new(Recording {
+                script: Box::new(|_| None),
+                calls: Vec::new(),
+                run: 0,
+            }),
             on_their_way: watch::channel(0).0,
         });
         let server = tokio::spawn(run(inner.clone(), listener));
@@ -133,10 +137,10 @@ impl Faulty {
 
     /// Forgets the recorded calls, and takes the faults of later calls from `script`.
     pub fn begin(&self, script: impl FnMut(&Call) -> Option<Fault> + Send + 'static) {
-        let mut tape = self.inner.tape();
-        tape.script = Box::new(script);
-        tape.calls.clear();
-        tape.run += 1;
+        let mut recording = self.inner.recording();
+        recording.script = Box::new(script);
+        recording.calls.clear();
+        recording.run += 1;
     }
 
     /// As [`Faulty::begin`], with one fault, for the call with this index.
@@ -146,7 +150,7 @@ impl Faulty {
 
     /// Ends all faults.
     pub fn calm(&self) {
-        self.inner.tape().script = Box::new(|_| None);
+        self.inner.recording().script = Box::new(|_| None);
     }
 
     /// Waits until no call is on its way, late ones included.
@@ -158,7 +162,7 @@ impl Faulty {
 
     /// The calls since [`Faulty::begin`].
     pub fn calls(&self) -> Vec<Call> {
-        self.inner.tape().calls.clone()
+        self.inner.recording().calls.clone()
     }
 }
 
@@ -185,25 +189,25 @@ impl Drop for Faulty {
 }
 
 impl Inner {
-    fn tape(&self) -> MutexGuard<'_, Tape> {
-        self.tape.lock().unwrap_or_else(PoisonError::into_inner)
+    fn recording(&self) -> MutexGuard<'_, Recording> {
+        self.recording.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a call and returns its run, index and fault.
     fn note(&self, name: String, request: Bytes) -> (usize, usize, Option<Fault>) {
-        let mut tape = self.tape();
-        let index = tape.calls.len();
+        let mut recording = self.recording();
+        let index = recording.calls.len();
         let mut call = Call { index, name, fault: None, request, reply: None };
-        call.fault = (tape.script)(&call);
+        call.fault = (recording.script)(&call);
         let fault = call.fault.clone();
-        tape.calls.push(call);
-        (tape.run, index, fault)
+        recording.calls.push(call);
+        (recording.run, index, fault)
     }
 
     fn answered(&self, run: usize, index: usize, reply: &Reply) {
-        let mut tape = self.tape();
-        if tape.run == run
-            && let Some(call) = tape.calls.get_mut(index)
+        let mut recording = self.recording();
+        if recording.run == run
+            && let Some(call) = recording.calls.get_mut(index)
         {
             call.reply = Some(reply.clone());
         }

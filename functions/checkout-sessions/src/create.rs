@@ -73,25 +73,25 @@ pub async fn create(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let amazon_pay = shared::http::amazon_pay::configured(state.amazon_pay.as_ref())?;
-    let wanted = read(caller, edge::json_object(request)?)?;
-    if let Some(amount) = &wanted.amount {
+    let button_request = read(caller, edge::json_object(request)?)?;
+    if let Some(amount) = &button_request.amount {
         require_ledger_currency(amazon_pay, amount)?;
     }
-    let recurring = recurring(&wanted)?;
+    let recurring = recurring(&button_request)?;
     let urls = WebCheckoutDetails {
-        checkout_review_return_url: wanted.checkout_review_return_url,
-        checkout_result_return_url: wanted.checkout_result_return_url,
-        checkout_cancel_url: wanted.checkout_cancel_url,
+        checkout_review_return_url: button_request.checkout_review_return_url,
+        checkout_result_return_url: button_request.checkout_result_return_url,
+        checkout_cancel_url: button_request.checkout_cancel_url,
     };
     if matches!(caller, Caller::Checkout(_)) {
         state.check_return_urls(&urls)?;
     }
-    let scopes = wanted.scopes.as_deref().unwrap_or(&SCOPES);
+    let scopes = button_request.scopes.as_deref().unwrap_or(&SCOPES);
     let signed = amazon_pay.button(&urls, scopes, recurring.as_ref()).await.map_err(|error| {
         tracing::error!(%error, "button not signed");
         Problem::new(Code::Internal, "The button could not be signed.")
     })?;
-    Ok(edge::json(StatusCode::OK, &button(amazon_pay, signed, wanted.amount)))
+    Ok(edge::json(StatusCode::OK, &button(amazon_pay, signed, button_request.amount)))
 }
 
 fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) -> Button<'_> {
@@ -108,15 +108,15 @@ fn button(amazon_pay: &AmazonPay, signed: SignedButton, amount: Option<Amount>) 
 /// Reads the body, completed from a browser's token.
 fn read(caller: &Caller, mut body: Map<String, Value>) -> Result<ButtonRequest, Problem> {
     let completed = edge::complete(&mut body, caller);
-    let wanted = edge::typed(body)?;
+    let button_request = edge::typed(body)?;
     completed?;
-    Ok(wanted)
+    Ok(button_request)
 }
 
 /// The shopper's agreement to later payments, if the request stores the payment method.
-fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Problem> {
-    if wanted.store_payment_method != Some(true) {
-        return match wanted.recurring_metadata {
+fn recurring(button_request: &ButtonRequest) -> Result<Option<RecurringMetadata>, Problem> {
+    if button_request.store_payment_method != Some(true) {
+        return match button_request.recurring_metadata {
             Some(_) => Err(Problem::new(
                 Code::InvalidField,
                 "recurringMetadata: only allowed with storePaymentMethod: true.",
@@ -125,7 +125,7 @@ fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Proble
             None => Ok(None),
         };
     }
-    if wanted.shopper_reference.is_none() {
+    if button_request.shopper_reference.is_none() {
         return Err(Problem::new(
             Code::MissingField,
             "shopperReference: required with storePaymentMethod: true.",
@@ -133,12 +133,12 @@ fn recurring(wanted: &ButtonRequest) -> Result<Option<RecurringMetadata>, Proble
         .at("shopperReference"));
     }
     Ok(Some(RecurringMetadata {
-        frequency: wanted
+        frequency: button_request
             .recurring_metadata
             .as_ref()
             .map(|recurring| recurring.frequency.clone())
             .unwrap_or_default(),
-        amount: wanted.amount.as_ref().map(Price::from),
+        amount: button_request.amount.as_ref().map(Price::from),
     }))
 }
 

@@ -99,7 +99,7 @@ pub async fn modify(
         .at("Idempotency-Key"));
     }
     let reference: Reference = reference_in_path(request).parse().map_err(|_| not_found())?;
-    let wanted = order::ModificationRequest {
+    let modification_request = order::ModificationRequest {
         operation: operation.clone(),
         payment: body.payment_psp_reference.clone(),
         amount: body.amount,
@@ -114,7 +114,7 @@ pub async fn modify(
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
             order
-                .modify(&state.target, &wanted, Timestamp::now())
+                .modify(&state.target, &modification_request, Timestamp::now())
                 .map_err(|refusal| refused(refusal, order))
         })
         .await?;
@@ -124,7 +124,7 @@ pub async fn modify(
     }
     let sender =
         ModificationSender { adyen: &state.adyen, orders: &state.orders, target: &state.target };
-    let (order, adyen_answer) = sender.ask(order, recorded, until).await?;
+    let (order, adyen_answer) = sender.send(order, recorded, until).await?;
     match adyen_answer {
         ModificationAnswer::Stored | ModificationAnswer::Unknown => answer(&order, recorded.at),
         ModificationAnswer::Rejected(rejection) => Err(edge::rejected(&rejection)),

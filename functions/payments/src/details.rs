@@ -90,7 +90,7 @@ pub async fn submit(
             if let Some(other) = owner(&orders, &response, &order).await? {
                 tracing::warn!(%reference, %other, "the details belong to another order");
                 update(&orders, order, |order| order.withdraw_details(attempt, &content)).await?;
-                record_elsewhere(&orders, &other, &content, &response).await?;
+                record_with_other_order(&orders, &other, &content, &response).await?;
                 return Err(Problem::new(Code::WrongOrder, "The result belongs to another order."));
             }
             let (order, bound) =
@@ -140,7 +140,13 @@ fn conclude(
     response: &PaymentResponse,
 ) -> Option<usize> {
     let outcome = Outcome::from(response);
-    order.conclude_details(posted_for, content, outcome, &response.named(), response.challenges())
+    order.conclude_details(
+        posted_for,
+        content,
+        outcome,
+        &response.identity(),
+        response.challenges(),
+    )
 }
 
 /// The order, the attempt if named, and what goes to Adyen.
@@ -151,7 +157,7 @@ fn read(
 ) -> Result<(Reference, Option<usize>, PaymentDetailsRequest), Problem> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct About {
+    struct OrderFields {
         reference: Reference,
         attempt: Option<usize>,
         merchant_account: Option<String>,
@@ -164,19 +170,21 @@ fn read(
         _shopper_reference: Option<ShopperReference>,
     }
 
-    let mut about = Map::new();
+    let mut order_fields = Map::new();
     for field in
         ["reference", "amount", "countryCode", "shopperReference", "attempt", "merchantAccount"]
     {
-        about.extend(body.remove(field).map(|value| (field.to_owned(), value)));
+        order_fields.extend(body.remove(field).map(|value| (field.to_owned(), value)));
     }
-    let agreed = edge::complete(&mut about, caller);
-    let about: About = edge::typed(about)?;
-    if about.merchant_account.is_some_and(|account| account != state.rules.target.merchant_account)
+    let completed = edge::complete(&mut order_fields, caller);
+    let order_fields: OrderFields = edge::typed(order_fields)?;
+    if order_fields
+        .merchant_account
+        .is_some_and(|account| account != state.rules.target.merchant_account)
     {
         return Err(edge::wrong_merchant_account());
     }
-    agreed?;
+    completed?;
     let details: PaymentDetailsRequest = edge::typed(body)?;
     if details.details == Default::default() {
         return Err(Problem::new(
@@ -185,7 +193,7 @@ fn read(
         )
         .at("details"));
     }
-    Ok((about.reference, about.attempt, details))
+    Ok((order_fields.reference, order_fields.attempt, details))
 }
 
 /// Answers details that Adyen rejected.
@@ -202,8 +210,8 @@ fn rejected(
     if Derived::of(order).status.was_paid() {
         return Err(already_paid(order, viewer));
     }
-    let facts = attempt.checked_sub(1).and_then(|at| order.attempts.get(at));
-    if facts.is_some_and(Attempt::details_in_flight) && !rejection.is_ours() {
+    let stored = attempt.checked_sub(1).and_then(|at| order.attempts.get(at));
+    if stored.is_some_and(Attempt::details_in_flight) && !rejection.is_deployment_error() {
         // Adyen may reject the details because it has processed an earlier, identical request.
         return Ok(accepted(order, attempt, viewer));
     }
@@ -228,13 +236,13 @@ async fn owner(
 }
 
 /// Records Adyen's answer with the order that it belongs to.
-async fn record_elsewhere(
+async fn record_with_other_order(
     orders: &Orders,
     reference: &str,
     content: &str,
     response: &PaymentResponse,
 ) -> Result<(), Problem> {
-    // A malformed reference cannot exist here.
+    // No order has a malformed reference.
     let Ok(reference) = reference.parse::<Reference>() else {
         return Ok(());
     };

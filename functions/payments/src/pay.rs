@@ -33,8 +33,9 @@ pub async fn pay(
     let until = edge::deadline(request);
     let viewer = caller.into();
     let caller_key = edge::idempotency_key(request)?;
-    let (mut payment, asked) = request::payment(&state.rules, caller, edge::json_object(request)?)?;
-    let submission = payment.submission(&asked, caller_key, Timestamp::now());
+    let (mut payment, caller_body) =
+        request::payment(&state.rules, caller, edge::json_object(request)?)?;
+    let submission = payment.submission(&caller_body, caller_key, Timestamp::now());
 
     let refusal = match &payment.stored_payment_method() {
         Some(key) => stored::refusal(state, key, until).await?,
@@ -96,7 +97,7 @@ pub async fn pay(
         PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.tokens };
     let (order, charge) = sender.charge(order, attempt, &submission, payment, until).await?;
     match charge {
-        Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
+        Charge::Answered(action) => answer(&order, attempt, action.as_ref(), viewer),
         Charge::Rejected(rejection) => rejected(&order, attempt, &rejection, viewer),
         Charge::Unknown => Ok(accepted(&order, attempt, viewer)),
     }
@@ -111,7 +112,7 @@ fn rejected(
 ) -> Result<Response<Body>, Problem> {
     match order.submissions(attempt) {
         // Adyen may reject the request because it has processed an earlier, identical one.
-        [_] if !rejection.is_ours() => Ok(accepted(order, attempt, viewer)),
+        [_] if !rejection.is_deployment_error() => Ok(accepted(order, attempt, viewer)),
         // A request with another token may still succeed. This token is unusable, so the shopper
         // must start over anyway.
         [_, _, ..] if rejection.next_step() != NextStep::StartOver => {

@@ -31,12 +31,12 @@ pub fn payment(
     }
     // Adyen's library for the browser adds it for itself.
     body.remove("clientStateDataIndicator");
-    let agreed = edge::complete_payment(&mut body, caller);
+    let completed = edge::complete_payment(&mut body, caller);
     if let Caller::Checkout(_) = caller {
         // The gateway knows the browser's address, and a browser could send any other.
         body.remove("shopperIP");
     }
-    let asked = identifying(&body);
+    let caller_body = identifying(&body);
     let named_return_url = edge::names(&body, "returnUrl");
     edge::fill(&mut body, "merchantAccount", json!(rules.target.merchant_account));
     edge::fill(&mut body, "returnUrl", json!(rules.default_return_url));
@@ -53,7 +53,7 @@ pub fn payment(
         with_the_browser(&payment)?;
     }
     if let Caller::Checkout(_) = caller {
-        agreed?;
+        completed?;
         if named_return_url {
             rules.may_return_to(&payment)?;
         }
@@ -61,7 +61,7 @@ pub fn payment(
     adds_up(&payment)?;
     consistent(&payment, is_one_click)?;
     rules.allow(&payment)?;
-    Ok((payment, asked))
+    Ok((payment, caller_body))
 }
 
 /// Top-level fields that hold raw card data, which only a system in PCI scope may receive.

@@ -167,18 +167,18 @@ pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError
 }
 
 /// The result of looking at an order that was due.
-enum Looked {
+enum LookResult {
     /// It became due only a moment ago, and may still get its answer.
     Early,
     Found(Finding),
     Failed,
 }
 
-async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Looked {
+async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> LookResult {
     // Boxed, because the compiler's queries are limited in how deep futures may be nested.
     let error = match Box::pin(look::look_at(state, due, now, stop_at)).await {
-        Ok(None) => return Looked::Early,
-        Ok(Some(finding)) => return Looked::Found(finding),
+        Ok(None) => return LookResult::Early,
+        Ok(Some(finding)) => return LookResult::Found(finding),
         Err(error) => error,
     };
     tracing::error!(reference = due.key, %error, "an order could not be looked at");
@@ -190,22 +190,24 @@ async fn find(state: &State, due: &Due, now: Timestamp, stop_at: Instant) -> Loo
     if let Err(error) = state.inbox.orders.postpone(due, now + wait).await {
         tracing::error!(reference = due.key, %error, "an order could not be postponed");
     }
-    Looked::Failed
+    LookResult::Failed
 }
 
 impl Report {
-    fn count(&mut self, looked: Looked, since: Timestamp, oldest: &mut Timestamp) {
-        match looked {
-            Looked::Early => return,
-            Looked::Failed => self.failed += 1,
-            Looked::Found(Finding::Resolved) => self.resolved += 1,
-            Looked::Found(Finding::Abandoned) => self.abandoned += 1,
-            Looked::Found(Finding::Unknown | Finding::UnknownBefore) => self.unknown += 1,
-            Looked::Found(Finding::Waits) => {}
+    fn count(&mut self, result: LookResult, since: Timestamp, oldest: &mut Timestamp) {
+        match result {
+            LookResult::Early => return,
+            LookResult::Failed => self.failed += 1,
+            LookResult::Found(Finding::Resolved) => self.resolved += 1,
+            LookResult::Found(Finding::Abandoned) => self.abandoned += 1,
+            LookResult::Found(Finding::Unknown | Finding::UnknownBefore) => self.unknown += 1,
+            LookResult::Found(Finding::Waits) => {}
         }
         self.open += 1;
-        let is_news =
-            matches!(looked, Looked::Failed | Looked::Found(Finding::Waits | Finding::Unknown));
+        let is_news = matches!(
+            result,
+            LookResult::Failed | LookResult::Found(Finding::Waits | Finding::Unknown)
+        );
         if is_news {
             *oldest = since.min(*oldest);
         }

@@ -102,6 +102,6 @@ async fn resend_modification(state: &State, order: Order, at: usize) -> Result<O
         return Ok(order);
     }
     let sender = ModificationSender { adyen: &state.adyen, orders, target: &state.target };
-    let (order, _) = sender.ask(order, recorded, Instant::now() + limits::RECOVER_CALL).await?;
+    let (order, _) = sender.send(order, recorded, Instant::now() + limits::RECOVER_CALL).await?;
     Ok(order)
 }

@@ -29,7 +29,7 @@ struct ListQuery {
     /// `true` updates the tokens from Adyen's list first.
     refresh: Refresh,
     /// Only the merchant may list disabled ones.
-    status: Wanted,
+    status: StatusFilter,
 }
 
 #[derive(Default, PartialEq, Deserialize)]
@@ -42,7 +42,7 @@ enum Refresh {
 
 #[derive(Default, PartialEq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Wanted {
+enum StatusFilter {
     #[default]
     Active,
     All,
@@ -50,7 +50,7 @@ enum Wanted {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed<'a> {
+struct TokenList<'a> {
     shopper_reference: &'a ShopperReference,
     stored_payment_methods: Vec<StoredPaymentMethod<'a>>,
 }
@@ -86,15 +86,15 @@ pub async fn list(
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
     if let Caller::Checkout(token) = caller {
-        let named = request.path_parameters();
+        let parameters = request.path_parameters();
         let own = token.shopper_reference.as_ref();
-        if own.is_none_or(|own| named.first("shopperReference") != Some(own.as_str())) {
+        if own.is_none_or(|own| parameters.first("shopperReference") != Some(own.as_str())) {
             return Err(edge::token_mismatch(Code::WrongShopper, "shopperReference"));
         }
     }
     let shopper = shopper(request)?;
     let query = list_query(request)?;
-    if query.status == Wanted::All && *caller != Caller::Merchant {
+    if query.status == StatusFilter::All && *caller != Caller::Merchant {
         return Err(Problem::new(
             Code::MerchantTokenRequired,
             "Only the merchant's backend may list disabled stored payment methods.",
@@ -108,7 +108,8 @@ pub async fn list(
         }
         Refresh::False => state.tokens.of_shopper(&shopper).await?,
     };
-    tokens.retain(|token| query.status == Wanted::All || token.status() == TokenStatus::Active);
+    tokens
+        .retain(|token| query.status == StatusFilter::All || token.status() == TokenStatus::Active);
     tokens.sort_by_key(Token::created_at);
     if *caller == Caller::Merchant {
         for token in &mut tokens {
@@ -116,7 +117,7 @@ pub async fn list(
         }
     }
     let viewer = caller.into();
-    let listed = Listed {
+    let listed = TokenList {
         shopper_reference: &shopper,
         stored_payment_methods: tokens
             .iter()

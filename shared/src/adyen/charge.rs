@@ -104,8 +104,8 @@ pub fn observe(answered: &Result<PaymentResponse, CallError>) {
             (result, response.result_code == ResultCode::Error)
         }
         Err(CallError::Rejected { status, error }) => {
-            let is_ours = error.rejection(*status).is_ours();
-            ("Rejected", is_ours || *status >= 500)
+            let is_deployment_error = error.rejection(*status).is_deployment_error();
+            ("Rejected", is_deployment_error || *status >= 500)
         }
         Err(CallError::Unknown(_)) => ("Unknown", true),
     };

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::domain::{
     order::{
-        AttemptStatus, Named, Outcome, PaymentInstrument, Rejection, Submission, content_digest,
-        sha256, shortened,
+        AnswerIdentity, AttemptStatus, Outcome, PaymentInstrument, Rejection, Submission,
+        content_digest, sha256, shortened,
     },
     token::TokenId,
     unknown::Unknown,
@@ -31,7 +31,7 @@ impl PaymentRequest {
         let is_charge = instrument == PaymentInstrument::StoredPaymentMethod;
         Submission {
             instrument: sha256(&[self.payment_method.identity().as_bytes()]),
-            asked: idempotency_key.is_some().then(|| content_digest(body)),
+            caller_body: idempotency_key.is_some().then(|| content_digest(body)),
             idempotency_key,
             content: sha256(&[content.as_bytes()]),
             sent_at: now,
@@ -84,9 +84,9 @@ impl PaymentRequest {
 
 impl PaymentResponse {
     /// The order, payment and amount that this answer names.
-    pub fn named(&self) -> Named<'_> {
+    pub fn identity(&self) -> AnswerIdentity<'_> {
         let amount = self.amount.as_ref();
-        Named {
+        AnswerIdentity {
             psp_reference: self.psp_reference.as_deref(),
             merchant_reference: self.merchant_reference.as_deref(),
             currency: amount.and_then(|amount| amount.currency.as_deref()),

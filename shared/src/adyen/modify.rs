@@ -55,7 +55,7 @@ impl ModificationSender<'_> {
     ///
     /// # Errors
     /// [`StoreError`] if the answer could not be stored. Adyen replays it to the same request.
-    pub async fn ask(
+    pub async fn send(
         &self,
         order: Order,
         recorded: Recorded,

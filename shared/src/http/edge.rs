@@ -185,7 +185,7 @@ pub fn token_mismatch(code: Code, field: &str) -> Problem {
 /// The problem for a rejection by Adyen. The code distinguishes errors of the request, which the
 /// caller can correct, from errors of the deployment, which the merchant must correct.
 pub fn rejected(rejection: &Rejection) -> Problem {
-    let (code, detail) = if rejection.is_ours() {
+    let (code, detail) = if rejection.is_deployment_error() {
         (
             Code::AdyenConfiguration,
             "Adyen rejects this deployment's requests. See the function's log.",
@@ -246,7 +246,7 @@ pub fn raw_card_data(field: &str) -> Problem {
 pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Problem> {
     /// Checks the amount strictly, because [`Amount`] also reads stored amounts leniently.
     #[derive(Deserialize)]
-    struct Named {
+    struct AmountOnly {
         #[serde(rename = "amount", deserialize_with = "requested")]
         _amount: Amount,
     }
@@ -254,7 +254,7 @@ pub fn typed<T: DeserializeOwned>(object: Map<String, Value>) -> Result<T, Probl
     let amount = named(&object, "amount").cloned();
     let value = read(object)?;
     if let Some(amount) = amount {
-        read::<Named>(Map::from_iter([("amount".to_owned(), amount)]))?;
+        read::<AmountOnly>(Map::from_iter([("amount".to_owned(), amount)]))?;
     }
     Ok(value)
 }

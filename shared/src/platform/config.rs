@@ -193,7 +193,7 @@ impl<'e> Settings<'e> {
         parse: fn(&str) -> Result<T, String>,
     ) -> Option<Option<Secret<T>>> {
         if let Some(text) = self.env.get(name) {
-            return self.parsed(name, text, parse).map(|value| Some(Secret::given(value)));
+            return self.parsed(name, text, parse).map(|value| Some(Secret::constant(value)));
         }
         if !self.is_set(&format!("{name}_SECRET")) {
             return Some(None);

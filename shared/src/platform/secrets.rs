@@ -49,7 +49,7 @@ struct Origin<T> {
 
 impl<T> Secret<T> {
     /// A secret with a constant value.
-    pub fn given(value: T) -> Self {
+    pub fn constant(value: T) -> Self {
         Self::new(value, String::new(), None)
     }
 

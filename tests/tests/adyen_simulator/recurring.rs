@@ -44,19 +44,20 @@ async fn storing_payment_creates_a_token_and_sends_a_signed_webhook() {
     let world = World::new().await;
     let (first, id) = stored(&world, "A").await;
     let received = world.inbox.received();
-    let told = received.iter().find(|told| told.event() == "recurring.token.created").unwrap();
-    assert_eq!(told.body["eventId"], first.body["pspReference"]);
-    assert_eq!(told.body["environment"], "test");
-    assert_eq!(told.body["data"]["storedPaymentMethodId"], id);
-    assert_eq!(told.body["data"]["shopperReference"], "shopper-1");
-    assert_eq!(told.body["data"]["merchantAccount"], keys::MERCHANT_ACCOUNT);
-    assert_eq!(told.body["data"]["operation"], "created");
-    assert!(told.body["createdAt"].is_string());
-    assert_eq!(told.headers["protocol"], "HmacSHA256");
-    let signature = told.headers["hmacsignature"].to_str().unwrap();
+    let webhook =
+        received.iter().find(|webhook| webhook.event() == "recurring.token.created").unwrap();
+    assert_eq!(webhook.body["eventId"], first.body["pspReference"]);
+    assert_eq!(webhook.body["environment"], "test");
+    assert_eq!(webhook.body["data"]["storedPaymentMethodId"], id);
+    assert_eq!(webhook.body["data"]["shopperReference"], "shopper-1");
+    assert_eq!(webhook.body["data"]["merchantAccount"], keys::MERCHANT_ACCOUNT);
+    assert_eq!(webhook.body["data"]["operation"], "created");
+    assert!(webhook.body["createdAt"].is_string());
+    assert_eq!(webhook.headers["protocol"], "HmacSHA256");
+    let signature = webhook.headers["hmacsignature"].to_str().unwrap();
     let key = Key::from_hex(keys::TOKEN_HMAC_KEY).unwrap();
-    assert!(key.verify(told.text.as_bytes(), signature));
-    let authorisation = received.iter().find(|told| told.event() == "AUTHORISATION").unwrap();
+    assert!(key.verify(webhook.text.as_bytes(), signature));
+    let authorisation = received.iter().find(|webhook| webhook.event() == "AUTHORISATION").unwrap();
     let additional = &authorisation.item()["additionalData"];
     assert_eq!(additional["tokenization.storedPaymentMethodId"], id);
 }
@@ -123,9 +124,9 @@ async fn charge_of_a_revoked_token_is_refused_and_of_a_disabled_token_rejected()
     assert!(world.post("/payments", None, &charge(&id)).await.is_error(422, "803"));
     world.recover().await;
     let received = world.inbox.received();
-    let told = received.last().unwrap();
-    assert_eq!(told.event(), "recurring.token.disabled");
-    assert!(told.body["data"]["operation"].is_null());
+    let webhook = received.last().unwrap();
+    assert_eq!(webhook.event(), "recurring.token.disabled");
+    assert!(webhook.body["data"]["operation"].is_null());
     assert!(!world.adyen.disable_token("NOSUCH").unwrap());
 }
 

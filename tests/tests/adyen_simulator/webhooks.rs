@@ -141,7 +141,7 @@ async fn held_webhooks_are_released_in_the_requested_order() {
             world.adyen.release_webhooks(order).await;
             let received = world.inbox.received();
             let references =
-                received[before..].iter().map(|told| &told.item()["merchantReference"]);
+                received[before..].iter().map(|webhook| &webhook.item()["merchantReference"]);
             references.map(|reference| reference.as_str().unwrap()).collect::<String>()
         }
     };
@@ -203,11 +203,11 @@ async fn any_event_can_be_sent_by_hand() {
         ..Event::new("recurring.token.updated", "Account", "PSP", "")
     };
     target.post(&token.message(&signer, true)).await.unwrap();
-    let told = inbox.received().pop().unwrap();
-    assert_eq!(told.body["data"]["operation"], "updated");
+    let webhook = inbox.received().pop().unwrap();
+    assert_eq!(webhook.body["data"]["operation"], "updated");
     let key = Key::from_hex(keys::TOKEN_HMAC_KEY).unwrap();
-    let signature = told.headers["hmacsignature"].to_str().unwrap();
-    assert!(!key.verify(told.text.as_bytes(), signature));
+    let signature = webhook.headers["hmacsignature"].to_str().unwrap();
+    assert!(!key.verify(webhook.text.as_bytes(), signature));
 
     let nobody = Target::new("http://127.0.0.1:9/", None).unwrap();
     assert!(nobody.post(&message).await.is_err());

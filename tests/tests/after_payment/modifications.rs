@@ -199,9 +199,9 @@ async fn partial_refund_without_an_idempotency_key_is_rejected_but_a_full_one_is
         for value in [400, 1000, 1001] {
             let body = json!({"amount": eur(value)});
             let answer = stack.post(&path, &backend(), &body).await;
-            let said = (answer.status, answer.code(), answer.body["field"].as_str());
+            let actual = (answer.status, answer.code(), answer.body["field"].as_str());
             let expected = (400, "idempotency_key_missing", Some("Idempotency-Key"));
-            assert_eq!(said, expected, "{operation} {value}: {answer:?}");
+            assert_eq!(actual, expected, "{operation} {value}: {answer:?}");
         }
         assert!(sent(&stack, operation).is_empty());
         assert_eq!(stack.order("ORDER-1").await["modifications"], json!([]));

@@ -39,7 +39,7 @@ fn filled(template: &str, record: &Value) -> Value {
 }
 
 /// The detail-type and detail of every order event on the merchant's bus.
-async fn told(stack: &Stack) -> Vec<(Value, Value)> {
+async fn order_events(stack: &Stack) -> Vec<(Value, Value)> {
     let pipe = Template::read().unwrap().order_events;
     let pattern = serde_json::from_str(&pipe.pattern).unwrap();
     let records = records(stack).await;
@@ -111,10 +111,10 @@ async fn each_status_change_of_an_order_sends_one_order_event() {
     }
     stack.pay("ORDER-2", "160583287597AMZN-REFUSED").await;
 
-    let told = told(&stack).await;
+    let sent = order_events(&stack).await;
 
     let of = |reference: &str| {
-        let events = told.iter().filter(|(_, detail)| detail["reference"] == reference);
+        let events = sent.iter().filter(|(_, detail)| detail["reference"] == reference);
         let events = events.map(|(kind, detail)| {
             assert_eq!(*kind, detail["status"]);
             let text = |member: &str| detail[member].as_str().unwrap().to_owned();
@@ -140,10 +140,10 @@ async fn order_event_has_the_fields_of_its_schema() {
     let stack = Stack::start().await;
     stack.pay("ORDER-1", "160583287597AMZN-NO-WEBHOOK").await;
 
-    let told = told(&stack).await;
+    let sent = order_events(&stack).await;
 
     let order = stack.order("ORDER-1").await;
-    let (kind, detail) = told.last().unwrap();
+    let (kind, detail) = sent.last().unwrap();
     assert_eq!(kind, "authorised");
     assert_eq!(
         *detail,

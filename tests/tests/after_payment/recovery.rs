@@ -63,8 +63,8 @@ async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
         "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
         "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
     });
-    let asked = stack.post("/payments", &browser(reference), &body).await;
-    let result = adyen_simulator::redirect_result(&asked.body["action"], "approved");
+    let first = stack.post("/payments", &browser(reference), &body).await;
+    let result = adyen_simulator::redirect_result(&first.body["action"], "approved");
     json!({"details": {"redirectResult": result}})
 }
 

@@ -106,7 +106,7 @@ async fn browser_cannot_change_the_price() {
         let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&forged)).await;
         assert_eq!((answer.status, answer.code()), (422, "unknown_field"));
     }
-    assert!(shop.books().calls.is_empty(), "Amazon Pay was not asked");
+    assert!(shop.books().calls.is_empty(), "Amazon Pay was not called");
 
     let repeated = json!({"reference": "ORDER-1", "amount": {"currency": "EUR", "value": 1000}});
     let answer = shop.confirm("S1", &browser("ORDER-1"), Some(&repeated)).await;
@@ -181,7 +181,7 @@ async fn session_id_with_path_characters_is_rejected() {
         let answer = shop.confirm(wrong, &browser("ORDER-1"), None).await;
         is_problem(&answer, 404, "checkout_session_not_found", "startOver");
     }
-    assert!(shop.books().calls.is_empty(), "Amazon Pay was not asked");
+    assert!(shop.books().calls.is_empty(), "Amazon Pay was not called");
 }
 
 #[tokio::test]
@@ -218,7 +218,7 @@ async fn unknown_session_must_start_over() {
     let shop = Shop::open().await;
     let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
     is_problem(&answer, 404, "checkout_session_not_found", "startOver");
-    assert_eq!(shop.books().calls.len(), 1, "asked once");
+    assert_eq!(shop.books().calls.len(), 1, "called once");
 }
 
 #[tokio::test]
@@ -383,7 +383,7 @@ async fn session_that_names_another_order_after_its_update_is_rejected() {
         |bodies: [Value; 3]| bodies.map(|body| amazon_pay_simulator::Answer::json(200, &body));
     for (row, answered) in [
         ("in the answer", [session(""), session("ORDER-2"), session("ORDER-1")]),
-        ("when asked again", [session(""), session("ORDER-1"), session("ORDER-2")]),
+        ("in the second answer", [session(""), session("ORDER-1"), session("ORDER-2")]),
         ("not at all", [session(""), session(""), session("")]),
     ] {
         let shop = Shop::open().await;

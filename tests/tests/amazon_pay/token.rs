@@ -127,7 +127,7 @@ async fn failing_amazon_pay_has_its_problem_code() {
     assert_eq!(problem.next_step(), NextStep::ShowError);
 
     amazon.inject(Fault::DropAfter);
-    assert!(token(&client, "S1").await.is_ok(), "asked again");
+    assert!(token(&client, "S1").await.is_ok(), "fetched again");
 }
 
 #[tokio::test]

@@ -39,13 +39,13 @@ async fn a_payment_from_the_button_to_the_last_refund() {
             "userAgent": "Mozilla/5.0"
         },
     });
-    let asked = shop.stack.post("/payments", &browser, &payment).await;
-    assert_eq!(asked.body["nextStep"], "handleAction", "{asked:?}");
-    let bank = asked.body["action"]["url"].as_str().unwrap();
+    let first = shop.stack.post("/payments", &browser, &payment).await;
+    assert_eq!(first.body["nextStep"], "handleAction", "{first:?}");
+    let bank = first.body["action"]["url"].as_str().unwrap();
     let returned = location(&shop.visit(&format!("{bank}?result=approved")).await);
     let returned = url::Url::parse(&returned).unwrap();
     let (_, result) = returned.query_pairs().find(|(name, _)| name == "redirectResult").unwrap();
-    let details = json!({"details": {"redirectResult": result}, "attempt": asked.body["attempt"]});
+    let details = json!({"details": {"redirectResult": result}, "attempt": first.body["attempt"]});
     let paid = shop.stack.post("/payments/details", &browser, &details).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
 
@@ -61,13 +61,13 @@ async fn a_payment_from_the_button_to_the_last_refund() {
     let refund = modify(&shop, "refunds", &json!({"amount": eur(400)})).await;
     shop.stack.order_once("ORDER-1", |order| order["status"] == "partiallyRefunded").await;
     let order = shop.stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
-    let told = order["events"]
+    let codes = order["events"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|event| event["pspReference"] == refund.body["pspReference"]);
-    let told: Vec<_> = told.map(|event| event["eventCode"].as_str().unwrap()).collect();
-    assert_eq!(told, ["REFUND", "REFUND_FAILED"]);
+    let codes: Vec<_> = codes.map(|event| event["eventCode"].as_str().unwrap()).collect();
+    assert_eq!(codes, ["REFUND", "REFUND_FAILED"]);
     assert_eq!(order["refundedAmount"], eur(0));
     assert_eq!(order["refundableAmount"], eur(1000));
 

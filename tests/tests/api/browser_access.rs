@@ -51,8 +51,8 @@ async fn return_url_of_a_browser_must_have_an_allowed_origin() {
     ] {
         let body = body(json!({"returnUrl": url}));
         let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
-        let said = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(said, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
+        let actual = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(actual, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
         traces::nothing_sent(&stack, url);
     }
     for (number, url) in [
@@ -95,8 +95,8 @@ async fn return_url_of_an_app_must_have_an_allowed_scheme() {
     ] {
         let body = body(json!({"returnUrl": url}));
         let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
-        let said = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(said, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
+        let actual = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(actual, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
         traces::nothing_sent(&stack, url);
     }
     for (number, url) in [
@@ -197,13 +197,13 @@ async fn only_the_backend_sees_why_a_payment_was_refused() {
         let stack = Stack::start().await;
         stack.adyen().hold_webhooks();
         let body = payment("ORDER-1", &format!("{TOKEN}-{suffix}"));
-        for (token, told) in [(browser("ORDER-1"), false), (backend(), true)] {
+        for (token, visible) in [(browser("ORDER-1"), false), (backend(), true)] {
             let answer = stack.post("/payments", &token, &body).await;
             assert_eq!(answer.status, 200, "{answer:?}");
-            let told = told.then(|| (json!(reason), json!(reason_code)));
+            let visible = visible.then(|| (json!(reason), json!(reason_code)));
             let reason = answer.body.get("refusalReason").cloned();
             let code = answer.body.get("refusalReasonCode").cloned();
-            assert_eq!(reason.zip(code), told, "{answer:?}");
+            assert_eq!(reason.zip(code), visible, "{answer:?}");
         }
         stack.adyen().release_webhooks(Release::InOrder).await;
         let order = stack.get("/orders/ORDER-1", &browser("ORDER-1")).await;

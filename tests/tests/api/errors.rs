@@ -1,6 +1,6 @@
 //! Errors as a storefront and a backend receive them.
 
-use adyen_simulator::{Answer as Said, Fault};
+use adyen_simulator::{Answer as AdyenAnswer, Fault};
 use local::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -120,8 +120,8 @@ async fn payment_that_adyen_rejects_ends_the_attempt() {
 async fn rejected_details_show_the_order_as_far_as_each_viewer_may_see_it() {
     let stack = Stack::start().await;
     let body = from_browser("ORDER-1", "160583287597AMZN-3DS-REDIRECT");
-    let asked = stack.post("/payments", &browser("ORDER-1"), &body).await;
-    assert_eq!(asked.body["nextStep"], "handleAction", "{asked:?}");
+    let first = stack.post("/payments", &browser("ORDER-1"), &body).await;
+    assert_eq!(first.body["nextStep"], "handleAction", "{first:?}");
     for (error_code, status, code, next_step) in REJECTIONS {
         for token in [browser("ORDER-1"), backend()] {
             stack.adyen().inject(Fault::error(error_code).on("/payments/details"));
@@ -199,9 +199,9 @@ async fn payment_methods_return_an_error_if_adyen_is_unreachable() {
     for fault in [
         Fault::status(500),
         Fault::status(502),
-        Fault::instead(Said::text(200, "text/html", "<html>")),
-        Fault::instead(Said::json(200, &json!(["no", "object"]))),
-        Fault::instead(Said::json(200, &json!({"paymentMethods": "none"}))),
+        Fault::instead(AdyenAnswer::text(200, "text/html", "<html>")),
+        Fault::instead(AdyenAnswer::json(200, &json!(["no", "object"]))),
+        Fault::instead(AdyenAnswer::json(200, &json!({"paymentMethods": "none"}))),
     ] {
         stack.adyen().inject(fault.clone());
         let answer = ask().await;
@@ -222,8 +222,8 @@ async fn unreadable_answer_of_adyen_leaves_the_outcome_unknown() {
     let stack = Stack::start().await;
     for (number, fault) in [
         Fault::status(500),
-        Fault::instead(Said::text(200, "text/html", "<html>")),
-        Fault::instead(Said::json(200, &json!({"pspReference": "X"}))),
+        Fault::instead(AdyenAnswer::text(200, "text/html", "<html>")),
+        Fault::instead(AdyenAnswer::json(200, &json!({"pspReference": "X"}))),
     ]
     .into_iter()
     .enumerate()

@@ -59,8 +59,8 @@ async fn payment_that_differs_from_the_checkout_token_is_rejected() {
         ),
     ] {
         let answer = stack.post("/payments", token, &body(members.clone())).await;
-        let said = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(said, (status, code, Some(field)), "{members}: {answer:?}");
+        let actual = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(actual, (status, code, Some(field)), "{members}: {answer:?}");
         traces::nothing_sent(&stack, &members.to_string());
     }
     for (members, status, code) in [
@@ -87,9 +87,9 @@ async fn payment_may_repeat_claims_of_the_checkout_token() {
     for field in ["amount", "reference", "countryCode", "shopperReference"] {
         null[field] = Value::Null;
     }
-    for said in [body(repeated), body(silent), null] {
+    for request in [body(repeated), body(silent), null] {
         let stack = Stack::start().await;
-        let answer = stack.post("/payments", &token, &said).await;
+        let answer = stack.post("/payments", &token, &request).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let sent = stack.adyen().books().calls[0].body.clone();
         let expected = json!({
@@ -228,8 +228,8 @@ async fn merchants_fields_from_a_browser_are_rejected() {
     for (field, members) in other_terms() {
         for token in [&silent, &says] {
             let answer = stack.post("/payments", token, &body(members.clone())).await;
-            let said = (answer.status, answer.code(), answer.body["field"].as_str());
-            assert_eq!(said, (403, "field_not_allowed", Some(field)), "{members}: {answer:?}");
+            let actual = (answer.status, answer.code(), answer.body["field"].as_str());
+            assert_eq!(actual, (403, "field_not_allowed", Some(field)), "{members}: {answer:?}");
             traces::nothing_sent(&stack, &members.to_string());
         }
     }
@@ -257,13 +257,13 @@ async fn merchants_fields_come_from_the_checkout_token_and_may_be_repeated() {
         "attemptAuthentication": null,
         "threeDSRequestData": {"dataOnly": null, "threeDSVersion": null},
     }});
-    for said in [body(json!({})), silent, body(nulls_below), body(terms())] {
+    for request in [body(json!({})), silent, body(nulls_below), body(terms())] {
         let stack = Stack::start().await;
-        let answer = stack.post("/payments", &token, &said).await;
+        let answer = stack.post("/payments", &token, &request).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         let sent = stack.adyen().books().calls[0].body.clone();
         for (name, value) in terms().as_object().unwrap() {
-            assert_eq!(&sent[name], value, "{said}");
+            assert_eq!(&sent[name], value, "{request}");
         }
     }
 }

@@ -2,7 +2,7 @@
 //! its tables.
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Answer as Said, Call, Fault, PaymentState, Release};
+use adyen_simulator::{Answer as AdyenAnswer, Call, Fault, PaymentState, Release};
 use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -214,8 +214,8 @@ async fn every_documented_result_has_its_next_step() {
         assert_eq!(answer.body["resultCode"], result, "{answer:?}");
         assert_eq!(answer.body["status"], status, "{answer:?}");
         assert_eq!(answer.body["nextStep"], next_step, "{answer:?}");
-        let said = answer.body["message"].as_str().unwrap();
-        assert!(said.contains(message), "{answer:?}");
+        let shown = answer.body["message"].as_str().unwrap();
+        assert!(shown.contains(message), "{answer:?}");
         assert!(answer.body["pspReference"].is_string(), "{answer:?}");
     };
     for row in RESULTS {
@@ -293,7 +293,7 @@ async fn webhook_overrides_an_earlier_answer() {
 #[tokio::test]
 async fn payment_methods_contain_the_documented_entry() {
     let entry: Value = serde_json::from_str(ENTRY).unwrap();
-    let asked = json!({"countryCode": "NL", "amount": {"currency": "EUR", "value": 1000}});
+    let query = json!({"countryCode": "NL", "amount": {"currency": "EUR", "value": 1000}});
     let more = json!({
         "shopperLocale": "nl-NL",
         "channel": "Web",
@@ -301,10 +301,10 @@ async fn payment_methods_contain_the_documented_entry() {
     });
     for (token, body) in [
         (browser(ORDER), json!({})),
-        (browser(ORDER), asked.clone()),
+        (browser(ORDER), query.clone()),
         (browser_with(without_country()), json!({"countryCode": "NL"})),
-        (backend(), asked.clone()),
-        (backend(), with(asked.clone(), more)),
+        (backend(), query.clone()),
+        (backend(), with(query.clone(), more)),
     ] {
         let stack = Stack::start().await;
         let answer = stack.post("/paymentMethods", &token, &body).await;
@@ -318,7 +318,7 @@ async fn payment_methods_contain_the_documented_entry() {
             "merchantAccount": "ADYEN_MERCHANT_ACCOUNT",
             "allowedPaymentMethods": ["amazonpay"],
         });
-        assert_eq!(call.body, with(with(asked.clone(), body), fixed));
+        assert_eq!(call.body, with(with(query.clone(), body), fixed));
     }
 }
 
@@ -327,7 +327,7 @@ async fn payment_methods_are_returned_unchanged() {
     let stack = Stack::start().await;
     let token = browser_with(without_country());
     let body = json!({"countryCode": "NL"});
-    for (said, handed_on) in [
+    for (adyen_answer, handed_on) in [
         (
             r#"{"paymentMethods":[{"type":"amazonpay","configuration":{}},{"name":"?"},{"configuration":null,"fee":1.10}],"storedPaymentMethods":[{"id":"1"}]}"#,
             None,
@@ -335,12 +335,12 @@ async fn payment_methods_are_returned_unchanged() {
         ("{}", Some(r#"{"paymentMethods":[]}"#)),
         (r#"{"paymentMethods":null,"a":{}}"#, Some(r#"{"a":{},"paymentMethods":[]}"#)),
     ] {
-        let answer = Said::text(200, "application/json", said);
+        let answer = AdyenAnswer::text(200, "application/json", adyen_answer);
         stack.adyen().inject(Fault::instead(answer));
         let request = stack.request(Method::POST, "/paymentMethods");
         let answer = request.bearer_auth(&token).json(&body).send().await;
         let text = answer.unwrap().text().await.unwrap();
-        assert_eq!(text, handed_on.unwrap_or(said));
+        assert_eq!(text, handed_on.unwrap_or(adyen_answer));
     }
 }
 
@@ -358,9 +358,9 @@ async fn payment_methods_may_be_empty() {
     let stack = Stack::start().await;
     for (country, currency) in [("BR", "EUR"), ("NL", "JPY"), ("ZZ", "BRL")] {
         let amount = json!({"currency": currency, "value": 1000});
-        let asked = json!({"countryCode": country, "amount": amount});
-        let claims = with(without_country(), asked.clone());
-        for (token, body) in [(backend(), asked), (browser_with(claims), json!({}))] {
+        let query = json!({"countryCode": country, "amount": amount});
+        let claims = with(without_country(), query.clone());
+        for (token, body) in [(backend(), query), (browser_with(claims), json!({}))] {
             let answer = stack.post("/paymentMethods", &token, &body).await;
             assert_eq!(answer.status, 200, "{answer:?}");
             assert_eq!(answer.body, json!({"paymentMethods": []}));

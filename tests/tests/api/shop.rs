@@ -42,14 +42,14 @@ impl Shop {
     }
 
     /// Pays and returns the action for the shopper.
-    pub async fn asked_to_act(&self, reference: &str, amazon_pay_token: &str) -> Value {
+    pub async fn pay_until_action(&self, reference: &str, amazon_pay_token: &str) -> Value {
         let answer = self.pay(reference, amazon_pay_token).await;
         assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
         answer.body["action"].clone()
     }
 
     /// Posts the details that the browser brings from the bank.
-    pub async fn brings(&self, reference: &str, details: Value) -> Answer {
+    pub async fn post_details(&self, reference: &str, details: Value) -> Answer {
         let body = json!({"details": details});
         self.stack.post("/payments/details", &browser(reference), &body).await
     }

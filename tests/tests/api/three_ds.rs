@@ -68,9 +68,9 @@ async fn redirect_payment_ends_as_the_shopper_decides() {
         ("cancelled", "Cancelled", "cancelled", "tryAnotherMethod"),
     ] {
         let shop = Shop::open().await;
-        let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
+        let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
         let details = redirected(&action, outcome);
-        let answer = shop.brings("ORDER-1", details.clone()).await;
+        let answer = shop.post_details("ORDER-1", details.clone()).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.body["resultCode"], result, "{answer:?}");
         assert_eq!(answer.body["status"], status, "{answer:?}");
@@ -103,8 +103,8 @@ async fn native_payment_is_identified_then_challenged() {
         (false, "Refused", "refused", "retryWithAmazonPay"),
     ] {
         let shop = Shop::open().await;
-        let action = shop.asked_to_act("ORDER-1", CHALLENGE).await;
-        let second = shop.brings("ORDER-1", identified(&action)).await;
+        let action = shop.pay_until_action("ORDER-1", CHALLENGE).await;
+        let second = shop.post_details("ORDER-1", identified(&action)).await;
         assert_eq!(second.status, 200, "{second:?}");
         assert_eq!(second.body["resultCode"], "ChallengeShopper", "{second:?}");
         assert_eq!(second.body["nextStep"], "handleAction", "{second:?}");
@@ -115,10 +115,10 @@ async fn native_payment_is_identified_then_challenged() {
         assert_eq!(order["nextStep"], "handleAction", "{order}");
 
         // A repeated fingerprint returns the challenge again.
-        let again = shop.brings("ORDER-1", identified(action)).await;
+        let again = shop.post_details("ORDER-1", identified(action)).await;
         assert_eq!(again.body, second.body);
 
-        let third = shop.brings("ORDER-1", challenged(action, approved)).await;
+        let third = shop.post_details("ORDER-1", challenged(action, approved)).await;
         assert_eq!(third.body["resultCode"], result, "{third:?}");
         assert_eq!(third.body["status"], status, "{third:?}");
         assert_eq!(third.body["nextStep"], next_step, "{third:?}");
@@ -127,7 +127,7 @@ async fn native_payment_is_identified_then_challenged() {
         // Repeated details return the final result without a call to Adyen.
         let calls = shop.details_at_adyen();
         for details in [identified(action), challenged(action, approved)] {
-            let late = shop.brings("ORDER-1", details).await;
+            let late = shop.post_details("ORDER-1", details).await;
             assert_eq!((late.status, &late.body), (200, &third.body));
         }
         assert_eq!(shop.details_at_adyen(), calls);
@@ -142,7 +142,7 @@ async fn native_payment_is_identified_then_challenged() {
 #[tokio::test]
 async fn older_names_of_results_are_accepted() {
     let shop = Shop::open().await;
-    let action = shop.asked_to_act("ORDER-1", CHALLENGE).await;
+    let action = shop.pay_until_action("ORDER-1", CHALLENGE).await;
     for (name, result, result_code) in [
         ("threeds2.fingerprint", fingerprint_result(&action), "ChallengeShopper"),
         ("threeds2.challengeResult", challenge_result(&action, true), "Authorised"),
@@ -167,10 +167,10 @@ async fn older_names_of_results_are_accepted() {
 async fn details_posted_twice_are_answered_twice_and_sent_once() {
     for outcome in ["approved", "refused", "cancelled"] {
         let shop = Shop::open().await;
-        let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
-        let first = shop.brings("ORDER-1", redirected(&action, outcome)).await;
+        let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
+        let first = shop.post_details("ORDER-1", redirected(&action, outcome)).await;
         for _ in 0..2 {
-            let again = shop.brings("ORDER-1", redirected(&action, outcome)).await;
+            let again = shop.post_details("ORDER-1", redirected(&action, outcome)).await;
             assert_eq!((again.status, &again.body), (200, &first.body));
             shop.release_webhooks().await;
         }
@@ -187,8 +187,8 @@ async fn details_posted_by_five_tabs_at_once_are_processed_once() {
     let stack =
         Stack::with(Options { adyen: Adyen::Simulator(Box::new(slow)), ..Options::default() });
     let shop = Shop { stack: stack.await };
-    let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
-    let tabs = (0..5).map(|_| shop.brings("ORDER-1", redirected(&action, "approved")));
+    let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
+    let tabs = (0..5).map(|_| shop.post_details("ORDER-1", redirected(&action, "approved")));
     for answer in join_all(tabs).await {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
@@ -202,7 +202,7 @@ async fn details_posted_by_five_tabs_at_once_are_processed_once() {
 #[tokio::test]
 async fn rejected_details_leave_the_attempt_waiting() {
     let shop = Shop::open().await;
-    let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
+    let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
     for garbage in [
         json!({"redirectResult": "X6XtfGC3!Y..."}),
         json!({"redirectResult": "garbage"}),
@@ -210,7 +210,7 @@ async fn rejected_details_leave_the_attempt_waiting() {
         challenged(&action, true),
         identified(&action),
     ] {
-        let answer = shop.brings("ORDER-1", garbage.clone()).await;
+        let answer = shop.post_details("ORDER-1", garbage.clone()).await;
         assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{garbage}");
         let order = shop.sees("ORDER-1").await;
         assert_eq!(order["nextStep"], "handleAction", "{order}");
@@ -220,17 +220,17 @@ async fn rejected_details_leave_the_attempt_waiting() {
         });
         assert_eq!(with(answer.body.clone(), said), answer.body);
     }
-    let answer = shop.brings("ORDER-1", redirected(&action, "approved")).await;
+    let answer = shop.post_details("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
 }
 
 #[tokio::test]
 async fn details_of_another_order_count_for_that_order() {
     let shop = Shop::open().await;
-    let mine = shop.asked_to_act("MINE", REDIRECT).await;
-    let other = shop.asked_to_act("OTHER", REDIRECT).await;
+    let mine = shop.pay_until_action("MINE", REDIRECT).await;
+    let other = shop.pay_until_action("OTHER", REDIRECT).await;
 
-    let answer = shop.brings("MINE", redirected(&other, "approved")).await;
+    let answer = shop.post_details("MINE", redirected(&other, "approved")).await;
     assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
     let text = answer.body.to_string();
     assert!(!text.contains("OTHER"), "{text}");
@@ -239,10 +239,10 @@ async fn details_of_another_order_count_for_that_order() {
     assert_eq!(order["status"], "authorised", "{order}");
 
     // Details posted to their own order return the stored result.
-    let answer = shop.brings("OTHER", redirected(&other, "approved")).await;
+    let answer = shop.post_details("OTHER", redirected(&other, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
     assert_eq!(answer.body["pspReference"], order["pspReference"]);
-    let answer = shop.brings("MINE", redirected(&mine, "refused")).await;
+    let answer = shop.post_details("MINE", redirected(&mine, "refused")).await;
     assert_eq!(answer.body["resultCode"], "Refused", "{answer:?}");
     shop.release_webhooks().await;
     assert_eq!(shop.sees("MINE").await["status"], "refused");
@@ -253,7 +253,7 @@ async fn details_of_another_order_count_for_that_order() {
 #[tokio::test]
 async fn superseded_attempt_is_not_continued() {
     let shop = Shop::open().await;
-    let first = shop.asked_to_act("ORDER-1", REDIRECT).await;
+    let first = shop.pay_until_action("ORDER-1", REDIRECT).await;
     let answer = shop.pay("ORDER-1", "OTHER-3DS-REDIRECT").await;
     assert_eq!(answer.body["attempt"], 2, "{answer:?}");
     let second = answer.body["action"].clone();
@@ -268,8 +268,8 @@ async fn superseded_attempt_is_not_continued() {
     assert_eq!(answer.body["attempt"], 2, "{answer:?}");
     for unknown in [0, 3, 1_000_000] {
         let answer = post(json!(unknown), &second).await;
-        let said = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(said, (422, "invalid_field", Some("attempt")), "{answer:?}");
+        let actual = (answer.status, answer.code(), answer.body["field"].as_str());
+        assert_eq!(actual, (422, "invalid_field", Some("attempt")), "{answer:?}");
     }
     assert_eq!(shop.details_at_adyen(), 0);
     assert_eq!(shop.sees("ORDER-1").await["attempt"], 2);
@@ -287,7 +287,7 @@ async fn superseded_attempt_is_not_continued() {
 async fn webhook_before_the_details_answer_decides_the_attempt() {
     let shop = Shop::open().await;
     let adyen = shop.stack.adyen();
-    let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
+    let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
     adyen.inject(Fault::answer_late(Duration::from_secs(2)).on("/payments/details"));
     let confirmed = async {
         // Adyen has processed the details, but not answered yet.
@@ -296,7 +296,7 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
         shop.stack.order("ORDER-1").await
     };
     let (answer, order) =
-        tokio::join!(shop.brings("ORDER-1", redirected(&action, "approved")), confirmed);
+        tokio::join!(shop.post_details("ORDER-1", redirected(&action, "approved")), confirmed);
     assert_eq!(order["confirmed"], true, "{order}");
     assert_eq!(order["status"], "authorised", "{order}");
     assert_eq!(order["attempt"], 1, "{order}");
@@ -313,20 +313,20 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
 #[tokio::test]
 async fn lost_details_answer_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
-    let action = shop.asked_to_act("ORDER-1", REDIRECT).await;
+    let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
     shop.stack.adyen().inject(Fault::drop_after().on("/payments/details"));
-    let answer = shop.brings("ORDER-1", redirected(&action, "approved")).await;
+    let answer = shop.post_details("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
 
-    let action = shop.asked_to_act("ORDER-2", REDIRECT).await;
+    let action = shop.pay_until_action("ORDER-2", REDIRECT).await;
     let unread = adyen_simulator::Answer::text(502, "text/html", "<html>");
     let unread = Fault::afterwards(unread).on("/payments/details");
     shop.stack.adyen().inject(unread);
-    let answer = shop.brings("ORDER-2", redirected(&action, "approved")).await;
+    let answer = shop.post_details("ORDER-2", redirected(&action, "approved")).await;
     assert_eq!(answer.status, 202, "{answer:?}");
     assert_eq!(answer.body["nextStep"], "wait", "{answer:?}");
     assert_eq!(shop.sees("ORDER-2").await["nextStep"], "wait");
-    let answer = shop.brings("ORDER-2", redirected(&action, "approved")).await;
+    let answer = shop.post_details("ORDER-2", redirected(&action, "approved")).await;
     assert_eq!((answer.status, &answer.body["resultCode"]), (200, &json!("Authorised")));
     for reference in ["ORDER-1", "ORDER-2"] {
         assert_eq!(shop.stack.adyen().books().authorisations(reference), 1);
@@ -348,7 +348,7 @@ async fn shopper_who_returns_too_late_must_start_over() {
     assert_eq!((&order["status"], &order["nextStep"]), (&json!("expired"), &json!("startOver")));
 
     let result = redirected(&answer.body["action"], "approved");
-    let answer = shop.brings("ORDER-1", result).await;
+    let answer = shop.post_details("ORDER-1", result).await;
     assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"));
     let expired = json!({
         "reference": "ORDER-1", "attempt": 1, "errorCode": "702", "nextStep": "startOver",
@@ -366,10 +366,10 @@ async fn shopper_who_returns_too_late_must_start_over() {
 async fn details_of_an_authorised_payment_return_it() {
     let shop = Shop::open().await;
     let paid = shop.pay("ORDER-1", "160583287597AMZN").await;
-    let answer = shop.brings("ORDER-1", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
+    let answer = shop.post_details("ORDER-1", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
     assert_eq!((answer.status, &answer.body), (200, &paid.body));
     assert_eq!(shop.details_at_adyen(), 0);
-    let answer = shop.brings("ORDER-2", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
+    let answer = shop.post_details("ORDER-2", json!({"redirectResult": "X6XtfGC3!Y..."})).await;
     assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
 }
 

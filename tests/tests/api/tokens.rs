@@ -18,7 +18,7 @@ const ROUTES: [(Method, &str); 4] = [
 ];
 
 /// A request to each route that is invalid in every part except, perhaps, its token.
-fn hopeless(stack: &Stack) -> impl Iterator<Item = RequestBuilder> {
+fn invalid_requests(stack: &Stack) -> impl Iterator<Item = RequestBuilder> {
     ROUTES.into_iter().map(|(method, path)| {
         stack.request(method, path).header(CONTENT_TYPE, "text/plain").body("{\"amount\":")
     })
@@ -125,14 +125,14 @@ async fn every_route_checks_the_token_first() {
     let stack = Stack::start().await;
     let mut tokens = forged();
     tokens.extend(wrong().into_iter().map(|(row, claims)| (row, sign(&claims))));
-    let mut said = None;
+    let mut first = None;
     for (row, token) in tokens {
-        for request in hopeless(&stack) {
+        for request in invalid_requests(&stack) {
             let answer = Answer::of(request.bearer_auth(&token)).await;
             assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{row}: {answer:?}");
             assert_eq!(answer.headers["www-authenticate"], "Bearer", "{row}");
             // All have the same message, because a more precise one would help an attacker.
-            assert_eq!(said.get_or_insert(answer.body.clone()), &answer.body, "{row}");
+            assert_eq!(first.get_or_insert(answer.body.clone()), &answer.body, "{row}");
         }
     }
     untouched(&stack).await;
@@ -155,7 +155,7 @@ async fn token_is_read_only_from_one_bearer_header() {
         vec![format!("Bearer {token}, Bearer {token}")],
         vec![format!("Bearer {token}"), String::new()],
     ] {
-        for request in hopeless(&stack) {
+        for request in invalid_requests(&stack) {
             let request =
                 headers.iter().fold(request, |request, value| request.header(AUTHORIZATION, value));
             let answer = Answer::of(request).await;
@@ -181,14 +181,14 @@ async fn expired_token_has_its_own_problem_code() {
         with(checkout(), json!({"iat": now() - 86_400, "exp": now()})),
         with(merchant(), json!({"iat": now() - 600, "exp": now() - 1})),
     ] {
-        for request in hopeless(&stack) {
+        for request in invalid_requests(&stack) {
             let answer = Answer::of(request.bearer_auth(sign(&claims))).await;
             assert_eq!((answer.status, answer.code()), (401, "token_expired"), "{answer:?}");
             let challenge = answer.headers["www-authenticate"].to_str().unwrap();
             assert!(challenge.starts_with("Bearer error=\"invalid_token\""), "{challenge}");
         }
         let forged = sign_with(&"x".repeat(32), &claims);
-        for request in hopeless(&stack) {
+        for request in invalid_requests(&stack) {
             let answer = Answer::of(request.bearer_auth(&forged)).await;
             assert_eq!((answer.status, answer.code()), (401, "unauthorized"), "{answer:?}");
         }
@@ -243,7 +243,7 @@ async fn signature_by_any_of_several_keys_is_accepted() {
 async fn merchant_token_with_an_origin_header_is_rejected() {
     let stack = Stack::start().await;
     for origin in ["https://your-company.example.com", "null", ""] {
-        for request in hopeless(&stack) {
+        for request in invalid_requests(&stack) {
             let answer = Answer::of(request.bearer_auth(backend()).header(ORIGIN, origin)).await;
             assert_eq!(
                 (answer.status, answer.code()),

@@ -24,13 +24,13 @@ fn smoke_test_calls_every_route() {
     let document = text("docs/deploying.md");
     let (_, rest) = document.split_once("done <<'ROUTES'\n").unwrap();
     let (routes, _) = rest.split_once("\nROUTES").unwrap();
-    let asked: BTreeSet<String> = routes.lines().map(str::to_owned).collect();
+    let called: BTreeSet<String> = routes.lines().map(str::to_owned).collect();
     let functions = Template::read().unwrap().functions;
     let routes = functions.values().flat_map(|function| &function.routes);
     let smoke =
         |part: &str| if part.starts_with('{') { "SMOKE".to_owned() } else { part.to_owned() };
     let path = |path: &str| path.split('/').map(smoke).collect::<Vec<_>>().join("/");
-    assert_eq!(asked, routes.map(|(method, it)| format!("{method} {}", path(it))).collect());
+    assert_eq!(called, routes.map(|(method, it)| format!("{method} {}", path(it))).collect());
 }
 
 #[test]

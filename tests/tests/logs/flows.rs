@@ -78,7 +78,7 @@ fn checkout(reference: &str) -> String {
 pub async fn everything(stack: &Stack) -> Vec<String> {
     let mut secrets = vec![backend(), checkout("A")];
     secrets.extend(payments(stack).await);
-    impossible(stack).await;
+    invalid_requests(stack).await;
     webhooks(stack).await;
     secrets.push(stored(stack).await);
     secrets.extend(amazon_pay(stack).await);
@@ -118,23 +118,23 @@ async fn payments(stack: &Stack) -> Vec<String> {
     stack.adyen().inject(Fault::instead(answer).on("/payments"));
     assert_eq!(pay(stack, "H", "").await.status, 202);
 
-    let asked = pay(stack, "I", "-3DS-REDIRECT").await;
-    let result = adyen_simulator::redirect_result(&asked.body["action"], "approved");
+    let answer = pay(stack, "I", "-3DS-REDIRECT").await;
+    let result = adyen_simulator::redirect_result(&answer.body["action"], "approved");
     bring(stack, "I", json!({"redirectResult": GARBAGE})).await;
     let paid = bring(stack, "I", json!({"redirectResult": result})).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
 
-    let asked = pay(stack, "J", "-3DS-CHALLENGE").await;
-    let fingerprint = adyen_simulator::fingerprint_result(&asked.body["action"]);
-    let asked = bring(stack, "J", json!({"threeDSResult": fingerprint})).await;
-    let challenge = adyen_simulator::challenge_result(&asked.body["action"], true);
+    let answer = pay(stack, "J", "-3DS-CHALLENGE").await;
+    let fingerprint = adyen_simulator::fingerprint_result(&answer.body["action"]);
+    let answer = bring(stack, "J", json!({"threeDSResult": fingerprint})).await;
+    let challenge = adyen_simulator::challenge_result(&answer.body["action"], true);
     let paid = bring(stack, "J", json!({"threeDSResult": challenge})).await;
     assert_eq!(paid.body["resultCode"], "Authorised", "{paid:?}");
     vec![result, fingerprint, challenge]
 }
 
 /// Invalid bodies, tokens and fields.
-async fn impossible(stack: &Stack) {
+async fn invalid_requests(stack: &Stack) {
     let request = stack.request(Method::POST, "/payments");
     let request = request.bearer_auth(checkout("A"));
     let request = request.header("content-type", "application/json");

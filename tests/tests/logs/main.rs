@@ -67,10 +67,10 @@ async fn every_flow_is_logged_without_secrets_or_personal_data() {
     // The log has the reason for the merchant's developers.
     let invalid = lines.iter().filter(|it| it["message"] == "token rejected");
     let reasons: Vec<_> = invalid.filter_map(|it| it["reason"].as_str()).collect();
-    for (reason, told) in
+    for (reason, part) in
         reasons.iter().zip(["not a JWT", "lifetime", "a claim is missing", "an unknown key"])
     {
-        assert!(reason.contains(told), "{reason}");
+        assert!(reason.contains(part), "{reason}");
     }
     assert_eq!(reasons.len(), 4, "{reasons:?}");
     let odd = "parked event unreadable";
@@ -78,8 +78,8 @@ async fn every_flow_is_logged_without_secrets_or_personal_data() {
     // An order that needs attention is named.
     let attention = lines.iter().find(|it| it["reason"] == "amount_differs");
     assert_eq!(attention.unwrap()["reference"], "A");
-    metrics::are_what_is_watched(&metrics);
-    metrics::tell_apart(&metrics);
+    metrics::match_the_template(&metrics);
+    metrics::count_separately(&metrics);
 }
 
 /// Every invocation has one line with the fields that an operator needs first.
@@ -235,8 +235,8 @@ async fn error_line_names_its_request_at_any_log_level() {
     let mut order = Order::new(reference, price, Capture::Automatic, None, Timestamp::now());
     order.events_dropped = true;
     let work = async { observe::attention(&order.reference, None, &Derived::of(&order)) };
-    let said = |(): &()| Completion::Run(true);
-    observe::invocation("test", &HeaderMap::new(), Some(&context), work, said).await;
+    let completion = |(): &()| Completion::Run(true);
+    observe::invocation("test", &HeaderMap::new(), Some(&context), work, completion).await;
 
     let (metrics, lines) = output.lines();
     let [line] = lines.as_slice() else { panic!("{lines:?}") };

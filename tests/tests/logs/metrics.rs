@@ -6,12 +6,12 @@ use serde_json::Value;
 use tests::files::{text, yaml};
 
 /// A metric's name and its dimensions, which together identify it in CloudWatch.
-type Known = (String, Vec<String>);
+type MetricId = (String, Vec<String>);
 
 /// Asserts that CloudWatch can read every metric, and that the published metrics are those that the
 /// template uses.
-pub fn are_what_is_watched(lines: &[Value]) {
-    let mut published: BTreeSet<Known> = lines.iter().flat_map(read).collect();
+pub fn match_the_template(lines: &[Value]) {
+    let mut published: BTreeSet<MetricId> = lines.iter().flat_map(read).collect();
     // Write conflicts do not occur in every run, and no flow has an event of another environment.
     for name in ["WriteConflicts", "ForeignEvents"] {
         published.insert((name.to_owned(), vec![]));
@@ -19,7 +19,7 @@ pub fn are_what_is_watched(lines: &[Value]) {
     let watched = watched();
     let blind: Vec<_> = watched.difference(&published).collect();
     assert!(blind.is_empty(), "watched and never published: {blind:?}");
-    let names = |known: &BTreeSet<Known>| known.iter().map(|(name, _)| name.clone()).collect();
+    let names = |known: &BTreeSet<MetricId>| known.iter().map(|(name, _)| name.clone()).collect();
     let (published, watched): (BTreeSet<_>, BTreeSet<_>) = (names(&published), names(&watched));
     assert_eq!(published, watched);
     let explained = text("docs/going-live.md");
@@ -29,7 +29,7 @@ pub fn are_what_is_watched(lines: &[Value]) {
 }
 
 /// Outcomes of payments, webhooks and keys are counted separately.
-pub fn tell_apart(lines: &[Value]) {
+pub fn count_separately(lines: &[Value]) {
     for (metric, dimension, values) in [
         ("Payments", "Result", &["Authorised", "Error", "Refused", "Rejected", "Unknown"][..]),
         ("WebhookEvents", "EventCode", &["AUTHORISATION", "REFUND", "recurring.token.created"]),
@@ -47,7 +47,7 @@ pub fn tell_apart(lines: &[Value]) {
 }
 
 /// The metrics of a line, after checking it against the format's rules.
-fn read(line: &Value) -> Vec<Known> {
+fn read(line: &Value) -> Vec<MetricId> {
     assert!(line["_aws"]["Timestamp"].is_i64(), "{line}");
     let [directive] = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().as_slice() else {
         panic!("{line}");
@@ -79,11 +79,12 @@ fn texts(values: &[Value]) -> Vec<String> {
 }
 
 /// The bundle's metrics that the template's alarms and dashboard name.
-fn watched() -> BTreeSet<Known> {
+fn watched() -> BTreeSet<MetricId> {
     let template = yaml("template.yaml");
     let resources = template["Resources"].as_object().unwrap().values();
     let alarms = resources.filter(|it| it["Type"] == "AWS::CloudWatch::Alarm");
-    let mut watched: BTreeSet<Known> = alarms.flat_map(|it| of_alarm(&it["Properties"])).collect();
+    let mut watched: BTreeSet<MetricId> =
+        alarms.flat_map(|it| of_alarm(&it["Properties"])).collect();
     let dashboard = &template["Resources"]["Dashboard"]["Properties"]["DashboardBody"];
     let dashboard: Value = serde_json::from_str(dashboard.as_str().unwrap()).unwrap();
     for widget in dashboard["widgets"].as_array().unwrap() {
@@ -94,7 +95,7 @@ fn watched() -> BTreeSet<Known> {
 }
 
 /// The metrics in the bundle's namespace, which is the stack's name.
-fn of_alarm(alarm: &Value) -> Vec<Known> {
+fn of_alarm(alarm: &Value) -> Vec<MetricId> {
     let of_math = alarm["Metrics"].as_array().into_iter().flatten();
     let metrics = of_math.map(|it| &it["MetricStat"]["Metric"]).chain([alarm]);
     let ours = metrics.filter(|it| it["Namespace"] == "AWS::StackName");
@@ -109,7 +110,7 @@ fn of_alarm(alarm: &Value) -> Vec<Known> {
 
 /// `["${AWS::StackName}", "Name", …]`, or a search for
 /// `{"${AWS::StackName}",Dimension} MetricName="Name"`.
-fn of_dashboard(metric: &Value) -> Option<Known> {
+fn of_dashboard(metric: &Value) -> Option<MetricId> {
     if metric[0] == "${AWS::StackName}" {
         return Some((metric[1].as_str()?.to_owned(), vec![]));
     }

@@ -1,8 +1,8 @@
 //! The answer to details concludes only the payment that it names.
 
 use adyen_simulator::{
-    Answer as Said, Fault as Mishap, Options, Release, challenge_result, fingerprint_result,
-    redirect_result,
+    Answer as AdyenAnswer, Fault as AdyenFault, Options, Release, challenge_result,
+    fingerprint_result, redirect_result,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -15,28 +15,30 @@ const REDIRECT: &str = "1-3DS-REDIRECT";
 const LATER: SignedDuration = SignedDuration::from_secs(31);
 
 /// Answers with resultCode and pspReference only, as in Adyen's example.
-async fn tacit() -> Shop {
+async fn minimal_adyen() -> Shop {
     Shop::with(Options { merchant_reference: false, ..quick() }).await
 }
 
 impl Shop {
     /// Begins an attempt that waits for its shopper, with or without a pspReference.
-    async fn begins(&self, reference: &str, token: &str, psp_reference: Option<&str>) {
-        let mut said = json!({
+    async fn begin_attempt(&self, reference: &str, token: &str, psp_reference: Option<&str>) {
+        let mut adyen_answer = json!({
             "resultCode": "RedirectShopper",
             "action": {"type": "redirect", "method": "GET", "url": "https://bank.example.com/"},
         });
         if let Some(psp_reference) = psp_reference {
-            said["pspReference"] = json!(psp_reference);
+            adyen_answer["pspReference"] = json!(psp_reference);
         }
-        self.simulator().inject(Mishap::instead(Said::json(200, &said)).on("/payments"));
+        self.simulator()
+            .inject(AdyenFault::instead(AdyenAnswer::json(200, &adyen_answer)).on("/payments"));
         let answer = self.pay(reference, token).await;
         assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
     }
 
-    /// Posts a result, and replaces Adyen's answer with `said`.
-    async fn brings(&self, reference: &str, result: &str, said: &Value) -> Answer {
-        let fault = Mishap::instead(Said::json(200, said)).on("/payments/details");
+    /// Posts a result, and replaces Adyen's answer with `adyen_answer`.
+    async fn post_details(&self, reference: &str, result: &str, adyen_answer: &Value) -> Answer {
+        let fault =
+            AdyenFault::instead(AdyenAnswer::json(200, adyen_answer)).on("/payments/details");
         self.simulator().inject(fault);
         let body = json!({"details": {"redirectResult": result}});
         self.stack.post("/payments/details", &browser(reference), &body).await
@@ -49,7 +51,7 @@ impl Shop {
 
 #[tokio::test]
 async fn details_of_another_order_pay_nothing_if_the_answer_names_no_order() {
-    let shop = tacit().await;
+    let shop = minimal_adyen().await;
     shop.simulator().hold_webhooks();
     let a = shop.pay("A", REDIRECT).await;
     let b = shop.pay("B", "2-3DS-REDIRECT").await;
@@ -83,7 +85,7 @@ async fn details_of_another_order_pay_nothing_if_the_answer_names_no_order() {
 
 #[tokio::test]
 async fn answer_without_a_reference_waits_for_its_webhook() {
-    let shop = tacit().await;
+    let shop = minimal_adyen().await;
     for (reference, outcome, status, next_step) in [
         ("A", "approved", "authorised", "success"),
         ("B", "refused", "refused", "retryWithAmazonPay"),
@@ -110,7 +112,7 @@ async fn answer_without_a_reference_waits_for_its_webhook() {
 
 #[tokio::test]
 async fn webhook_ends_its_own_attempt_beside_a_superseded_one() {
-    let shop = tacit().await;
+    let shop = minimal_adyen().await;
     shop.pay("A", REDIRECT).await;
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
     shop.simulator().hold_webhooks();
@@ -126,7 +128,7 @@ async fn webhook_ends_its_own_attempt_beside_a_superseded_one() {
 
 #[tokio::test]
 async fn further_challenge_is_shown_whatever_payment_it_names() {
-    let shop = tacit().await;
+    let shop = minimal_adyen().await;
     let first = shop.pay("A", "1-3DS-CHALLENGE").await;
     let fingerprint = fingerprint_result(&first.body["action"]);
     let second = shop.details("A", 1, "threeDSResult", &fingerprint).await;
@@ -138,12 +140,12 @@ async fn further_challenge_is_shown_whatever_payment_it_names() {
     shop.assert_paid_once("A", "A").await;
 
     // The pspReference of an unbound answer is not stored.
-    shop.begins("B", "1", None).await;
+    shop.begin_attempt("B", "1", None).await;
     let challenge = json!({
         "resultCode": "ChallengeShopper", "pspReference": "SOMEBODYS",
         "action": {"type": "threeDS2", "subtype": "challenge"},
     });
-    let answer = shop.brings("B", "result", &challenge).await;
+    let answer = shop.post_details("B", "result", &challenge).await;
     assert_paid(&answer, "pending", 1, "handleAction");
     assert_eq!(answer.body["action"], challenge["action"]);
     assert_eq!(shop.attempts("B").await[0].get("pspReference"), None);
@@ -153,9 +155,9 @@ async fn further_challenge_is_shown_whatever_payment_it_names() {
 async fn answer_concludes_the_attempt_that_it_names() {
     let eur = |value: Value| json!({"currency": "EUR", "value": value});
     let authorised = |rest: Value| {
-        let mut said = json!({"resultCode": "Authorised"});
-        said.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
-        said
+        let mut adyen_answer = json!({"resultCode": "Authorised"});
+        adyen_answer.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        adyen_answer
     };
     // The pspReference of the attempt, the answer, and whether the answer is bound to the attempt.
     let table = [
@@ -184,14 +186,14 @@ async fn answer_concludes_the_attempt_that_it_names() {
         (None, json!({"merchantReference": "X", "amount": {"currency": "USD"}}), false),
     ];
     let shop = Shop::open().await;
-    for (number, (known, said, bound)) in table.into_iter().enumerate() {
+    for (number, (known, adyen_answer, bound)) in table.into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
         let mine = |text: Value| match text.as_str() {
             Some("X") => json!(reference),
             Some("KNOWN" | "NEW" | "OTHER") => json!(format!("{}{number}", text.as_str().unwrap())),
             _ => text,
         };
-        let said: serde_json::Map<_, _> = said
+        let adyen_answer: serde_json::Map<_, _> = adyen_answer
             .as_object()
             .unwrap()
             .clone()
@@ -199,18 +201,27 @@ async fn answer_concludes_the_attempt_that_it_names() {
             .map(|(name, it)| (name, mine(it)))
             .collect();
         let known = known.map(|known| format!("{known}{number}"));
-        shop.begins(&reference, "1", known.as_deref()).await;
-        let answer =
-            shop.brings(&reference, "result", &authorised(Value::Object(said.clone()))).await;
+        shop.begin_attempt(&reference, "1", known.as_deref()).await;
+        let answer = shop
+            .post_details(&reference, "result", &authorised(Value::Object(adyen_answer.clone())))
+            .await;
         let attempt = shop.attempts(&reference).await[0].clone();
         if bound {
             assert_paid(&answer, "authorised", 1, "success");
-            let named = known.map(Value::from).or(said.get("pspReference").cloned());
-            assert_eq!(attempt.get("pspReference"), named.as_ref(), "{said:?}");
+            let named = known.map(Value::from).or(adyen_answer.get("pspReference").cloned());
+            assert_eq!(attempt.get("pspReference"), named.as_ref(), "{adyen_answer:?}");
         } else {
             assert_unknown(&answer);
-            assert_eq!(shop.order(&reference).await["authorisedAmount"]["value"], 0, "{said:?}");
-            assert_eq!(attempt.get("pspReference"), known.map(Value::from).as_ref(), "{said:?}");
+            assert_eq!(
+                shop.order(&reference).await["authorisedAmount"]["value"],
+                0,
+                "{adyen_answer:?}"
+            );
+            assert_eq!(
+                attempt.get("pspReference"),
+                known.map(Value::from).as_ref(),
+                "{adyen_answer:?}"
+            );
         }
     }
 }
@@ -218,29 +229,34 @@ async fn answer_concludes_the_attempt_that_it_names() {
 #[tokio::test]
 async fn details_of_another_attempt_conclude_that_attempt() {
     let shop = Shop::open().await;
-    shop.begins("A", "1", Some("FIRST")).await;
-    shop.begins("A", "2", Some("SECOND")).await;
+    shop.begin_attempt("A", "1", Some("FIRST")).await;
+    shop.begin_attempt("A", "2", Some("SECOND")).await;
     let refused = json!({
         "resultCode": "Refused", "pspReference": "FIRST", "merchantReference": "A",
     });
-    let answer = shop.brings("A", "of the first page", &refused).await;
+    let answer = shop.post_details("A", "of the first page", &refused).await;
     assert_eq!((answer.status, &answer.body["attempt"]), (200, &json!(1)), "{answer:?}");
     let attempts = shop.attempts("A").await;
-    let said =
+    let result_of =
         |at: usize| (attempts[at]["pspReference"].clone(), attempts[at]["resultCode"].clone());
-    assert_eq!(said(0), (json!("FIRST"), json!("Refused")));
-    assert_eq!(said(1), (json!("SECOND"), json!("RedirectShopper")));
+    assert_eq!(result_of(0), (json!("FIRST"), json!("Refused")));
+    assert_eq!(result_of(1), (json!("SECOND"), json!("RedirectShopper")));
     // The second attempt still waits for its shopper.
     assert_eq!(shop.order("A").await["nextStep"], "handleAction");
     let paid = json!({"resultCode": "Authorised", "pspReference": "SECOND"});
-    assert_paid(&shop.brings("A", "of the second page", &paid).await, "authorised", 2, "success");
+    assert_paid(
+        &shop.post_details("A", "of the second page", &paid).await,
+        "authorised",
+        2,
+        "success",
+    );
 }
 
 #[tokio::test]
 async fn binding_rules_apply_to_the_other_order_too() {
     let shop = Shop::open().await;
     let eur = |value: i64| json!({"currency": "EUR", "value": value});
-    for (number, (said, status)) in [
+    for (number, (adyen_answer, status)) in [
         (json!({"pspReference": "B"}), "authorised"),
         (json!({"pspReference": "OTHER"}), "pending"),
         (json!({"pspReference": "B", "amount": eur(1)}), "pending"),
@@ -250,17 +266,18 @@ async fn binding_rules_apply_to_the_other_order_too() {
     .enumerate()
     {
         let (a, b) = (format!("A-{number}"), format!("B-{number}"));
-        shop.begins(&a, "1", None).await;
-        shop.begins(&b, "2", Some(&format!("B{number}"))).await;
-        let mut said = said;
-        said["resultCode"] = json!("Authorised");
-        said["merchantReference"] = json!(b);
-        said["pspReference"] = json!(format!("{}{number}", said["pspReference"].as_str().unwrap()));
-        assert_problem(&shop.brings(&a, "result", &said).await, 403, "wrong_order");
+        shop.begin_attempt(&a, "1", None).await;
+        shop.begin_attempt(&b, "2", Some(&format!("B{number}"))).await;
+        let mut adyen_answer = adyen_answer;
+        adyen_answer["resultCode"] = json!("Authorised");
+        adyen_answer["merchantReference"] = json!(b);
+        adyen_answer["pspReference"] =
+            json!(format!("{}{number}", adyen_answer["pspReference"].as_str().unwrap()));
+        assert_problem(&shop.post_details(&a, "result", &adyen_answer).await, 403, "wrong_order");
         assert_eq!(shop.order(&a).await["nextStep"], "handleAction");
         let order = shop.order(&b).await;
-        assert_eq!(order["status"], status, "{said}");
-        assert_eq!(order["attempts"][0]["pspReference"], format!("B{number}"), "{said}");
+        assert_eq!(order["status"], status, "{adyen_answer}");
+        assert_eq!(order["attempts"][0]["pspReference"], format!("B{number}"), "{adyen_answer}");
     }
 }
 
@@ -271,18 +288,18 @@ async fn payment_known_to_two_orders_is_contested() {
     let payment = shop.pay("B", "1").await.body["pspReference"].clone();
     let contested = json!([format!("payment_of_another_order: {}", payment.as_str().unwrap())]);
     // Adyen names A with B's pspReference, first in an answer to details, then in one to a payment.
-    shop.begins("A", "1", None).await;
-    let said = json!({
+    shop.begin_attempt("A", "1", None).await;
+    let adyen_answer = json!({
         "resultCode": "Authorised", "pspReference": payment, "merchantReference": "A",
     });
-    shop.brings("A", "result", &said).await;
+    shop.post_details("A", "result", &adyen_answer).await;
     assert_eq!(shop.order("A").await["needsAttention"], contested);
     assert_eq!(shop.order("B").await["needsAttention"], contested);
 
     let payment = shop.pay("D", "1").await.body["pspReference"].clone();
     let contested = json!([format!("payment_of_another_order: {}", payment.as_str().unwrap())]);
-    let said = json!({"resultCode": "Authorised", "pspReference": payment});
-    shop.simulator().inject(Mishap::instead(Said::json(200, &said)));
+    let adyen_answer = json!({"resultCode": "Authorised", "pspReference": payment});
+    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &adyen_answer)));
     shop.pay("C", "1").await;
     assert_eq!(shop.order("C").await["needsAttention"], contested);
     assert_eq!(shop.order("D").await["needsAttention"], contested);
@@ -294,7 +311,8 @@ async fn payment_known_to_two_orders_is_contested() {
 async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
     let shop = Shop::open().await;
     let authorised = json!({"resultCode": "Authorised"});
-    let nameless = |path: &str| Mishap::afterwards(Said::json(200, &authorised)).on(path);
+    let nameless =
+        |path: &str| AdyenFault::afterwards(AdyenAnswer::json(200, &authorised)).on(path);
     for (reference, waits, details) in
         [("A", false, false), ("B", true, false), ("C", false, true), ("D", true, true)]
     {
@@ -307,9 +325,9 @@ async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
         let answer = if details {
             let first = shop.pay(reference, "2-3DS-REDIRECT").await;
             let result = redirect_result(&first.body["action"], "approved");
-            let said = json!({"resultCode": "Authorised", "merchantReference": reference});
-            let said = Mishap::afterwards(Said::json(200, &said));
-            shop.simulator().inject(said.on("/payments/details"));
+            let adyen_answer = json!({"resultCode": "Authorised", "merchantReference": reference});
+            let adyen_answer = AdyenFault::afterwards(AdyenAnswer::json(200, &adyen_answer));
+            shop.simulator().inject(adyen_answer.on("/payments/details"));
             shop.details(reference, attempt, "redirectResult", &result).await
         } else {
             shop.simulator().inject(nameless("/payments"));
@@ -333,7 +351,7 @@ async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
 
 #[tokio::test]
 async fn every_flow_is_paid_once_if_answers_name_no_order() {
-    let shop = tacit().await;
+    let shop = minimal_adyen().await;
     for flow in Flow::ALL {
         let reference = format!("{flow:?}");
         Shopper::new(&shop.stack, &reference, flow).pay().await;

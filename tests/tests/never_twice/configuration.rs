@@ -1,7 +1,7 @@
 //! A changed configuration or a newer release changes neither the keys at Adyen nor the
 //! recognition of repeated requests.
 
-use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
+use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, redirect_result};
 use jiff::SignedDuration;
 use local::keys;
 use serde_json::{Value, json};
@@ -12,8 +12,8 @@ use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, in_browser}
 /// After this time an unknown outcome needs attention.
 const OPEN: SignedDuration = SignedDuration::from_mins(16);
 
-fn lost_answer() -> Mishap {
-    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+fn lost_answer() -> AdyenFault {
+    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
 }
 
 impl Shop {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use adyen_simulator::{Answer as Said, Fault as Mishap, Release};
+use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, Release};
 use serde_json::Value;
 use tests::backend;
 use tests::faulty::Call;
@@ -61,7 +61,7 @@ impl Shop {
 async fn payment_costs_three_writes_in_two_round_trips() {
     let shop = Shop::open().await;
     let simulator = shop.simulator();
-    let mut table = String::from("never twice: what an order costs at DynamoDB\n");
+    let mut table = String::from("never_twice: the DynamoDB calls of an order\n");
     let mut row = |what: &str, cost: &Cost| {
         let calls = cost.calls.join(", ");
         writeln!(table, "  {what:<42} {:>4} units  {calls}", cost.units).unwrap();
@@ -80,7 +80,7 @@ async fn payment_costs_three_writes_in_two_round_trips() {
     webhook.is(&["GetItem", "PutItem"]);
 
     simulator.hold_webhooks();
-    simulator.inject(Mishap::afterwards(Said::text(500, "text/html", "")));
+    simulator.inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "")));
     shop.pay("B", "T").await;
     shop.cost().is(&["PutItem"]);
     simulator.release_webhooks(Release::InOrder).await;

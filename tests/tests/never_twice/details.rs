@@ -1,7 +1,8 @@
 //! Details from several pages at once.
 
 use adyen_simulator::{
-    Answer as Said, Fault as Mishap, challenge_result, fingerprint_result, redirect_result,
+    Answer as AdyenAnswer, Fault as AdyenFault, challenge_result, fingerprint_result,
+    redirect_result,
 };
 use serde_json::{Value, json};
 use tests::{Answer, browser};
@@ -159,11 +160,11 @@ async fn details_after_their_webhook_are_answered_from_it() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
-    let said = shop.finish_at_adyen(&result).await;
+    let adyen_answer = shop.finish_at_adyen(&result).await;
     shop.recover().await;
     let answer = shop.details("A", 1, "redirectResult", &result).await;
     assert_paid(&answer, "authorised", 1, "success");
-    assert_eq!(answer.body["pspReference"], said["pspReference"]);
+    assert_eq!(answer.body["pspReference"], adyen_answer["pspReference"]);
     let order = shop.order("A").await;
     assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(shop.authorisations("A"), 1);
@@ -175,7 +176,7 @@ async fn details_of_another_order_are_recognised_by_the_payment() {
     let a = shop.pay("A", "1").await;
     shop.pay("B", "2-3DS-REDIRECT").await;
     let of_a = json!({"resultCode": "Authorised", "pspReference": a.body["pspReference"]});
-    shop.simulator().inject(Mishap::instead(Said::json(200, &of_a)));
+    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &of_a)));
     let answer = shop.details("B", 1, "redirectResult", "of A").await;
     assert_problem(&answer, 403, "wrong_order");
     assert_eq!(shop.order("B").await["nextStep"], "handleAction");
@@ -198,7 +199,7 @@ async fn action_is_returned_only_while_it_is_due() {
     let pending = json!({
         "resultCode": "Pending", "pspReference": "PENDING-B", "merchantReference": "B",
     });
-    shop.simulator().inject(Mishap::instead(Said::json(200, &pending)));
+    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &pending)));
     let result = redirect_result(&first.body["action"], "approved");
     let answer = shop.details("B", 1, "redirectResult", &result).await;
     assert_paid(&answer, "pending", 1, "wait");

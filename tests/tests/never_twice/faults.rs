@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Amount, Answer as Said, Fault as Mishap, Release};
+use adyen_simulator::{Amount, Answer as AdyenAnswer, Fault as AdyenFault, Release};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
@@ -19,11 +19,11 @@ use crate::shop::{Shop, assert_unknown};
 use crate::shopper::{Flow, Shopper};
 
 /// A fault and its name in the table.
-pub type Named = (&'static str, Fault);
+pub type NamedFault = (&'static str, Fault);
 
 const SHORT: Duration = Duration::from_millis(120);
 
-pub fn at_adyen() -> Vec<Named> {
+pub fn at_adyen() -> Vec<NamedFault> {
     let error = |status: u16, code: &str, transient: &str| {
         let body =
             json!({"status": status, "errorCode": code, "message": "no", "errorType": "internal"});
@@ -49,7 +49,7 @@ pub fn at_adyen() -> Vec<Named> {
     ]
 }
 
-pub fn at_dynamodb() -> Vec<Named> {
+pub fn at_dynamodb() -> Vec<NamedFault> {
     vec![
         ("throttled", throttled()),
         ("500 before", server_error()),
@@ -63,7 +63,7 @@ pub fn at_dynamodb() -> Vec<Named> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum At {
+enum Service {
     Adyen,
     DynamoDb,
 }
@@ -94,15 +94,15 @@ impl Act {
 
 /// One test: a fault at call `index`, and at the following ones as often as `times`.
 #[derive(Clone, Debug)]
-struct Cell {
+struct FaultCase {
     act: Act,
-    at: At,
-    fault: Named,
+    at: Service,
+    fault: NamedFault,
     index: usize,
     times: usize,
 }
 
-impl fmt::Display for Cell {
+impl fmt::Display for FaultCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { act, at, fault: (fault, _), index, times } = self;
         write!(f, "{act:?}, {fault} at {at:?}, call {index}, {times} times")
@@ -121,7 +121,7 @@ async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
         }
         Act::Webhook => assert_eq!(shop.pay(reference, "T").await.status, 200),
         Act::WebhookOfNewPayment | Act::WebhookParked => {
-            simulator.inject(Mishap::afterwards(Said::text(500, "text/html", "")));
+            simulator.inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "")));
             assert_unknown(&shop.pay(reference, "T").await);
         }
     }
@@ -143,42 +143,42 @@ async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
     simulator.release_webhooks(Release::Reversed).await;
 }
 
-async fn run(shop: &Shop, cell: &Cell, reference: &str) {
+async fn run(shop: &Shop, case: &FaultCase, reference: &str) {
     let begin = || {
         shop.dynamodb.begin(|_| None);
         shop.adyen.begin(|_| None);
-        let (from, to) = (cell.index, cell.index + cell.times);
-        let fault = cell.fault.1.clone();
-        faulty(shop, cell.at)
+        let (from, to) = (case.index, case.index + case.times);
+        let fault = case.fault.1.clone();
+        faulty(shop, case.at)
             .begin(move |call| (from..to).contains(&call.index).then(|| fault.clone()));
     };
-    act(shop, cell.act, reference, begin).await;
-    let calls = faulty(shop, cell.at).calls();
-    assert!(calls.iter().any(|call| call.fault.is_some()), "{cell}: no such call");
+    act(shop, case.act, reference, begin).await;
+    let calls = faulty(shop, case.at).calls();
+    assert!(calls.iter().any(|call| call.fault.is_some()), "{case}: no such call");
     shop.dynamodb.calm();
     shop.adyen.calm();
     shop.simulator().release_webhooks(Release::InOrder).await;
     shop.recover().await;
-    shop.assert_paid_once(reference, &cell.to_string()).await;
+    shop.assert_paid_once(reference, &case.to_string()).await;
 }
 
-fn faulty(shop: &Shop, at: At) -> &Faulty {
+fn faulty(shop: &Shop, at: Service) -> &Faulty {
     match at {
-        At::Adyen => &shop.adyen,
-        At::DynamoDb => &shop.dynamodb,
+        Service::Adyen => &shop.adyen,
+        Service::DynamoDb => &shop.dynamodb,
     }
 }
 
 /// Counts the calls of an act without faults.
-async fn measure(shop: &Shop, what: Act) -> BTreeMap<At, usize> {
+async fn measure(shop: &Shop, what: Act) -> BTreeMap<Service, usize> {
     let begin = || {
         shop.dynamodb.begin(|_| None);
         shop.adyen.begin(|_| None);
     };
     act(shop, what, &format!("{what:?}").replace(['(', ')'], "-"), begin).await;
     let calls = BTreeMap::from([
-        (At::Adyen, shop.adyen.calls().len()),
-        (At::DynamoDb, shop.dynamodb.calls().len()),
+        (Service::Adyen, shop.adyen.calls().len()),
+        (Service::DynamoDb, shop.dynamodb.calls().len()),
     ]);
     shop.simulator().release_webhooks(Release::InOrder).await;
     calls
@@ -190,35 +190,35 @@ const TIMES: [usize; 2] = [1, 4];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_flow_with_a_fault_at_every_call_is_paid_once() {
-    let mut cells = VecDeque::new();
+    let mut cases = VecDeque::new();
     let shop = Shop::open().await;
     for act in Act::ALL {
         let calls = measure(&shop, act).await;
-        for (at, faults) in [(At::Adyen, at_adyen()), (At::DynamoDb, at_dynamodb())] {
+        for (at, faults) in [(Service::Adyen, at_adyen()), (Service::DynamoDb, at_dynamodb())] {
             for fault in faults {
                 for (index, times) in
                     (0..calls[&at]).flat_map(|index| TIMES.map(|times| (index, times)))
                 {
-                    cells.push_back(Cell { act, at, fault: fault.clone(), index, times });
+                    cases.push_back(FaultCase { act, at, fault: fault.clone(), index, times });
                 }
             }
         }
     }
     let step = if longer_form() { 1 } else { 7 };
-    let cells: VecDeque<Cell> = cells.into_iter().step_by(step).collect();
-    let mut covered: BTreeMap<(Act, At, &str), usize> = BTreeMap::new();
-    for cell in &cells {
-        *covered.entry((cell.act, cell.at, cell.fault.0)).or_default() += 1;
+    let cases: VecDeque<FaultCase> = cases.into_iter().step_by(step).collect();
+    let mut covered: BTreeMap<(Act, Service, &str), usize> = BTreeMap::new();
+    for case in &cases {
+        *covered.entry((case.act, case.at, case.fault.0)).or_default() += 1;
     }
-    let cells = cells.into_iter().enumerate().collect::<VecDeque<_>>();
-    let cells = Arc::new(Mutex::new(cells));
-    let lanes = (0..LANES).map(|_| {
-        let cells = cells.clone();
+    let cases = cases.into_iter().enumerate().collect::<VecDeque<_>>();
+    let cases = Arc::new(Mutex::new(cases));
+    let lanes = (0..PARALLEL).map(|_| {
+        let cases = cases.clone();
         tokio::spawn(async move {
             let shop = Shop::open().await;
-            let next = || cells.lock().unwrap().pop_front();
-            while let Some((number, cell)) = next() {
-                run(&shop, &cell, &format!("ORDER-{number}")).await;
+            let next = || cases.lock().unwrap().pop_front();
+            while let Some((number, case)) = next() {
+                run(&shop, &case, &format!("ORDER-{number}")).await;
             }
         })
     });
@@ -230,20 +230,20 @@ async fn every_flow_with_a_fault_at_every_call_is_paid_once() {
 
 /// The number of bundles that run in parallel, because a faulty call spends most of its time
 /// waiting.
-pub const LANES: usize = 8;
+pub const PARALLEL: usize = 8;
 
-fn report(covered: &BTreeMap<(Act, At, &str), usize>) {
+fn report(covered: &BTreeMap<(Act, Service, &str), usize>) {
     // Printed past the capture of `cargo test`.
     let mut out = std::io::stderr().lock();
     let total: usize = covered.values().sum();
     writeln!(out, "never twice: {total} faults, one each in a payment of its own").unwrap();
     for act in Act::ALL {
-        for at in [At::Adyen, At::DynamoDb] {
-            let cells = covered.iter().filter(|((a, b, _), _)| (*a, *b) == (act, at));
-            let cells: Vec<_> =
-                cells.map(|((_, _, fault), count)| format!("{fault} {count}")).collect();
-            if !cells.is_empty() {
-                writeln!(out, "  {act:?} at {at:?}: {}", cells.join(", ")).unwrap();
+        for at in [Service::Adyen, Service::DynamoDb] {
+            let cases = covered.iter().filter(|((a, b, _), _)| (*a, *b) == (act, at));
+            let cases: Vec<_> =
+                cases.map(|((_, _, fault), count)| format!("{fault} {count}")).collect();
+            if !cases.is_empty() {
+                writeln!(out, "  {act:?} at {at:?}: {}", cases.join(", ")).unwrap();
             }
         }
     }

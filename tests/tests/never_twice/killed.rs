@@ -70,8 +70,8 @@ impl Process {
         self.url.send_replace(url);
     }
 
-    fn door(&self) -> Door {
-        Door {
+    fn client(&self) -> Client {
+        Client {
             http: shared::platform::http_client::build(None).unwrap(),
             url: self.url.subscribe(),
         }
@@ -104,12 +104,12 @@ async fn spawn(shop: &Shop) -> (Child, String) {
 }
 
 /// A client that finds the current process.
-struct Door {
+struct Client {
     http: reqwest::Client,
     url: watch::Receiver<String>,
 }
 
-impl Api for Door {
+impl Api for Client {
     async fn post(&self, reference: &str, path: &str, body: &Value) -> Option<Answer> {
         let url = format!("{}{path}", *self.url.borrow());
         let request = self.http.post(url).bearer_auth(browser(reference));
@@ -139,12 +139,12 @@ async fn every_flow_killed_at_every_call_is_paid_once() {
         tokio::spawn(async move {
             let shop = Arc::new(Shop::open().await);
             let mut process = Process::start(shop.clone()).await;
-            let door = process.door();
+            let client = process.client();
             let mut kills = 0;
             for faulty in [(|shop| &shop.adyen) as fn(&Shop) -> &Faulty, |shop| &shop.dynamodb] {
                 for fault in [Fault::Delayed as fn(Duration) -> Fault, Fault::Slow] {
                     let mut index = 0;
-                    while killed_at(&mut process, &door, flow, faulty, fault, index).await {
+                    while killed_at(&mut process, &client, flow, faulty, fault, index).await {
                         index += 1;
                         kills += 1;
                     }
@@ -164,7 +164,7 @@ async fn every_flow_killed_at_every_call_is_paid_once() {
 /// Pays an order and kills the process at this call. Returns false if there were fewer calls.
 async fn killed_at(
     process: &mut Process,
-    door: &Door,
+    client: &Client,
     flow: Flow,
     faulty: fn(&Shop) -> &Faulty,
     fault: fn(Duration) -> Fault,
@@ -183,7 +183,7 @@ async fn killed_at(
             fault(Duration::from_millis(100))
         })
     });
-    let shopper = Shopper::new(door, &reference, flow);
+    let shopper = Shopper::new(client, &reference, flow);
     let killed = tokio::select! {
         biased;
         Some(()) = killing.recv() => true,
@@ -221,10 +221,10 @@ async fn every_flow_killed_at_random_is_paid_once() {
         let references: Vec<_> =
             (0..ORDERS).map(|order| format!("ORDER-{round}-{order}")).collect();
         let shoppers = references.iter().enumerate().map(|(number, reference)| {
-            let (door, reference) = (process.door(), reference.clone());
+            let (client, reference) = (process.client(), reference.clone());
             let flow = Flow::ALL[number % Flow::ALL.len()];
             tokio::spawn(async move {
-                Shopper::new(&door, &reference, flow).pay().await;
+                Shopper::new(&client, &reference, flow).pay().await;
             })
         });
         let shoppers: Vec<_> = shoppers.collect();

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Amount, Answer as Said, Fault as Mishap, Release, redirect_result};
+use adyen_simulator::{
+    Amount, Answer as AdyenAnswer, Fault as AdyenFault, Release, redirect_result,
+};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use local::bundle::{Adyen::Simulator as Simulated, Options};
@@ -31,8 +33,8 @@ fn summary(order: &Value) -> Value {
     members.iter().map(|member| (*member, order[member].clone())).collect()
 }
 
-fn lost_answer() -> Mishap {
-    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+fn lost_answer() -> AdyenFault {
+    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
 }
 
 /// A later event of a payment, such as a capture.

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tests::faulty::{Call, Fault};
 use tests::{Answer, Stack};
 
-use crate::faults::{LANES, Named, at_adyen, at_dynamodb};
+use crate::faults::{NamedFault, PARALLEL, at_adyen, at_dynamodb};
 use crate::shop::{Shop, in_browser};
 use crate::shopper::{Flow, Next, pause, post, result};
 
@@ -31,14 +31,14 @@ const CALLS: usize = 60;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A bundle, and a second process on its tables.
-struct Lane {
+struct TwoProcesses {
     shop: Shop,
     other: Stack,
 }
 
 /// A schedule's state.
 struct Run<'a> {
-    lane: &'a Lane,
+    processes: &'a TwoProcesses,
     reference: String,
     flow: Flow,
     rng: Rng,
@@ -54,27 +54,27 @@ async fn random_schedules_pay_each_order_at_most_once() {
     };
     let (count, first) = (number("NEVER_TWICE_SCHEDULES", 40), number("NEVER_TWICE_SEED", SEED));
     let (begun, next) = (Instant::now(), Arc::new(AtomicU64::new(0)));
-    let lanes = (0..LANES as u64).map(|_| {
+    let pairs = (0..PARALLEL as u64).map(|_| {
         let next = next.clone();
         tokio::spawn(async move {
             let shop = Shop::open().await;
             let other = shop.beside().await;
-            let lane = Lane { shop, other };
+            let processes = TwoProcesses { shop, other };
             let mut covered = BTreeMap::<String, usize>::new();
             loop {
                 let schedule = next.fetch_add(1, Ordering::Relaxed);
                 if schedule >= count {
                     return covered;
                 }
-                for what in run(&lane, first + schedule).await {
+                for what in run(&processes, first + schedule).await {
                     *covered.entry(what).or_default() += 1;
                 }
             }
         })
     });
     let mut covered = BTreeMap::<String, usize>::new();
-    for lane in join_all(lanes).await {
-        for (what, times) in lane.unwrap() {
+    for processes in join_all(pairs).await {
+        for (what, times) in processes.unwrap() {
             *covered.entry(what).or_default() += times;
         }
     }
@@ -88,13 +88,15 @@ async fn random_schedules_pay_each_order_at_most_once() {
 }
 
 /// Runs a schedule and returns its requests and answers.
-async fn run(lane: &Lane, seed: u64) -> Vec<String> {
+async fn run(processes: &TwoProcesses, seed: u64) -> Vec<String> {
     let mut rng = Rng::with_seed(seed);
     let flow = rng.choice(Flow::ALL).unwrap();
-    for (faulty, faults) in [(&lane.shop.adyen, at_adyen()), (&lane.shop.dynamodb, at_dynamodb())] {
+    for (faulty, faults) in
+        [(&processes.shop.adyen, at_adyen()), (&processes.shop.dynamodb, at_dynamodb())]
+    {
         faulty.begin(script(rng.fork(), faults));
     }
-    let simulator = lane.shop.simulator();
+    let simulator = processes.shop.simulator();
     let (held, named) = (rng.bool(), rng.bool());
     simulator.name_merchant_reference(named);
     // If Adyen's answer does not name the order, only the webhook confirms it.
@@ -104,32 +106,38 @@ async fn run(lane: &Lane, seed: u64) -> Vec<String> {
     if rng.u8(..) < 64 {
         simulator.inject_webhook(WebhookFault::Duplicate);
     }
-    let mut run =
-        Run { lane, reference: format!("ORDER-{seed}"), flow, rng, session: 1, story: Vec::new() };
+    let mut run = Run {
+        processes,
+        reference: format!("ORDER-{seed}"),
+        flow,
+        rng,
+        session: 1,
+        story: Vec::new(),
+    };
     if tokio::time::timeout(PATIENCE, run.pay()).await.is_err() {
         let story = run.story.join("\n  ");
         panic!("seed {seed}, {flow:?}: not paid in {PATIENCE:?}\n  {story}");
     }
-    let calls = [lane.shop.adyen.calls(), lane.shop.dynamodb.calls()];
-    lane.shop.adyen.calm();
-    lane.shop.dynamodb.calm();
-    lane.shop.adyen.arrived().await;
-    lane.shop.dynamodb.arrived().await;
+    let calls = [processes.shop.adyen.calls(), processes.shop.dynamodb.calls()];
+    processes.shop.adyen.calm();
+    processes.shop.dynamodb.calm();
+    processes.shop.adyen.arrived().await;
+    processes.shop.dynamodb.arrived().await;
     let order = Release::Shuffled(seed);
     simulator.release_webhooks(order).await;
-    lane.shop.recover().await;
+    processes.shop.recover().await;
     let story = run.story.join("\n  ");
     let context = format!("seed {seed}, {flow:?}, named {named}\n  {story}\n");
-    lane.shop.assert_paid_once(&run.reference, &context).await;
+    processes.shop.assert_paid_once(&run.reference, &context).await;
     covered(flow, named, calls)
 }
 
 fn covered(flow: Flow, named: bool, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<String> {
-    let name = |faults: &[Named], fault: &Fault| {
+    let name = |faults: &[NamedFault], fault: &Fault| {
         let named = faults.iter().find(|(_, known)| known == fault);
         named.map_or("?", |(name, _)| name).to_owned()
     };
-    let of = |at: &str, faults: Vec<Named>, calls: Vec<Call>| {
+    let of = |at: &str, faults: Vec<NamedFault>, calls: Vec<Call>| {
         let failed = calls.into_iter().filter_map(|call| call.fault);
         failed.map(|fault| format!("{at}: {}", name(&faults, &fault))).collect::<Vec<_>>()
     };
@@ -141,7 +149,10 @@ fn covered(flow: Flow, named: bool, [adyen, dynamodb]: [Vec<Call>; 2]) -> Vec<St
 }
 
 /// Fails a random share of the calls.
-fn script(mut rng: Rng, faults: Vec<Named>) -> impl FnMut(&Call) -> Option<Fault> + Send + 'static {
+fn script(
+    mut rng: Rng,
+    faults: Vec<NamedFault>,
+) -> impl FnMut(&Call) -> Option<Fault> + Send + 'static {
     let share = rng.choice([0.05, 0.1, 0.3, 0.5]).unwrap();
     move |call| {
         let fails = rng.f64() < share && call.index < CALLS;
@@ -156,7 +167,7 @@ impl<'a> Run<'a> {
     }
 
     fn stack(&mut self) -> &'a Stack {
-        let Lane { shop, other } = self.lane;
+        let TwoProcesses { shop, other } = self.processes;
         if self.rng.bool() { &shop.stack } else { other }
     }
 
@@ -168,27 +179,27 @@ impl<'a> Run<'a> {
         let answer = if twice {
             let two = post(self.stack(), &reference, path, body);
             let (one, two) = tokio::join!(one, two);
-            self.tell(path, body, &one);
+            self.log(path, body, &one);
             if self.rng.bool() { one } else { two }
         } else {
             one.await
         };
-        self.tell(path, body, &answer);
+        self.log(path, body, &answer);
         answer
     }
 
-    fn tell(&mut self, path: &str, body: &Value, answer: &Answer) {
+    fn log(&mut self, path: &str, body: &Value, answer: &Answer) {
         let token = &body["paymentMethod"]["amazonPayToken"];
-        let said = &answer.body;
+        let response = &answer.body;
         self.story.push(format!(
             "{path} {token} {} -> {} {} {} {} attempt {} error {}",
             body["attempt"],
             answer.status,
-            said["status"],
-            said["nextStep"],
-            said["code"],
-            said["attempt"],
-            said["errorCode"],
+            response["status"],
+            response["nextStep"],
+            response["code"],
+            response["attempt"],
+            response["errorCode"],
         ));
     }
 
@@ -222,13 +233,13 @@ impl<'a> Run<'a> {
         let other_session = self.session + 1;
         let other_body = in_browser(&self.reference, &self.flow.token(other_session));
         let reference = self.reference.clone();
-        let (stack, other) = (&self.lane.shop.stack, &self.lane.other);
+        let (stack, other) = (&self.processes.shop.stack, &self.processes.other);
         let (here, there) = tokio::join!(
             post(stack, &reference, "/payments", &body),
             post(other, &reference, "/payments", &other_body),
         );
-        self.tell("/payments", &body, &here);
-        self.tell("/payments", &other_body, &there);
+        self.log("/payments", &body, &here);
+        self.log("/payments", &other_body, &there);
         let attempt = |answer: &Answer| match answer.status {
             200 => answer.body["attempt"].as_u64(),
             _ => None,
@@ -262,8 +273,8 @@ impl<'a> Run<'a> {
     }
 
     async fn time_passes(&mut self) {
-        self.lane.shop.dynamodb.arrived().await;
-        self.lane.shop.pass(&self.reference, SignedDuration::from_secs(31)).await;
+        self.processes.shop.dynamodb.arrived().await;
+        self.processes.shop.pass(&self.reference, SignedDuration::from_secs(31)).await;
         self.story.push("31 seconds pass".to_owned());
     }
 }

@@ -1,7 +1,7 @@
 //! Some of Adyen's errors prove that nothing was processed, and some prove it for earlier requests
 //! too.
 
-use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
+use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, redirect_result};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::{Answer, backend};
@@ -18,22 +18,22 @@ const BEFORE_PROCESSING: [&str; 8] =
 const OF_FIELDS: [&str; 7] = ["130", "137", "138", "702", "14_030", "14_0385", "29_001"];
 
 /// An error in Adyen's format; `kind` may be null.
-fn error(status: u16, code: &str, kind: impl Into<Value>) -> Said {
+fn error(status: u16, code: &str, kind: impl Into<Value>) -> AdyenAnswer {
     let body = json!({
         "status": status, "errorCode": code, "message": "no", "errorType": kind.into(),
     });
-    Said::json(status, &body)
+    AdyenAnswer::json(status, &body)
 }
 
-fn lost_answer() -> Mishap {
-    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+fn lost_answer() -> AdyenFault {
+    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
 }
 
 #[tokio::test]
 async fn ambiguous_error_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    for (number, said) in [
+    for (number, adyen_answer) in [
         error(500, "903", "internal"),
         error(500, "701", "internal"),
         error(500, "702", "validation"),
@@ -48,9 +48,9 @@ async fn ambiguous_error_leaves_the_outcome_unknown() {
     .enumerate()
     {
         let reference = format!("ORDER-{number}");
-        shop.simulator().inject(Mishap::afterwards(said.clone()));
+        shop.simulator().inject(AdyenFault::afterwards(adyen_answer.clone()));
         assert_unknown(&shop.pay(&reference, "1").await);
-        assert_eq!(shop.order(&reference).await["status"], "pending", "{said:?}");
+        assert_eq!(shop.order(&reference).await["status"], "pending", "{adyen_answer:?}");
         assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
         assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
         assert_eq!((shop.authorisations(&reference), shop.processed(&reference)), (1, 1));
@@ -64,7 +64,7 @@ async fn error_code_from_before_processing_ends_the_attempt() {
         for (status, kind) in [(401, "internal"), (422, ""), (500, "internal"), (503, "validation")]
         {
             let reference = format!("ORDER-{code}-{status}");
-            shop.simulator().inject(Mishap::instead(error(status, code, kind)));
+            shop.simulator().inject(AdyenFault::instead(error(status, code, kind)));
             let answer = shop.pay(&reference, "1").await;
             assert_eq!(answer.body["errorCode"], code, "{answer:?}");
             assert_eq!(shop.order(&reference).await["status"], "error", "{code} {status}");
@@ -77,14 +77,14 @@ async fn error_code_from_before_processing_ends_the_attempt() {
 async fn details_with_an_ambiguous_error_stay_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    for (reference, said) in [
+    for (reference, adyen_answer) in [
         ("A", error(500, "903", "internal")),
         ("B", error(500, "702", "validation")),
         ("C", error(422, "701", "internal")),
     ] {
         let first = shop.pay(reference, "1-3DS-REDIRECT").await;
         let result = redirect_result(&first.body["action"], "approved");
-        shop.simulator().inject(Mishap::afterwards(said));
+        shop.simulator().inject(AdyenFault::afterwards(adyen_answer));
         assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
         assert_problem(&shop.pay(reference, "2").await, 409, "payment_in_progress");
         let answer = shop.details(reference, 1, "redirectResult", &result).await;
@@ -114,14 +114,14 @@ impl Shop {
 #[tokio::test]
 async fn refund_with_an_ambiguous_error_is_retried_and_made_once() {
     let shop = Shop::open().await;
-    for (reference, said) in [
+    for (reference, adyen_answer) in [
         ("A", error(500, "903", "internal")),
         ("B", error(500, "137", "validation")),
         ("C", error(422, "701", "internal")),
     ] {
         shop.confirmed(reference).await;
         shop.simulator().hold_webhooks();
-        shop.simulator().inject(Mishap::afterwards(said).on("/refunds"));
+        shop.simulator().inject(AdyenFault::afterwards(adyen_answer).on("/refunds"));
         let answer = shop.refund(reference, "K").await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
         let answer = shop.refund(reference, "K").await;
@@ -130,7 +130,7 @@ async fn refund_with_an_ambiguous_error_is_retried_and_made_once() {
         shop.simulator().release_webhooks(adyen_simulator::Release::InOrder).await;
     }
     shop.confirmed("D").await;
-    shop.simulator().inject(Mishap::instead(error(500, "905", "internal")).on("/refunds"));
+    shop.simulator().inject(AdyenFault::instead(error(500, "905", "internal")).on("/refunds"));
     assert_problem(&shop.refund("D", "K").await, 502, "adyen_unavailable");
     assert_eq!(shop.order("D").await["modifications"][0]["state"], "rejected");
 }
@@ -143,8 +143,8 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
         // Within one invocation: the first request is charged and its answer lost, and the retry is
         // rejected.
         let reference = format!("ONE-{code}");
-        shop.simulator().inject(Mishap::drop_after());
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::drop_after());
+        shop.simulator().inject(AdyenFault::error(code));
         assert_unknown(&shop.pay(&reference, "1").await);
         assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
         assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
@@ -153,7 +153,7 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
         let other = format!("TWO-{code}");
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.pay(&other, "1").await);
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         assert_unknown(&shop.pay(&other, "1").await);
         assert_eq!(shop.order(&other).await["status"], "pending", "{code}");
         assert_problem(&shop.pay(&other, "2").await, 409, "payment_in_progress");
@@ -169,20 +169,20 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
 #[tokio::test]
 async fn field_error_after_an_unanswered_request_ends_the_attempt() {
     let shop = Shop::open().await;
-    let transient = Said::text(500, "text/html", "").header("transient-error", "true");
+    let transient = AdyenAnswer::text(500, "text/html", "").header("transient-error", "true");
     for code in OF_FIELDS {
         let reference = format!("ONE-{code}");
-        shop.simulator().inject(Mishap::instead(transient.clone()));
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::instead(transient.clone()));
+        shop.simulator().inject(AdyenFault::error(code));
         let answer = shop.pay(&reference, "1").await;
         assert_problem(&answer, 422, "adyen_rejected");
         assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
         assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
 
         let reference = format!("TWO-{code}");
-        shop.simulator().inject(Mishap::status(500));
+        shop.simulator().inject(AdyenFault::status(500));
         assert_unknown(&shop.pay(&reference, "1").await);
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         assert_problem(&shop.pay(&reference, "1").await, 422, "adyen_rejected");
         assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
         assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
@@ -198,7 +198,7 @@ async fn error_after_unanswered_details_leaves_them_in_flight() {
         let result = redirect_result(&first.body["action"], "approved");
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.details(code, 1, "redirectResult", &result).await);
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         shop.details(code, 1, "redirectResult", &result).await;
         assert_problem(&shop.pay(code, "2").await, 409, "payment_in_progress");
         let answer = shop.details(code, 1, "redirectResult", &result).await;
@@ -212,10 +212,10 @@ async fn refund_after_an_unanswered_one_is_rejected_only_by_a_field_error() {
     let shop = Shop::open().await;
     for (code, state) in [("167", "requested"), ("906", "requested"), ("137", "rejected")] {
         shop.confirmed(code).await;
-        shop.simulator().inject(Mishap::status(500).on("/refunds"));
+        shop.simulator().inject(AdyenFault::status(500).on("/refunds"));
         let answer = shop.refund(code, "K").await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
-        shop.simulator().inject(Mishap::error(code).on("/refunds"));
+        shop.simulator().inject(AdyenFault::error(code).on("/refunds"));
         assert_problem(&shop.refund(code, "K").await, 422, "adyen_rejected");
         assert_eq!(shop.order(code).await["modifications"][0]["state"], state, "{code}");
     }

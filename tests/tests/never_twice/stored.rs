@@ -1,6 +1,6 @@
 //! Charges of stored payment methods are retried by the schedule, and never made twice.
 
-use adyen_simulator::{Answer as Said, Fault as Mishap};
+use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::{Answer, backend, payment};
@@ -10,8 +10,8 @@ use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
 /// After this time an unknown outcome needs attention.
 const OPEN: SignedDuration = SignedDuration::from_mins(16);
 
-fn lost_answer() -> Mishap {
-    Mishap::afterwards(Said::text(500, "text/html", "<html>"))
+fn lost_answer() -> AdyenFault {
+    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
 }
 
 impl Shop {
@@ -66,7 +66,7 @@ async fn charge_of_unknown_outcome_is_not_ended_by_an_error_of_recovery() {
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.charge(reference, &token, "january").await);
         shop.pass(reference, OPEN).await;
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         shop.stack.bundle.recover().await.unwrap();
         assert_eq!(shop.order(reference).await["status"], "pending", "{code}");
         let other = shop.charge(reference, &token, "again").await;

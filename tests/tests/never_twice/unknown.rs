@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adyen_simulator::{Answer as Said, Fault as Mishap, redirect_result};
+use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, redirect_result};
 use jiff::SignedDuration;
 use serde_json::json;
 use tests::faulty::{Call, Fault, Reply};
@@ -27,24 +27,24 @@ fn page(status: u16) -> Reply {
 async fn transient_error_of_adyen_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
     let transient = |code| {
-        Mishap::instead(adyen_simulator::errors::coded(code).header("transient-error", "true"))
+        AdyenFault::instead(adyen_simulator::errors::coded(code).header("transient-error", "true"))
     };
-    for (name, mishap) in [
-        ("704", Mishap::error("704")),
-        ("703", Mishap::error("703")),
-        ("429", Mishap::error("00_500")),
-        ("429-page", Mishap::status(429)),
+    for (name, fault) in [
+        ("704", AdyenFault::error("704")),
+        ("703", AdyenFault::error("703")),
+        ("429", AdyenFault::error("00_500")),
+        ("429-page", AdyenFault::status(429)),
         ("500-transient", transient("903")),
         ("422-transient", transient("5_613")),
-        ("drop-before", Mishap::drop_before()),
-        ("drop-after", Mishap::drop_after()),
-        ("truncated", Mishap::truncated()),
-        ("704-twice", Mishap::error("704")),
+        ("drop-before", AdyenFault::drop_before()),
+        ("drop-after", AdyenFault::drop_after()),
+        ("truncated", AdyenFault::truncated()),
+        ("704-twice", AdyenFault::error("704")),
     ] {
         let before = shop.calls("/payments");
-        shop.simulator().inject(mishap.clone());
+        shop.simulator().inject(fault.clone());
         if name == "704-twice" {
-            shop.simulator().inject(mishap);
+            shop.simulator().inject(fault);
         }
         let answer = shop.pay(name, "T").await;
         assert_paid(&answer, "authorised", 1, "success");
@@ -69,7 +69,7 @@ async fn permanent_error_of_adyen_ends_the_attempt_without_a_retry() {
         ("5_606", 422, "adyen_rejected"),
     ] {
         let before = shop.calls("/payments");
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         let answer = shop.pay(code, "1").await;
         assert_problem(&answer, status, problem);
         assert_eq!(answer.body["errorCode"], code);
@@ -84,19 +84,19 @@ async fn permanent_error_of_adyen_ends_the_attempt_without_a_retry() {
 #[tokio::test]
 async fn error_without_a_reason_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
-    let said = |status, kind: &str, body: &str| Said::text(status, kind, body);
-    for (name, mishap) in [
-        ("500", Mishap::status(500)),
-        ("502", Mishap::status(502)),
-        ("403", Mishap::status(403)),
-        ("empty-500", Mishap::instead(said(500, "application/json", ""))),
-        ("html", Mishap::instead(said(200, "text/html", "<html>"))),
-        ("no-result", Mishap::instead(said(200, "application/json", "{}"))),
-        ("500-processed", Mishap::afterwards(said(500, "text/html", "<html>"))),
-        ("html-processed", Mishap::afterwards(said(200, "text/html", "<html>"))),
+    let page = |status, kind: &str, body: &str| AdyenAnswer::text(status, kind, body);
+    for (name, fault) in [
+        ("500", AdyenFault::status(500)),
+        ("502", AdyenFault::status(502)),
+        ("403", AdyenFault::status(403)),
+        ("empty-500", AdyenFault::instead(page(500, "application/json", ""))),
+        ("html", AdyenFault::instead(page(200, "text/html", "<html>"))),
+        ("no-result", AdyenFault::instead(page(200, "application/json", "{}"))),
+        ("500-processed", AdyenFault::afterwards(page(500, "text/html", "<html>"))),
+        ("html-processed", AdyenFault::afterwards(page(200, "text/html", "<html>"))),
     ] {
         let before = shop.calls("/payments");
-        shop.simulator().inject(mishap);
+        shop.simulator().inject(fault);
         assert_unknown(&shop.pay(name, "T").await);
         assert_eq!(shop.calls("/payments") - before, 1, "{name}: not retried");
         let order = shop.order(name).await;
@@ -114,12 +114,12 @@ async fn redirect_from_adyen_is_a_configuration_error_and_not_followed() {
     for status in [301, 302, 303, 307, 308] {
         let name = status.to_string();
         let before = shop.calls("/payments");
-        let moved = Said::text(status, "text/html", "").header("location", &elsewhere);
-        shop.simulator().inject(Mishap::instead(moved));
+        let moved = AdyenAnswer::text(status, "text/html", "").header("location", &elsewhere);
+        shop.simulator().inject(AdyenFault::instead(moved));
         let answer = shop.pay(&name, "1").await;
         assert_problem(&answer, 502, "adyen_configuration");
         assert_eq!(answer.body["errorCode"], format!("http_{status}"));
-        assert_eq!(shop.calls("/payments") - before, 1, "{name}: asked once");
+        assert_eq!(shop.calls("/payments") - before, 1, "{name}: called once");
         assert_eq!((shop.processed(&name), shop.calls("/payments")), (0, before + 1), "{name}");
         // Adyen processed nothing, so the attempt has ended.
         let order = shop.order(&name).await;
@@ -131,8 +131,8 @@ async fn redirect_from_adyen_is_a_configuration_error_and_not_followed() {
 #[tokio::test]
 async fn redirect_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
-    shop.simulator().inject(Mishap::drop_after());
-    shop.simulator().inject(Mishap::instead(Said::text(308, "text/html", "")));
+    shop.simulator().inject(AdyenFault::drop_after());
+    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::text(308, "text/html", "")));
     assert_unknown(&shop.pay("A", "T").await);
     assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
     assert_eq!(shop.authorisations("A"), 1);
@@ -176,7 +176,7 @@ async fn unanswered_request_is_unknown_within_the_functions_time() {
         assert_problem(&shop.pay("A", "other").await, 409, "payment_in_progress");
         assert_eq!(shop.processed("A"), 1);
     };
-    let put_off = async {
+    let transient = async {
         let shop = Shop::open().await;
         let (one, other) = tokio::join!(shop.pay("A", "T-FAULT-704"), shop.pay("B", "T-FAULT-703"));
         assert_unknown(&one);
@@ -187,7 +187,7 @@ async fn unanswered_request_is_unknown_within_the_functions_time() {
         lost(|| Fault::DropAfter),
         lost(|| Fault::Truncated),
         withheld,
-        put_off,
+        transient,
     );
 }
 
@@ -223,7 +223,7 @@ async fn another_token_later_is_processed_under_the_same_key_if_the_first_was_no
 async fn another_token_later_returns_the_outcome_of_the_first_if_that_was_processed() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+    shop.simulator().inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>")));
     assert_unknown(&shop.pay("A", "1").await);
     shop.pass("A", LATER).await;
     assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
@@ -236,18 +236,18 @@ async fn another_token_later_returns_the_outcome_of_the_first_if_that_was_proces
 async fn error_about_a_reused_key_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+    shop.simulator().inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>")));
     assert_unknown(&shop.pay("A", "1").await);
     for code in ["702", "905", "901"] {
         shop.pass("A", LATER).await;
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         let other = shop.pay("A", "2").await;
         assert_problem(&other, 409, "payment_in_progress");
         assert_eq!(shop.order("A").await["status"], "pending", "{code}");
     }
     // But the shopper is told that this token is unusable.
     shop.pass("A", LATER).await;
-    shop.simulator().inject(Mishap::error("5_606"));
+    shop.simulator().inject(AdyenFault::error("5_606"));
     let other = shop.pay("A", "2").await;
     assert_problem(&other, 422, "adyen_rejected");
     assert_eq!(other.body["nextStep"], "startOver");
@@ -263,9 +263,13 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
     shop.simulator().hold_webhooks();
     for code in ["000", "901"] {
         // The payment is processed and the answer lost; then Adyen fails for a while.
-        shop.simulator().inject(Mishap::afterwards(Said::text(500, "text/html", "<html>")));
+        shop.simulator().inject(AdyenFault::afterwards(AdyenAnswer::text(
+            500,
+            "text/html",
+            "<html>",
+        )));
         assert_unknown(&shop.pay(code, "1").await);
-        shop.simulator().inject(Mishap::error(code));
+        shop.simulator().inject(AdyenFault::error(code));
         let answer = shop.pay(code, "1").await;
         assert_eq!(answer.status, 502, "{answer:?}");
         let other = shop.pay(code, "2").await;
@@ -274,8 +278,8 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
         assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
     }
     // The same faults within one invocation.
-    shop.simulator().inject(Mishap::drop_after());
-    shop.simulator().inject(Mishap::error("901"));
+    shop.simulator().inject(AdyenFault::drop_after());
+    shop.simulator().inject(AdyenFault::error("901"));
     assert_unknown(&shop.pay("B", "1").await);
     assert_problem(&shop.pay("B", "2").await, 409, "payment_in_progress");
     assert_paid(&shop.pay("B", "1").await, "authorised", 1, "success");
@@ -409,10 +413,12 @@ async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
 #[tokio::test]
 async fn rejected_content_ends_the_attempt_even_after_an_unanswered_request() {
     let shop = Shop::open().await;
-    let transient = Said::text(500, "text/html", "").header("transient-error", "true");
-    for (reference, doubt) in [("A", Mishap::drop_before()), ("B", Mishap::instead(transient))] {
+    let transient = AdyenAnswer::text(500, "text/html", "").header("transient-error", "true");
+    for (reference, doubt) in
+        [("A", AdyenFault::drop_before()), ("B", AdyenFault::instead(transient))]
+    {
         shop.simulator().inject(doubt);
-        shop.simulator().inject(Mishap::error("702"));
+        shop.simulator().inject(AdyenFault::error("702"));
         let answer = shop.pay(reference, "1").await;
         assert_problem(&answer, 422, "adyen_rejected");
         assert_eq!(answer.body["nextStep"], "showError");
@@ -421,8 +427,8 @@ async fn rejected_content_ends_the_attempt_even_after_an_unanswered_request() {
     }
 
     let first = shop.pay("C", "1-3DS-REDIRECT").await;
-    shop.simulator().inject(Mishap::drop_before());
-    shop.simulator().inject(Mishap::error("702"));
+    shop.simulator().inject(AdyenFault::drop_before());
+    shop.simulator().inject(AdyenFault::error("702"));
     let garbage = shop.details("C", 1, "redirectResult", "garbage").await;
     assert_problem(&garbage, 422, "adyen_rejected");
     assert_eq!(garbage.body["errorCode"], "702");
@@ -440,13 +446,13 @@ async fn unknown_fields_of_an_answer_are_ignored() {
         "resultCode": "Refused", "pspReference": "", "refusalReason": {"text": "no"},
         "refusalReasonCode": 5, "merchantReference": null,
     });
-    shop.simulator().inject(Mishap::instead(Said::json(200, &odd)));
+    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &odd)));
     let answer = shop.pay("A", "1").await;
     assert_paid(&answer, "refused", 1, "retryWithAmazonPay");
     assert!(answer.body.get("pspReference").is_none(), "{answer:?}");
 
     let odd = json!({"status": "422", "errorCode": 702, "errorType": "validation"});
-    shop.simulator().inject(Mishap::instead(Said::json(422, &odd)));
+    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(422, &odd)));
     let answer = shop.pay("B", "1").await;
     assert_problem(&answer, 422, "adyen_rejected");
     assert_eq!(answer.body["errorCode"], "702");

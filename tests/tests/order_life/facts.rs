@@ -21,7 +21,7 @@ pub fn at(seconds: i64) -> Timestamp {
 /// happens here, and less than an hour after the first attempt.
 pub fn order(capture: Capture) -> Order {
     let price = Amount { currency: "EUR".parse().unwrap(), value: PRICE };
-    Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0)).seen(3000)
+    Order::new("ORDER-1".parse().unwrap(), price, capture, None, at(0)).written_at(3000)
 }
 
 pub fn automatic() -> Order {
@@ -33,57 +33,57 @@ pub fn manual() -> Order {
 }
 
 /// Adds attempts and webhooks to an order in one expression.
-pub trait Facts: Sized {
+pub trait OrderBuilder: Sized {
     /// Adds an attempt. The n-th begins in second 100 n.
-    fn tried(self, attempt: Attempt) -> Self;
+    fn with_attempt(self, attempt: Attempt) -> Self;
     /// Adds a webhook.
-    fn told(self, event: AdyenEvent) -> Self;
+    fn with_event(self, event: AdyenEvent) -> Self;
     /// Adds several webhooks.
-    fn told_all(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self;
+    fn with_events(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self;
     /// Sets the second in which the order was last written.
-    fn seen(self, second: i64) -> Self;
+    fn written_at(self, second: i64) -> Self;
 }
 
-impl Facts for Order {
-    fn tried(mut self, attempt: Attempt) -> Self {
+impl OrderBuilder for Order {
+    fn with_attempt(mut self, attempt: Attempt) -> Self {
         let started_at = at(100 * (self.attempts.len() as i64 + 1));
         self.attempts.push(Attempt { started_at, ..attempt });
         self
     }
 
-    fn told(mut self, event: AdyenEvent) -> Self {
+    fn with_event(mut self, event: AdyenEvent) -> Self {
         self.record(event);
         self
     }
 
-    fn told_all(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self {
-        events.into_iter().fold(self, Self::told)
+    fn with_events(self, events: impl IntoIterator<Item = AdyenEvent>) -> Self {
+        events.into_iter().fold(self, Self::with_event)
     }
 
-    fn seen(self, second: i64) -> Self {
+    fn written_at(self, second: i64) -> Self {
         Self { updated_at: at(second), ..self }
     }
 }
 
 /// A request to pay with an amazonPayToken, sent in that second.
 pub fn request<'a>(token: &str, key: impl Into<Option<&'a str>>, second: i64) -> Submission {
-    asking(json!({"type": "amazonpay", "amazonPayToken": token}), key, second)
+    request_with(json!({"type": "amazonpay", "amazonPayToken": token}), key, second)
 }
 
 /// A request to pay with any method, sent in that second.
-pub fn asking<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -> Submission {
-    let asked = json!({
+pub fn request_with<'a>(method: Value, key: impl Into<Option<&'a str>>, second: i64) -> Submission {
+    let body = json!({
         "amount": {"currency": "EUR", "value": PRICE},
         "paymentMethod": method,
         "reference": "ORDER-1",
         "returnUrl": "https://your-company.example.com/",
         "shopperReference": "shopper-1",
     });
-    let Value::Object(asked) = asked else { unreachable!("an object") };
-    let mut completed = asked.clone();
+    let Value::Object(body) = body else { unreachable!("an object") };
+    let mut completed = body.clone();
     completed.insert("merchantAccount".to_owned(), json!(target().merchant_account));
     let payment: PaymentRequest = serde_json::from_value(Value::Object(completed)).unwrap();
-    payment.submission(&asked, key.into().map(str::to_owned), at(second))
+    payment.submission(&body, key.into().map(str::to_owned), at(second))
 }
 
 /// The merchant account and host of every request here.
@@ -144,12 +144,12 @@ pub fn outcome(result_code: &str) -> Outcome {
 }
 
 /// Adds details to an attempt, answered or not.
-pub trait Returned {
-    fn returned<'a>(self, result_code: impl Into<Option<&'a str>>) -> Self;
+pub trait AttemptBuilder {
+    fn with_details<'a>(self, result_code: impl Into<Option<&'a str>>) -> Self;
 }
 
-impl Returned for Attempt {
-    fn returned<'a>(mut self, result_code: impl Into<Option<&'a str>>) -> Self {
+impl AttemptBuilder for Attempt {
+    fn with_details<'a>(mut self, result_code: impl Into<Option<&'a str>>) -> Self {
         let content = format!("result {}", self.details.len());
         let outcome = result_code.into().map(outcome);
         self.details.push(Details { outcome, ..Details::new(content, at(0)) });
@@ -207,18 +207,18 @@ pub fn reversal(action: &str, psp_reference: &str) -> AdyenEvent {
 }
 
 /// Changes members of an event.
-pub trait Says {
+pub trait EventBuilder {
     fn failed(self) -> Self;
     fn of(self, payment: &str) -> Self;
     /// Removes the reference of the payment.
-    fn of_none(self) -> Self;
+    fn without_payment(self) -> Self;
     fn at(self, second: i64) -> Self;
     fn eur(self, value: i64) -> Self;
     fn usd(self, value: i64) -> Self;
-    fn because(self, reason: &str) -> Self;
+    fn with_reason(self, reason: &str) -> Self;
 }
 
-impl Says for AdyenEvent {
+impl EventBuilder for AdyenEvent {
     fn failed(self) -> Self {
         Self { success: false, ..self }
     }
@@ -227,7 +227,7 @@ impl Says for AdyenEvent {
         Self { original_reference: Some(payment.to_owned()), ..self }
     }
 
-    fn of_none(self) -> Self {
+    fn without_payment(self) -> Self {
         Self { original_reference: None, ..self }
     }
 
@@ -257,7 +257,7 @@ impl Says for AdyenEvent {
         }
     }
 
-    fn because(self, reason: &str) -> Self {
+    fn with_reason(self, reason: &str) -> Self {
         Self { reason: Some(reason.to_owned()), ..self }
     }
 }
@@ -283,9 +283,9 @@ pub fn attention(order: &Order) -> Vec<String> {
 
 /// Panics unless the order has this summary, in any sequence of its webhooks.
 #[track_caller]
-pub fn comes_to(order: &Order, expected: &str) {
+pub fn assert_summary(order: &Order, expected: &str) {
     assert_eq!(summary(order), expected, "{order:#?}");
     let events = order.events.iter().rev().chain(&order.events).cloned();
-    let again = Order { events: Vec::new(), ..order.clone() }.told_all(events);
+    let again = Order { events: Vec::new(), ..order.clone() }.with_events(events);
     assert_eq!(&again, order);
 }

@@ -9,13 +9,13 @@ use shared::domain::order::{
 };
 
 use crate::facts::{
-    Facts, Says, answered, at, attention, authorisation, automatic, expire, manual, modification,
-    target,
+    EventBuilder, OrderBuilder, answered, at, attention, authorisation, automatic, expire, manual,
+    modification, target,
 };
 
 const DAY: i64 = 24 * 60 * 60;
 
-fn asked(operation: Operation, body: Value) -> ModificationRequest {
+fn modification_request(operation: Operation, body: Value) -> ModificationRequest {
     let value = body["amount"].as_i64();
     ModificationRequest {
         operation: operation.clone(),
@@ -41,7 +41,7 @@ fn ask(
     body: Value,
     second: i64,
 ) -> Result<Recorded, Refusal> {
-    order.modify(&target(), &asked(operation, body), at(second))
+    order.modify(&target(), &modification_request(operation, body), at(second))
 }
 
 fn refund(order: &mut Order, body: Value, second: i64) -> Result<Recorded, Refusal> {
@@ -56,7 +56,7 @@ fn received(order: &mut Order, body: Value, second: i64, name: &str) {
 
 /// An order whose EUR 10.00 were authorised and captured.
 fn paid() -> Order {
-    automatic().tried(answered("Authorised", "P")).told(authorisation("P"))
+    automatic().with_attempt(answered("Authorised", "P")).with_event(authorisation("P"))
 }
 
 fn keys(order: &Order) -> Vec<&str> {
@@ -103,8 +103,8 @@ fn request_for_the_whole_and_one_for_the_same_amount_are_distinct() {
     let mut order = paid();
     received(&mut order, json!({}), 2000, "R1");
     let mut order = order
-        .told(modification("REFUND", "R1").at(2001))
-        .told(modification("REFUND_FAILED", "R1").at(2002));
+        .with_event(modification("REFUND", "R1").at(2001))
+        .with_event(modification("REFUND_FAILED", "R1").at(2002));
     assert_eq!(refundable(&order), 1000);
     refund(&mut order, json!({"amount": 1000}), 3000).unwrap();
     assert_ne!(keys(&order)[0], keys(&order)[1]);
@@ -113,10 +113,10 @@ fn request_for_the_whole_and_one_for_the_same_amount_are_distinct() {
 #[test]
 fn two_payments_are_each_cancelled() {
     let mut order = manual()
-        .tried(answered("Authorised", "P"))
-        .tried(answered("Authorised", "Q"))
-        .told(authorisation("P"))
-        .told(authorisation("Q"));
+        .with_attempt(answered("Authorised", "P"))
+        .with_attempt(answered("Authorised", "Q"))
+        .with_event(authorisation("P"))
+        .with_event(authorisation("Q"));
     let cancel = |order: &mut Order, body| ask(order, Operation::Cancel, body, 2000);
     assert_eq!(cancel(&mut order, json!({})), Err(Refusal::Ambiguous));
     cancel(&mut order, json!({"payment": "P"})).unwrap();
@@ -129,7 +129,7 @@ fn two_payments_are_each_cancelled() {
 #[test]
 fn earlier_refund_event_does_not_decide_a_later_refund() {
     // A refund made in the Customer Area, before any request to the API.
-    let mut order = paid().told(modification("REFUND", "BEFORE").eur(500).at(1500));
+    let mut order = paid().with_event(modification("REFUND", "BEFORE").eur(500).at(1500));
     refund(&mut order, json!({"amount": 500, "key": "1"}), 2000).unwrap();
     for key in ["2", "3"] {
         assert_eq!(
@@ -145,7 +145,7 @@ fn one_event_decides_one_of_two_unanswered_refunds() {
     let mut order = paid();
     refund(&mut order, json!({"amount": 400, "key": "1"}), 2000).unwrap();
     refund(&mut order, json!({"amount": 400, "key": "2"}), 2001).unwrap();
-    let mut order = order.told(modification("REFUND", "R1").eur(400).at(2002));
+    let mut order = order.with_event(modification("REFUND", "R1").eur(400).at(2002));
     assert_eq!(states(&order), [ModificationState::Succeeded, ModificationState::Requested]);
     assert_eq!(refundable(&order), 200);
     assert_eq!(
@@ -163,7 +163,7 @@ fn repeated_request_after_the_decision_is_a_new_modification() {
     refund(&mut order, json!({"amount": 300}), 2000).unwrap();
     let again = refund(&mut order, json!({"amount": 300}), 2001).unwrap();
     assert_eq!((again.at, again.first), (0, false));
-    let mut order = order.told(modification("REFUND", "R1").eur(300).at(2002));
+    let mut order = order.with_event(modification("REFUND", "R1").eur(300).at(2002));
     let another = refund(&mut order, json!({"amount": 300}), 3000).unwrap();
     assert_eq!((another.at, another.first), (1, true));
     assert_ne!(keys(&order)[0], keys(&order)[1]);
@@ -180,11 +180,11 @@ fn acknowledgement_outweighs_a_rejection() {
     for received_first in [true, false] {
         let mut order = paid();
         let recorded = refund(&mut order, json!({}), 2000).unwrap();
-        let mut said = vec![Ok("R".to_owned()), Err(rejection.clone())];
+        let mut answers = vec![Ok("R".to_owned()), Err(rejection.clone())];
         if !received_first {
-            said.reverse();
+            answers.reverse();
         }
-        for answer in said {
+        for answer in answers {
             order.modifications[recorded.at].answer(answer);
         }
         assert_eq!(states(&order), [ModificationState::Received]);
@@ -206,7 +206,7 @@ fn modification_with_an_expired_key_is_not_retried_and_needs_attention() {
         assert_eq!(attention(&order), ["modification_unknown"]);
         assert_eq!(refundable(&order), 700);
         // The webhook decides the refund.
-        let order = order.told(modification("REFUND", "R").eur(300).at(2000 + 7 * DAY));
+        let order = order.with_event(modification("REFUND", "R").eur(300).at(2000 + 7 * DAY));
         assert_eq!(states(&order), [ModificationState::Succeeded]);
         assert!(attention(&order).is_empty());
     }
@@ -214,7 +214,7 @@ fn modification_with_an_expired_key_is_not_retried_and_needs_attention() {
 
 #[test]
 fn unclear_cancel_or_refund_leaves_nothing_open() {
-    let mut order = paid().told(modification("CANCEL_OR_REFUND", "CR").at(1500));
+    let mut order = paid().with_event(modification("CANCEL_OR_REFUND", "CR").at(1500));
     for operation in [Operation::Refund, Operation::Reversal, Operation::Cancel] {
         assert_eq!(ask(&mut order, operation, json!({}), 2000), Err(Refusal::WrongState));
     }
@@ -223,22 +223,23 @@ fn unclear_cancel_or_refund_leaves_nothing_open() {
 #[test]
 fn automatically_captured_payment_is_not_cancelled_once_confirmed() {
     let cancel = |mut order: Order| ask(&mut order, Operation::Cancel, json!({}), 2000);
-    let answered = automatic().tried(answered("Authorised", "P"));
+    let answered = automatic().with_attempt(answered("Authorised", "P"));
     assert!(cancel(answered).is_ok());
     assert_eq!(cancel(paid()), Err(Refusal::WrongState));
 }
 
 #[test]
 fn ended_payment_is_neither_captured_nor_cancelled() {
-    let authorised = manual().tried(answered("Authorised", "P")).told(authorisation("P"));
+    let authorised =
+        manual().with_attempt(answered("Authorised", "P")).with_event(authorisation("P"));
     for ended in [modification("CANCELLATION", "X"), expire("P")] {
-        let mut order = authorised.clone().told(ended);
+        let mut order = authorised.clone().with_event(ended);
         for operation in [Operation::Capture, Operation::Cancel] {
-            let asked = ask(&mut order, operation, json!({"payment": "P"}), 2000);
-            assert_eq!(asked, Err(Refusal::WrongState));
+            let result = ask(&mut order, operation, json!({"payment": "P"}), 2000);
+            assert_eq!(result, Err(Refusal::WrongState));
         }
     }
-    let mut captured = authorised.told(modification("CAPTURE", "C").eur(400));
+    let mut captured = authorised.with_event(modification("CAPTURE", "C").eur(400));
     let cancel = ask(&mut captured, Operation::Cancel, json!({"payment": "P"}), 2000);
     assert_eq!(cancel, Err(Refusal::WrongState));
 }
@@ -263,12 +264,12 @@ fn repeated_key_is_recognised_before_any_other_check() {
 #[test]
 fn returned_payment_does_not_make_a_modification_ambiguous() {
     let mut order = automatic()
-        .tried(answered("Authorised", "P"))
-        .tried(answered("Authorised", "Q"))
-        .told(authorisation("P"))
-        .told(authorisation("Q"));
+        .with_attempt(answered("Authorised", "P"))
+        .with_attempt(answered("Authorised", "Q"))
+        .with_event(authorisation("P"))
+        .with_event(authorisation("Q"));
     received(&mut order, json!({"payment": "P"}), 2000, "R1");
-    let mut order = order.told(modification("REFUND", "R1").at(2001));
+    let mut order = order.with_event(modification("REFUND", "R1").at(2001));
     let recorded = refund(&mut order, json!({}), 2002).unwrap();
     assert_eq!(order.modifications[recorded.at].payment, "Q");
 }

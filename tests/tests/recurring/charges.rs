@@ -65,7 +65,7 @@ async fn charge_from_a_browser_is_rejected() {
         }
     }
     assert_eq!(shop.processed("ORDER"), 0);
-    assert!(shop.knows_no_order("ORDER").await);
+    assert!(shop.order_is_unknown("ORDER").await);
 }
 
 #[tokio::test]
@@ -128,13 +128,13 @@ async fn token_of_another_shopper_is_not_charged() {
     assert_eq!(answer.body["field"], "paymentMethod.storedPaymentMethodId");
     assert_eq!(shop.calls("/payments"), 1);
     assert_eq!(shop.calls("/listRecurringDetails"), 0);
-    assert!(shop.knows_no_order("ORDER").await);
+    assert!(shop.order_is_unknown("ORDER").await);
 }
 
 #[tokio::test]
 async fn token_whose_webhook_was_lost_is_looked_up_and_charged() {
     let shop = Shop::open().await;
-    let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
+    let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     assert!(shop.token(SHOPPER, &id).await.is_none());
     for reference in ["MONTH-1", "MONTH-2"] {
         let answer = shop.charge(&charge(SHOPPER, reference, &id)).await;
@@ -153,13 +153,13 @@ async fn unknown_token_is_not_charged() {
     }
     assert_eq!(shop.calls("/payments"), 1);
     assert_eq!(shop.calls("/listRecurringDetails"), 2);
-    assert!(shop.knows_no_order("ORDER").await);
+    assert!(shop.order_is_unknown("ORDER").await);
 }
 
 #[tokio::test]
 async fn token_is_not_charged_if_adyen_cannot_be_asked() {
     let shop = Shop::open().await;
-    let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
+    let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "ORDER", &id);
     for (fault, code) in
         [(Fault::status(500), "adyen_unavailable"), (Fault::error("901"), "adyen_configuration")]
@@ -167,7 +167,7 @@ async fn token_is_not_charged_if_adyen_cannot_be_asked() {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
         assert_problem(&shop.charge(&body).await, 502, code);
     }
-    assert!(shop.knows_no_order("ORDER").await);
+    assert!(shop.order_is_unknown("ORDER").await);
     assert_eq!(shop.processed("ORDER"), 0);
 }
 

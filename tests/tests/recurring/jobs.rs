@@ -241,14 +241,14 @@ async fn webhook_of_another_refusal_disables_no_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert_paid(&shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await, "authorised", 1);
-    let told = [
+    let webhooks = [
         // These failures are of an unknown payment, of one without a charge, and with another
         // reason.
         ("MONTH-1", "UNHEARDOFPAYMENT", "Token Revoked"),
         ("FIRST", &payment_of(&shop, "FIRST").await, "Token Revoked"),
         ("MONTH-1", &payment_of(&shop, "MONTH-1").await, "Refused"),
     ];
-    for (reference, psp_reference, reason) in told {
+    for (reference, psp_reference, reason) in webhooks {
         let account = local::keys::MERCHANT_ACCOUNT;
         let mut event = Event::new("AUTHORISATION", account, psp_reference, reference);
         event.success = false;

@@ -53,7 +53,7 @@ async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     assert_problem(&answer, 422, "stored_payment_method_disabled");
     let answer = shop.charge(&charge(SHOPPER, "MONTH-3", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
-    assert!(shop.knows_no_order("MONTH-3").await);
+    assert!(shop.order_is_unknown("MONTH-3").await);
     assert_eq!(shop.stack.order("MONTH-2").await["attempt"], 1);
     assert_eq!(shop.calls("/payments"), calls);
 }
@@ -73,7 +73,7 @@ async fn disabling_webhook_ends_charging() {
 async fn charge_that_adyen_rejects_as_gone_disables_the_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    shop.removed_in_silence(&id);
+    shop.removed_without_webhook(&id);
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "adyen_rejected");
     assert_eq!(answer.body["errorCode"], "803");

@@ -119,7 +119,7 @@ async fn shopper_reference_is_percent_decoded() {
 async fn tokens_are_listed_oldest_first() {
     let shop = Shop::open().await;
     for (id, hours) in [("B", 1), ("C", 3), ("A", 2)] {
-        told(&shop, "created", id, SignedDuration::from_hours(hours)).await;
+        token_webhook(&shop, "created", id, SignedDuration::from_hours(hours)).await;
     }
     assert_eq!(shop.ids(SHOPPER, "").await, ["C", "A", "B"]);
 }
@@ -127,7 +127,7 @@ async fn tokens_are_listed_oldest_first() {
 #[tokio::test]
 async fn refresh_lists_a_token_whose_webhook_was_lost() {
     let shop = Shop::open().await;
-    let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
+    let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
     let listed = shop.list(SHOPPER, "?refresh=true").await;
     let first = shop.stack.order("FIRST").await;
@@ -178,8 +178,8 @@ async fn missing_since_is_set_when_adyen_no_longer_lists_a_token() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
-    let other = shop.stored_in_silence(SHOPPER, "SECOND").await;
-    shop.removed_in_silence(&id);
+    let other = shop.stored_without_webhook(SHOPPER, "SECOND").await;
+    shop.removed_without_webhook(&id);
     let begun = Timestamp::now();
     assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id, &*other]);
     let listed = shop.list(SHOPPER, "").await;
@@ -209,12 +209,12 @@ async fn missing_since_is_set_when_adyen_no_longer_lists_a_token() {
 #[tokio::test]
 async fn new_token_may_be_missing_from_adyens_list_for_an_hour() {
     let shop = Shop::open().await;
-    told(&shop, "created", "OLD", SignedDuration::from_mins(61)).await;
-    told(&shop, "created", "YOUNG", SignedDuration::from_mins(59)).await;
-    told(&shop, "created", "UPDATED", SignedDuration::from_hours(9)).await;
-    told(&shop, "updated", "UPDATED", SignedDuration::from_mins(59)).await;
+    token_webhook(&shop, "created", "OLD", SignedDuration::from_mins(61)).await;
+    token_webhook(&shop, "created", "YOUNG", SignedDuration::from_mins(59)).await;
+    token_webhook(&shop, "created", "UPDATED", SignedDuration::from_hours(9)).await;
+    token_webhook(&shop, "updated", "UPDATED", SignedDuration::from_mins(59)).await;
     // Adyen dates its events to the second.
-    told(&shop, "created", "NEW", SignedDuration::from_secs(-2)).await;
+    token_webhook(&shop, "created", "NEW", SignedDuration::from_secs(-2)).await;
     let listed = shop.list(SHOPPER, "?refresh=true").await;
     let unlisted = listed.iter().filter(|it| it["unlistedSince"].is_string());
     let ids: Vec<_> = unlisted.map(|it| &it["storedPaymentMethodId"]).collect();
@@ -246,7 +246,7 @@ async fn late_list_does_not_change_newer_tokens() {
     let older = shop.list(SHOPPER, "?refresh=true");
     let newer = async {
         until(|| shop.calls("/listRecurringDetails") > 0).await;
-        shop.removed_in_silence(&id);
+        shop.removed_without_webhook(&id);
         shop.list(SHOPPER, "?refresh=true").await
     };
     let (older, newer) = tokio::join!(older, newer);
@@ -283,10 +283,10 @@ async fn incomplete_list_entry_does_not_hide_the_others() {
 async fn token_disabled_by_a_webhook_stays_disabled_after_a_refresh() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    told(&shop, "disabled", &id, SignedDuration::ZERO).await;
+    token_webhook(&shop, "disabled", &id, SignedDuration::ZERO).await;
     // Adyen's list still has it.
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
-    told(&shop, "created", &id, SignedDuration::ZERO).await;
+    token_webhook(&shop, "created", &id, SignedDuration::ZERO).await;
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
 
@@ -308,9 +308,9 @@ async fn later_of_two_lists_counts() {
     // A webhook later than the list proves that the token exists; an earlier one does not.
     shop.adyen().inject(nothing());
     assert!(unlisted("?refresh=true").await);
-    told(&shop, "updated", &id, SignedDuration::from_hours(1)).await;
+    token_webhook(&shop, "updated", &id, SignedDuration::from_hours(1)).await;
     assert!(unlisted("").await);
-    told(&shop, "alreadyExisting", &id, SignedDuration::from_secs(-2)).await;
+    token_webhook(&shop, "alreadyExisting", &id, SignedDuration::from_secs(-2)).await;
     assert!(!unlisted("").await);
 }
 
@@ -319,7 +319,7 @@ async fn failed_refresh_changes_nothing() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
-    shop.removed_in_silence(&id);
+    shop.removed_without_webhook(&id);
     let before = shop.token(SHOPPER, &id).await;
     for (fault, code) in [
         (Fault::status(500), "adyen_unavailable"),
@@ -359,9 +359,9 @@ async fn adyens_list_is_read_leniently() {
     });
     shop.adyen().inject(Fault::instead(Answer::json(200, &listed)).on("/listRecurringDetails"));
     let mut all = shop.list(SHOPPER, "?refresh=true").await;
-    let asked = shop.adyen().books().calls.pop().unwrap();
+    let call = shop.adyen().books().calls.pop().unwrap();
     let account = keys::MERCHANT_ACCOUNT;
-    assert_eq!(asked.body, json!({"merchantAccount": account, "shopperReference": SHOPPER}));
+    assert_eq!(call.body, json!({"merchantAccount": account, "shopperReference": SHOPPER}));
     assert_eq!(
         all[0],
         json!({
@@ -384,11 +384,11 @@ async fn concurrent_refreshes_and_webhooks_agree() {
     let shop = Shop::open().await;
     let mut ids: Vec<String> = Vec::new();
     for at in 0..4 {
-        ids.push(shop.stored_in_silence(SHOPPER, &format!("FIRST-{at}")).await);
+        ids.push(shop.stored_without_webhook(SHOPPER, &format!("FIRST-{at}")).await);
     }
     let webhooks = async {
         for id in &ids {
-            told(&shop, "created", id, SignedDuration::ZERO).await;
+            token_webhook(&shop, "created", id, SignedDuration::ZERO).await;
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
@@ -414,7 +414,7 @@ async fn ages(shop: &Shop, id: &str, time: SignedDuration) {
 }
 
 /// Sends a token webhook that is dated this long ago.
-async fn told(shop: &Shop, kind: &str, id: &str, ago: SignedDuration) {
+async fn token_webhook(shop: &Shop, kind: &str, id: &str, ago: SignedDuration) {
     let mut event = Event::new(
         &format!("recurring.token.{kind}"),
         keys::MERCHANT_ACCOUNT,

@@ -1,6 +1,6 @@
 //! The shopper's data in a charge are kept only for as long as the charge may be sent again.
 
-use adyen_simulator::{Answer as Said, Fault, Release};
+use adyen_simulator::{Answer as AdyenAnswer, Fault, Release};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ impl Shop {
 
     /// As [`Shop::charge_of_jane`], but Adyen's answer is lost.
     async fn lost_charge(&self, reference: &str, id: &str) {
-        let lost = Fault::afterwards(Said::text(500, "text/html", "<html>"));
+        let lost = Fault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"));
         self.adyen().inject(lost.on("/payments"));
         let answer = self.charge_of_jane(reference, id, "K").await;
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -81,8 +81,8 @@ async fn answered_or_rejected_charge_leaves_no_personal_data() {
     assert_paid(&shop.charge_of_jane("AUTHORISED", &id, "K").await, "authorised", 1);
     let refused = json!({"resultCode": "Refused", "refusalReasonCode": "2"});
     let pending = json!({"resultCode": "Received", "pspReference": "PENDING"});
-    for (reference, said) in [("REFUSED", refused), ("RECEIVED", pending)] {
-        shop.adyen().inject(Fault::instead(Said::json(200, &said)));
+    for (reference, adyen_answer) in [("REFUSED", refused), ("RECEIVED", pending)] {
+        shop.adyen().inject(Fault::instead(AdyenAnswer::json(200, &adyen_answer)));
         assert_eq!(shop.charge_of_jane(reference, &id, "K").await.status, 200);
     }
     for code in ["5_606", "702", "137", "800"] {

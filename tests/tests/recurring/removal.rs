@@ -27,10 +27,10 @@ async fn removed_token_is_gone_here_and_at_adyen() {
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
 
-    let told = || async { shop.token(SHOPPER, &id).await.unwrap().events.len() };
-    let before = told().await;
+    let event_count = || async { shop.token(SHOPPER, &id).await.unwrap().events.len() };
+    let before = event_count().await;
     shop.adyen().release_webhooks(adyen_simulator::Release::InOrder).await;
-    assert_eq!(told().await, before + 1);
+    assert_eq!(event_count().await, before + 1);
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
 }
 
@@ -65,7 +65,7 @@ async fn repeated_removal_succeeds() {
 async fn token_removed_at_adyen_is_removed_here() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
-    shop.removed_in_silence(&id);
+    shop.removed_without_webhook(&id);
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     assert!(shop.ids(SHOPPER, "").await.is_empty());
 }
@@ -73,15 +73,15 @@ async fn token_removed_at_adyen_is_removed_here() {
 #[tokio::test]
 async fn token_whose_webhook_was_lost_is_removed_for_good() {
     let shop = Shop::open().await;
-    let id = shop.stored_in_silence(SHOPPER, "FIRST").await;
+    let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     shop.recover().await;
     // The webhook about the token's creation arrives late.
-    told_that_it_was_created(&shop, &id).await;
+    send_created_webhook(&shop, &id).await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
 }
 
-async fn told_that_it_was_created(shop: &Shop, id: &str) {
+async fn send_created_webhook(shop: &Shop, id: &str) {
     let mut event = Event::new("recurring.token.created", keys::MERCHANT_ACCOUNT, "PSP", "");
     event.shopper_reference = SHOPPER.into();
     event.stored_payment_method_id = id.into();
@@ -93,12 +93,12 @@ async fn told_that_it_was_created(shop: &Shop, id: &str) {
 async fn unknown_token_is_removed_for_good_even_if_the_answer_is_lost() {
     let shop = Shop::open().await;
     for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
-        let id = shop.stored_in_silence(SHOPPER, &format!("FIRST-{number}")).await;
+        let id = shop.stored_without_webhook(SHOPPER, &format!("FIRST-{number}")).await;
         // The repeated request is answered as not found.
         shop.adyen().inject(Fault::drop_after());
         then.into_iter().for_each(|fault| shop.adyen().inject(fault));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
-        told_that_it_was_created(&shop, &id).await;
+        send_created_webhook(&shop, &id).await;
         assert!(shop.ids(SHOPPER, "").await.is_empty());
         let answer = shop.charge(&charge(SHOPPER, &format!("MONTH-{number}"), &id)).await;
         assert_problem(&answer, 422, "stored_payment_method_disabled");

@@ -68,7 +68,7 @@ impl Shop {
     }
 
     /// As [`Shop::stored`], but without a webhook about the token. Returns its id.
-    pub async fn stored_in_silence(&self, shopper: &str, reference: &str) -> String {
+    pub async fn stored_without_webhook(&self, shopper: &str, reference: &str) -> String {
         self.pay_and_store(shopper, reference, &format!("{reference}-NO-WEBHOOK")).await;
         // Wait until the other webhooks have arrived.
         tokio::time::sleep(Duration::from_millis(60)).await;
@@ -128,7 +128,7 @@ impl Shop {
     }
 
     /// Disables a token at Adyen and loses the webhook about it.
-    pub fn removed_in_silence(&self, id: &str) {
+    pub fn removed_without_webhook(&self, id: &str) {
         self.adyen().inject_webhook(WebhookFault::Lose);
         assert!(self.adyen().disable_token(id).unwrap());
     }
@@ -148,7 +148,7 @@ impl Shop {
     }
 
     /// Returns true if nothing was written for the order.
-    pub async fn knows_no_order(&self, reference: &str) -> bool {
+    pub async fn order_is_unknown(&self, reference: &str) -> bool {
         let path = format!("/orders/{reference}");
         self.stack.get(&path, &backend()).await.status == 404
     }

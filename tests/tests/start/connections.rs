@@ -83,7 +83,7 @@ async fn gathering(number: usize) -> String {
     let answer = move |headers: HeaderMap| async move {
         let mut seen = here.subscribe();
         here.send_modify(|here| *here += 1);
-        let _guard = Leaving(here.clone());
+        let _guard = WaitingGuard(here.clone());
         seen.wait_for(|here| *here >= number).await.unwrap();
         // All waiting calls see the count before one leaves.
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -97,9 +97,9 @@ async fn gathering(number: usize) -> String {
 }
 
 /// Counts a caller out, even if it stopped waiting.
-struct Leaving(Arc<watch::Sender<usize>>);
+struct WaitingGuard(Arc<watch::Sender<usize>>);
 
-impl Drop for Leaving {
+impl Drop for WaitingGuard {
     fn drop(&mut self) {
         self.0.send_modify(|here| *here -= 1);
     }

@@ -142,7 +142,7 @@ async fn private_key_that_amazon_pay_rejects_is_fetched_again() {
 #[tokio::test]
 async fn failed_logins_trigger_at_most_one_fetch_in_five_seconds() {
     let (stack, manager) = rotating().await;
-    let before = manager.asked_for("MERCHANT_TOKEN_KEYS");
+    let before = manager.requests_for("MERCHANT_TOKEN_KEYS");
     let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE).unwrap();
     let guesses = (0..20).map(|_| {
         let request = stack.request(reqwest::Method::GET, "/orders/A");
@@ -151,7 +151,7 @@ async fn failed_logins_trigger_at_most_one_fetch_in_five_seconds() {
     for answer in futures_util::future::join_all(guesses).await {
         assert_eq!(answer.status, 401);
     }
-    assert_eq!(manager.asked_for("MERCHANT_TOKEN_KEYS"), before + 1);
+    assert_eq!(manager.requests_for("MERCHANT_TOKEN_KEYS"), before + 1);
 }
 
 #[tokio::test]
@@ -185,7 +185,7 @@ async fn cached_secret_is_used_for_five_minutes_and_fetched_once() {
     let all = futures_util::future::join_all((0..20).map(|_| secret.get())).await;
     assert!(all.iter().any(|value| **value == "two"));
     assert_eq!(*secret.get().await, "two");
-    assert_eq!(manager.asked_for("S"), 2);
+    assert_eq!(manager.requests_for("S"), 2);
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn cached_secret_is_used_while_none_can_be_fetched() {
     assert_eq!(*secret.get().await, "one");
     // Not every request waits for another try.
     assert_eq!(*secret.get().await, "one");
-    assert_eq!(manager.asked_for("S"), 2);
+    assert_eq!(manager.requests_for("S"), 2);
     manager.put("S", "two");
     later(301).await;
     assert_eq!(*secret.get().await, "two");
@@ -211,7 +211,7 @@ async fn unresponsive_secrets_manager_is_not_awaited_for_long() {
     assert_eq!(*value, "one");
     assert_eq!(secret.other_than(&value).await, None);
     // Each try ended before the SDK would have retried.
-    assert_eq!(manager.asked_for("S"), 3);
+    assert_eq!(manager.requests_for("S"), 3);
     assert_eq!(*secret.get().await, "one");
-    assert_eq!(manager.asked_for("S"), 3);
+    assert_eq!(manager.requests_for("S"), 3);
 }

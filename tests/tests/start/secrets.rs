@@ -25,7 +25,7 @@ const HMAC_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabb
 #[derive(Clone, Default)]
 pub struct Manager {
     secrets: Arc<Mutex<BTreeMap<String, String>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    requested: Arc<Mutex<Vec<String>>>,
     silent: Arc<AtomicBool>,
 }
 
@@ -33,7 +33,7 @@ async fn answer(With(manager): With<Manager>, headers: HeaderMap, body: Bytes) -
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(headers["x-amz-target"], "secretsmanager.GetSecretValue");
     let id = body["SecretId"].as_str().unwrap().to_owned();
-    manager.asked.lock().unwrap().push(id.clone());
+    manager.requested.lock().unwrap().push(id.clone());
     if manager.silent.load(Ordering::SeqCst) {
         std::future::pending::<()>().await;
     }
@@ -75,9 +75,9 @@ impl Manager {
         self.silent.store(true, Ordering::SeqCst);
     }
 
-    pub fn asked_for(&self, id: &str) -> usize {
-        let asked = self.asked.lock().unwrap();
-        asked.iter().filter(|asked| *asked == id).count()
+    pub fn requests_for(&self, id: &str) -> usize {
+        let requested = self.requested.lock().unwrap();
+        requested.iter().filter(|requested| *requested == id).count()
     }
 }
 
@@ -112,9 +112,9 @@ async fn function_fetches_only_its_own_secrets() {
         ("ADYEN_API_KEY_SECRET", "not-the-webhooks'"),
     ];
     started(&env(&url, &secrets)).await;
-    let mut asked = manager.asked.lock().unwrap().clone();
-    asked.sort();
-    assert_eq!(asked, ["auth", "hmac"]);
+    let mut requested = manager.requested.lock().unwrap().clone();
+    requested.sort();
+    assert_eq!(requested, ["auth", "hmac"]);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_secret_given_directly_is_not_fetched() {
     let (manager, url) = Manager::with(&[]).await;
     let secrets = [("ADYEN_HMAC_KEYS", HMAC_KEY), ("ADYEN_HMAC_KEYS_SECRET", "hmac")];
     started(&env(&url, &secrets)).await;
-    assert!(manager.asked.lock().unwrap().is_empty());
+    assert!(manager.requested.lock().unwrap().is_empty());
 }
 
 #[tokio::test]

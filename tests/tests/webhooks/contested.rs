@@ -19,12 +19,12 @@ async fn authorisation_that_names_another_order_is_contested_by_both() {
     let world = World::new().await;
     let payment = world.paid("owner", "AMZN").await;
     world.paid("other", "AMZN-REFUSED").await;
-    world.tell(&item("AUTHORISATION", &payment, "owner")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "owner")).await;
     for reference in ["owner", "other"] {
         assert_eq!(attention(&world, reference).await, json!([]));
     }
     for _ in 0..2 {
-        world.tell(&item("AUTHORISATION", &payment, "other")).await;
+        world.deliver_item(&item("AUTHORISATION", &payment, "other")).await;
         for reference in ["owner", "other"] {
             assert_eq!(attention(&world, reference).await, contested(&payment));
             let path = format!("/orders/{reference}");
@@ -34,7 +34,7 @@ async fn authorisation_that_names_another_order_is_contested_by_both() {
     }
     // The payment's pointer still leads to its first order.
     let refund = modification("REFUND", "REFUND0000000001", &payment, "foreign");
-    world.tell(&refund).await;
+    world.deliver_item(&refund).await;
     assert_eq!(world.status("owner").await, "refunded");
     assert_eq!(attention(&world, "owner").await, contested(&payment));
     let pointer = world.item(&format!("psp#{payment}")).await.unwrap();

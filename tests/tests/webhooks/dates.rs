@@ -60,13 +60,14 @@ async fn a_date_is_read_however_its_offset_is_written() {
     {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, "dates");
-        world.tell(&with(refund, json!({"eventDate": written}))).await;
+        world.deliver_item(&with(refund, json!({"eventDate": written}))).await;
         let read: Timestamp = read.parse().unwrap();
         assert_eq!(date_of(&world, "dates", &psp_reference).await, read, "{written:?}");
 
         let shopper = format!("shopper-{number}");
-        let told = token_notification("created", &psp_reference, &shopper, "M5N7TQ4TG5PFWR50");
-        world.tell_of_token(&with(told, json!({"createdAt": written}))).await;
+        let notification =
+            token_notification("created", &psp_reference, &shopper, "M5N7TQ4TG5PFWR50");
+        world.deliver_token(&with(notification, json!({"createdAt": written}))).await;
         assert_eq!(created_at(&world, &shopper).await, read, "{written:?}");
     }
 }
@@ -93,24 +94,25 @@ async fn unreadable_date_is_the_date_of_the_first_receipt() {
         let refund = modification("REFUND", &psp_reference, &payment, "undated");
         let refund = with(refund, json!({"eventDate": written}));
         let before = Timestamp::now();
-        world.tell(&refund).await;
+        world.deliver_item(&refund).await;
         let date = date_of(&world, "undated", &psp_reference).await;
         assert!(before <= date && date <= Timestamp::now(), "{written}: {date}");
 
         // A repeated delivery is the same event.
         let order = world.order("undated").await;
-        world.tell(&refund).await;
+        world.deliver_item(&refund).await;
         assert_eq!(world.order("undated").await, order, "{written}");
 
         let shopper = format!("shopper-{number}");
-        let told = token_notification("created", &psp_reference, &shopper, "M5N7TQ4TG5PFWR50");
-        let told = with(told, json!({"createdAt": written}));
+        let notification =
+            token_notification("created", &psp_reference, &shopper, "M5N7TQ4TG5PFWR50");
+        let notification = with(notification, json!({"createdAt": written}));
         let before = Timestamp::now();
-        world.tell_of_token(&told).await;
+        world.deliver_token(&notification).await;
         let date = created_at(&world, &shopper).await;
         assert!(before <= date && date <= Timestamp::now(), "{written}: {date}");
         let token = world.token(&shopper, "M5N7TQ4TG5PFWR50").await;
-        world.tell_of_token(&told).await;
+        world.deliver_token(&notification).await;
         assert_eq!(world.token(&shopper, "M5N7TQ4TG5PFWR50").await, token, "{written}");
     }
 }
@@ -124,10 +126,10 @@ async fn success_with_an_unreadable_date_outranks_an_older_refused_authorisation
         let reference = format!("order-{number}");
         let payment = world.paid(&reference, "A-PENDING").await;
         let refused = item("AUTHORISATION", &payment, &reference);
-        world.tell(&with(refused, json!({"success": "false"}))).await;
+        world.deliver_item(&with(refused, json!({"success": "false"}))).await;
         assert_eq!(world.status(&reference).await, "refused");
         let authorised = item("AUTHORISATION", &payment, &reference);
-        world.tell(&with(authorised, json!({"eventDate": written}))).await;
+        world.deliver_item(&with(authorised, json!({"eventDate": written}))).await;
         assert_eq!(world.status(&reference).await, "authorised", "{written}");
     }
 }
@@ -139,7 +141,7 @@ async fn a_date_far_ahead_counts_as_a_day_after_the_first_receipt() {
     let refused = item("AUTHORISATION", &payment, "ahead");
     let refused = with(refused, json!({"success": "false", "eventDate": "9999-12-30T22:00:00Z"}));
     let before = Timestamp::now();
-    world.tell(&refused).await;
+    world.deliver_item(&refused).await;
     let date = date_of(&world, "ahead", &payment).await;
     assert!(before + DAY <= date && date <= Timestamp::now() + DAY, "{date}");
     assert_eq!(world.status("ahead").await, "refused");
@@ -147,11 +149,11 @@ async fn a_date_far_ahead_counts_as_a_day_after_the_first_receipt() {
     // A report that arrives later outranks one that is dated far ahead.
     let authorised = item("AUTHORISATION", &payment, "ahead");
     let soon = (Timestamp::now() + 2 * DAY).to_string();
-    world.tell(&with(authorised, json!({"eventDate": soon}))).await;
+    world.deliver_item(&with(authorised, json!({"eventDate": soon}))).await;
     assert_eq!(world.status("ahead").await, "authorised");
 
     let order = world.order("ahead").await;
-    world.tell(&refused).await;
+    world.deliver_item(&refused).await;
     assert_eq!(world.order("ahead").await, order);
 }
 
@@ -161,21 +163,22 @@ async fn date_slightly_ahead_is_accepted() {
     let payment = world.paid("fast", "AMZN").await;
     let soon = Timestamp::from_second((Timestamp::now() + DAY / 2).as_second()).unwrap();
     let authorised = item("AUTHORISATION", &payment, "fast");
-    world.tell(&with(authorised, json!({"eventDate": soon.to_string()}))).await;
+    world.deliver_item(&with(authorised, json!({"eventDate": soon.to_string()}))).await;
     assert_eq!(date_of(&world, "fast", &payment).await, soon);
 }
 
 #[tokio::test]
 async fn a_token_dated_far_ahead_counts_as_created_a_day_after_its_receipt() {
     let world = World::new().await;
-    let told = token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "M5N7TQ4TG5PFWR50");
-    let told = with(told, json!({"createdAt": "9999-12-30T22:00:00Z"}));
+    let notification =
+        token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "M5N7TQ4TG5PFWR50");
+    let notification = with(notification, json!({"createdAt": "9999-12-30T22:00:00Z"}));
     let before = Timestamp::now();
-    world.tell_of_token(&told).await;
+    world.deliver_token(&notification).await;
     let date = created_at(&world, "shopper-1").await;
     assert!(before + DAY <= date && date <= Timestamp::now() + DAY, "{date}");
     let token = world.token("shopper-1", "M5N7TQ4TG5PFWR50").await;
-    world.tell_of_token(&told).await;
+    world.deliver_token(&notification).await;
     assert_eq!(world.token("shopper-1", "M5N7TQ4TG5PFWR50").await, token);
 }
 
@@ -190,7 +193,7 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
     };
     let begun = Timestamp::now();
     // Sorting them by code or by reference would give another sequence.
-    for told in [
+    for notification in [
         refund("REFUND0000000005", "2026-11-24T12:00:00+01:00"),
         refund("REFUND0000000004", "2026-11-24T11:00:00Z"),
         refund("REFUND0000000009", "2026-11-24T09:00:00Z"),
@@ -201,7 +204,7 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
         refund("REFUND0000000001", "2026-11-24T11:00:00Z"),
         refund("REFUND0000000008", "no date"),
     ] {
-        world.tell(&told).await;
+        world.deliver_item(&notification).await;
     }
     let order = world.stack.order("sorted").await;
     let events = order["events"].as_array().unwrap();
@@ -223,9 +226,9 @@ async fn a_merchant_sees_events_by_date_then_by_receipt_with_when_each_came() {
         assert!(begun < received_at && received_at < Timestamp::now(), "{event}");
     }
     // A repeated delivery keeps the time of its first receipt.
-    world.tell(&refund("REFUND0000000005", "2026-11-24T12:00:00+01:00")).await;
+    world.deliver_item(&refund("REFUND0000000005", "2026-11-24T12:00:00+01:00")).await;
     assert_eq!(world.stack.order("sorted").await["events"], order["events"]);
-    world.tell(&refund("REFUND0000000005", "2026-11-25T12:00:00+01:00")).await;
+    world.deliver_item(&refund("REFUND0000000005", "2026-11-25T12:00:00+01:00")).await;
     let later = world.stack.order("sorted").await;
     assert_eq!(later["events"][4]["pspReference"], "REFUND0000000005");
     assert_eq!(later["events"][4]["receivedAt"], order["events"][2]["receivedAt"]);
@@ -238,9 +241,9 @@ async fn parked_event_keeps_its_first_receipt() {
     world
         .while_paying("waited", async |payment| {
             let refund = modification("REFUND", "REFUND0000000001", &payment, "waited");
-            world.tell(&refund).await;
+            world.deliver_item(&refund).await;
             *first.lock().unwrap() = Timestamp::now();
-            world.tell(&refund).await;
+            world.deliver_item(&refund).await;
         })
         .await;
     let order = world.order("waited").await;

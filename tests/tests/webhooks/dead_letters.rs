@@ -33,7 +33,7 @@ async fn inapplicable_event_is_stored_whole_as_a_dead_letter() {
         event.as_object_mut().unwrap().remove(field);
         event
     };
-    for (told, key) in [
+    for (notification, key) in [
         (without("pspReference"), "dead##AUTHORISATION#true".to_owned()),
         (without("eventCode"), format!("dead#{payment}##true")),
         (without("success"), format!("dead#{payment}#AUTHORISATION#false")),
@@ -56,7 +56,7 @@ async fn inapplicable_event_is_stored_whole_as_a_dead_letter() {
             format!("dead#{payment}#AUTHORISATION:true#false"),
         ),
     ] {
-        let body = standard(&[signed(&told)]).to_string();
+        let body = standard(&[signed(&notification)]).to_string();
         for _ in 0..2 {
             accepted(&world.deliver(body.clone()).await);
         }
@@ -71,12 +71,12 @@ async fn inapplicable_event_is_stored_whole_as_a_dead_letter() {
     for long in [json!({"pspReference": "P".repeat(3000)}), json!({"eventCode": "E".repeat(3000)})]
     {
         let before = world.keys("dead#").await.len();
-        world.tell(&with(event.clone(), long)).await;
+        world.deliver_item(&with(event.clone(), long)).await;
         assert_eq!(world.keys("dead#").await.len(), before + 1);
     }
     assert_eq!(world.order("never").await, before);
     assert!(world.keys("psp#").await.len() == 1, "nothing is parked");
-    world.tell(&event).await;
+    world.deliver_item(&event).await;
     assert_eq!(world.stack.order("never").await["confirmed"], true);
 }
 
@@ -90,11 +90,11 @@ async fn event_of_a_missing_order_is_stored_as_a_dead_letter() {
     pointer.send().await.unwrap();
     let refund = signed(&modification("REFUND", "REFUND0000000001", "ORPHAN0000000001", "gone"));
     let authorisation = signed(&item("AUTHORISATION", "ORPHAN0000000001", "gone"));
-    for (told, key) in [
+    for (notification, key) in [
         (refund, "dead#REFUND0000000001#REFUND#true"),
         (authorisation, "dead#ORPHAN0000000001#AUTHORISATION#true"),
     ] {
-        let body = standard(&[told]).to_string();
+        let body = standard(&[notification]).to_string();
         accepted(&world.deliver(body.clone()).await);
         assert_eq!(kept(&world, key).await, body);
         let item = world.item(key).await.unwrap();
@@ -108,12 +108,12 @@ async fn unidentified_token_event_is_stored_whole_as_a_dead_letter() {
     let world = World::new().await;
     let created = || token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "TOKEN");
     let with_data = |data: Value| {
-        let mut told = created();
-        told["data"] = with(told["data"].clone(), data);
-        told
+        let mut notification = created();
+        notification["data"] = with(notification["data"].clone(), data);
+        notification
     };
     let long = |characters: usize| json!("ü".repeat(characters));
-    let told = [
+    let notifications = [
         with_data(json!({"shopperReference": ""})),
         with_data(json!({"shopperReference": null})),
         with_data(json!({"shopperReference": long(257)})),
@@ -124,14 +124,14 @@ async fn unidentified_token_event_is_stored_whole_as_a_dead_letter() {
         with(created(), json!({"eventId": null})),
         with(created(), json!({"eventId": long(3000)})),
     ];
-    for (number, told) in told.iter().enumerate() {
+    for (number, notification) in notifications.iter().enumerate() {
         for _ in 0..2 {
-            world.tell_of_token(told).await;
+            world.deliver_token(notification).await;
         }
-        assert_eq!(world.keys("dead#").await.len(), number + 1, "{told}");
+        assert_eq!(world.keys("dead#").await.len(), number + 1, "{notification}");
     }
     let first = kept(&world, "dead#recurring.token.created#QBQQ9DLNRHHKGK38").await;
-    assert_eq!(first, told[0].to_string());
+    assert_eq!(first, notifications[0].to_string());
     assert_eq!(world.count("tokens").await, 0);
 }
 
@@ -145,10 +145,10 @@ async fn inapplicable_token_event_is_stored_whole_as_a_dead_letter() {
         .item("storedPaymentMethodId", text("TOKEN"))
         .item("events", text("no such thing"));
     broken.send().await.unwrap();
-    let told = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
-    world.tell_of_token(&told).await;
+    let notification = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
+    world.deliver_token(&notification).await;
     let body = kept(&world, "dead#recurring.token.disabled#DISABLE000000001").await;
-    assert_eq!(body, told.to_string());
+    assert_eq!(body, notification.to_string());
 }
 
 #[tokio::test]
@@ -172,8 +172,8 @@ async fn several_dead_letters_are_stored_separately() {
 #[tokio::test]
 async fn webhook_is_not_acknowledged_before_its_dead_letter_is_stored() {
     let world = World::new().await;
-    let told = signed(&item("AUTHORISATION", "A:B", "order"));
-    let body = standard(&[told]).to_string();
+    let notification = signed(&item("AUTHORISATION", "A:B", "order"));
+    let body = standard(&[notification]).to_string();
     world.dynamodb.begin(|_| Some(tests::faulty_dynamodb::server_error()));
     let answer = world.deliver(body.clone()).await;
     assert_eq!((answer.status, answer.code()), (503, "storage_unavailable"));

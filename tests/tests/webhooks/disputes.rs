@@ -23,7 +23,7 @@ fn on(day: usize, item: Value) -> Value {
 /// Pays and sends the AUTHORISATION.
 async fn paid(world: &World, reference: &str) -> String {
     let payment = world.paid(reference, "AMZN").await;
-    world.tell(&on(1, item("AUTHORISATION", &payment, reference))).await;
+    world.deliver_item(&on(1, item("AUTHORISATION", &payment, reference))).await;
     payment
 }
 
@@ -62,12 +62,12 @@ async fn event_of_a_known_dispute_is_about_its_payment_whatever_it_names() {
             let payment = paid(&world, &reference).await;
             let dispute = format!("D{reference}");
             let named = if named == "the order" { &reference } else { named };
-            world.tell(&on(2, about("CHARGEBACK", &dispute, &payment))).await;
+            world.deliver_item(&on(2, about("CHARGEBACK", &dispute, &payment))).await;
             assert_eq!(state(&world, &reference).await, CHARGED_BACK);
             assert_eq!(refund(&world, &reference, &payment).await.code(), "wrong_state");
-            world.tell(&on(4, of_dispute(code, &dispute, named))).await;
+            world.deliver_item(&on(4, of_dispute(code, &dispute, named))).await;
             assert_eq!(state(&world, &reference).await, after_chargeback, "{code} {named}");
-            world.tell(&on(3, of_dispute("CHARGEBACK_REVERSED", &dispute, named))).await;
+            world.deliver_item(&on(3, of_dispute("CHARGEBACK_REVERSED", &dispute, named))).await;
             assert_eq!(state(&world, &reference).await, after_reversal, "{code} {named}");
         }
     }
@@ -89,9 +89,9 @@ async fn first_dispute_event_names_the_payment() {
     ] {
         let payment = paid(&world, code).await;
         let dispute = format!("D{code}");
-        world.tell(&on(2, about(code, &dispute, &payment))).await;
+        world.deliver_item(&on(2, about(code, &dispute, &payment))).await;
         assert_eq!(state(&world, code).await, PAID);
-        world.tell(&on(3, of_dispute("SECOND_CHARGEBACK", &dispute, ""))).await;
+        world.deliver_item(&on(3, of_dispute("SECOND_CHARGEBACK", &dispute, ""))).await;
         assert_eq!(state(&world, code).await, CHARGED_BACK, "{code}");
     }
 }
@@ -116,7 +116,7 @@ fn sequences(items: &[Value]) -> Vec<Vec<Value>> {
 #[tokio::test]
 async fn stage_of_a_dispute_decides_in_any_sequence() {
     let world = World::new().await;
-    for (story, told, expected) in [
+    for (story, events, expected) in [
         ("won", &["NOTIFICATION_OF_CHARGEBACK", "CHARGEBACK", "CHARGEBACK_REVERSED"][..], PAID),
         ("second", &["CHARGEBACK", "CHARGEBACK_REVERSED", "SECOND_CHARGEBACK"], CHARGED_BACK),
         ("lost", &["CHARGEBACK", "CHARGEBACK_REVERSED", "PREARBITRATION_LOST"], LOST),
@@ -131,7 +131,7 @@ async fn stage_of_a_dispute_decides_in_any_sequence() {
             let payment = paid(&world, &reference).await;
             let dispute = format!("D{reference}");
             let items: Vec<Value> = (2..)
-                .zip(told)
+                .zip(events)
                 .map(|(day, code)| match *code {
                     "NOTIFICATION_OF_CHARGEBACK" | "CHARGEBACK" => {
                         on(day, about(code, &dispute, &payment))
@@ -141,7 +141,7 @@ async fn stage_of_a_dispute_decides_in_any_sequence() {
                 .collect();
             let sequence = &sequences(&items)[number];
             for item in sequence {
-                world.tell(item).await;
+                world.deliver_item(item).await;
             }
             let codes: Vec<&Value> = sequence.iter().map(|item| &item["eventCode"]).collect();
             assert_eq!(state(&world, &reference).await, expected, "{story}: {codes:?}");
@@ -163,16 +163,16 @@ async fn disputes_of_one_payment_are_independent() {
             Some(payment) => on(5, about("CHARGEBACK_REVERSED", dispute, payment)),
             None => on(5, of_dispute("CHARGEBACK_REVERSED", dispute, "")),
         };
-        world.tell(&on(3, about("CHARGEBACK", one, &payment))).await;
-        world.tell(&on(4, about("CHARGEBACK", other, &payment))).await;
-        world.tell(&reversed(other)).await;
+        world.deliver_item(&on(3, about("CHARGEBACK", one, &payment))).await;
+        world.deliver_item(&on(4, about("CHARGEBACK", other, &payment))).await;
+        world.deliver_item(&reversed(other)).await;
         assert_eq!(state(&world, "twice").await, CHARGED_BACK);
-        world.tell(&reversed(one)).await;
+        world.deliver_item(&reversed(one)).await;
         assert_eq!(state(&world, "twice").await, PAID);
     }
     // A reversal of another dispute does not end this one, even if it names the payment.
-    world.tell(&on(6, about("CHARGEBACK", "DISPUTE000000005", &payment))).await;
-    world.tell(&on(7, about("CHARGEBACK_REVERSED", "DISPUTE000000006", &payment))).await;
+    world.deliver_item(&on(6, about("CHARGEBACK", "DISPUTE000000005", &payment))).await;
+    world.deliver_item(&on(7, about("CHARGEBACK_REVERSED", "DISPUTE000000006", &payment))).await;
     assert_eq!(state(&world, "twice").await, CHARGED_BACK);
 }
 
@@ -181,13 +181,13 @@ async fn disputes_of_two_payments_of_an_order_are_independent() {
     let world = World::new().await;
     let one = paid(&world, "two").await;
     let other = "ANOTHER000000001";
-    world.tell(&on(1, item("AUTHORISATION", other, "two"))).await;
-    world.tell(&on(2, about("CHARGEBACK", "DISPUTE000000001", &one))).await;
-    world.tell(&on(2, about("CHARGEBACK", "DISPUTE000000002", other))).await;
+    world.deliver_item(&on(1, item("AUTHORISATION", other, "two"))).await;
+    world.deliver_item(&on(2, about("CHARGEBACK", "DISPUTE000000001", &one))).await;
+    world.deliver_item(&on(2, about("CHARGEBACK", "DISPUTE000000002", other))).await;
     for payment in [&one, other] {
         assert_eq!(refund(&world, "two", payment).await.code(), "wrong_state");
     }
-    world.tell(&on(3, of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000002", ""))).await;
+    world.deliver_item(&on(3, of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000002", ""))).await;
     assert_eq!(world.status("two").await, "chargedBack");
     assert_eq!(refund(&world, "two", &one).await.code(), "wrong_state");
     let order = world.stack.order("two").await;
@@ -199,9 +199,11 @@ async fn event_of_another_orders_dispute_does_not_change_the_order_it_names() {
     let world = World::new().await;
     let payment = paid(&world, "disputed").await;
     paid(&world, "named").await;
-    world.tell(&on(2, about("CHARGEBACK", "DISPUTE000000001", &payment))).await;
+    world.deliver_item(&on(2, about("CHARGEBACK", "DISPUTE000000001", &payment))).await;
     let bystander = world.order("named").await;
-    world.tell(&on(3, of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000001", "named"))).await;
+    world
+        .deliver_item(&on(3, of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000001", "named")))
+        .await;
     assert_eq!(world.order("named").await, bystander);
     assert_eq!(state(&world, "disputed").await, PAID);
 }
@@ -212,11 +214,11 @@ async fn dispute_that_ended_before_the_payment_answer_is_claimed_whole() {
     world
         .while_paying("early", async |payment| {
             for code in ["SECOND_CHARGEBACK", "CHARGEBACK_REVERSED"] {
-                world.tell(&of_dispute(code, "DISPUTE000000001", "early")).await;
+                world.deliver_item(&of_dispute(code, "DISPUTE000000001", "early")).await;
             }
-            world.tell(&of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000002", "")).await;
+            world.deliver_item(&of_dispute("CHARGEBACK_REVERSED", "DISPUTE000000002", "")).await;
             for dispute in ["DISPUTE000000001", "DISPUTE000000002"] {
-                world.tell(&about("CHARGEBACK", dispute, &payment)).await;
+                world.deliver_item(&about("CHARGEBACK", dispute, &payment)).await;
             }
             assert!(world.order("early").await.events.is_empty());
         })
@@ -231,12 +233,12 @@ async fn event_of_an_unknown_dispute_is_parked() {
     let world = World::new().await;
     let payment = paid(&world, "waits").await;
     let before = world.order("waits").await;
-    let told = of_dispute("SECOND_CHARGEBACK", "DISPUTE000000001", "waits");
-    world.tell(&told).await;
+    let notification = of_dispute("SECOND_CHARGEBACK", "DISPUTE000000001", "waits");
+    world.deliver_item(&notification).await;
     assert_eq!(world.order("waits").await, before);
     let parked = world.item("psp#DISPUTE000000001").await.unwrap();
     assert!(parked.contains_key("expiresAt") && !parked.contains_key("order"));
-    world.tell(&about("NOTIFICATION_OF_CHARGEBACK", "DISPUTE000000001", &payment)).await;
+    world.deliver_item(&about("NOTIFICATION_OF_CHARGEBACK", "DISPUTE000000001", &payment)).await;
     assert_eq!(state(&world, "waits").await, CHARGED_BACK);
     let pointer = world.item("psp#DISPUTE000000001").await.unwrap();
     assert_eq!(pointer["order"].as_s().unwrap(), "waits");
@@ -255,7 +257,7 @@ async fn disputes_beyond_one_transaction_do_not_keep_a_payment_from_its_order() 
     let items: Vec<Value> = (0..120).map(news).collect();
     accepted(&world.deliver(standard(&items).to_string()).await);
     assert!(world.order("flooded").await.events.is_empty());
-    world.tell(&item("AUTHORISATION", payment, "flooded")).await;
+    world.deliver_item(&item("AUTHORISATION", payment, "flooded")).await;
     // The AUTHORISATION, and the maximum of events that change nothing.
     assert_eq!(world.order("flooded").await.events.len(), 101);
     for named in [payment, "DISPUTE000000000"] {

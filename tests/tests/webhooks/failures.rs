@@ -63,7 +63,7 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
             let reference = format!("run-{run}");
             let payment = format!("UNHEARD{run:09}");
             new_order(&world, &reference).await;
-            let told = [
+            let notifications = [
                 modification("REFUND", "REFUND0000000001", &payment, "foreign-1"),
                 item("AUTHORISATION", &payment, &reference),
                 modification("CHARGEBACK", "CHARGEBACK000001", &payment, "foreign-2"),
@@ -73,7 +73,7 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
             world
                 .dynamodb
                 .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));
-            for item in &told {
+            for item in &notifications {
                 let delivery = standard(&[signed(item)]).to_string();
                 let mut submissions = 0;
                 while world.deliver(delivery.clone()).await.status != 200 {
@@ -129,8 +129,8 @@ async fn token_event_retried_after_a_fault_at_any_call_makes_the_same_token() {
                 .dynamodb
                 .begin(move |call| (index..index + 3).contains(&call.index).then(|| fault.clone()));
             for kind in ["created", "disabled"] {
-                let told = token_notification(kind, &payment, "shopper-1", &id).to_string();
-                while world.deliver_signed(&told).await.status != 200 {}
+                let notification = token_notification(kind, &payment, "shopper-1", &id).to_string();
+                while world.deliver_signed(&notification).await.status != 200 {}
             }
             let over = world.dynamodb.calls().len() <= index;
             let token = world.token("shopper-1", &id).await.unwrap();
@@ -185,10 +185,10 @@ async fn full_order_does_not_delay_other_webhooks() {
         unknown: Default::default(),
     };
     full.events = (0..195).map(|number| event(number, "ü".repeat(900))).collect();
-    let told = full.clone();
-    let reference = told.reference.clone();
+    let changed = full.clone();
+    let reference = changed.reference.clone();
     let filled = world.orders.change(&reference, Start::Read, |order| {
-        order.as_mut().unwrap().events = told.events.clone();
+        order.as_mut().unwrap().events = changed.events.clone();
         Ok::<_, StoreError>(())
     });
     filled.await.unwrap();
@@ -199,7 +199,7 @@ async fn full_order_does_not_delay_other_webhooks() {
     for number in 1000..1200 {
         let refund =
             modification("REFUND_FAILED", &format!("FAILED{number:010}"), &payment, "full");
-        world.tell(&with(refund, reason.clone())).await;
+        world.deliver_item(&with(refund, reason.clone())).await;
         if world.order("full").await.events.len() == before.events.len() + stored {
             break;
         }
@@ -243,7 +243,7 @@ async fn a_flood_with_a_wrong_key_costs_no_dynamodb_call() {
 }
 
 /// Writes a payment's pointer with this many bytes beside its key.
-async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
+async fn fill_pointer(world: &World, payment: &str, bytes: usize, parked: &str) {
     let put = world.stack.dynamodb().put_item().table_name("orders");
     put.item("reference", AttributeValue::S(format!("psp#{payment}")))
         .item("stuffing", AttributeValue::S("x".repeat(bytes)))
@@ -257,9 +257,9 @@ async fn stuff(world: &World, payment: &str, bytes: usize, parked: &str) {
 async fn full_pointer_does_not_delay_other_webhooks() {
     let world = World::new().await;
     // The date is not signed, so a signed item can be sent with any date.
-    stuff(&world, "LONELY0000000001", 409_400, "1").await;
-    let told: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
-    world.tell(&with(told, json!({"reason": "r".repeat(500)}))).await;
+    fill_pointer(&world, "LONELY0000000001", 409_400, "1").await;
+    let notification: Value = modification("REFUND", "REFUND0000000001", "LONELY0000000001", "x");
+    world.deliver_item(&with(notification, json!({"reason": "r".repeat(500)}))).await;
     let pointer = world.item("psp#LONELY0000000001").await.unwrap();
     assert_eq!(pointer["parked"].as_n().unwrap(), "1");
     let aside = world.item("dead#REFUND0000000001#REFUND#true").await;
@@ -271,9 +271,9 @@ async fn pointer_too_full_for_its_order_does_not_delay_other_webhooks() {
     let world = World::new().await;
     world.paid("order", "AMZN").await;
     // The pointer of the payment has no room for the order's reference.
-    stuff(&world, "FULL000000000001", 409_556, "0").await;
-    let told = item("AUTHORISATION", "FULL000000000001", "order");
-    world.tell(&told).await;
+    fill_pointer(&world, "FULL000000000001", 409_556, "0").await;
+    let notification = item("AUTHORISATION", "FULL000000000001", "order");
+    world.deliver_item(&notification).await;
     let aside = world.item("dead#FULL000000000001#AUTHORISATION#true").await;
     assert!(aside.unwrap().contains_key("event"));
 }
@@ -294,12 +294,12 @@ async fn unreadable_order_or_pointer_does_not_delay_other_webhooks() {
         ("REFUND", "REFUND0000000001", Some("KHQC5N7G84BLNK43"), "broken"),
         ("REFUND", "REFUND0000000002", Some("BROKEN0000000001"), "any"),
     ] {
-        let mut told = item(event_code, psp_reference, named);
+        let mut notification = item(event_code, psp_reference, named);
         if let Some(payment) = payment {
-            told["originalReference"] = json!(payment);
+            notification["originalReference"] = json!(payment);
         }
         for _ in 0..2 {
-            world.tell(&told).await;
+            world.deliver_item(&notification).await;
         }
         let aside = format!("dead#{psp_reference}#{event_code}#true");
         let aside = world.item(&aside).await.unwrap();
@@ -308,8 +308,8 @@ async fn unreadable_order_or_pointer_does_not_delay_other_webhooks() {
         assert_eq!(aside["named"].as_s().unwrap(), named);
     }
     // A token whose payment has no usable pointer is stored without an order.
-    let told = token_notification("created", "BROKEN0000000001", "shopper-1", "TOKEN");
-    world.tell_of_token(&told).await;
+    let notification = token_notification("created", "BROKEN0000000001", "shopper-1", "TOKEN");
+    world.deliver_token(&notification).await;
     let token = world.token("shopper-1", "TOKEN").await.unwrap();
     assert_eq!(token.reference(), None);
 }
@@ -324,8 +324,8 @@ async fn unreadable_token_does_not_delay_other_webhooks() {
         .item("storedPaymentMethodId", text("TOKEN"))
         .item("events", text("no such thing"));
     broken.send().await.unwrap();
-    let told = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
-    world.tell_of_token(&told).await;
+    let notification = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
+    world.deliver_token(&notification).await;
 
     // A charge that was refused because its token is revoked.
     let request = json!({
@@ -354,7 +354,7 @@ async fn unreadable_token_does_not_delay_other_webhooks() {
     });
     begun.await.unwrap();
     let refused = json!({"success": "false", "reason": "Token Revoked"});
-    world.tell(&with(item("AUTHORISATION", "KHQC5N7G84BLNK43", "charge"), refused)).await;
+    world.deliver_item(&with(item("AUTHORISATION", "KHQC5N7G84BLNK43", "charge"), refused)).await;
     assert_eq!(world.status("charge").await, "refused");
 }
 
@@ -364,7 +364,7 @@ async fn unreadable_parked_event_does_not_keep_others_from_their_order() {
     world
         .while_paying("parked", async |payment| {
             let refund = modification("REFUND", "REFUND0000000001", &payment, "foreign");
-            world.tell(&refund).await;
+            world.deliver_item(&refund).await;
             let spoilt = world.stack.dynamodb().update_item().table_name("orders");
             let key = AttributeValue::S(format!("psp#{payment}"));
             let spoilt = spoilt

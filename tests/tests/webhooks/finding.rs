@@ -16,7 +16,9 @@ async fn modification_event_with_its_own_reference_finds_its_order() {
     for (number, named) in ["refund-1", "a:b/c d", "", "other"].iter().enumerate() {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, named);
-        world.tell(&with(refund, json!({"amount": {"currency": "EUR", "value": 100}}))).await;
+        world
+            .deliver_item(&with(refund, json!({"amount": {"currency": "EUR", "value": 100}})))
+            .await;
     }
     let order = world.stack.order("found").await;
     assert_eq!(order["refundedAmount"]["value"], 400);
@@ -31,10 +33,10 @@ async fn events_before_the_payment_answer_are_claimed_with_it() {
         .while_paying("early", async |payment| {
             // The event names an order that does not know the payment.
             let refund = modification("REFUND", "REFUND0000000001", &payment, "early");
-            world.tell(&refund).await;
-            world.tell(&refund).await;
+            world.deliver_item(&refund).await;
+            world.deliver_item(&refund).await;
             let foreign = modification("CHARGEBACK", "CHARGEBACK000001", &payment, "dispute");
-            world.tell(&foreign).await;
+            world.deliver_item(&foreign).await;
             assert!(world.order("early").await.events.is_empty());
         })
         .await;
@@ -44,7 +46,9 @@ async fn events_before_the_payment_answer_are_claimed_with_it() {
 
     // The pointer of the payment leads to this order now.
     let payment = order.attempts[0].psp_reference.clone().unwrap();
-    world.tell(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000001", &payment, "dispute")).await;
+    world
+        .deliver_item(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000001", &payment, "dispute"))
+        .await;
     assert_eq!(world.status("early").await, "refunded");
 }
 
@@ -53,8 +57,8 @@ async fn an_authorisation_before_the_answer_brings_the_payment_to_its_order() {
     let world = World::new().await;
     world
         .while_paying("first", async |payment| {
-            world.tell(&modification("REFUND", "REFUND0000000001", &payment, "x")).await;
-            world.tell(&item("AUTHORISATION", &payment, "first")).await;
+            world.deliver_item(&modification("REFUND", "REFUND0000000001", &payment, "x")).await;
+            world.deliver_item(&item("AUTHORISATION", &payment, "first")).await;
             // The order claims the parked event of its payment.
             assert_eq!(world.status("first").await, "refunded");
         })
@@ -109,12 +113,12 @@ async fn test_notification_that_names_an_order_does_not_change_it() {
         ("AUTHORISATION", &payment, Some("TEST_5"), "TEST_5"),
     ] {
         for success in ["true", "false"] {
-            let mut told = item(event_code, psp_reference, "testMerchantRef1");
-            told["success"] = json!(success);
+            let mut notification = item(event_code, psp_reference, "testMerchantRef1");
+            notification["success"] = json!(success);
             if let Some(original) = original {
-                told["originalReference"] = json!(original);
+                notification["originalReference"] = json!(original);
             }
-            world.tell(&told).await;
+            world.deliver_item(&notification).await;
             let parked = world.item(&format!("psp#{parked}")).await.unwrap();
             assert!(parked.contains_key("parked"));
         }
@@ -140,8 +144,8 @@ async fn event_without_an_order_is_accepted_and_not_stored() {
         bare.as_object_mut().unwrap().remove(field);
     }
     world.dynamodb.begin(|_| None);
-    for told in [report(""), report("testMerchantRef1"), payout, bare] {
-        world.tell(&told).await;
+    for notification in [report(""), report("testMerchantRef1"), payout, bare] {
+        world.deliver_item(&notification).await;
     }
     assert!(world.dynamodb.calls().is_empty());
     assert_eq!(world.count("orders").await, 0);

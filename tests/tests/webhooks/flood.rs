@@ -82,8 +82,8 @@ async fn stop_stream(world: &World) {
 /// AUTHORISATION.
 async fn begin(world: &World, number: usize) -> (String, History) {
     let reference = format!("FLOOD-{number}");
-    let heard = !number.is_multiple_of(5);
-    let payment = if heard {
+    let known = !number.is_multiple_of(5);
+    let payment = if known {
         world.paid(&reference, "AMZN-NO-WEBHOOK").await
     } else {
         let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
@@ -96,7 +96,7 @@ async fn begin(world: &World, number: usize) -> (String, History) {
         stored.await.unwrap();
         format!("UNHEARD{number:09}")
     };
-    let history = history(number, &reference, &payment, heard);
+    let history = history(number, &reference, &payment, known);
     (reference, history)
 }
 
@@ -179,9 +179,9 @@ async fn check(world: &World, reference: &str, history: &History) {
             (code.as_str().to_owned(), psp_reference.to_owned(), success)
         })
         .collect();
-    let told: BTreeSet<_> = history.items.iter().map(key).collect();
+    let expected: BTreeSet<_> = history.items.iter().map(key).collect();
     assert_eq!(keys.len(), history.items.len(), "{reference}");
-    assert_eq!(BTreeSet::from_iter(keys), told, "{reference}");
+    assert_eq!(BTreeSet::from_iter(keys), expected, "{reference}");
 
     let order = world.stack.order(reference).await;
     assert_eq!(order["status"], history.status, "{order}");

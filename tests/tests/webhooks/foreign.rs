@@ -84,7 +84,7 @@ async fn foreign_token_events_are_stored_and_not_applied() {
     theirs["data"]["merchantAccount"] = json!("SOMEBODY_ELSE");
     let account = keys::MERCHANT_ACCOUNT;
     let name = "recurring.token.created#QBQQ9DLNRHHKGK38";
-    for (told, key) in [
+    for (notification, key) in [
         (theirs, format!("foreign#test#SOMEBODY_ELSE#{name}")),
         (
             with(created("TOKEN"), json!({"environment": "live"})),
@@ -95,13 +95,13 @@ async fn foreign_token_events_are_stored_and_not_applied() {
             format!("foreign##{account}#{name}"),
         ),
     ] {
-        world.tell_of_token(&told).await;
+        world.deliver_token(&notification).await;
         let kept = world.item(&key).await.unwrap_or_else(|| panic!("no {key}"));
-        assert_eq!(kept["body"].as_s().unwrap(), &told.to_string());
+        assert_eq!(kept["body"].as_s().unwrap(), &notification.to_string());
         assert!(kept["signature"].is_s() && kept.contains_key("expiresAt"));
     }
     // One payment may create several tokens.
-    world.tell_of_token(&with(created("ANOTHER"), json!({"environment": "LIVE"}))).await;
+    world.deliver_token(&with(created("ANOTHER"), json!({"environment": "LIVE"}))).await;
     assert_eq!(world.keys(&format!("foreign#live#{account}#{name}")).await.len(), 2);
     assert_eq!(world.count("tokens").await, 0);
 }
@@ -115,7 +115,7 @@ async fn corrected_deployment_takes_over_its_own_foreign_events() {
         token_notification("created", &paid, "shopper-1", "TOKEN"),
         json!({"environment": "live"}),
     );
-    world.tell_of_token(&token).await;
+    world.deliver_token(&token).await;
     let events = [
         item("AUTHORISATION", &paid, "paid"),
         modification("REFUND", "REFUND0000000001", &paid, "foreign name"),
@@ -156,8 +156,8 @@ async fn corrected_deployment_takes_over_its_own_foreign_events() {
 async fn account_name_with_a_common_prefix_is_foreign() {
     let world = World::new().await;
     for account in ["SHOP", "SHOP#1", "SHOP2"] {
-        let told = item("AUTHORISATION", "KHQC5N7G84BLNK43", "order");
-        world.tell(&with(told, json!({"merchantAccountCode": account}))).await;
+        let notification = item("AUTHORISATION", "KHQC5N7G84BLNK43", "order");
+        world.deliver_item(&with(notification, json!({"merchantAccountCode": account}))).await;
     }
     let stack = mended(&world, "ADYEN_MERCHANT_ACCOUNT", "SHOP").await;
     assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 1);
@@ -207,8 +207,8 @@ async fn takeover_of_many_pages_loses_no_event_while_dynamodb_fails() {
 async fn takeover_is_started_by_an_invocation() {
     let world = World::new().await;
     let payment = world.paid("invoked", "A-PENDING").await;
-    let told = item("AUTHORISATION", &payment, "invoked");
-    world.tell(&with(told, json!({"merchantAccountCode": "MENDED"}))).await;
+    let notification = item("AUTHORISATION", &payment, "invoked");
+    world.deliver_item(&with(notification, json!({"merchantAccountCode": "MENDED"}))).await;
     let stack = mended(&world, "ADYEN_MERCHANT_ACCOUNT", "MENDED").await;
     let invoke = async |payload: &'static str| {
         Answer::of(stack.request(Method::POST, TAKE_OVER).body(payload)).await

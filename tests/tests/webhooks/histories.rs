@@ -19,13 +19,13 @@ pub struct History {
 const EVENTS: usize = 10;
 
 /// Collects the events of one payment.
-struct Pen<'a> {
+struct HistoryWriter<'a> {
     reference: &'a str,
     payment: &'a str,
     items: Vec<Value>,
 }
 
-impl Pen<'_> {
+impl HistoryWriter<'_> {
     /// Each event is a minute later than the one before.
     fn write(&mut self, item: Value, success: bool, value: i64) {
         let began: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
@@ -53,81 +53,81 @@ impl Pen<'_> {
 }
 
 /// One of several histories. `known` is true if the order knows the payment from Adyen's answer.
-pub fn history(number: usize, reference: &str, payment: &str, heard: bool) -> History {
-    let mut pen = Pen { reference, payment, items: Vec::new() };
+pub fn history(number: usize, reference: &str, payment: &str, known: bool) -> History {
+    let mut writer = HistoryWriter { reference, payment, items: Vec::new() };
     // Two of the histories need an attempt that knows the payment.
-    let number = if heard { number % 11 } else { number % 9 };
+    let number = if known { number % 11 } else { number % 9 };
     let (status, confirmed, captured, refunded) = match number {
         0 => {
-            pen.authorisation(true);
+            writer.authorisation(true);
             ("authorised", true, 0, 0)
         }
         1 => {
-            pen.authorisation(true);
-            pen.later("CAPTURE", "C1", true, 1000);
+            writer.authorisation(true);
+            writer.later("CAPTURE", "C1", true, 1000);
             ("captured", true, 1000, 0)
         }
         2 => {
-            pen.authorisation(true);
-            pen.later("CAPTURE", "C1", true, 600);
-            pen.later("CAPTURE", "C2", true, 400);
-            pen.later("REFUND", "R1", true, 1000);
+            writer.authorisation(true);
+            writer.later("CAPTURE", "C1", true, 600);
+            writer.later("CAPTURE", "C2", true, 400);
+            writer.later("REFUND", "R1", true, 1000);
             ("refunded", true, 1000, 1000)
         }
         3 => {
-            pen.authorisation(true);
-            pen.later("CAPTURE", "C1", true, 1000);
-            pen.later("REFUND", "R1", true, 300);
-            pen.later("REFUND", "R2", true, 200);
-            pen.later("REFUND_FAILED", "R2", true, 200);
-            pen.later("REFUND", "R3", false, 500);
+            writer.authorisation(true);
+            writer.later("CAPTURE", "C1", true, 1000);
+            writer.later("REFUND", "R1", true, 300);
+            writer.later("REFUND", "R2", true, 200);
+            writer.later("REFUND_FAILED", "R2", true, 200);
+            writer.later("REFUND", "R3", false, 500);
             ("partiallyRefunded", true, 1000, 300)
         }
         4 => {
-            pen.authorisation(true);
-            pen.later("CANCELLATION", "X1", true, 1000);
+            writer.authorisation(true);
+            writer.later("CANCELLATION", "X1", true, 1000);
             ("cancelled", false, 0, 0)
         }
         5 => {
-            pen.authorisation(true);
-            pen.later("CAPTURE", "C1", true, 1000);
-            pen.later("CAPTURE_FAILED", "C1", true, 1000);
-            pen.later("CAPTURE", "C2", true, 1000);
+            writer.authorisation(true);
+            writer.later("CAPTURE", "C1", true, 1000);
+            writer.later("CAPTURE_FAILED", "C1", true, 1000);
+            writer.later("CAPTURE", "C2", true, 1000);
             ("captured", true, 1000, 0)
         }
         6 => {
-            pen.authorisation(true);
-            pen.later("CAPTURE", "C1", true, 1000);
-            pen.later("NOTIFICATION_OF_CHARGEBACK", "B1", true, 1000);
-            pen.later("CHARGEBACK", "B1", true, 1000);
+            writer.authorisation(true);
+            writer.later("CAPTURE", "C1", true, 1000);
+            writer.later("NOTIFICATION_OF_CHARGEBACK", "B1", true, 1000);
+            writer.later("CHARGEBACK", "B1", true, 1000);
             ("chargedBack", true, 1000, 0)
         }
         7 => {
-            pen.authorisation(true);
-            pen.later("CAPTURE", "C1", true, 1000);
-            pen.later("CHARGEBACK", "B1", true, 1000);
-            pen.later("CHARGEBACK_REVERSED", "B1", true, 1000);
+            writer.authorisation(true);
+            writer.later("CAPTURE", "C1", true, 1000);
+            writer.later("CHARGEBACK", "B1", true, 1000);
+            writer.later("CHARGEBACK_REVERSED", "B1", true, 1000);
             ("captured", true, 1000, 0)
         }
         8 => {
             // Reported as failed first.
-            pen.authorisation(false);
-            pen.authorisation(true);
+            writer.authorisation(false);
+            writer.authorisation(true);
             ("authorised", true, 0, 0)
         }
         9 => {
-            pen.authorisation(false);
+            writer.authorisation(false);
             ("refused", false, 0, 0)
         }
         _ => {
             // Reported as successful first.
-            pen.authorisation(true);
-            pen.authorisation(false);
+            writer.authorisation(true);
+            writer.authorisation(false);
             ("refused", false, 0, 0)
         }
     };
-    for filler in pen.items.len()..EVENTS {
-        pen.later("INVENTED_IN_2031", &format!("F{filler}"), filler % 3 > 0, 1000);
+    for filler in writer.items.len()..EVENTS {
+        writer.later("INVENTED_IN_2031", &format!("F{filler}"), filler % 3 > 0, 1000);
     }
-    History { items: pen.items, status, confirmed, captured, refunded }
+    History { items: writer.items, status, confirmed, captured, refunded }
 }

@@ -16,7 +16,7 @@ async fn pass(world: &World, reference: &str, time: SignedDuration) {
     passing_time::pass(&world.stack.dynamodb(), reference, time).await;
     let payment = world.psp_reference(reference);
     let named = format!("NOTHING{known:09}");
-    world.tell(&modification("INVENTED_IN_2031", &named, &payment, reference)).await;
+    world.deliver_item(&modification("INVENTED_IN_2031", &named, &payment, reference)).await;
 }
 
 async fn attention(world: &World, reference: &str) -> Value {
@@ -36,7 +36,7 @@ async fn authorisation_of_a_cent_does_not_confirm_ten_euros() {
     ] {
         let payment = world.paid(reference, "AMZN").await;
         let authorised = item("AUTHORISATION", &payment, reference);
-        world.tell(&with(authorised, json!({"amount": amount}))).await;
+        world.deliver_item(&with(authorised, json!({"amount": amount}))).await;
         let order = world.stack.order(reference).await;
         assert_eq!(order["status"], "authorised", "{order}");
         assert_eq!(order["confirmed"], false, "{order}");
@@ -53,10 +53,10 @@ async fn authorisation_of_a_cent_does_not_confirm_ten_euros() {
 async fn partial_authorisations_that_add_up_confirm_an_order() {
     let world = World::new().await;
     let payment = world.paid("parts", "AMZN").await;
-    world.tell(&eur(item("AUTHORISATION", &payment, "parts"), 400)).await;
-    world.tell(&eur(item("AUTHORISATION", "ANOTHER000000001", "parts"), 599)).await;
+    world.deliver_item(&eur(item("AUTHORISATION", &payment, "parts"), 400)).await;
+    world.deliver_item(&eur(item("AUTHORISATION", "ANOTHER000000001", "parts"), 599)).await;
     assert_eq!(world.stack.order("parts").await["confirmed"], false);
-    world.tell(&eur(item("AUTHORISATION", "ANOTHER000000002", "parts"), 1)).await;
+    world.deliver_item(&eur(item("AUTHORISATION", "ANOTHER000000002", "parts"), 1)).await;
     let order = world.stack.order("parts").await;
     assert_eq!(order["confirmed"], true);
     assert_eq!(order["authorisedAmount"]["value"], 1000);
@@ -66,7 +66,7 @@ async fn partial_authorisations_that_add_up_confirm_an_order() {
 async fn refund_failed_before_its_refund_undoes_no_other_of_the_same_amount() {
     let world = World::new().await;
     let payment = world.paid("refunds", "AMZN").await;
-    world.tell(&item("AUTHORISATION", &payment, "refunds")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "refunds")).await;
     let refund = async |key: &str| {
         let body = json!({"amount": {"currency": "EUR", "value": 400}});
         let path = "/orders/refunds/refunds";
@@ -75,7 +75,8 @@ async fn refund_failed_before_its_refund_undoes_no_other_of_the_same_amount() {
         answer.body["pspReference"].as_str().unwrap().to_owned()
     };
     let (one, other) = (refund("one").await, refund("other").await);
-    let told = |code: &str, named: &str| eur(modification(code, named, &payment, "refunds"), 400);
+    let notification =
+        |code: &str, named: &str| eur(modification(code, named, &payment, "refunds"), 400);
     let refunded = async |value: i64, refundable: i64| {
         let order = world.stack.order("refunds").await;
         assert_eq!(order["refundedAmount"]["value"], value, "{order}");
@@ -84,11 +85,11 @@ async fn refund_failed_before_its_refund_undoes_no_other_of_the_same_amount() {
         assert_eq!(order["message"], "Part of your payment was refunded.");
         assert_eq!(order["needsAttention"], json!([]), "{order}");
     };
-    world.tell(&told("REFUND", &one)).await;
+    world.deliver_item(&notification("REFUND", &one)).await;
     refunded(400, 200).await;
-    world.tell(&told("REFUND_FAILED", &other)).await;
+    world.deliver_item(&notification("REFUND_FAILED", &other)).await;
     refunded(400, 600).await;
-    world.tell(&told("REFUND", &other)).await;
+    world.deliver_item(&notification("REFUND", &other)).await;
     refunded(400, 600).await;
     let modifications = world.stack.order("refunds").await["modifications"].clone();
     assert_eq!([&modifications[0]["state"], &modifications[1]["state"]], ["succeeded", "failed"]);
@@ -103,15 +104,15 @@ async fn unmatched_failure_webhook_needs_attention_after_ten_minutes() {
         ("capture", "CAPTURE_FAILED", "CAPTURE", "capture_failed_unmatched"),
     ] {
         let payment = world.paid(reference, "AMZN").await;
-        world.tell(&item("AUTHORISATION", &payment, reference)).await;
+        world.deliver_item(&item("AUTHORISATION", &payment, reference)).await;
         let named = format!("X{reference}");
-        world.tell(&modification(failed, &named, &payment, reference)).await;
+        world.deliver_item(&modification(failed, &named, &payment, reference)).await;
         assert_eq!(attention(&world, reference).await, json!([]));
         pass(&world, reference, SignedDuration::from_mins(9)).await;
         assert_eq!(attention(&world, reference).await, json!([]));
         pass(&world, reference, SignedDuration::from_mins(1)).await;
         assert_eq!(attention(&world, reference).await, json!([reason]));
-        world.tell(&modification(accepted, &named, &payment, reference)).await;
+        world.deliver_item(&modification(accepted, &named, &payment, reference)).await;
         assert_eq!(attention(&world, reference).await, json!([]));
     }
 }
@@ -124,7 +125,7 @@ async fn unconfirmed_answer_needs_attention_after_an_hour() {
     assert_eq!(attention(&world, "silent").await, json!([]));
     pass(&world, "silent", SignedDuration::from_mins(1)).await;
     assert_eq!(attention(&world, "silent").await, json!(["unconfirmed"]));
-    world.tell(&item("AUTHORISATION", &payment, "silent")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "silent")).await;
     assert_eq!(attention(&world, "silent").await, json!([]));
 }
 
@@ -135,17 +136,17 @@ async fn returning_one_of_two_payments_leaves_the_order_paid() {
         [("refunded", "REFUND", 1000), ("cancelled", "CANCELLATION", 1000)]
     {
         let payment = world.paid(reference, "AMZN").await;
-        world.tell(&item("AUTHORISATION", &payment, reference)).await;
+        world.deliver_item(&item("AUTHORISATION", &payment, reference)).await;
         let before = world.stack.order(reference).await;
         let other = format!("ANOTHER-{reference}");
-        world.tell(&item("AUTHORISATION", &other, reference)).await;
+        world.deliver_item(&item("AUTHORISATION", &other, reference)).await;
         let twice = world.stack.order(reference).await;
         assert_eq!(twice["authorisedAmount"]["value"], 2000);
         let reason = twice["needsAttention"][0].as_str().unwrap();
         assert!(reason.starts_with("paid_twice: ") && reason.contains(&payment), "{twice}");
 
         let back = eur(modification(code, "BACK000000000001", &other, reference), value);
-        world.tell(&back).await;
+        world.deliver_item(&back).await;
         let after = world.stack.order(reference).await;
         for member in [
             "status",

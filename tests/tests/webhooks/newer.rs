@@ -123,7 +123,7 @@ async fn unknown_members_are_preserved_at_every_level() {
     let (order, paths) = with_newer(order());
     assert_eq!(paths.len(), 17, "{paths:#?}");
     world.put_order(&order).await;
-    world.tell(&refund()).await;
+    world.deliver_item(&refund()).await;
     let kept = world.raw("newer").await;
     assert_eq!(kept["version"], 8);
     assert_eq!(kept["events"].as_array().unwrap().len(), 2);
@@ -154,7 +154,7 @@ async fn unknown_values_do_not_stop_a_webhook() {
             None => order["modifications"][0]["merchantRefundReason"] = value.clone(),
         }
         world.put_order(&order).await;
-        world.tell(&refund()).await;
+        world.deliver_item(&refund()).await;
         let kept = world.raw("newer").await;
         assert_eq!(kept["version"], 8, "{path}");
         assert!(kept["events"].to_string().contains("REFUND0000000001"), "{path}");
@@ -243,7 +243,7 @@ async fn written_order_has_the_schema_of_its_writer() {
     let world = World::new().await;
     let payment = world.paid("fresh", "AMZN").await;
     assert_eq!(world.raw("fresh").await["schema"], SCHEMA);
-    world.tell(&item("AUTHORISATION", &payment, "fresh")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "fresh")).await;
     assert_eq!(world.raw("fresh").await["schema"], SCHEMA);
 }
 
@@ -253,7 +253,7 @@ async fn token_of_a_newer_version_keeps_its_members_and_schema() {
     let created = token_notification("created", "EVENT00000000001", "shopper-1", "STORED00000001");
     let disabled =
         token_notification("disabled", "EVENT00000000002", "shopper-1", "STORED00000001");
-    world.tell_of_token(&created).await;
+    world.deliver_token(&created).await;
     let raw = async || {
         let scan = world.stack.dynamodb().scan().table_name("tokens").send().await.unwrap();
         serde_dynamo::from_item::<_, Value>(scan.items()[0].clone()).unwrap()
@@ -263,7 +263,7 @@ async fn token_of_a_newer_version_keeps_its_members_and_schema() {
     let (mut token, paths) = with_newer(stored);
     assert_eq!(paths, ["", "/events/0"]);
     world.put("tokens", &token).await;
-    world.tell_of_token(&disabled).await;
+    world.deliver_token(&disabled).await;
     let kept = raw().await;
     assert_eq!(kept["status"], "disabled");
     assert_eq!(kept["events"].as_array().unwrap().len(), 2);

@@ -61,14 +61,15 @@ fn largest() -> Order {
         match decision {
             PayDecision::Begin { attempt } => {
                 order.drop_requests(now);
-                let said = json!({
+                let adyen_answer = json!({
                     "resultCode": "Refused",
                     "pspReference": format!("{number:0>64}"),
                     "refusalReason": "because ".repeat(1000),
                     "refusalReasonCode": "2".repeat(1000),
                 });
-                let said: PaymentResponse = serde_json::from_value(said).unwrap();
-                order.attempts[attempt - 1].answer(Outcome::from(&said), said.psp_reference);
+                let adyen_answer: PaymentResponse = serde_json::from_value(adyen_answer).unwrap();
+                order.attempts[attempt - 1]
+                    .answer(Outcome::from(&adyen_answer), adyen_answer.psp_reference);
             }
             PayDecision::TooMany => break,
             other => panic!("{other:?}"),
@@ -98,19 +99,19 @@ async fn largest_order_fits_with_room_for_adyens_events() {
     let events = (0..110).map(|it| event("NEWS", it, &payment));
     let refunds = (0..100).map(|it| event("REFUND", it, &payment));
     let events: Vec<AdyenEvent> = events.chain(refunds).collect();
-    let told = world.orders.change(&order.reference, Start::Read, |slot| {
+    let recorded = world.orders.change(&order.reference, Start::Read, |slot| {
         for event in &events {
             slot.as_mut().unwrap().record(event.clone());
         }
         Ok::<_, StoreError>(())
     });
-    told.await.unwrap();
+    recorded.await.unwrap();
     assert_eq!(world.order("largest").await.events.len(), 200);
     let stored = AttributeValue::M(world.item("largest").await.unwrap());
     assert!(size(&stored) > 200 * 1024, "not the largest: {}", size(&stored));
     assert!(size(&stored) < ITEM, "{}", size(&stored));
     // A webhook still fits.
-    world.tell(&item("AUTHORISATION", &payment, "largest")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "largest")).await;
     assert_eq!(world.order("largest").await.events.len(), 201);
     assert_eq!(world.keys("dead#").await, [""; 0]);
 }

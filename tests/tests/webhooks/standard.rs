@@ -31,11 +31,11 @@ async fn documented_webhooks_end_an_order_as_documented() {
             psp_reference = "OFFERCLOSED00001".into();
         }
         let now = jiff::Timestamp::now().to_string();
-        let told = with(
+        let notification = with(
             item(event_code, &psp_reference, case),
             json!({"success": success, "eventDate": now}),
         );
-        world.tell(&told).await;
+        world.deliver_item(&notification).await;
         let order = world.stack.order(case).await;
         assert_eq!(order["status"], status, "{case}: {order}");
         assert_eq!(order["nextStep"], next_step, "{case}: {order}");
@@ -48,21 +48,21 @@ async fn repeated_webhook_changes_nothing() {
     let world = World::new().await;
     let payment = world.paid("twice", "AMZN").await;
     let authorised = item("AUTHORISATION", &payment, "twice");
-    world.tell(&authorised).await;
+    world.deliver_item(&authorised).await;
     let before = world.order("twice").await;
 
-    world.tell(&authorised).await;
+    world.deliver_item(&authorised).await;
     // Adyen may repeat an event with another date and other fields that are not signed.
     let earlier =
         json!({"eventDate": "2026-11-23T09:59:59+01:00", "reason": "031422:1111:03/2030"});
-    world.tell(&with(authorised.clone(), earlier)).await;
+    world.deliver_item(&with(authorised.clone(), earlier)).await;
     let many = vec![signed(&authorised); 3];
     accepted(&world.deliver(standard(&many).to_string()).await);
     assert_eq!(world.order("twice").await, before);
 
     // A later report of the event replaces the earlier one.
     let later = json!({"eventDate": "2026-11-23T10:00:01+01:00"});
-    world.tell(&with(authorised, later)).await;
+    world.deliver_item(&with(authorised, later)).await;
     let after = world.order("twice").await;
     assert_eq!(after.version, before.version + 1);
     assert_eq!(after.events.len(), 1);
@@ -120,12 +120,12 @@ async fn every_event_code_is_accepted_and_stored_once() {
         "weird code/with ünicode",
     ];
     for (number, code) in codes.iter().enumerate() {
-        let told = match *code {
+        let notification = match *code {
             "AUTHORISATION" => item(code, &payment, "codes"),
             _ => modification(code, &format!("EVENT{number:011}"), &payment, "codes"),
         };
         for _ in 0..2 {
-            world.tell(&told).await;
+            world.deliver_item(&notification).await;
         }
     }
     let order = world.order("codes").await;
@@ -140,9 +140,11 @@ async fn every_event_code_is_accepted_and_stored_once() {
 async fn an_unknown_event_code_changes_no_status() {
     let world = World::new().await;
     let payment = world.paid("unknown", "AMZN").await;
-    world.tell(&item("AUTHORISATION", &payment, "unknown")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "unknown")).await;
     let before = world.stack.order("unknown").await;
-    world.tell(&modification("INVENTED_IN_2031", "EVENT00000000001", &payment, "unknown")).await;
+    world
+        .deliver_item(&modification("INVENTED_IN_2031", "EVENT00000000001", &payment, "unknown"))
+        .await;
     let after = world.stack.order("unknown").await;
     assert_eq!(world.order("unknown").await.events.len(), 2);
     for field in ["status", "confirmed", "capturedAmount", "refundedAmount", "needsAttention"] {
@@ -185,7 +187,7 @@ async fn badly_signed_item_rejects_the_whole_webhook() {
 async fn an_amount_may_be_a_number_a_numeric_text_or_absent() {
     let world = World::new().await;
     let payment = world.paid("amounts", "AMZN").await;
-    world.tell(&item("AUTHORISATION", &payment, "amounts")).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "amounts")).await;
     let of = |number: u32, amount: Value| {
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, "amounts");
@@ -199,7 +201,7 @@ async fn an_amount_may_be_a_number_a_numeric_text_or_absent() {
         (5, json!({"value": 70}), 350),
         (6, json!({"currency": "EUR"}), 350),
     ] {
-        world.tell(&of(number, amount)).await;
+        world.deliver_item(&of(number, amount)).await;
         let order = world.stack.order("amounts").await;
         assert_eq!(order["refundedAmount"]["value"], refunded, "{number}: {order}");
     }
@@ -235,15 +237,15 @@ async fn unreadable_amount_does_not_stop_a_webhook() {
         (11, r#"{"currency": null, "value": 1000}"#, "1000:"),
     ] {
         let psp_reference = format!("CHARGEBACK{number:06}");
-        let mut told = modification("CHARGEBACK", &psp_reference, &payment, "odd");
-        let account = &told["merchantAccountCode"];
+        let mut notification = modification("CHARGEBACK", &psp_reference, &payment, "odd");
+        let account = &notification["merchantAccountCode"];
         let account = account.as_str().unwrap();
         let content =
             format!("{psp_reference}:{payment}:{account}:odd:{signed_as}:CHARGEBACK:true");
         let signature = key(keys::STANDARD_HMAC_KEY).sign(content.as_bytes());
-        told["additionalData"]["hmacSignature"] = json!(signature);
-        told["amount"] = json!("the amount");
-        let delivery = standard(&[told]).to_string();
+        notification["additionalData"]["hmacSignature"] = json!(signature);
+        notification["amount"] = json!("the amount");
+        let delivery = standard(&[notification]).to_string();
         accepted(&world.deliver(delivery.replace("\"the amount\"", written)).await);
         let order = world.order("odd").await;
         let known = |event: &&AdyenEvent| event.psp_reference == psp_reference;
@@ -262,7 +264,7 @@ async fn offer_closed_without_a_date_ends_the_attempt_open_at_its_receipt() {
     });
     for (reference, closed) in &cases {
         world.paid(reference, "A-PENDING").await;
-        world.tell(closed).await;
+        world.deliver_item(closed).await;
         assert_eq!(world.status(reference).await, "expired", "{reference}");
     }
     // A repeated webhook does not end a later attempt. Times are compared by the second.
@@ -270,7 +272,7 @@ async fn offer_closed_without_a_date_ends_the_attempt_open_at_its_receipt() {
     for (reference, closed) in &cases {
         world.paid(reference, "ANOTHER-PENDING").await;
         let before = world.order(reference).await;
-        world.tell(closed).await;
+        world.deliver_item(closed).await;
         assert_eq!(world.order(reference).await, before);
         assert_eq!(world.status(reference).await, "pending", "{reference}");
     }
@@ -289,14 +291,14 @@ async fn a_reason_may_be_absent_empty_null_or_the_text_null() {
     ] {
         let psp_reference = format!("CAPTURE{number:09}");
         let capture = modification("CAPTURE", &psp_reference, &payment, "reasons");
-        world.tell(&with(capture, json!({"reason": reason, "success": "false"}))).await;
+        world.deliver_item(&with(capture, json!({"reason": reason, "success": "false"}))).await;
         let order = world.order("reasons").await;
         let event = order.events.iter().find(|event| event.psp_reference == psp_reference);
         assert_eq!(event.unwrap().reason.as_deref(), kept, "{reason}");
     }
     let mut absent = modification("CAPTURE", "CAPTURE000000006", &payment, "reasons");
     absent.as_object_mut().unwrap().remove("reason");
-    world.tell(&absent).await;
+    world.deliver_item(&absent).await;
     assert_eq!(world.order("reasons").await.events.len(), 6);
 }
 
@@ -309,7 +311,7 @@ async fn unsigned_fields_may_have_any_type_and_size() {
         "operations": {"CANCEL": true}, "invented": {"in": [2031]},
         "additionalData": {"modification.action": 7, "expiryDate": null, "more": {"deep": [[]]}},
     });
-    world.tell(&with(item("AUTHORISATION", &payment, "unsigned"), strange)).await;
+    world.deliver_item(&with(item("AUTHORISATION", &payment, "unsigned"), strange)).await;
     let order = world.order("unsigned").await;
     assert_eq!(order.events[0].reason.as_ref().unwrap().len(), 128);
     assert_eq!(order.events[0].modification_action, None);

@@ -19,7 +19,7 @@ const TOKEN: &str = "M5N7TQ4TG5PFWR50";
 async fn a_token_is_linked_to_the_order_that_created_it() {
     let world = World::new().await;
     let payment = world.paid("first", "AMZN").await;
-    world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
+    world.deliver_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
 
     let token = world.token(SHOPPER, TOKEN).await.unwrap();
     assert_eq!(token.status(), TokenStatus::Active);
@@ -45,7 +45,7 @@ async fn a_token_is_linked_to_the_order_that_created_it() {
     assert_eq!(event["createdAt"].as_s().unwrap(), "2026-11-23T09:00:00Z");
 
     // Repeated events change nothing.
-    world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
+    world.deliver_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
     assert_eq!(world.token(SHOPPER, TOKEN).await.unwrap(), token);
 }
 
@@ -54,8 +54,8 @@ async fn token_event_before_the_payment_answer_is_linked() {
     let world = World::new().await;
     world
         .while_paying("early", async |payment| {
-            let told = token_notification("created", &payment, SHOPPER, TOKEN);
-            world.tell_of_token(&told).await;
+            let notification = token_notification("created", &payment, SHOPPER, TOKEN);
+            world.deliver_token(&notification).await;
             assert_eq!(world.listed().await.get("reference"), None);
         })
         .await;
@@ -67,9 +67,9 @@ async fn token_event_before_the_authorisation_is_linked() {
     let world = World::new().await;
     world
         .while_paying("first", async |payment| {
-            let told = token_notification("created", &payment, SHOPPER, TOKEN);
-            world.tell_of_token(&told).await;
-            world.tell(&item("AUTHORISATION", &payment, "first")).await;
+            let notification = token_notification("created", &payment, SHOPPER, TOKEN);
+            world.deliver_token(&notification).await;
+            world.deliver_item(&item("AUTHORISATION", &payment, "first")).await;
             linked(&world, "first").await;
         })
         .await;
@@ -89,7 +89,7 @@ async fn events_in_every_sequence_make_the_same_token() {
     let world = World::new().await;
     let payment = world.paid("sequence", "AMZN").await;
     let again = world.paid("again", "AMZN").await;
-    let told = [
+    let notifications = [
         ("created", payment.as_str(), "10:00:00", "visa_amazonpay"),
         ("updated", "UPDATE0000000001", "10:00:01", "mc_amazonpay"),
         ("alreadyExisting", &again, "10:00:02", "amex_amazonpay"),
@@ -101,19 +101,19 @@ async fn events_in_every_sequence_make_the_same_token() {
         let id = format!("{TOKEN}-{number}");
         // Each event is repeated later, in the opposite sequence.
         for at in permutation.iter().chain(permutation.iter().rev()) {
-            let (kind, event_id, time, payment_method) = told[*at];
-            let mut told = with(
+            let (kind, event_id, time, payment_method) = notifications[*at];
+            let mut notification = with(
                 token_notification(kind, event_id, SHOPPER, &id),
                 json!({"createdAt": format!("2026-11-23T{time}+01:00")}),
             );
-            told["data"]["type"] = json!(payment_method);
-            world.tell_of_token(&told).await;
+            notification["data"]["type"] = json!(payment_method);
+            world.deliver_token(&notification).await;
         }
         world.token(SHOPPER, &id).await.unwrap()
     });
     let tokens = join_all(tokens).await;
     for token in &tokens {
-        assert_eq!(token.version, 4, "what comes twice is not written");
+        assert_eq!(token.version, 4, "a repeated event is not written");
         assert_eq!(facts(token), facts(&tokens[0]));
         assert_eq!(token.status(), TokenStatus::Disabled);
         assert_eq!(token.psp_reference(), Some(payment.as_str()));
@@ -162,13 +162,13 @@ fn permutations(of: usize) -> Vec<Vec<usize>> {
 #[tokio::test]
 async fn disabled_token_stays_disabled() {
     let world = World::new().await;
-    world.tell_of_token(&token_notification("disabled", "DISABLE000000001", SHOPPER, TOKEN)).await;
+    world.deliver_token(&token_notification("disabled", "DISABLE000000001", SHOPPER, TOKEN)).await;
     for (kind, at) in
         [("created", "2026-11-22"), ("updated", "2026-11-24"), ("created", "2027-01-01")]
     {
-        let told = token_notification(kind, &format!("EVENT{at}"), SHOPPER, TOKEN);
+        let notification = token_notification(kind, &format!("EVENT{at}"), SHOPPER, TOKEN);
         let at = json!({"createdAt": format!("{at}T00:00:00Z")});
-        world.tell_of_token(&with(told, at)).await;
+        world.deliver_token(&with(notification, at)).await;
         let token = world.token(SHOPPER, TOKEN).await.unwrap();
         assert_eq!(token.status(), TokenStatus::Disabled, "{kind}");
     }
@@ -182,9 +182,9 @@ async fn tokens_of_one_payment_and_of_several_shoppers_are_kept_apart() {
     let payment = world.paid("shared", "AMZN").await;
     let all = [("shopper-1", "A"), ("shopper-1", "B"), ("shopper-2", "A"), ("Shopper-1", "A")];
     for (shopper, id) in all {
-        world.tell_of_token(&token_notification("created", &payment, shopper, id)).await;
+        world.deliver_token(&token_notification("created", &payment, shopper, id)).await;
     }
-    world.tell_of_token(&token_notification("disabled", "D", "shopper-1", "A")).await;
+    world.deliver_token(&token_notification("disabled", "D", "shopper-1", "A")).await;
     for (shopper, id) in all {
         let status = world.token(shopper, id).await.unwrap().status();
         let disabled = (shopper, id) == ("shopper-1", "A");
@@ -219,11 +219,11 @@ async fn a_payment_that_stores_its_method_ends_as_a_token() {
 async fn token_event_and_authorisation_with_one_reference_are_separate() {
     let world = World::new().await;
     let payment = world.paid("apart", "AMZN").await;
-    world.tell_of_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
+    world.deliver_token(&token_notification("created", &payment, SHOPPER, TOKEN)).await;
     assert!(world.order("apart").await.events.is_empty());
-    world.tell(&item("AUTHORISATION", &payment, "apart")).await;
-    let told: Value = token_notification("disabled", &payment, SHOPPER, TOKEN);
-    world.tell_of_token(&told).await;
+    world.deliver_item(&item("AUTHORISATION", &payment, "apart")).await;
+    let notification: Value = token_notification("disabled", &payment, SHOPPER, TOKEN);
+    world.deliver_token(&notification).await;
     assert_eq!(world.status("apart").await, "authorised");
     assert_eq!(world.order("apart").await.events.len(), 1);
 }

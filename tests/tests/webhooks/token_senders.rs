@@ -91,7 +91,7 @@ async fn signed_body_of_an_unknown_type_is_accepted() {
         with(created(), json!({"type": "recurring.token.renamed"})),
         with(created(), json!({"type": "recurring.token.CREATED"})),
     ] {
-        world.tell_of_token(&unknown).await;
+        world.deliver_token(&unknown).await;
     }
     assert!(world.dynamodb.calls().is_empty());
 }
@@ -100,12 +100,15 @@ async fn signed_body_of_an_unknown_type_is_accepted() {
 async fn names_of_full_length_are_stored() {
     let world = World::new().await;
     let (shopper, id) = ("\u{1F9C0}".repeat(256), "7".repeat(64));
-    let told = with(
+    let notification = with(
         token_notification("created", "QBQQ9DLNRHHKGK38", &shopper, &id),
         json!({"createdAt": "not a date", "version": "1", "new": {"field": []}}),
     );
     world
-        .tell_of_token(&with_data(told, json!({"type": "visa:amazonpay ü", "operation": 7})))
+        .deliver_token(&with_data(
+            notification,
+            json!({"type": "visa:amazonpay ü", "operation": 7}),
+        ))
         .await;
     let token = world.token(&shopper, &id).await.unwrap();
     assert_eq!(token.payment_method(), Some("visa:amazonpay ü"));

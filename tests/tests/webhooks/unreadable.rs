@@ -34,7 +34,7 @@ fn odd_values() -> Vec<Vec<u8>> {
 }
 
 /// The JSON with the string `PLACE` replaced by these bytes.
-fn spoilt(body: &Value, bytes: &[u8]) -> Vec<u8> {
+fn with_bytes(body: &Value, bytes: &[u8]) -> Vec<u8> {
     let body = body.to_string();
     let (before, after) = body.split_once("\"PLACE\"").unwrap();
     [before.as_bytes(), bytes, after.as_bytes()].concat()
@@ -59,11 +59,11 @@ async fn event_with_malformed_unsigned_fields_is_applied() {
             number += 1;
             let psp_reference = format!("REFUND{number:010}");
             let refund = modification("REFUND", &psp_reference, &payment, "unsigned");
-            let told = with(
+            let notification = with(
                 with(refund, json!({"amount": {"currency": "EUR", "value": 1}})),
                 place.clone(),
             );
-            let body = spoilt(&standard(&[signed(&told)]), &value);
+            let body = with_bytes(&standard(&[signed(&notification)]), &value);
             let answer = world.deliver(body).await;
             assert_eq!(
                 answer.status,
@@ -76,10 +76,10 @@ async fn event_with_malformed_unsigned_fields_is_applied() {
         number += 1;
         let psp_reference = format!("REFUND{number:010}");
         let refund = modification("REFUND", &psp_reference, &payment, "unsigned");
-        let told = with(refund, json!({"amount": {"currency": "EUR", "value": 1}}));
-        let mut delivery = standard(&[signed(&told)]);
+        let notification = with(refund, json!({"amount": {"currency": "EUR", "value": 1}}));
+        let mut delivery = standard(&[signed(&notification)]);
         delivery["invented"] = json!("PLACE");
-        accepted(&world.deliver(spoilt(&delivery, &value)).await);
+        accepted(&world.deliver(with_bytes(&delivery, &value)).await);
     }
     let order = world.stack.order("unsigned").await;
     assert_eq!(order["refundedAmount"]["value"], number);
@@ -105,12 +105,13 @@ async fn byte_order_mark_and_padding_are_accepted() {
 async fn last_of_a_duplicate_field_is_verified_and_applied() {
     let world = World::new().await;
     let payment = world.paid("twice", "A-PENDING").await;
-    let told = signed(&item("AUTHORISATION", &payment, "twice"));
+    let notification = signed(&item("AUTHORISATION", &payment, "twice"));
     let twice = |field: &str, first: &str, last: &str| {
-        let body = standard(std::slice::from_ref(&told)).to_string();
-        let written = format!("\"{field}\":{}", told[field]);
+        let body = standard(std::slice::from_ref(&notification)).to_string();
+        let written = format!("\"{field}\":{}", notification[field]);
         let (before, after) = body.split_once(&written).unwrap();
-        let [first, last] = [first, last].map(|it| it.replace("SAME", &told[field].to_string()));
+        let [first, last] =
+            [first, last].map(|it| it.replace("SAME", &notification[field].to_string()));
         format!("{before}\"{field}\":{first},\"{field}\":{last}{after}")
     };
     for (field, first, last) in [
@@ -140,13 +141,13 @@ async fn last_of_a_duplicate_field_is_verified_and_applied() {
 }
 
 /// The item, signed as if `\ud800` were the replacement.
-fn signed_as(told: &Value, replacement: &str) -> String {
-    let text = told.to_string();
+fn signed_as(notification: &Value, replacement: &str) -> String {
+    let text = notification.to_string();
     let replaced: Value = serde_json::from_str(&text.replace("\\\\ud800", replacement)).unwrap();
     let signature = &signed(&replaced)["additionalData"]["hmacSignature"];
-    let mut told = told.clone();
-    told["additionalData"]["hmacSignature"] = signature.clone();
-    standard(&[told]).to_string().replace("\\\\ud800", "\\ud800")
+    let mut notification = notification.clone();
+    notification["additionalData"]["hmacSignature"] = signature.clone();
+    standard(&[notification]).to_string().replace("\\\\ud800", "\\ud800")
 }
 
 #[tokio::test]
@@ -163,8 +164,8 @@ async fn event_with_an_unreadable_signed_field_is_a_dead_letter() {
         ("eventCode", "?", "dead#REFUND0000000001#x\u{fffd}#true"),
         ("success", "\u{fffd}", "dead#REFUND0000000001#REFUND#false"),
     ] {
-        let told = with(refund.clone(), json!({field: "x\\ud800"}));
-        let body = signed_as(&told, replacement);
+        let notification = with(refund.clone(), json!({field: "x\\ud800"}));
+        let body = signed_as(&notification, replacement);
         accepted(&world.deliver(body.clone()).await);
         // Bodies with the same key are both stored.
         let keys = world.keys(kept).await;
@@ -205,14 +206,14 @@ async fn token_event_with_malformed_other_fields_is_applied() {
         for place in ["createdAt", "version", "invented"] {
             number += 1;
             let id = format!("TOKEN{number:011}");
-            let told = token_notification("created", &payment, "shopper-1", &id);
-            let told = with(told, json!({ place: "PLACE" }));
-            accepted(&world.deliver_signed(spoilt(&told, &value)).await);
+            let notification = token_notification("created", &payment, "shopper-1", &id);
+            let notification = with(notification, json!({ place: "PLACE" }));
+            accepted(&world.deliver_signed(with_bytes(&notification, &value)).await);
             assert_eq!(world.token("shopper-1", &id).await.unwrap().events.len(), 1);
         }
-        let mut told = token_notification("disabled", "D", "shopper-1", "TOKEN00000000001");
-        told["data"]["invented"] = json!(["PLACE"]);
-        accepted(&world.deliver_signed(spoilt(&told, &value)).await);
+        let mut notification = token_notification("disabled", "D", "shopper-1", "TOKEN00000000001");
+        notification["data"]["invented"] = json!(["PLACE"]);
+        accepted(&world.deliver_signed(with_bytes(&notification, &value)).await);
     }
     let bom = token_notification("created", &payment, "shopper-1", "BOM").to_string();
     accepted(&world.deliver_signed(format!("\u{feff}{bom}\0")).await);
@@ -223,14 +224,14 @@ async fn token_event_with_malformed_other_fields_is_applied() {
 #[tokio::test]
 async fn token_event_with_an_unreadable_token_is_a_dead_letter() {
     let world = World::new().await;
-    let told = token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "TOKEN");
+    let notification = token_notification("created", "QBQQ9DLNRHHKGK38", "shopper-1", "TOKEN");
     let of = |place: &str| {
-        let mut told = told.clone();
-        match told["data"].get(place) {
-            Some(_) => told["data"][place] = json!("PLACE"),
-            None => told[place] = json!("PLACE"),
+        let mut notification = notification.clone();
+        match notification["data"].get(place) {
+            Some(_) => notification["data"][place] = json!("PLACE"),
+            None => notification[place] = json!("PLACE"),
         }
-        told
+        notification
     };
     let mut sent = 0;
     for place in
@@ -238,13 +239,14 @@ async fn token_event_with_an_unreadable_token_is_a_dead_letter() {
     {
         for value in [&br#""x\ud800""#[..], b"\"x\xff\""] {
             sent += 1;
-            let body = spoilt(&of(place), value);
+            let body = with_bytes(&of(place), value);
             accepted(&world.deliver_signed(&body).await);
             accepted(&world.deliver_signed(&body).await);
             assert_eq!(world.keys("dead#recurring.token.created#").await.len(), sent, "{place}");
         }
     }
-    let body = told.to_string().replace("\"type\":\"recurring", "\"ty\\ud800pe\":\"recurring");
+    let body =
+        notification.to_string().replace("\"type\":\"recurring", "\"ty\\ud800pe\":\"recurring");
     accepted(&world.deliver_signed(body).await);
     assert_eq!(world.keys("dead##QBQQ9DLNRHHKGK38").await.len(), 1);
     assert_eq!(world.count("tokens").await, 0);
@@ -275,8 +277,8 @@ fn reason(body: &[u8]) -> Option<String> {
 
 /// A delivery with these JSON bytes as its reason.
 fn with_reason(reason: &[u8]) -> Vec<u8> {
-    let told = item("AUTHORISATION", "KHQC5N7G84BLNK43", "O");
-    spoilt(&standard(&[with(told, json!({"reason": "PLACE"}))]), reason)
+    let notification = item("AUTHORISATION", "KHQC5N7G84BLNK43", "O");
+    with_bytes(&standard(&[with(notification, json!({"reason": "PLACE"}))]), reason)
 }
 
 proptest! {

@@ -93,12 +93,12 @@ impl World {
     }
 
     /// Signs and delivers an item, and expects it to be accepted.
-    pub async fn tell(&self, item: &Value) {
+    pub async fn deliver_item(&self, item: &Value) {
         accepted(&self.deliver(standard(&[signed(item)]).to_string()).await);
     }
 
     /// Signs and delivers a token notification, and expects it to be accepted.
-    pub async fn tell_of_token(&self, notification: &Value) {
+    pub async fn deliver_token(&self, notification: &Value) {
         accepted(&self.deliver_signed(&notification.to_string()).await);
     }
 

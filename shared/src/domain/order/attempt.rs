@@ -77,8 +77,8 @@ pub struct Submission {
     pub content: String,
     /// Digest of the caller's body, to which the caller's key belongs. Older versions did not
     /// store it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub asked: Option<String>,
+    #[serde(default, rename = "asked", skip_serializing_if = "Option::is_none")]
+    pub caller_body: Option<String>,
     /// The last time it was sent.
     pub sent_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,8 +106,8 @@ impl Submission {
     }
 
     pub(super) fn reuses_key_of(&self, earlier: &Self) -> bool {
-        let same = match (&self.asked, &earlier.asked) {
-            (Some(asked), Some(earlier)) => asked == earlier,
+        let same = match (&self.caller_body, &earlier.caller_body) {
+            (Some(body), Some(earlier)) => body == earlier,
             _ => self.content == earlier.content,
         };
         self.idempotency_key.is_some() && self.idempotency_key == earlier.idempotency_key && !same
@@ -159,10 +159,10 @@ impl Rejection {
     }
 
     /// True if the error lies in the deployment and not in the caller's request.
-    pub fn is_ours(&self) -> bool {
-        let ours = matches!(self.status, 401 | 403)
+    pub fn is_deployment_error(&self) -> bool {
+        let is_deployment_error = matches!(self.status, 401 | 403)
             || matches!(self.error_type.as_deref(), Some("security" | "configuration"));
-        ours && self.next_step() == NextStep::ShowError
+        is_deployment_error && self.next_step() == NextStep::ShowError
     }
 }
 
@@ -192,7 +192,7 @@ impl Details {
 
     /// True if Adyen's answer is needed again: it is missing, or its action is needed, which is
     /// not stored.
-    pub fn may_be_asked_again(&self) -> bool {
+    pub fn needs_answer(&self) -> bool {
         match &self.outcome {
             Some(Outcome::Answered { result_code, .. }) => {
                 AttemptStatus::from(result_code).is_pending()
@@ -263,7 +263,7 @@ impl Attempt {
 
     /// Drops unanswered details that Adyen rejected, so that the attempt waits for the shopper
     /// again.
-    pub fn forget(&mut self, is_rejected: impl Fn(&Details) -> bool) {
+    pub fn drop_unanswered(&mut self, is_rejected: impl Fn(&Details) -> bool) {
         self.details.retain(|details| details.outcome.is_some() || !is_rejected(details));
         self.outcome_unknown &= self.outcome.is_none() || self.details_in_flight();
     }

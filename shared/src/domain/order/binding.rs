@@ -8,7 +8,7 @@ use super::{Derived, Order};
 
 /// The order, payment and amount in an answer of Adyen; None if absent or unreadable.
 #[derive(Debug, Clone, Copy)]
-pub struct Named<'a> {
+pub struct AnswerIdentity<'a> {
     pub psp_reference: Option<&'a str>,
     pub merchant_reference: Option<&'a str>,
     pub currency: Option<&'a str>,
@@ -20,7 +20,7 @@ impl Order {
     /// Returns the attempt, from 1, that an answer to `/payments/details` is bound to. `posted_for`
     /// is the attempt for which the browser posted the details. If another attempt of this order
     /// knows the payment, the answer is bound to that one.
-    pub fn bound_attempt(&self, answer: &Named, posted_for: usize) -> Option<usize> {
+    pub fn bound_attempt(&self, answer: &AnswerIdentity, posted_for: usize) -> Option<usize> {
         let another = |named: &str| named != self.reference.as_str();
         if self.amount_contradicts(answer) || answer.merchant_reference.is_some_and(another) {
             return None;
@@ -49,7 +49,7 @@ impl Order {
     }
 
     /// Returns true if an answer has another currency or value than the order.
-    fn amount_contradicts(&self, answer: &Named) -> bool {
+    fn amount_contradicts(&self, answer: &AnswerIdentity) -> bool {
         answer.currency.is_some_and(|it| it != self.amount.currency.code())
             || answer.value.is_some_and(|it| it != self.amount.value)
     }

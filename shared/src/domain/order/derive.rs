@@ -70,7 +70,7 @@ use super::{
     Status,
     findings::{Findings, after},
     modification,
-    payment_totals::{AskedFor, PaymentTotals, SumSaturating, totals},
+    payment_totals::{PaymentTotals, SumSaturating, Undecided, totals},
     reports::Reports,
     resolution::resolve,
 };
@@ -129,7 +129,7 @@ pub struct Payment {
 impl Payment {
     fn of(payment: &PaymentTotals, capture: &Capture) -> Self {
         let authorised = payment.authorised.unwrap_or(0);
-        let AskedFor { captures, refunds, end } = &payment.asked_for;
+        let Undecided { captures, refunds, end } = &payment.undecided;
         let captured = payment.taken_by_capture.saturating_add(*captures);
         let returned = payment.refunded.saturating_add(*refunds);
         // Operations need the payment's reference.

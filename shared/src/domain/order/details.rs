@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Attempt, AttemptStatus, Derived, Details, Named, Order, Outcome, Rejection, Target};
+use super::{
+    AnswerIdentity, Attempt, AttemptStatus, Derived, Details, Order, Outcome, Rejection, Target,
+};
 use crate::domain::error_code::rejects_content;
 use crate::limits;
 
@@ -63,7 +65,7 @@ impl Order {
             return DetailsDecision::NoSuchAttempt;
         };
         let known = attempt.details.iter().find(|it| it.content == content);
-        if !resolution.status.takes_details() || known.is_some_and(|it| !it.may_be_asked_again()) {
+        if !resolution.status.takes_details() || known.is_some_and(|it| !it.needs_answer()) {
             return DetailsDecision::Ended { attempt: number };
         }
         if number < highest {
@@ -126,7 +128,7 @@ impl Order {
         posted_for: usize,
         content: &str,
         outcome: Outcome,
-        answer: &Named,
+        answer: &AnswerIdentity,
         challenges: bool,
     ) -> Option<usize> {
         let psp_reference = answer.psp_reference.map(str::to_owned);
@@ -149,7 +151,7 @@ impl Order {
     /// Drops unanswered details that are not this attempt's.
     pub fn withdraw_details(&mut self, attempt: usize, content: &str) {
         if let Some(attempt) = self.attempt_mut(attempt) {
-            attempt.forget(|it| it.content == content);
+            attempt.drop_unanswered(|it| it.content == content);
         }
     }
 
@@ -166,7 +168,7 @@ impl Order {
         let of_field = rejects_content(&rejection.error_code);
         let decides = |it: &Details| Some(it.sent_at) == sent_first_at || of_field;
         if let Some(attempt) = self.attempt_mut(attempt) {
-            attempt.forget(|it| it.content == content && decides(it));
+            attempt.drop_unanswered(|it| it.content == content && decides(it));
         }
     }
 }

@@ -26,7 +26,7 @@ mod target;
 pub use attempt::{
     Attempt, Details, Outcome, PaymentInstrument, Rejection, Submission, idempotency_key, sha256,
 };
-pub use binding::Named;
+pub use binding::AnswerIdentity;
 pub use content::content_digest;
 pub use decide::PayDecision;
 pub use derive::{Derived, Payment};

@@ -211,7 +211,7 @@ impl Serialize for ModificationState {
 impl Modification {
     /// Returns true if its outcome can be looked up by sending it again. A kind that this version
     /// does not know cannot be sent.
-    pub(super) fn can_be_asked(&self, now: Timestamp) -> bool {
+    pub(super) fn can_be_recovered(&self, now: Timestamp) -> bool {
         now.duration_since(self.requested_at) < limits::KEY_LIFE
             && !matches!(self.operation, Operation::Unknown(_))
     }
@@ -219,7 +219,7 @@ impl Modification {
     /// Returns true if it can be sent again to `target`, because Adyen still knows its key there.
     /// Otherwise Adyen might process it a second time.
     fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
-        self.can_be_asked(now)
+        self.can_be_recovered(now)
             && target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 

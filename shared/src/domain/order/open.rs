@@ -121,7 +121,7 @@ fn of_attempt(order: &Order, attempt: &Attempt, status: AttemptStatus) -> Option
 fn of_modifications(order: &Order, states: &[ModificationState]) -> impl Iterator<Item = Task> {
     let in_doubt = order.modifications.iter().zip(states).filter(|(_, state)| state.in_doubt());
     in_doubt
-        .filter(|(it, _)| !it.outcome_unknown || it.can_be_asked(order.updated_at))
+        .filter(|(it, _)| !it.outcome_unknown || it.can_be_recovered(order.updated_at))
         .map(|(it, _)| Task::after(it.requested_at, it.sent_at, limits::IN_FLIGHT))
 }
 
@@ -146,7 +146,7 @@ impl Order {
     }
 
     /// Records that the schedule has looked and left something open.
-    pub fn looked(&mut self, now: Timestamp) {
+    pub fn record_look(&mut self, now: Timestamp) {
         let newest = Derived::of(self).open.map(|open| open.newest);
         let last = self.look.take();
         let again = last.filter(|look| newest.is_none_or(|newest| look.at >= newest));

@@ -36,12 +36,12 @@ pub(super) struct PaymentTotals {
     pub(super) ended: Option<(Timestamp, Status)>,
     /// True if a reversal may have cancelled or refunded the payment.
     pub(super) unclear: bool,
-    pub(super) asked_for: AskedFor,
+    pub(super) undecided: Undecided,
 }
 
 /// The minor units of undecided modifications.
 #[derive(Default)]
-pub(super) struct AskedFor {
+pub(super) struct Undecided {
     pub(super) captures: i64,
     pub(super) refunds: i64,
     /// True if an undecided cancel or reversal may end the whole payment.
@@ -87,7 +87,7 @@ pub(super) fn totals(
     let mut totals: Vec<PaymentTotals> = payments
         .into_iter()
         .map(|payment| PaymentTotals {
-            asked_for: asked_for(payment, order, modifications),
+            undecided: undecided(payment, order, modifications),
             ..payment_totals(payment, order, modifications, reports, findings)
         })
         .collect();
@@ -189,7 +189,7 @@ fn payment_totals(
         charged_back: disputes.iter().any(|dispute| *dispute != DisputeState::Open),
         ended,
         unclear,
-        asked_for: AskedFor::default(),
+        undecided: Undecided::default(),
     }
 }
 
@@ -210,25 +210,25 @@ fn value(event: &AdyenEvent, order: &Order, findings: &mut Findings) -> i64 {
 }
 
 /// Adds up the undecided modifications of a payment.
-fn asked_for(psp_reference: &str, order: &Order, states: &[ModificationState]) -> AskedFor {
+fn undecided(psp_reference: &str, order: &Order, states: &[ModificationState]) -> Undecided {
     let modifications = order.modifications.iter().zip(states);
     let open = modifications.filter(|(it, state)| it.payment == psp_reference && state.open());
-    let mut asked_for = AskedFor::default();
+    let mut undecided = Undecided::default();
     for (modification, _) in open {
         match &modification.operation {
             Operation::Capture => {
-                asked_for.captures = asked_for.captures.saturating_add(modification.value)
+                undecided.captures = undecided.captures.saturating_add(modification.value)
             }
             Operation::Refund => {
-                asked_for.refunds = asked_for.refunds.saturating_add(modification.value)
+                undecided.refunds = undecided.refunds.saturating_add(modification.value)
             }
             // An operation of a newer version may end the payment.
             Operation::Cancel | Operation::Reversal | Operation::Unknown(_) => {
-                asked_for.end = true;
+                undecided.end = true;
             }
         }
     }
-    asked_for
+    undecided
 }
 
 /// Computes what was taken, and raises attention if captures or refunds exceed their limit.

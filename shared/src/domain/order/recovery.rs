@@ -65,7 +65,7 @@ impl Order {
         let is_abandoned = derived.status == Status::Expired
             && self.attempts.last().is_some_and(Attempt::is_abandoned);
         if derived.open.is_some_and(|open| open.due_at <= now) {
-            self.looked(now);
+            self.record_look(now);
         }
         match derived.open {
             _ if is_unknown && is_news => Finding::Unknown,

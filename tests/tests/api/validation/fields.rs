@@ -11,7 +11,7 @@ fn types() -> [Value; 7] {
 }
 
 /// Returns true if both values have the same JSON type.
-fn alike(one: &Value, other: &Value) -> bool {
+fn same_type(one: &Value, other: &Value) -> bool {
     std::mem::discriminant(one) == std::mem::discriminant(other)
 }
 
@@ -21,7 +21,7 @@ async fn field_of_another_type_is_rejected() {
     for pointer in pointers(&everything()) {
         let right = everything().pointer(&pointer).unwrap().clone();
         for wrong in types() {
-            if alike(&right, &wrong) {
+            if same_type(&right, &wrong) {
                 continue;
             }
             let body = with(everything(), &pointer, wrong.clone());
@@ -217,7 +217,7 @@ async fn amount_must_be_a_positive_integer_of_minor_units() {
 }
 
 /// Invalid values by field, and the field that the error names.
-fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
+fn invalid_values() -> Vec<(&'static str, Vec<&'static str>)> {
     vec![
         (
             "/amount/currency",
@@ -380,7 +380,7 @@ fn impossible() -> Vec<(&'static str, Vec<&'static str>)> {
 #[tokio::test]
 async fn invalid_value_is_rejected() {
     let bundle = Untouched::start().await;
-    for (pointer, values) in impossible() {
+    for (pointer, values) in invalid_values() {
         let field = dotted(pointer);
         for value in values {
             let body = with(everything(), pointer, json!(value));

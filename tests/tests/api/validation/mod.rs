@@ -38,8 +38,8 @@ impl Untouched {
         let answer = Answer::of(request).await;
         assert_eq!(answer.status, refusal.0, "{row}: {answer:?}");
         let field = answer.body.get("field").and_then(Value::as_str);
-        let said = (answer.status, answer.code(), field);
-        assert_eq!(said, refusal, "{row}: {answer:?}");
+        let actual = (answer.status, answer.code(), field);
+        assert_eq!(actual, refusal, "{row}: {answer:?}");
         let detail = answer.body["detail"].as_str().unwrap();
         assert!(!detail.is_empty() && detail.len() < 1000, "{row}: {answer:?}");
         traces::nothing_sent(&self.0, row);

@@ -8,7 +8,7 @@ use shared::domain::order::{
 };
 use shared::domain::unknown::Unknown;
 
-use crate::facts::{self, Facts, Returned, at};
+use crate::facts::{self, AttemptBuilder, OrderBuilder, at};
 
 const CODES: [&str; 21] = [
     "AUTHORISATION",
@@ -71,12 +71,12 @@ const MODIFICATIONS: [&str; 4] = ["M1", "M2", "M3", "M4"];
 
 /// An order that Adyen's webhooks and answers could produce.
 pub fn order() -> impl Strategy<Value = Order> {
-    (untold_order(), events()).prop_map(|(order, events)| order.told_all(events))
+    (order_without_events(), events()).prop_map(|(order, events)| order.with_events(events))
 }
 
 /// An order with attempts of different payments and acknowledged modifications, but without
 /// webhooks.
-pub fn untold_order() -> impl Strategy<Value = Order> {
+pub fn order_without_events() -> impl Strategy<Value = Order> {
     let capture = select(vec![Capture::Automatic, Capture::Manual]);
     let received = vec(received_modification(), 0..3);
     (capture, vec(attempt(), 0..=PAYMENTS.len()), received).prop_map(
@@ -85,7 +85,7 @@ pub fn untold_order() -> impl Strategy<Value = Order> {
                 let psp_reference = attempt.psp_reference.as_ref().map(|_| payment.to_owned());
                 Attempt { psp_reference, ..attempt }
             });
-            let order = named.fold(facts::order(capture), Facts::tried);
+            let order = named.fold(facts::order(capture), OrderBuilder::with_attempt);
             Order { modifications: received, ..order }
         },
     )
@@ -122,10 +122,10 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
     ];
     let action = select(vec![Some("cancel"), Some("refund"), Some("refund"), None]);
     let recaptured = any::<bool>();
-    let speaks_of = (code, select(&PAYMENTS[..]), select(&MODIFICATIONS[..]));
+    let subject = (code, select(&PAYMENTS[..]), select(&MODIFICATIONS[..]));
     let success = prop::bool::weighted(0.75);
     let dates = (0..500i64, 0..500i64);
-    (speaks_of, success, dates, amount, action, recaptured).prop_map(
+    (subject, success, dates, amount, action, recaptured).prop_map(
         |(
             (code, payment, own),
             success,
@@ -140,8 +140,8 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
                 _ => false,
             };
             // The later events of a dispute do not all name the payment.
-            let silent = DISPUTES.contains(&code) && second % 3 > 0;
-            let (named, original) = match (of_payment, silent) {
+            let unnamed = DISPUTES.contains(&code) && second % 3 > 0;
+            let (named, original) = match (of_payment, unnamed) {
                 (true, _) => (payment, None),
                 (false, true) => (own, None),
                 (false, false) => (own, Some(payment)),
@@ -188,10 +188,10 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     // after it.
     let abandoned_at = select(vec![None, None, None, None, Some(90_000), Some(-1)]);
     (answered, details, claimed, prop::bool::weighted(0.1), abandoned_at).prop_map(
-        |(attempt, details, claimed, given_up, abandoned_at)| {
-            let attempt = details.into_iter().fold(attempt, Returned::returned);
+        |(attempt, details, claimed, outcome_unknown, abandoned_at)| {
+            let attempt = details.into_iter().fold(attempt, AttemptBuilder::with_details);
             let abandoned_at = abandoned_at.map(at);
-            let mut attempt = Attempt { outcome_unknown: given_up, abandoned_at, ..attempt };
+            let mut attempt = Attempt { outcome_unknown, abandoned_at, ..attempt };
             if let Some(unanswered) = attempt.details.iter_mut().find(|it| it.outcome.is_none()) {
                 unanswered.claimed = claimed.map(str::to_owned);
             }
@@ -210,9 +210,9 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
         times,
         unknown: Unknown::default(),
     }));
-    (untold_order(), attempts, modifications, events, amount(), any::<bool>(), look).prop_map(
-        |(order, attempts, modifications, events, price, dropped, look)| {
-            let mut order = order.told_all(events);
+    (order_without_events(), attempts, modifications, events, amount(), any::<bool>(), look)
+        .prop_map(|(order, attempts, modifications, events, price, dropped, look)| {
+            let mut order = order.with_events(events);
             for (attempt, started_at) in attempts {
                 order.attempts.push(Attempt { started_at, ..attempt });
             }
@@ -221,8 +221,7 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
             order.events_dropped |= dropped;
             order.look = look;
             order
-        },
-    )
+        })
 }
 
 fn absurd_event() -> impl Strategy<Value = AdyenEvent> {
@@ -268,7 +267,7 @@ fn absurd_attempt() -> impl Strategy<Value = Attempt> {
         |(psp_reference, outcome, details, outcome_unknown, abandoned_at)| {
             let mut attempt = facts::unknown();
             for outcome in details {
-                attempt = attempt.returned(None);
+                attempt = attempt.with_details(None);
                 attempt.details.last_mut().unwrap().outcome = outcome;
             }
             Attempt { psp_reference, outcome, outcome_unknown, abandoned_at, ..attempt }

@@ -11,10 +11,10 @@ use shared::{
 };
 
 use super::{
-    any::{PAYMENTS, absurd_order, events, moment, order, untold_order},
+    any::{PAYMENTS, absurd_order, events, moment, order, order_without_events},
     cases,
 };
-use crate::facts::{self, Facts, Says, answered, authorisation, rejected, summary};
+use crate::facts::{self, EventBuilder, OrderBuilder, answered, authorisation, rejected, summary};
 
 fn shuffled(mut events: Vec<AdyenEvent>, seed: u64) -> Vec<AdyenEvent> {
     let mut random = fastrand::Rng::with_seed(seed);
@@ -30,10 +30,10 @@ proptest! {
 
     #[test]
     fn same_webhooks_make_the_same_order_in_any_sequence_with_duplicates(
-        before in untold_order(), events in events(), seed: u64,
+        before in order_without_events(), events in events(), seed: u64,
     ) {
-        let once = before.clone().told_all(events.clone());
-        let otherwise = before.told_all(shuffled(events, seed));
+        let once = before.clone().with_events(events.clone());
+        let otherwise = before.with_events(shuffled(events, seed));
         prop_assert_eq!(&once, &otherwise);
         prop_assert_eq!(Derived::of(&once), Derived::of(&otherwise));
     }
@@ -42,7 +42,7 @@ proptest! {
     fn paid_order_stays_paid_after_a_later_failure_of_another_attempt(
         before in order(), other in select(&PAYMENTS[..]), kind in 0..4,
     ) {
-        let before = before.told(authorisation("PAID"));
+        let before = before.with_event(authorisation("PAID"));
         let derived = Derived::of(&before);
         prop_assert!(derived.confirmed && derived.status.was_paid());
         // A failure of an unknown payment may be that of an answer without a pspReference.
@@ -51,10 +51,10 @@ proptest! {
         let failed = if derived.payments.iter().any(authorised) { "NEW" } else { other };
         let later = 9000;
         let after = match kind {
-            0 => before.told(authorisation(failed).failed().at(later)),
-            1 => before.told(facts::offer_closed_of(failed).at(later)),
-            2 => before.tried(answered("Refused", failed)),
-            _ => before.tried(rejected("702", None)),
+            0 => before.with_event(authorisation(failed).failed().at(later)),
+            1 => before.with_event(facts::offer_closed_of(failed).at(later)),
+            2 => before.with_attempt(answered("Refused", failed)),
+            _ => before.with_attempt(rejected("702", None)),
         };
         let after = Derived::of(&after);
         prop_assert_eq!(after.status, derived.status);
@@ -126,7 +126,7 @@ proptest! {
         fastrand::Rng::with_seed(seed).shuffle(kept["events"].as_array_mut().unwrap());
         let read: Order = serde_json::from_value(kept).unwrap();
         prop_assert_eq!(&read, &order);
-        prop_assert_eq!(&read.told_all(order.events.clone()), &order);
+        prop_assert_eq!(&read.with_events(order.events.clone()), &order);
     }
 
     #[test]
@@ -137,7 +137,7 @@ proptest! {
         for _ in 0..10 {
             let Some(open) = Derived::of(&order).open else { return Ok(()) };
             let now = open.due_at.max(facts::at(seconds));
-            order.looked(now);
+            order.record_look(now);
             let after = Derived::of(&order).open.map(|open| open.due_at);
             prop_assert!(after > Some(now), "{open:?} {after:?}");
         }

@@ -6,7 +6,7 @@ use shared::domain::order::{Details, Order, PaymentInstrument};
 
 use super::cases;
 use crate::facts::{
-    Says, answered, at, authorisation, manual, offer_closed_of, rejected, request, take,
+    EventBuilder, answered, at, authorisation, manual, offer_closed_of, rejected, request, take,
 };
 
 /// A token that Adyen rejects.
@@ -24,40 +24,40 @@ enum Step {
     Pay {
         token: &'static str,
         key: Option<&'static str>,
-        becomes: State,
+        becomes: AtAdyen,
         named: bool,
     },
     /// A request arrives at Adyen. Its answer arrives here, or is lost.
     Arrive {
         which: usize,
-        heard: bool,
+        answer_arrives: bool,
     },
     /// The shopper returns with details, which are sent to Adyen.
     ComeBack {
-        becomes: State,
-        heard: bool,
+        becomes: AtAdyen,
+        answer_arrives: bool,
     },
     /// The shopper finishes or aborts at the bank, and does not return.
     StayAway {
         attempt: usize,
-        becomes: State,
+        becomes: AtAdyen,
     },
     /// Adyen decides a pending payment.
     Decide {
         attempt: usize,
-        becomes: State,
+        becomes: AtAdyen,
     },
     /// Adyen sends the webhook of a final result.
-    Tell {
+    Webhook {
         attempt: usize,
     },
     /// The schedule abandons an attempt whose shopper stayed away.
-    GiveUp,
+    Abandon,
 }
 
 /// The state of a payment at Adyen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum AtAdyen {
     Waits,
     Pending,
     Authorised,
@@ -65,7 +65,7 @@ enum State {
     Closed,
 }
 
-impl State {
+impl AtAdyen {
     fn result_code(self) -> &'static str {
         match self {
             Self::Waits => "RedirectShopper",
@@ -80,8 +80,8 @@ impl State {
 #[derive(Debug)]
 struct Processed {
     since: i64,
-    first: State,
-    now: State,
+    first: AtAdyen,
+    now: AtAdyen,
     /// True if the answer has the pspReference.
     named: bool,
     /// True if the shopper was redirected and did not return.
@@ -93,7 +93,7 @@ struct Flight {
     attempt: usize,
     sent: i64,
     token: &'static str,
-    becomes: State,
+    becomes: AtAdyen,
     named: bool,
 }
 
@@ -135,28 +135,28 @@ impl World {
                 }
                 assert_eq!(self.order.attempts.len(), self.books.len());
             }
-            Step::Arrive { which, heard } if !self.flights.is_empty() => {
+            Step::Arrive { which, answer_arrives } if !self.flights.is_empty() => {
                 let flight = self.flights.remove(which % self.flights.len());
-                self.process(flight, heard);
+                self.process(flight, answer_arrives);
             }
             Step::Arrive { .. } => {}
-            Step::ComeBack { becomes, heard } => self.come_back(becomes, heard),
+            Step::ComeBack { becomes, answer_arrives } => self.come_back(becomes, answer_arrives),
             Step::StayAway { attempt, becomes } => {
                 if let Some(Some(it)) = self.books.get_mut(attempt)
-                    && it.now == State::Waits
+                    && it.now == AtAdyen::Waits
                 {
                     it.now = becomes;
                 }
             }
             Step::Decide { attempt, becomes } => {
                 if let Some(Some(it)) = self.books.get_mut(attempt)
-                    && it.now == State::Pending
+                    && it.now == AtAdyen::Pending
                 {
                     it.now = becomes;
                 }
             }
-            Step::Tell { attempt } => self.tell(attempt),
-            Step::GiveUp => {
+            Step::Webhook { attempt } => self.send_webhook(attempt),
+            Step::Abandon => {
                 self.order.abandon(at(self.now));
             }
         }
@@ -167,7 +167,7 @@ impl World {
     fn may_begin(&self) {
         for (attempt, processed) in self.books.iter().enumerate() {
             let harmless = match processed {
-                Some(it) => it.away || matches!(it.now, State::Refused | State::Closed),
+                Some(it) => it.away || matches!(it.now, AtAdyen::Refused | AtAdyen::Closed),
                 None => !self.flights.iter().any(|it| it.attempt == attempt && it.token != BAD),
             };
             assert!(harmless, "attempt {} may yet be paid: {processed:?}", attempt + 1);
@@ -175,12 +175,12 @@ impl World {
     }
 
     /// Adyen processes the first request with a key, and repeats its answer to all others.
-    fn process(&mut self, flight: Flight, heard: bool) {
+    fn process(&mut self, flight: Flight, answer_arrives: bool) {
         let books = &mut self.books[flight.attempt];
         let attempt = &mut self.order.attempts[flight.attempt];
         if books.is_none() && flight.token == BAD {
             // A rejection proves nothing about the attempt's other submissions.
-            if heard && attempt.submissions.len() == 1 {
+            if answer_arrives && attempt.submissions.len() == 1 {
                 attempt.answer(rejected("5_602", None).outcome.unwrap(), None);
             }
             return;
@@ -190,54 +190,54 @@ impl World {
             first: flight.becomes,
             now: flight.becomes,
             named: flight.named,
-            away: flight.becomes == State::Waits,
+            away: flight.becomes == AtAdyen::Waits,
         });
         assert!(self.now - it.since < 7 * DAY, "Adyen has forgotten the key");
-        if heard {
+        if answer_arrives {
             let outcome = answered(it.first.result_code(), None).outcome.unwrap();
             attempt.answer(outcome, it.named.then(|| psp_reference(flight.attempt)));
         }
     }
 
     /// Details are accepted for the last attempt only, and one at a time.
-    fn come_back(&mut self, becomes: State, heard: bool) {
+    fn come_back(&mut self, becomes: AtAdyen, answer_arrives: bool) {
         let (Some(Some(it)), Some(attempt)) =
             (self.books.last_mut(), self.order.attempts.last_mut())
         else {
             return;
         };
-        if it.now != State::Waits || attempt.outcome.is_none() || attempt.details_in_flight() {
+        if it.now != AtAdyen::Waits || attempt.outcome.is_none() || attempt.details_in_flight() {
             return;
         }
         let content = format!("result {}", attempt.details.len());
         attempt.details.push(Details::new(content.clone(), at(self.now)));
         it.now = becomes;
-        it.away = heard && becomes == State::Waits;
-        if heard {
+        it.away = answer_arrives && becomes == AtAdyen::Waits;
+        if answer_arrives {
             let outcome = answered(becomes.result_code(), None).outcome.unwrap();
             attempt.answer_details(&content, outcome, Some(psp_reference(self.books.len() - 1)));
         }
     }
 
-    fn tell(&mut self, attempt: usize) {
+    fn send_webhook(&mut self, attempt: usize) {
         let Some(Some(it)) = self.books.get(attempt) else {
             return;
         };
         let payment = psp_reference(attempt);
         let event = match it.now {
-            State::Authorised => authorisation(&payment),
-            State::Refused => authorisation(&payment).failed(),
+            AtAdyen::Authorised => authorisation(&payment),
+            AtAdyen::Refused => authorisation(&payment).failed(),
             // The order could only guess the attempt of an unbound OFFER_CLOSED, so leave it out.
-            State::Closed if self.order.attempts[attempt].psp_reference.is_some() => {
+            AtAdyen::Closed if self.order.attempts[attempt].psp_reference.is_some() => {
                 offer_closed_of(&payment)
             }
-            State::Closed | State::Waits | State::Pending => return,
+            AtAdyen::Closed | AtAdyen::Waits | AtAdyen::Pending => return,
         };
         self.order.record(event.at(self.now));
     }
 
     fn paid_by_itself(&self) -> usize {
-        let paid = |it: &&Processed| it.now == State::Authorised && !it.away;
+        let paid = |it: &&Processed| it.now == AtAdyen::Authorised && !it.away;
         self.books.iter().flatten().filter(paid).count()
     }
 }
@@ -247,7 +247,7 @@ fn psp_reference(attempt: usize) -> String {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    use State::*;
+    use AtAdyen::*;
     let wait = select(vec![0, 1, 15, 29, 30, 31, 3600, DAY, 6 * DAY, 7 * DAY]);
     let token = || select(vec!["A", "B", "C", BAD]);
     let key = || select(vec![None, None, None, Some("K1"), Some("K2")]);
@@ -259,15 +259,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             |(token, key, becomes, named)| Step::Pay { token, key, becomes, named }
         ),
         4 => (0..4usize, any::<bool>())
-            .prop_map(|(which, heard)| Step::Arrive { which, heard }),
+            .prop_map(|(which, answer_arrives)| Step::Arrive { which, answer_arrives }),
         1 => (becomes(), any::<bool>())
-            .prop_map(|(becomes, heard)| Step::ComeBack { becomes, heard }),
+            .prop_map(|(becomes, answer_arrives)| Step::ComeBack { becomes, answer_arrives }),
         1 => (0..4usize, ends())
             .prop_map(|(attempt, becomes)| Step::StayAway { attempt, becomes }),
         1 => (0..4usize, select(vec![Authorised, Refused]))
             .prop_map(|(attempt, becomes)| Step::Decide { attempt, becomes }),
-        2 => (0..4usize).prop_map(|attempt| Step::Tell { attempt }),
-        1 => Just(Step::GiveUp),
+        2 => (0..4usize).prop_map(|attempt| Step::Webhook { attempt }),
+        1 => Just(Step::Abandon),
     ];
     vec(step, 1..40)
 }

@@ -8,8 +8,8 @@ use shared::domain::order::{
 use shared::domain::unknown::Unknown;
 
 use crate::facts::{
-    self, Facts, Returned, Says, answered, asking, at, authorisation, automatic, comes_to, manual,
-    offer_closed, rejected, request, take, target, unknown,
+    self, AttemptBuilder, EventBuilder, OrderBuilder, answered, assert_summary, at, authorisation,
+    automatic, manual, offer_closed, rejected, request, request_with, take, target, unknown,
 };
 
 const MINUTE: i64 = 60;
@@ -31,14 +31,15 @@ fn written(mut order: Order, second: i64) -> Order {
 /// A charge of a stored payment method that Adyen did not answer.
 fn charge() -> Order {
     let method = json!({"type": "amazonpay", "storedPaymentMethodId": "TOKEN"});
-    let sent = asking(method, None, 0);
+    let sent = request_with(method, None, 0);
     let mut order = automatic();
     take(&mut order, PaymentInstrument::StoredPaymentMethod, &sent, at(0));
     order
 }
 
 fn refund_in_doubt() -> Order {
-    let mut order = automatic().tried(answered("Authorised", "P")).told(authorisation("P"));
+    let mut order =
+        automatic().with_attempt(answered("Authorised", "P")).with_event(authorisation("P"));
     order.modifications.push(Modification {
         operation: Operation::Refund,
         payment: "P".to_owned(),
@@ -65,14 +66,14 @@ fn order_is_open_if_the_schedule_can_act() {
     let returned = |second| {
         let mut attempt = answered("RedirectShopper", "P");
         attempt.details.push(Details::new("result".to_owned(), at(second)));
-        manual().tried(attempt)
+        manual().with_attempt(attempt)
     };
     for (what, order, expected) in [
-        ("an answer is missing", manual().tried(unknown()), (100, 30)),
+        ("an answer is missing", manual().with_attempt(unknown()), (100, 30)),
         ("a charge in doubt", charge(), (0, 30)),
         (
             "waits for its shopper",
-            manual().tried(answered("RedirectShopper", "P")),
+            manual().with_attempt(answered("RedirectShopper", "P")),
             (100, 25 * HOUR),
         ),
         ("details in doubt", returned(5000), (100, 5030)),
@@ -93,19 +94,25 @@ fn order_is_not_open_if_only_adyen_or_a_person_can_act() {
         }
         order
     };
-    let mut returned = answered("RedirectShopper", "P").returned(None);
+    let mut returned = answered("RedirectShopper", "P").with_details(None);
     returned.outcome_unknown = true;
     for (what, order) in [
         ("nothing was tried", manual()),
-        ("pending at Adyen", manual().tried(answered("Pending", "P"))),
-        ("received by Adyen", manual().tried(answered("Received", "P"))),
-        ("paid", manual().tried(answered("Authorised", "P"))),
-        ("paid by another attempt", manual().tried(answered("Authorised", "P")).tried(unknown())),
-        ("refused", manual().tried(answered("Refused", "P"))),
-        ("rejected", manual().tried(rejected("702", None))),
-        ("expired", manual().tried(answered("RedirectShopper", "P")).told(offer_closed())),
-        ("a shopper's payment given up", given_up(manual().tried(unknown()))),
-        ("details given up", manual().tried(returned)),
+        ("pending at Adyen", manual().with_attempt(answered("Pending", "P"))),
+        ("received by Adyen", manual().with_attempt(answered("Received", "P"))),
+        ("paid", manual().with_attempt(answered("Authorised", "P"))),
+        (
+            "paid by another attempt",
+            manual().with_attempt(answered("Authorised", "P")).with_attempt(unknown()),
+        ),
+        ("refused", manual().with_attempt(answered("Refused", "P"))),
+        ("rejected", manual().with_attempt(rejected("702", None))),
+        (
+            "expired",
+            manual().with_attempt(answered("RedirectShopper", "P")).with_event(offer_closed()),
+        ),
+        ("a shopper's payment given up", given_up(manual().with_attempt(unknown()))),
+        ("details given up", manual().with_attempt(returned)),
         ("a charge whose key is too old", given_up(written(charge(), 6 * DAY))),
         ("a refund whose key is too old", given_up(written(refund_in_doubt(), 7 * DAY))),
     ] {
@@ -123,7 +130,7 @@ fn fruitless_looks_double_the_interval() {
     let mut order = charge();
     let mut now = 20 * MINUTE;
     for wait in [5, 10, 20, 40, 80, 160, 320, 360, 360, 360] {
-        order.looked(at(now));
+        order.record_look(at(now));
         assert_eq!(open(&order), Some((0, now + wait * MINUTE)));
         now += wait * MINUTE;
     }
@@ -132,43 +139,51 @@ fn fruitless_looks_double_the_interval() {
     order.modifications[0].requested_at = at(now - 1000);
     order.modifications[0].sent_at = at(now - 1000);
     assert_eq!(open(&order), Some((0, now - 970)));
-    order.looked(at(now + 100));
+    order.record_look(at(now + 100));
     assert_eq!(order.look, Some(Look { at: at(now + 100), times: 1, unknown: Unknown::default() }));
 }
 
 #[test]
 fn attempt_is_abandoned_after_25_hours_without_its_shopper() {
-    let waits = || manual().tried(answered("RedirectShopper", "P"));
+    let waits = || manual().with_attempt(answered("RedirectShopper", "P"));
     let mut order = waits();
     assert!(!order.abandon(at(25 * HOUR - 1)));
     assert_eq!(order, waits());
     assert!(order.abandon(at(25 * HOUR)));
     assert_eq!(order.attempts[0].abandoned_at, Some(at(25 * HOUR)));
-    comes_to(&order, "expired unconfirmed 0/0/0 startOver");
+    assert_summary(&order, "expired unconfirmed 0/0/0 startOver");
     assert_eq!(open(&order), None);
     // An attempt is abandoned once.
     assert!(!order.abandon(at(50 * HOUR)));
 
     // A late webhook outranks the abandonment.
-    comes_to(&order.clone().told(authorisation("P")), "authorised confirmed 1000/0/0 success");
-    let refused = order.clone().told(authorisation("P").failed());
-    comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
-    comes_to(&order.told(offer_closed().at(20 * HOUR)), "expired unconfirmed 0/0/0 startOver");
+    assert_summary(
+        &order.clone().with_event(authorisation("P")),
+        "authorised confirmed 1000/0/0 success",
+    );
+    let refused = order.clone().with_event(authorisation("P").failed());
+    assert_summary(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    assert_summary(
+        &order.with_event(offer_closed().at(20 * HOUR)),
+        "expired unconfirmed 0/0/0 startOver",
+    );
 }
 
 #[test]
 fn only_an_attempt_that_waits_for_its_shopper_is_abandoned() {
-    let sent = answered("RedirectShopper", "P").returned(None);
+    let sent = answered("RedirectShopper", "P").with_details(None);
     for mut order in [
         manual(),
-        manual().tried(unknown()),
-        manual().tried(answered("Pending", "P")),
-        manual().tried(answered("Authorised", "P")),
-        manual().tried(answered("Refused", "P")),
-        manual().tried(answered("RedirectShopper", "P")).tried(answered("Authorised", "Q")),
-        manual().tried(answered("RedirectShopper", "P")).told(authorisation("P")),
+        manual().with_attempt(unknown()),
+        manual().with_attempt(answered("Pending", "P")),
+        manual().with_attempt(answered("Authorised", "P")),
+        manual().with_attempt(answered("Refused", "P")),
+        manual()
+            .with_attempt(answered("RedirectShopper", "P"))
+            .with_attempt(answered("Authorised", "Q")),
+        manual().with_attempt(answered("RedirectShopper", "P")).with_event(authorisation("P")),
         // The shopper returned, and the answer to the details is unknown.
-        manual().tried(sent),
+        manual().with_attempt(sent),
     ] {
         let before = order.clone();
         assert!(!order.abandon(at(100 * DAY)), "{order:?}");
@@ -178,34 +193,35 @@ fn only_an_attempt_that_waits_for_its_shopper_is_abandoned() {
 
 #[test]
 fn abandoned_attempt_continues_when_its_shopper_returns() {
-    let mut order = facts::order(Capture::Manual).tried(answered("RedirectShopper", "P"));
+    let mut order = facts::order(Capture::Manual).with_attempt(answered("RedirectShopper", "P"));
     order.abandon(at(30 * HOUR));
     let attempt = &mut order.attempts[0];
     attempt.details.push(Details::new("result".to_owned(), at(31 * HOUR)));
-    comes_to(&order, "pending unconfirmed 0/0/0 wait");
+    assert_summary(&order, "pending unconfirmed 0/0/0 wait");
     // The bank asks for another challenge.
     let asked = answered("ChallengeShopper", None).outcome.unwrap();
     order.attempts[0].answer_details("result", asked, None);
-    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+    assert_summary(&order, "pending unconfirmed 0/0/0 handleAction");
     assert_eq!(open(&order), Some((100, (31 + 25) * HOUR)));
     assert!(!order.abandon(at(55 * HOUR)));
     assert!(order.abandon(at(56 * HOUR)));
-    comes_to(&order, "expired unconfirmed 0/0/0 startOver");
+    assert_summary(&order, "expired unconfirmed 0/0/0 startOver");
 }
 
 #[test]
 fn abandoned_attempt_keeps_the_result_of_a_late_answer() {
     for result_code in ["Authorised", "Refused", "Cancelled", "Error", "Pending"] {
         let attempt = answered(result_code, "P");
-        let plain = manual().tried(attempt.clone());
-        let abandoned = manual().tried(Attempt { abandoned_at: Some(at(30 * HOUR)), ..attempt });
-        comes_to(&abandoned, &facts::summary(&plain));
+        let plain = manual().with_attempt(attempt.clone());
+        let abandoned =
+            manual().with_attempt(Attempt { abandoned_at: Some(at(30 * HOUR)), ..attempt });
+        assert_summary(&abandoned, &facts::summary(&plain));
     }
 }
 
 #[test]
 fn abandoned_attempt_is_followed_by_a_new_one() {
-    let mut order = manual().tried(answered("RedirectShopper", "P"));
+    let mut order = manual().with_attempt(answered("RedirectShopper", "P"));
     order.abandon(at(30 * HOUR));
     let again = take(
         &mut order.clone(),
@@ -222,7 +238,7 @@ fn abandoned_attempt_is_followed_by_a_new_one() {
     );
     assert_eq!(next, PayDecision::Begin { attempt: 2 });
     // The first attempt may still be paid, and then counts for the order.
-    let order = order.told(authorisation("P").at(31 * HOUR));
+    let order = order.with_event(authorisation("P").at(31 * HOUR));
     assert_eq!(Derived::of(&order).attempts[0].status, AttemptStatus::Authorised);
-    comes_to(&order, "authorised confirmed 1000/0/0 success");
+    assert_summary(&order, "authorised confirmed 1000/0/0 success");
 }

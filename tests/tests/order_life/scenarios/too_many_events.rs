@@ -3,8 +3,8 @@
 use shared::domain::order::{AdyenEvent, Order};
 
 use crate::facts::{
-    Facts, Says, answered, attention, authorisation, expire, manual, modification, offer_closed,
-    summary,
+    EventBuilder, OrderBuilder, answered, attention, authorisation, expire, manual, modification,
+    offer_closed, summary,
 };
 
 /// The number of events without effect that an order keeps.
@@ -16,14 +16,14 @@ fn notice(number: usize) -> AdyenEvent {
 }
 
 fn flooded(by: usize) -> Order {
-    manual().tried(answered("Authorised", "P")).told_all((0..by).map(notice))
+    manual().with_attempt(answered("Authorised", "P")).with_events((0..by).map(notice))
 }
 
 #[test]
 fn events_up_to_the_limit_need_no_attention() {
     let order = flooded(KEPT);
     assert_eq!((order.events.len(), attention(&order).len()), (KEPT, 0));
-    let again = order.clone().told_all((0..KEPT).map(notice));
+    let again = order.clone().with_events((0..KEPT).map(notice));
     assert_eq!(again, order);
 }
 
@@ -41,8 +41,9 @@ fn dropped_events_do_not_depend_on_their_sequence() {
     for _ in 0..20 {
         let mut numbers: Vec<usize> = (0..KEPT + 50).chain(0..KEPT).collect();
         random.shuffle(&mut numbers);
-        let shuffled =
-            manual().tried(answered("Authorised", "P")).told_all(numbers.into_iter().map(notice));
+        let shuffled = manual()
+            .with_attempt(answered("Authorised", "P"))
+            .with_events(numbers.into_iter().map(notice));
         assert_eq!(shuffled, order);
     }
 }
@@ -72,18 +73,18 @@ fn event_that_moves_money_or_status_is_never_dropped() {
         ]
         .map(|event| event.at(later))
     };
-    let after = flooded(KEPT + 20).told_all(movers());
+    let after = flooded(KEPT + 20).with_events(movers());
     for event in movers() {
         assert!(after.events.contains(&event), "{event:?}");
     }
     assert_eq!(after.events.len(), KEPT + movers().len());
 
     let before = manual()
-        .tried(answered("Authorised", "P"))
-        .told_all(movers())
-        .told_all((0..KEPT + 20).map(notice));
+        .with_attempt(answered("Authorised", "P"))
+        .with_events(movers())
+        .with_events((0..KEPT + 20).map(notice));
     assert_eq!(before, after);
-    let unflooded = manual().tried(answered("Authorised", "P")).told_all(movers());
+    let unflooded = manual().with_attempt(answered("Authorised", "P")).with_events(movers());
     assert_eq!(summary(&after), format!("{} !too_many_events", summary(&unflooded)));
 }
 
@@ -91,10 +92,10 @@ fn event_that_moves_money_or_status_is_never_dropped() {
 fn event_that_ties_a_dispute_to_its_payment_is_never_dropped() {
     let later = 1_000_000;
     let news = || modification("NOTIFICATION_OF_CHARGEBACK", "D").at(later);
-    let second = || modification("SECOND_CHARGEBACK", "D").of_none().at(later);
-    let paid = || manual().tried(answered("Authorised", "P")).told(authorisation("P"));
-    let before = paid().told_all([news(), second()]).told_all((0..KEPT + 20).map(notice));
-    let after = paid().told_all((0..KEPT + 20).map(notice)).told_all([second(), news()]);
+    let second = || modification("SECOND_CHARGEBACK", "D").without_payment().at(later);
+    let paid = || manual().with_attempt(answered("Authorised", "P")).with_event(authorisation("P"));
+    let before = paid().with_events([news(), second()]).with_events((0..KEPT + 20).map(notice));
+    let after = paid().with_events((0..KEPT + 20).map(notice)).with_events([second(), news()]);
     assert_eq!(before, after);
     assert!(before.events.contains(&news()));
     assert!(summary(&before).starts_with("chargedBack"));
@@ -104,7 +105,7 @@ fn event_that_ties_a_dispute_to_its_payment_is_never_dropped() {
 fn failure_that_contradicts_a_success_is_never_dropped() {
     let capture = modification("CAPTURE", "C");
     let denied = capture.clone().failed().at(1_000_000);
-    let order = flooded(KEPT + 20).told(capture).told(denied.clone());
+    let order = flooded(KEPT + 20).with_event(capture).with_event(denied.clone());
     assert!(order.events.contains(&denied));
     assert!(summary(&order).starts_with("authorised"));
 }
@@ -113,9 +114,9 @@ fn failure_that_contradicts_a_success_is_never_dropped() {
 fn failure_counts_before_its_success_arrives() {
     let denied = modification("REFUND", "R").failed().at(2_000_000);
     let refund = modification("REFUND", "R").at(1_000_000);
-    let paid = || flooded(KEPT + 20).told(modification("CAPTURE", "C"));
-    let one = paid().told(denied.clone()).told(refund.clone());
-    let other = paid().told(refund).told(denied);
+    let paid = || flooded(KEPT + 20).with_event(modification("CAPTURE", "C"));
+    let one = paid().with_event(denied.clone()).with_event(refund.clone());
+    let other = paid().with_event(refund).with_event(denied);
     assert_eq!(one, other);
     assert!(summary(&one).starts_with("captured"));
 }

@@ -3,8 +3,8 @@
 use shared::domain::order::{Derived, Order};
 
 use crate::facts::{
-    Facts, Says, answered, authorisation, automatic, comes_to, expire, manual, modification,
-    reversal, summary,
+    EventBuilder, OrderBuilder, answered, assert_summary, authorisation, automatic, expire, manual,
+    modification, reversal, summary,
 };
 
 const PAID: &str = "authorised confirmed 1000/1000/0 success";
@@ -12,9 +12,9 @@ const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";
 
 fn twice(order: Order) -> Order {
     order
-        .tried(answered("RedirectShopper", "P"))
-        .tried(answered("Authorised", "Q"))
-        .told_all([authorisation("P"), authorisation("Q")])
+        .with_attempt(answered("RedirectShopper", "P"))
+        .with_attempt(answered("Authorised", "Q"))
+        .with_events([authorisation("P"), authorisation("Q")])
 }
 
 fn other(payment: &str) -> &'static str {
@@ -24,18 +24,18 @@ fn other(payment: &str) -> &'static str {
 #[test]
 fn fully_refunded_payment_does_not_count_beside_a_standing_one() {
     let twice = twice(automatic());
-    comes_to(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
+    assert_summary(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
     assert_eq!(Derived::of(&twice).psp_reference.as_deref(), Some("Q"), "the newest decides");
     for payment in ["P", "Q"] {
-        let part = twice.clone().told(modification("REFUND", "R1").of(payment).eur(400));
-        comes_to(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");
-        let whole = part.clone().told(modification("REFUND", "R2").of(payment).eur(600));
-        comes_to(&whole, PAID);
+        let part = twice.clone().with_event(modification("REFUND", "R1").of(payment).eur(400));
+        assert_summary(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");
+        let whole = part.clone().with_event(modification("REFUND", "R2").of(payment).eur(600));
+        assert_summary(&whole, PAID);
         assert_eq!(Derived::of(&whole).psp_reference.as_deref(), Some(other(payment)));
-        let at_once = twice.clone().told(reversal("refund", "R3").of(payment));
-        comes_to(&at_once, PAID);
+        let at_once = twice.clone().with_event(reversal("refund", "R3").of(payment));
+        assert_summary(&at_once, PAID);
 
-        let failed = whole.told(modification("REFUND_FAILED", "R2").of(payment).eur(600));
+        let failed = whole.with_event(modification("REFUND_FAILED", "R2").of(payment).eur(600));
         assert_eq!(summary(&failed), summary(&part));
     }
 }
@@ -50,10 +50,10 @@ fn cancelled_or_expired_payment_does_not_count_beside_a_standing_one() {
             reversal("cancel", "X").of(payment),
             expire(payment),
         ] {
-            let left = twice.clone().told(gone);
-            comes_to(&left, PAID_MANUAL);
-            comes_to(
-                &left.told_all([
+            let left = twice.clone().with_event(gone);
+            assert_summary(&left, PAID_MANUAL);
+            assert_summary(
+                &left.with_events([
                     modification("CAPTURE", "C").of(other(payment)),
                     modification("REFUND", "R").of(other(payment)).eur(300),
                 ]),
@@ -66,12 +66,12 @@ fn cancelled_or_expired_payment_does_not_count_beside_a_standing_one() {
 #[test]
 fn captures_of_a_fully_refunded_payment_do_not_count() {
     let twice = twice(manual());
-    let captured = twice.told(modification("CAPTURE", "C"));
-    comes_to(&captured, "captured confirmed 2000/1000/0 success !paid_twice: P, Q");
-    let refunded = captured.told(modification("REFUND", "R"));
-    comes_to(&refunded, PAID_MANUAL);
-    comes_to(
-        &refunded.told(modification("CAPTURE", "C2").of("Q")),
+    let captured = twice.with_event(modification("CAPTURE", "C"));
+    assert_summary(&captured, "captured confirmed 2000/1000/0 success !paid_twice: P, Q");
+    let refunded = captured.with_event(modification("REFUND", "R"));
+    assert_summary(&refunded, PAID_MANUAL);
+    assert_summary(
+        &refunded.with_event(modification("CAPTURE", "C2").of("Q")),
         "captured confirmed 1000/1000/0 success",
     );
 }
@@ -79,14 +79,14 @@ fn captures_of_a_fully_refunded_payment_do_not_count() {
 #[test]
 fn two_returned_payments_both_count() {
     let twice = twice(automatic());
-    comes_to(
+    assert_summary(
         &twice
             .clone()
-            .told_all([modification("REFUND", "R1"), modification("REFUND", "R2").of("Q")]),
+            .with_events([modification("REFUND", "R1"), modification("REFUND", "R2").of("Q")]),
         "refunded confirmed 2000/2000/2000 none",
     );
-    comes_to(
-        &twice.told_all([
+    assert_summary(
+        &twice.with_events([
             modification("REFUND", "R1"),
             modification("REFUND", "R2").of("Q").eur(300),
         ]),
@@ -97,19 +97,25 @@ fn two_returned_payments_both_count() {
 #[test]
 fn returned_payment_of_another_amount_needs_no_attention() {
     let order = automatic()
-        .tried(answered("RedirectShopper", "P"))
-        .tried(answered("Authorised", "Q"))
-        .told_all([authorisation("P").eur(1), authorisation("Q")]);
-    comes_to(&order, "authorised confirmed 1001/1001/0 success !amount_differs !paid_twice: P, Q");
-    comes_to(&order.told(modification("REFUND", "R").eur(1)), PAID);
+        .with_attempt(answered("RedirectShopper", "P"))
+        .with_attempt(answered("Authorised", "Q"))
+        .with_events([authorisation("P").eur(1), authorisation("Q")]);
+    assert_summary(
+        &order,
+        "authorised confirmed 1001/1001/0 success !amount_differs !paid_twice: P, Q",
+    );
+    assert_summary(&order.with_event(modification("REFUND", "R").eur(1)), PAID);
 }
 
 #[test]
 fn disputed_payment_counts_although_it_was_returned() {
-    let disputed =
-        twice(automatic()).told_all([modification("REFUND", "R"), modification("CHARGEBACK", "D")]);
-    comes_to(&disputed, "chargedBack confirmed 2000/2000/1000 none");
-    comes_to(&disputed.told(modification("CHARGEBACK_REVERSED", "D").of_none()), PAID);
+    let disputed = twice(automatic())
+        .with_events([modification("REFUND", "R"), modification("CHARGEBACK", "D")]);
+    assert_summary(&disputed, "chargedBack confirmed 2000/2000/1000 none");
+    assert_summary(
+        &disputed.with_event(modification("CHARGEBACK_REVERSED", "D").without_payment()),
+        PAID,
+    );
 }
 
 #[test]
@@ -118,9 +124,9 @@ fn message_distinguishes_partial_and_full_refunds() {
         let derived = Derived::of(order);
         derived.next_step.message(derived.status)
     };
-    let paid = automatic().tried(answered("Authorised", "P")).told(authorisation("P"));
-    let part = paid.told(modification("REFUND", "R1").eur(400));
+    let paid = automatic().with_attempt(answered("Authorised", "P")).with_event(authorisation("P"));
+    let part = paid.with_event(modification("REFUND", "R1").eur(400));
     assert_eq!(message(&part), "Part of your payment was refunded.");
-    let whole = part.told(modification("REFUND", "R2").eur(600));
+    let whole = part.with_event(modification("REFUND", "R2").eur(600));
     assert_eq!(message(&whole), "Your payment was refunded.");
 }

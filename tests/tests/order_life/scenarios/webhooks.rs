@@ -3,49 +3,49 @@
 use shared::domain::order::{AdyenEvent, Derived};
 
 use crate::facts::{
-    Facts, Says, answered, attention, authorisation, automatic, comes_to, expire, manual,
-    modification, offer_closed, outcome, unknown,
+    EventBuilder, OrderBuilder, answered, assert_summary, attention, authorisation, automatic,
+    expire, manual, modification, offer_closed, outcome, unknown,
 };
 
 #[test]
 fn authorised_answer_that_a_failed_webhook_contradicts_is_refused() {
-    let order = automatic().tried(answered("Authorised", "P"));
-    comes_to(&order, "authorised unconfirmed 1000/0/0 success");
-    let denied = order.told(authorisation("P").failed());
-    comes_to(&denied, "refused unconfirmed 0/0/0 retryWithAmazonPay");
-    assert_eq!(Derived::of(&denied).result_code, None, "what was answered is not so");
+    let order = automatic().with_attempt(answered("Authorised", "P"));
+    assert_summary(&order, "authorised unconfirmed 1000/0/0 success");
+    let denied = order.with_event(authorisation("P").failed());
+    assert_summary(&denied, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    assert_eq!(Derived::of(&denied).result_code, None, "the webhook contradicts the answer");
 }
 
 #[test]
 fn answer_after_its_webhook_changes_nothing() {
     for late in ["Authorised", "Refused", "Error", "Pending", "RedirectShopper"] {
-        let mut paid = manual().tried(unknown()).told(authorisation("P"));
+        let mut paid = manual().with_attempt(unknown()).with_event(authorisation("P"));
         paid.attempts[0].answer(outcome(late), Some("P".to_owned()));
-        comes_to(&paid, "authorised confirmed 1000/0/0 success");
+        assert_summary(&paid, "authorised confirmed 1000/0/0 success");
     }
     for late in ["Authorised", "Refused", "Pending", "RedirectShopper"] {
-        let mut refused = manual().tried(unknown()).told(authorisation("P").failed());
+        let mut refused = manual().with_attempt(unknown()).with_event(authorisation("P").failed());
         refused.attempts[0].answer(outcome(late), Some("P".to_owned()));
-        comes_to(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+        assert_summary(&refused, "refused unconfirmed 0/0/0 retryWithAmazonPay");
     }
 }
 
 #[test]
 fn webhook_amount_is_the_authorised_amount_and_must_equal_the_orders() {
-    let order = || automatic().tried(answered("Authorised", "P"));
-    comes_to(
-        &order().told(authorisation("P").eur(999)),
+    let order = || automatic().with_attempt(answered("Authorised", "P"));
+    assert_summary(
+        &order().with_event(authorisation("P").eur(999)),
         "authorised unconfirmed 999/999/0 success !amount_differs !paid_in_part",
     );
-    comes_to(
-        &order().told(authorisation("P").eur(1001)),
+    assert_summary(
+        &order().with_event(authorisation("P").eur(1001)),
         "authorised confirmed 1001/1001/0 success !amount_differs",
     );
-    let other = order().told(authorisation("P").usd(1000));
+    let other = order().with_event(authorisation("P").usd(1000));
     let reasons = attention(&other);
     assert!(reasons.contains(&"amount_differs".to_owned()), "{reasons:?}");
     assert_eq!(Derived::of(&other).authorised, 0, "no euro");
-    let refused = order().told(authorisation("P").eur(999).failed());
+    let refused = order().with_event(authorisation("P").eur(999).failed());
     assert_eq!(attention(&refused), ["amount_differs"]);
 }
 
@@ -55,14 +55,14 @@ fn unreadable_amount_counts_as_zero_and_needs_attention() {
         event.amount = None;
         event
     };
-    let order = || manual().tried(answered("Authorised", "P"));
-    let authorised = order().told(unreadable(authorisation("P")));
+    let order = || manual().with_attempt(answered("Authorised", "P"));
+    let authorised = order().with_event(unreadable(authorisation("P")));
     assert_eq!(attention(&authorised), ["amount_differs", "amount_unreadable", "paid_in_part"]);
-    let refused = order().told(unreadable(authorisation("P").failed()));
+    let refused = order().with_event(unreadable(authorisation("P").failed()));
     assert!(attention(&refused).is_empty());
-    let paid = || order().told(authorisation("P"));
+    let paid = || order().with_event(authorisation("P"));
     for event in [modification("CAPTURE", "C"), modification("REFUND", "R")] {
-        let odd = paid().told(unreadable(event));
+        let odd = paid().with_event(unreadable(event));
         assert_eq!(attention(&odd), ["amount_unreadable"]);
     }
 }
@@ -70,9 +70,9 @@ fn unreadable_amount_counts_as_zero_and_needs_attention() {
 #[test]
 fn repeated_webhook_keeps_its_later_date_and_first_receipt() {
     let early = authorisation("P").at(1000);
-    let late = authorisation("P").at(2000).because("061585:1111:03/2030");
+    let late = authorisation("P").at(2000).with_reason("061585:1111:03/2030");
     for events in [[early.clone(), late.clone()], [late.clone(), early.clone()]] {
-        let order = manual().tried(unknown()).told_all(events);
+        let order = manual().with_attempt(unknown()).with_events(events);
         let kept = AdyenEvent { received_at: early.received_at, ..late.clone() };
         assert_eq!(order.events, [kept]);
     }
@@ -80,7 +80,7 @@ fn repeated_webhook_keeps_its_later_date_and_first_receipt() {
 
 #[test]
 fn success_and_failure_of_one_reference_are_both_stored() {
-    let order = manual().tried(unknown()).told_all([
+    let order = manual().with_attempt(unknown()).with_events([
         authorisation("P"),
         authorisation("P").failed(),
         authorisation("P"),
@@ -90,7 +90,10 @@ fn success_and_failure_of_one_reference_are_both_stored() {
 
 #[test]
 fn order_claims_events_about_its_payments() {
-    let order = manual().tried(unknown()).tried(answered("Pending", "P")).told(authorisation("Q"));
+    let order = manual()
+        .with_attempt(unknown())
+        .with_attempt(answered("Pending", "P"))
+        .with_event(authorisation("Q"));
     let claimed: [AdyenEvent; 6] = [
         authorisation("new"),
         offer_closed(),
@@ -115,10 +118,13 @@ fn order_claims_events_about_its_payments() {
 
 #[test]
 fn abandoned_unknown_outcome_needs_attention_until_it_is_known() {
-    let mut order = manual().tried(unknown());
+    let mut order = manual().with_attempt(unknown());
     order.attempts[0].outcome_unknown = true;
-    comes_to(&order, "pending unconfirmed 0/0/0 wait !outcome_unknown");
-    comes_to(&order.clone().told(authorisation("P")), "authorised confirmed 1000/0/0 success");
-    let order = order.told(authorisation("P").failed());
-    comes_to(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
+    assert_summary(&order, "pending unconfirmed 0/0/0 wait !outcome_unknown");
+    assert_summary(
+        &order.clone().with_event(authorisation("P")),
+        "authorised confirmed 1000/0/0 success",
+    );
+    let order = order.with_event(authorisation("P").failed());
+    assert_summary(&order, "refused unconfirmed 0/0/0 retryWithAmazonPay");
 }

@@ -1,7 +1,7 @@
 //! Events about an attempt: AUTHORISATION and OFFER_CLOSED.
 
 use super::{SAME, UNCHANGED, check};
-use crate::facts::{Says, authorisation, offer_closed, offer_closed_of};
+use crate::facts::{EventBuilder, authorisation, offer_closed, offer_closed_of};
 
 const PAID: &str = "authorised confirmed 1000/1000/0 success";
 const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";

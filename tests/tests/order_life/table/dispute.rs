@@ -4,16 +4,16 @@
 use shared::domain::order::AdyenEvent;
 
 use super::{SAME, UNCHANGED, check};
-use crate::facts::{Says, modification};
+use crate::facts::{EventBuilder, modification};
 
 const CAPTURED: &str = "captured confirmed 1000/1000/0 success";
 const CHARGED_BACK: &str = "chargedBack confirmed 1000/1000/0 none";
 const LOST: &str = "chargedBack confirmed 1000/1000/0 none !prearbitration_lost";
 
 /// An event of the states' dispute, once with the payment's reference and once without.
-fn told(event_code: &str) -> [AdyenEvent; 2] {
+fn dispute_event(event_code: &str) -> [AdyenEvent; 2] {
     let event = modification(event_code, "D");
-    [event.clone(), event.of_none()]
+    [event.clone(), event.without_payment()]
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn chargeback_outranks_every_other_status() {
 
 #[test]
 fn chargeback_reversed_lifts_its_dispute_in_any_sequence() {
-    for reversed in told("CHARGEBACK_REVERSED") {
+    for reversed in dispute_event("CHARGEBACK_REVERSED") {
         check([
             ("charged back", reversed.clone(), CAPTURED, SAME),
             ("charged back", reversed.clone().at(1), CAPTURED, SAME),
@@ -42,27 +42,31 @@ fn chargeback_reversed_lifts_its_dispute_in_any_sequence() {
             ("captured", reversed, UNCHANGED, UNCHANGED),
         ]);
     }
-    for chargeback in told("CHARGEBACK") {
+    for chargeback in dispute_event("CHARGEBACK") {
         check([("chargeback reversed", chargeback.at(2000), UNCHANGED, UNCHANGED)]);
     }
 }
 
 #[test]
 fn second_chargeback_is_final_in_any_sequence() {
-    for second in told("SECOND_CHARGEBACK") {
+    for second in dispute_event("SECOND_CHARGEBACK") {
         check([
             ("chargeback reversed", second.clone().at(1), CHARGED_BACK, SAME),
             ("lost in pre-arbitration", second.at(1), CHARGED_BACK, SAME),
         ]);
     }
-    for won in [told("PREARBITRATION_WON"), told("SCHEME_ARBITRATION_WON")].concat() {
+    for won in
+        [dispute_event("PREARBITRATION_WON"), dispute_event("SCHEME_ARBITRATION_WON")].concat()
+    {
         check([("charged back again", won.at(2000), UNCHANGED, UNCHANGED)]);
     }
 }
 
 #[test]
 fn prearbitration_lost_charges_back_and_needs_attention() {
-    for lost in [told("PREARBITRATION_LOST"), told("SCHEME_ARBITRATION_LOST")].concat() {
+    for lost in
+        [dispute_event("PREARBITRATION_LOST"), dispute_event("SCHEME_ARBITRATION_LOST")].concat()
+    {
         check([
             ("charged back", lost.clone(), LOST, SAME),
             ("chargeback reversed", lost.clone(), LOST, SAME),
@@ -74,7 +78,7 @@ fn prearbitration_lost_charges_back_and_needs_attention() {
 
 #[test]
 fn prearbitration_won_lifts_the_dispute_unless_lost_later() {
-    for won in told("PREARBITRATION_WON") {
+    for won in dispute_event("PREARBITRATION_WON") {
         check([
             ("charged back", won.clone(), CAPTURED, SAME),
             ("chargeback reversed", won.clone(), UNCHANGED, UNCHANGED),
@@ -88,7 +92,7 @@ fn prearbitration_won_lifts_the_dispute_unless_lost_later() {
 
 #[test]
 fn scheme_arbitration_outranks_prearbitration() {
-    for won in told("SCHEME_ARBITRATION_WON") {
+    for won in dispute_event("SCHEME_ARBITRATION_WON") {
         check([
             ("charged back", won.clone(), CAPTURED, SAME),
             ("lost in pre-arbitration", won.at(1), CAPTURED, SAME),
@@ -102,7 +106,7 @@ fn event_of_one_dispute_does_not_change_another() {
         modification("CHARGEBACK_REVERSED", "D2"),
         modification("CHARGEBACK_REVERSED", "D2").of("Q"),
         modification("CHARGEBACK_REVERSED", "D").of("Q"),
-        modification("CHARGEBACK_REVERSED", "D2").of_none(),
+        modification("CHARGEBACK_REVERSED", "D2").without_payment(),
         modification("PREARBITRATION_WON", "D2"),
         modification("PREARBITRATION_WON", "D").of("Q"),
     ] {

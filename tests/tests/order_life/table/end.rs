@@ -1,7 +1,7 @@
 //! Events that end a payment: CANCELLATION, TECHNICAL_CANCEL, CANCEL_OR_REFUND, EXPIRE.
 
 use super::{SAME, UNCHANGED, check};
-use crate::facts::{Says, expire, modification, reversal};
+use crate::facts::{EventBuilder, expire, modification, reversal};
 
 const CANCELLED: &str = "cancelled unconfirmed 0/0/0 none";
 const EXPIRED: &str = "expired unconfirmed 0/0/0 startOver";

@@ -12,8 +12,8 @@ mod nothing;
 use shared::domain::order::{AdyenEvent, Capture, Order};
 
 use crate::facts::{
-    Facts, Says, answered, authorisation, comes_to, expire, modification, offer_closed, order,
-    rejected, summary, unknown,
+    EventBuilder, OrderBuilder, answered, assert_summary, authorisation, expire, modification,
+    offer_closed, order, rejected, summary, unknown,
 };
 
 /// The same summary as under automatic capture.
@@ -32,7 +32,7 @@ fn check<'a>(rows: impl IntoIterator<Item = Row<'a>>) {
             let unchanged = summary(&before);
             let expected = if expected == UNCHANGED { &unchanged } else { expected };
             println!("{from}, {capture:?}, then {}", event.event_code.as_str());
-            comes_to(&before.told(event.clone()), expected);
+            assert_summary(&before.with_event(event.clone()), expected);
         }
     }
 }
@@ -66,36 +66,41 @@ const STATES: [&str; 23] = [
 
 fn state(capture: Capture, name: &str) -> Order {
     let order = order(capture);
-    let authorised = || order.clone().tried(answered("Authorised", "P")).told(authorisation("P"));
-    let captured = || authorised().told(modification("CAPTURE", "C"));
-    let charged_back = || captured().told(modification("CHARGEBACK", "D"));
-    let reversed = || charged_back().told(modification("CHARGEBACK_REVERSED", "D"));
+    let authorised =
+        || order.clone().with_attempt(answered("Authorised", "P")).with_event(authorisation("P"));
+    let captured = || authorised().with_event(modification("CAPTURE", "C"));
+    let charged_back = || captured().with_event(modification("CHARGEBACK", "D"));
+    let reversed = || charged_back().with_event(modification("CHARGEBACK_REVERSED", "D"));
     match name {
         "created" => order,
-        "unknown" => order.tried(unknown()),
-        "redirect" => order.tried(answered("RedirectShopper", "P")),
-        "redirect of an unnamed payment" => order.tried(answered("RedirectShopper", None)),
-        "pending" => order.tried(answered("Pending", "P")),
-        "answered Authorised" => order.tried(answered("Authorised", "P")),
-        "answered Refused" => order.tried(answered("Refused", "P")),
-        "answered Cancelled" => order.tried(answered("Cancelled", "P")),
-        "answered Error" => order.tried(answered("Error", "P")),
-        "rejected" => order.tried(rejected("702", "P")),
-        "offer closed" => order.tried(answered("RedirectShopper", "P")).told(offer_closed()),
-        "refused" => {
-            order.tried(answered("RedirectShopper", "P")).told(authorisation("P").failed().at(500))
+        "unknown" => order.with_attempt(unknown()),
+        "redirect" => order.with_attempt(answered("RedirectShopper", "P")),
+        "redirect of an unnamed payment" => order.with_attempt(answered("RedirectShopper", None)),
+        "pending" => order.with_attempt(answered("Pending", "P")),
+        "answered Authorised" => order.with_attempt(answered("Authorised", "P")),
+        "answered Refused" => order.with_attempt(answered("Refused", "P")),
+        "answered Cancelled" => order.with_attempt(answered("Cancelled", "P")),
+        "answered Error" => order.with_attempt(answered("Error", "P")),
+        "rejected" => order.with_attempt(rejected("702", "P")),
+        "offer closed" => {
+            order.with_attempt(answered("RedirectShopper", "P")).with_event(offer_closed())
         }
+        "refused" => order
+            .with_attempt(answered("RedirectShopper", "P"))
+            .with_event(authorisation("P").failed().at(500)),
         "authorised" => authorised(),
         "captured" => captured(),
-        "part captured" => authorised().told(modification("CAPTURE", "C").eur(400)),
-        "part refunded" => captured().told(modification("REFUND", "R").eur(400)),
-        "refunded" => captured().told(modification("REFUND", "R")),
-        "cancelled" => authorised().told(modification("CANCELLATION", "X")),
-        "expired" => authorised().told(expire("P")),
+        "part captured" => authorised().with_event(modification("CAPTURE", "C").eur(400)),
+        "part refunded" => captured().with_event(modification("REFUND", "R").eur(400)),
+        "refunded" => captured().with_event(modification("REFUND", "R")),
+        "cancelled" => authorised().with_event(modification("CANCELLATION", "X")),
+        "expired" => authorised().with_event(expire("P")),
         "charged back" => charged_back(),
         "chargeback reversed" => reversed(),
-        "charged back again" => reversed().told(modification("SECOND_CHARGEBACK", "D")),
-        "lost in pre-arbitration" => reversed().told(modification("PREARBITRATION_LOST", "D")),
+        "charged back again" => reversed().with_event(modification("SECOND_CHARGEBACK", "D")),
+        "lost in pre-arbitration" => {
+            reversed().with_event(modification("PREARBITRATION_LOST", "D"))
+        }
         _ => panic!("no such state: {name}"),
     }
 }
@@ -129,7 +134,7 @@ fn every_named_state_has_its_summary() {
     ];
     assert_eq!(expected.map(|(name, _)| name), STATES);
     for (name, manual) in expected {
-        comes_to(&state(Capture::Manual, name), manual);
+        assert_summary(&state(Capture::Manual, name), manual);
         // Under automatic capture a confirmed payment counts as captured in full.
         let automatic = match name {
             "authorised" | "part captured" => {
@@ -137,6 +142,6 @@ fn every_named_state_has_its_summary() {
             }
             _ => manual.to_owned(),
         };
-        comes_to(&state(Capture::Automatic, name), &automatic);
+        assert_summary(&state(Capture::Automatic, name), &automatic);
     }
 }

@@ -2,7 +2,7 @@
 //! REFUND_FAILED, REFUNDED_REVERSED.
 
 use super::{SAME, UNCHANGED, check};
-use crate::facts::{Says, modification, reversal};
+use crate::facts::{EventBuilder, modification, reversal};
 
 const PAID: &str = "authorised confirmed 1000/1000/0 success";
 const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";

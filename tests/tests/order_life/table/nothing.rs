@@ -1,7 +1,7 @@
 //! Events that change nothing in any state.
 
 use super::{STATES, UNCHANGED, check};
-use crate::facts::{Says, authorisation, expire, modification, offer_closed, reversal};
+use crate::facts::{EventBuilder, authorisation, expire, modification, offer_closed, reversal};
 
 #[test]
 fn notices_and_unknown_event_codes_change_nothing() {
@@ -61,6 +61,6 @@ fn repeated_events_change_nothing() {
     for from in STATES {
         let order = super::state(shared::domain::order::Capture::Manual, from);
         let events = order.events.clone();
-        assert_eq!(crate::facts::Facts::told_all(order.clone(), events), order, "{from}");
+        assert_eq!(crate::facts::OrderBuilder::with_events(order.clone(), events), order, "{from}");
     }
 }

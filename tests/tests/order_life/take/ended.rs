@@ -4,21 +4,22 @@ use shared::domain::order::{Derived, Outcome, PayDecision, Rejection};
 
 use super::{answered_with, begun, pay, pay_with_key};
 use crate::facts::{
-    Facts, Says, answered, authorisation, expire, manual, modification, offer_closed_of,
+    EventBuilder, OrderBuilder, answered, authorisation, expire, manual, modification,
+    offer_closed_of,
 };
 
 #[test]
 fn paid_order_is_not_paid_again() {
-    let authorised = || begun().told(authorisation("P"));
+    let authorised = || begun().with_event(authorisation("P"));
     let paid = [
         answered_with("Authorised"),
         authorised(),
-        authorised().told(modification("CAPTURE", "C")),
-        authorised().told(modification("REFUND", "R").eur(1)),
-        authorised().told(modification("REFUND", "R")),
-        authorised().told(modification("CHARGEBACK", "D")),
-        answered_with("Refused").told(authorisation("P")),
-        answered_with("Refused").told(authorisation("ANOTHER")),
+        authorised().with_event(modification("CAPTURE", "C")),
+        authorised().with_event(modification("REFUND", "R").eur(1)),
+        authorised().with_event(modification("REFUND", "R")),
+        authorised().with_event(modification("CHARGEBACK", "D")),
+        answered_with("Refused").with_event(authorisation("P")),
+        answered_with("Refused").with_event(authorisation("ANOTHER")),
     ];
     for order in paid {
         let mut after = order.clone();
@@ -30,7 +31,8 @@ fn paid_order_is_not_paid_again() {
 
 #[test]
 fn cancelled_paid_order_takes_no_new_payment() {
-    let order = begun().told(authorisation("P")).told(modification("CANCELLATION", "X"));
+    let order =
+        begun().with_event(authorisation("P")).with_event(modification("CANCELLATION", "X"));
     let mut after = order.clone();
     assert_eq!(pay(&mut after, "B", 100), PayDecision::Cancelled);
     assert_eq!(after, order);
@@ -38,7 +40,7 @@ fn cancelled_paid_order_takes_no_new_payment() {
 
 #[test]
 fn order_whose_payment_expired_can_be_paid_again() {
-    let mut order = begun().told(authorisation("P")).told(expire("P"));
+    let mut order = begun().with_event(authorisation("P")).with_event(expire("P"));
     assert_eq!(pay(&mut order, "B", 100).sends(), Some(2));
 }
 
@@ -57,9 +59,9 @@ fn attempt_that_ended_without_money_is_followed_by_a_new_one() {
         answered_with("Cancelled"),
         answered_with("Error"),
         rejected_one,
-        begun().told(authorisation("P").failed()),
-        answered_with("Authorised").told(authorisation("P").failed()),
-        answered_with("RedirectShopper").told(offer_closed_of("P")),
+        begun().with_event(authorisation("P").failed()),
+        answered_with("Authorised").with_event(authorisation("P").failed()),
+        answered_with("RedirectShopper").with_event(offer_closed_of("P")),
     ];
     for order in ended {
         let mut new_token = order.clone();
@@ -74,17 +76,19 @@ fn attempt_that_ended_without_money_is_followed_by_a_new_one() {
 
 #[test]
 fn taken_over_authorisation_stays_with_its_attempt() {
-    let mut order = begun().told(authorisation("P").failed());
+    let mut order = begun().with_event(authorisation("P").failed());
     assert_eq!(pay(&mut order, "B", 1).sends(), Some(2));
     assert_eq!(order.attempts[0].psp_reference.as_deref(), Some("P"));
     assert_eq!(order.attempts[1].psp_reference, None);
-    let paid = order.told(authorisation("Q"));
+    let paid = order.with_event(authorisation("Q"));
     assert_eq!(Derived::of(&paid).attempt, 2);
 }
 
 #[test]
 fn details_belong_to_the_attempt_of_their_payment() {
-    let order = manual().tried(answered("RedirectShopper", "P")).tried(answered("Refused", "Q"));
+    let order = manual()
+        .with_attempt(answered("RedirectShopper", "P"))
+        .with_attempt(answered("Refused", "Q"));
     assert_eq!(order.attempt_of(Some("P")), Some(1));
     assert_eq!(order.attempt_of(Some("Q")), Some(2));
 }

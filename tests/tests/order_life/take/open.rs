@@ -5,8 +5,8 @@ use shared::domain::order::{AttemptStatus, Derived, Order, PayDecision, PendingO
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
-    Facts, Returned, Says, asking, at, authorisation, comes_to, manual, modification, offer_closed,
-    offer_closed_of, outcome, rejected, request,
+    AttemptBuilder, EventBuilder, OrderBuilder, assert_summary, at, authorisation, manual,
+    modification, offer_closed, offer_closed_of, outcome, rejected, request, request_with,
 };
 
 #[test]
@@ -25,11 +25,11 @@ fn repeated_request_of_an_ended_attempt_returns_the_stored_outcome() {
         answered_with("Refused"),
         answered_with("Cancelled"),
         answered_with("Error"),
-        begun().told(authorisation("P")),
-        begun().told(authorisation("P").failed()),
-        answered_with("RedirectShopper").told(offer_closed_of("P")),
-        answered_with("Authorised").told(modification("CANCELLATION", "X")),
-        answered_with("Authorised").told(modification("REFUND", "R")),
+        begun().with_event(authorisation("P")),
+        begun().with_event(authorisation("P").failed()),
+        answered_with("RedirectShopper").with_event(offer_closed_of("P")),
+        answered_with("Authorised").with_event(modification("CANCELLATION", "X")),
+        answered_with("Authorised").with_event(modification("REFUND", "R")),
     ];
     for order in ended {
         for second in [1, 100, 30 * DAY] {
@@ -113,14 +113,14 @@ fn another_token_supersedes_an_attempt_that_waits_for_its_shopper() {
         assert_eq!(order.attempts[1].started_at, at(1));
     }
     let mut challenged = answered_with("RedirectShopper");
-    challenged.attempts[0] = challenged.attempts[0].clone().returned("ChallengeShopper");
+    challenged.attempts[0] = challenged.attempts[0].clone().with_details("ChallengeShopper");
     assert_eq!(pay(&mut challenged, "B", 1).sends(), Some(2));
 }
 
 #[test]
 fn another_token_waits_while_details_are_in_flight() {
     let mut order = answered_with("RedirectShopper");
-    order.attempts[0] = order.attempts[0].clone().returned(None);
+    order.attempts[0] = order.attempts[0].clone().with_details(None);
     order.attempts[0].details[0].sent_at = at(1000);
     let before = order.clone();
     for second in [1000, 1029] {
@@ -174,29 +174,29 @@ fn ambiguous_offer_closed_allows_no_second_payment() {
     let mut order = answered_with("Refused");
     assert_eq!(pay(&mut order, "B", 10).sends(), Some(2));
     order.attempts[1].answer(outcome("Pending"), Some("Q".to_owned()));
-    let order = order.told(offer_closed());
+    let order = order.with_event(offer_closed());
     assert!(in_progress(pay(&mut order.clone(), "C", 2000)));
     // An OFFER_CLOSED with the attempt's own reference ends it.
-    let mut named = order.told(offer_closed_of("Q"));
+    let mut named = order.with_event(offer_closed_of("Q"));
     assert_eq!(pay(&mut named, "C", 2000).sends(), Some(3));
 }
 
 #[test]
 fn offer_closed_before_an_attempt_began_does_not_end_it() {
-    let mut order = answered_with("RedirectShopper").told(offer_closed());
+    let mut order = answered_with("RedirectShopper").with_event(offer_closed());
     // The attempt begins in the same second as the event, by Adyen's clock or ours.
     assert_eq!(pay(&mut order, "B", 1000).sends(), Some(2));
     order.attempts[1].answer(outcome("RedirectShopper"), Some("Q".to_owned()));
-    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+    assert_summary(&order, "pending unconfirmed 0/0/0 handleAction");
     // A repetition with a later date is still the same event.
-    let order = order.told(offer_closed().at(1500));
-    comes_to(&order, "pending unconfirmed 0/0/0 handleAction");
+    let order = order.with_event(offer_closed().at(1500));
+    assert_summary(&order, "pending unconfirmed 0/0/0 handleAction");
 }
 
 #[test]
 fn charge_request_is_stored_until_its_outcome_is_known() {
     let charge = |key: &str, second| {
-        asking(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}), key, second)
+        request_with(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}), key, second)
     };
     let kept = |order: &Order| -> Vec<bool> {
         let submissions = order.attempts.iter().flat_map(|attempt| &attempt.submissions);
@@ -212,7 +212,7 @@ fn charge_request_is_stored_until_its_outcome_is_known() {
     let mut too_old = order.clone();
     too_old.drop_requests(at(6 * DAY));
     assert_eq!(kept(&too_old), [false, false]);
-    for decided in [order.clone().told(authorisation("P")), {
+    for decided in [order.clone().with_event(authorisation("P")), {
         order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
         order
     }] {
