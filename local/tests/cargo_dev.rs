@@ -240,7 +240,7 @@ async fn a_payment_is_confirmed_by_its_webhook_and_every_call_is_printed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_result_waits_for_its_webhook_where_adyen_names_no_order() {
+async fn result_without_a_reference_waits_for_its_webhook() {
     let running = Running::start(&["--port", "0", "--no-merchant-reference"]);
     let token = token(&["--reference", "A", "--country", "NL"]);
     let mut body = payment();

@@ -229,7 +229,7 @@ async fn lists_grow_and_capacity_is_counted() {
 }
 
 #[tokio::test]
-async fn the_sparse_index_holds_what_has_its_attributes_sorted_and_page_by_page() {
+async fn sparse_index_returns_items_with_its_attributes_sorted_in_pages() {
     let (_dynamodb, client) = dynamodb(None).await;
     for (reference, shard, recover_at) in [
         ("LATE", "order-0", "2026-01-03T00:00:00Z"),

@@ -213,8 +213,9 @@ impl World {
         });
         let begun = Instant::now();
         let run = recover::recover(&self.recover, tokio::time::Instant::now() + LONGEST);
-        let said = |_: &_| Completion::Run(true);
-        let report = observe::invocation("schedule", &HeaderMap::new(), None, run, said).await;
+        let completion = |_: &_| Completion::Run(true);
+        let report =
+            observe::invocation("schedule", &HeaderMap::new(), None, run, completion).await;
         let took = begun.elapsed();
         watch.abort();
         let grown = peak.load(Ordering::Relaxed).saturating_sub(before) / 1024;

@@ -26,7 +26,7 @@ const CARDS: [(&str, &str); 15] = [
     ("-TIMEOUT", "A card for which Adyen answers too late"),
     ("-DROP", "A card for which Adyen's answer is lost"),
     ("-LATE-FAIL", "A card that fails after all"),
-    ("-NO-WEBHOOK", "A card for which no webhook comes"),
+    ("-NO-WEBHOOK", "A card for which no webhook is sent"),
     ("-REFUND-FAIL", "A card to which the first refund fails"),
     (
         "-REFUND-FAIL-3DS-REDIRECT",

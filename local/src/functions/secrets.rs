@@ -85,7 +85,7 @@ async fn started(
 }
 
 #[tokio::test]
-async fn each_function_reads_the_secrets_that_it_is_given_and_no_other() {
+async fn each_function_reads_exactly_its_own_secrets() {
     let template = Template::read().unwrap();
     for (folder, function) in &template.functions {
         let given: BTreeSet<_> = function.secrets.iter().cloned().collect();

@@ -58,7 +58,7 @@ async fn malformed_variables_are_named_and_no_key_is_quoted() {
 }
 
 #[tokio::test]
-async fn sandbox_must_be_set_if_the_key_does_not_tell_the_environment() {
+async fn sandbox_must_be_set_if_the_key_does_not_contain_the_environment() {
     for (id, sandbox, expected) in [
         ("SANDBOX-1", "", Some(true)),
         ("SANDBOX-1", "true", Some(true)),

@@ -214,11 +214,11 @@ async fn rejected_details_leave_the_attempt_waiting() {
         assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{garbage}");
         let order = shop.sees("ORDER-1").await;
         assert_eq!(order["nextStep"], "handleAction", "{order}");
-        let said = json!({
+        let expected = json!({
             "reference": "ORDER-1", "attempt": 1, "errorCode": "702", "nextStep": "showError",
             "message": "There was an error processing your payment.", "order": order,
         });
-        assert_eq!(with(answer.body.clone(), said), answer.body);
+        assert_eq!(with(answer.body.clone(), expected), answer.body);
     }
     let answer = shop.post_details("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");

@@ -218,7 +218,7 @@ async fn order_paid_from_two_tabs_and_two_processes_is_paid_once() {
     let shop =
         Shop::with(adyen_simulator::Options { answer_delay: Duration::from_millis(20), ..quick() })
             .await;
-    let other = shop.beside().await;
+    let other = shop.second_process().await;
     for round in 0..50 {
         let reference = format!("ORDER-{round}");
         // In turn: one token for all, one for each tab, one for each request.

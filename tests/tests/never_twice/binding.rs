@@ -127,7 +127,7 @@ async fn webhook_ends_its_own_attempt_beside_a_superseded_one() {
 }
 
 #[tokio::test]
-async fn further_challenge_is_shown_whatever_payment_it_names() {
+async fn further_challenge_is_shown_with_any_psp_reference() {
     let shop = minimal_adyen().await;
     let first = shop.pay("A", "1-3DS-CHALLENGE").await;
     let fingerprint = fingerprint_result(&first.body["action"]);

@@ -19,12 +19,12 @@ fn lost_answer() -> AdyenFault {
 impl Shop {
     /// Two deployments on the same tables: one with another merchant account, one with another
     /// host.
-    async fn elsewhere(&self) -> [Stack; 2] {
+    async fn other_deployments(&self) -> [Stack; 2] {
         let port = self.adyen.url().rsplit(':').next().unwrap();
         let host = format!("http://localhost:{port}/v72");
         [
-            self.beside_with([("ADYEN_MERCHANT_ACCOUNT", "ANOTHER_ACCOUNT")]).await,
-            self.beside_with([("ADYEN_CHECKOUT_URL", &host)]).await,
+            self.second_process_with([("ADYEN_MERCHANT_ACCOUNT", "ANOTHER_ACCOUNT")]).await,
+            self.second_process_with([("ADYEN_CHECKOUT_URL", &host)]).await,
         ]
     }
 }
@@ -38,7 +38,7 @@ async fn pay(stack: &Stack, reference: &str, token: &str) -> Answer {
 async fn attempt_of_unknown_outcome_is_not_retried_at_another_account_or_endpoint() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    for (number, other) in shop.elsewhere().await.into_iter().enumerate() {
+    for (number, other) in shop.other_deployments().await.into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
         shop.simulator().inject(lost_answer());
         assert_unknown(&shop.pay(&reference, "1").await);
@@ -61,7 +61,7 @@ async fn attempt_of_unknown_outcome_is_not_retried_at_another_account_or_endpoin
 #[tokio::test]
 async fn action_is_not_fetched_from_another_account_or_endpoint() {
     let shop = Shop::open().await;
-    for (number, other) in shop.elsewhere().await.into_iter().enumerate() {
+    for (number, other) in shop.other_deployments().await.into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
         let first = shop.pay(&reference, "1-3DS-REDIRECT").await;
         let calls = (shop.calls("/payments"), shop.calls("/payments/details"));
@@ -80,7 +80,7 @@ async fn action_is_not_fetched_from_another_account_or_endpoint() {
 #[tokio::test]
 async fn ended_attempt_is_followed_by_one_at_another_endpoint() {
     let shop = Shop::open().await;
-    let [_, other] = shop.elsewhere().await;
+    let [_, other] = shop.other_deployments().await;
     assert_paid(&shop.pay("A", "1-REFUSED").await, "refused", 1, "retryWithAmazonPay");
     assert_paid(&pay(&other, "A", "2").await, "authorised", 2, "success");
     let attempts = shop.item("A").await["attempts"].clone();
@@ -92,7 +92,7 @@ async fn ended_attempt_is_followed_by_one_at_another_endpoint() {
 async fn refund_of_unknown_outcome_is_not_retried_at_another_account_or_endpoint() {
     let shop = Shop::open().await;
     let body = json!({"amount": {"currency": "EUR", "value": 400}});
-    for (number, other) in shop.elsewhere().await.into_iter().enumerate() {
+    for (number, other) in shop.other_deployments().await.into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
         let path = format!("/orders/{reference}/refunds");
         shop.pay(&reference, "1").await;
@@ -118,7 +118,8 @@ async fn refund_of_unknown_outcome_is_not_retried_at_another_account_or_endpoint
 #[tokio::test]
 async fn repeated_request_is_recognised_under_another_default_return_url() {
     let shop = Shop::open().await;
-    let other = shop.beside_with([("DEFAULT_RETURN_URL", "https://other.example.com/")]).await;
+    let other =
+        shop.second_process_with([("DEFAULT_RETURN_URL", "https://other.example.com/")]).await;
     let mut body = payment("A", "1");
     body.as_object_mut().unwrap().remove("returnUrl");
     let token = browser("A");

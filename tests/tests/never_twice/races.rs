@@ -244,7 +244,7 @@ async fn closed_offer_allows_no_second_payment() {
 }
 
 #[tokio::test]
-async fn a_closed_offer_expires_what_waits_for_the_shopper() {
+async fn offer_closed_expires_attempts_that_wait_for_the_shopper() {
     let shop = Shop::open().await;
     assert_paid(&shop.pay("A", "1-OFFER-CLOSED").await, "pending", 1, "handleAction");
     let order = shop.stack.order_once("A", |order| order["status"] == "expired").await;

@@ -58,7 +58,7 @@ async fn random_schedules_pay_each_order_at_most_once() {
         let next = next.clone();
         tokio::spawn(async move {
             let shop = Shop::open().await;
-            let other = shop.beside().await;
+            let other = shop.second_process().await;
             let processes = TwoProcesses { shop, other };
             let mut covered = BTreeMap::<String, usize>::new();
             loop {

@@ -54,12 +54,12 @@ impl Shop {
     }
 
     /// A second process on the same tables and the same Adyen.
-    pub async fn beside(&self) -> Stack {
-        self.beside_with([]).await
+    pub async fn second_process(&self) -> Stack {
+        self.second_process_with([]).await
     }
 
-    /// As [`Shop::beside`], with these variables.
-    pub async fn beside_with<const N: usize>(&self, otherwise: [(&str, &str); N]) -> Stack {
+    /// As [`Shop::second_process`], with these variables.
+    pub async fn second_process_with<const N: usize>(&self, otherwise: [(&str, &str); N]) -> Stack {
         let mut variables = BTreeMap::from([
             faulty_dynamodb::variable(&self.dynamodb),
             ("ADYEN_CHECKOUT_URL".to_owned(), format!("{}/v72", self.adyen.url())),

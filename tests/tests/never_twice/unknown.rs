@@ -370,7 +370,7 @@ async fn error_after_details_of_unknown_outcome_leaves_them_in_flight() {
 #[tokio::test]
 async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let shop = Shop::open().await;
-    let other = shop.beside().await;
+    let other = shop.second_process().await;
     shop.simulator().hold_webhooks();
     let faults = |call: &Call| match call.index {
         0 => Some(Fault::Instead(service_error(500, "905", "configuration"))),

@@ -71,7 +71,7 @@ async fn token_removed_at_adyen_is_removed_here() {
 }
 
 #[tokio::test]
-async fn token_whose_webhook_was_lost_is_removed_for_good() {
+async fn removed_token_stays_removed_if_its_webhook_was_lost() {
     let shop = Shop::open().await;
     let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
@@ -90,7 +90,7 @@ async fn send_created_webhook(shop: &Shop, id: &str) {
 }
 
 #[tokio::test]
-async fn unknown_token_is_removed_for_good_even_if_the_answer_is_lost() {
+async fn removed_unknown_token_stays_removed_even_if_the_answer_is_lost() {
     let shop = Shop::open().await;
     for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
         let id = shop.stored_without_webhook(SHOPPER, &format!("FIRST-{number}")).await;

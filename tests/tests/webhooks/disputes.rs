@@ -47,7 +47,7 @@ const CHARGED_BACK: &str = "chargedBack 0";
 const LOST: &str = "chargedBack 0 !prearbitration_lost";
 
 #[tokio::test]
-async fn event_of_a_known_dispute_is_about_its_payment_whatever_it_names() {
+async fn event_of_a_known_dispute_belongs_to_its_payment_with_any_reference() {
     let world = World::new().await;
     for (number, named) in ["the order", "", "a reference of the dispute"].into_iter().enumerate() {
         for (code, after_chargeback, after_reversal) in [

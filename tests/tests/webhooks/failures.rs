@@ -207,10 +207,10 @@ async fn full_order_does_not_delay_other_webhooks() {
     }
     assert!((5..150).contains(&stored), "{stored}");
     // The event that found no room became a dead letter.
-    let aside = format!("dead#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
-    let aside = world.item(&aside).await.unwrap();
-    assert_eq!(aside["named"].as_s().unwrap(), "full");
-    assert!(!aside.contains_key("expiresAt"));
+    let letter = format!("dead#FAILED{:010}#REFUND_FAILED#true", 1000 + stored);
+    let letter = world.item(&letter).await.unwrap();
+    assert_eq!(letter["named"].as_s().unwrap(), "full");
+    assert!(!letter.contains_key("expiresAt"));
     assert_eq!(world.order("full").await.events.len(), before.events.len() + stored);
 }
 
@@ -262,8 +262,8 @@ async fn full_pointer_does_not_delay_other_webhooks() {
     world.deliver_item(&with(notification, json!({"reason": "r".repeat(500)}))).await;
     let pointer = world.item("psp#LONELY0000000001").await.unwrap();
     assert_eq!(pointer["parked"].as_n().unwrap(), "1");
-    let aside = world.item("dead#REFUND0000000001#REFUND#true").await;
-    assert!(aside.unwrap().contains_key("event"));
+    let letter = world.item("dead#REFUND0000000001#REFUND#true").await;
+    assert!(letter.unwrap().contains_key("event"));
 }
 
 #[tokio::test]
@@ -274,8 +274,8 @@ async fn pointer_too_full_for_its_order_does_not_delay_other_webhooks() {
     fill_pointer(&world, "FULL000000000001", 409_556, "0").await;
     let notification = item("AUTHORISATION", "FULL000000000001", "order");
     world.deliver_item(&notification).await;
-    let aside = world.item("dead#FULL000000000001#AUTHORISATION#true").await;
-    assert!(aside.unwrap().contains_key("event"));
+    let letter = world.item("dead#FULL000000000001#AUTHORISATION#true").await;
+    assert!(letter.unwrap().contains_key("event"));
 }
 
 #[tokio::test]
@@ -301,11 +301,12 @@ async fn unreadable_order_or_pointer_does_not_delay_other_webhooks() {
         for _ in 0..2 {
             world.deliver_item(&notification).await;
         }
-        let aside = format!("dead#{psp_reference}#{event_code}#true");
-        let aside = world.item(&aside).await.unwrap();
-        let event: AdyenEvent = serde_dynamo::from_attribute_value(aside["event"].clone()).unwrap();
+        let letter = format!("dead#{psp_reference}#{event_code}#true");
+        let letter = world.item(&letter).await.unwrap();
+        let event: AdyenEvent =
+            serde_dynamo::from_attribute_value(letter["event"].clone()).unwrap();
         assert_eq!(event.key(), (&event_code.to_owned().into(), psp_reference, true));
-        assert_eq!(aside["named"].as_s().unwrap(), named);
+        assert_eq!(letter["named"].as_s().unwrap(), named);
     }
     // A token whose payment has no usable pointer is stored without an order.
     let notification = token_notification("created", "BROKEN0000000001", "shopper-1", "TOKEN");

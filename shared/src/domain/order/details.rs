@@ -26,8 +26,8 @@ pub enum DetailsDecision {
     Ended {
         attempt: usize,
     },
-    /// They cannot be sent from here, because the attempt was made for another merchant account
-    /// or another Adyen.
+    /// They cannot be sent, because the attempt was made for another merchant account or another
+    /// host of Adyen's.
     Unknown {
         attempt: usize,
     },

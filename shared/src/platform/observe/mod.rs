@@ -274,8 +274,8 @@ mod tests {
         let mut context = Context::default();
         context.xray_trace_id = xray.map(str::to_owned);
         let work = async { (trace_headers(), xray_header()) };
-        let said = |_: &_| Completion::Run(true);
-        let (w3c, xray) = invocation("test", &headers, Some(&context), work, said).await;
+        let completion = |_: &_| Completion::Run(true);
+        let (w3c, xray) = invocation("test", &headers, Some(&context), work, completion).await;
         let text = |value: &HeaderValue| value.to_str().unwrap().to_owned();
         let w3c = w3c.iter().map(|(name, value)| (name.to_string(), text(value)));
         (json!(w3c.collect::<BTreeMap<_, _>>()), xray)

@@ -194,7 +194,7 @@ fn ambiguous_authorisation_counts_only_if_it_succeeded() {
 }
 
 #[test]
-fn rejected_attempt_takes_over_no_authorisation() {
+fn rejected_attempt_is_assigned_no_authorisation() {
     let order = automatic().with_attempt(rejected("702", None));
     assert_summary(
         &order.clone().with_event(authorisation("P").failed()),

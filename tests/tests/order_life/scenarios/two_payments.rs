@@ -10,7 +10,7 @@ use crate::facts::{
 const PAID: &str = "authorised confirmed 1000/1000/0 success";
 const PAID_MANUAL: &str = "authorised confirmed 1000/0/0 success";
 
-fn twice(order: Order) -> Order {
+fn paid_twice(order: Order) -> Order {
     order
         .with_attempt(answered("RedirectShopper", "P"))
         .with_attempt(answered("Authorised", "Q"))
@@ -23,16 +23,16 @@ fn other(payment: &str) -> &'static str {
 
 #[test]
 fn fully_refunded_payment_does_not_count_beside_a_standing_one() {
-    let twice = twice(automatic());
-    assert_summary(&twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
-    assert_eq!(Derived::of(&twice).psp_reference.as_deref(), Some("Q"), "the newest decides");
+    let paid_twice = paid_twice(automatic());
+    assert_summary(&paid_twice, "authorised confirmed 2000/2000/0 success !paid_twice: P, Q");
+    assert_eq!(Derived::of(&paid_twice).psp_reference.as_deref(), Some("Q"), "the newest decides");
     for payment in ["P", "Q"] {
-        let part = twice.clone().with_event(modification("REFUND", "R1").of(payment).eur(400));
+        let part = paid_twice.clone().with_event(modification("REFUND", "R1").of(payment).eur(400));
         assert_summary(&part, "partiallyRefunded confirmed 2000/2000/400 none !paid_twice: P, Q");
         let whole = part.clone().with_event(modification("REFUND", "R2").of(payment).eur(600));
         assert_summary(&whole, PAID);
         assert_eq!(Derived::of(&whole).psp_reference.as_deref(), Some(other(payment)));
-        let at_once = twice.clone().with_event(reversal("refund", "R3").of(payment));
+        let at_once = paid_twice.clone().with_event(reversal("refund", "R3").of(payment));
         assert_summary(&at_once, PAID);
 
         let failed = whole.with_event(modification("REFUND_FAILED", "R2").of(payment).eur(600));
@@ -42,7 +42,7 @@ fn fully_refunded_payment_does_not_count_beside_a_standing_one() {
 
 #[test]
 fn cancelled_or_expired_payment_does_not_count_beside_a_standing_one() {
-    let twice = twice(manual());
+    let paid_twice = paid_twice(manual());
     for payment in ["P", "Q"] {
         for gone in [
             modification("CANCELLATION", "X").of(payment),
@@ -50,7 +50,7 @@ fn cancelled_or_expired_payment_does_not_count_beside_a_standing_one() {
             reversal("cancel", "X").of(payment),
             expire(payment),
         ] {
-            let left = twice.clone().with_event(gone);
+            let left = paid_twice.clone().with_event(gone);
             assert_summary(&left, PAID_MANUAL);
             assert_summary(
                 &left.with_events([
@@ -65,8 +65,8 @@ fn cancelled_or_expired_payment_does_not_count_beside_a_standing_one() {
 
 #[test]
 fn captures_of_a_fully_refunded_payment_do_not_count() {
-    let twice = twice(manual());
-    let captured = twice.with_event(modification("CAPTURE", "C"));
+    let paid_twice = paid_twice(manual());
+    let captured = paid_twice.with_event(modification("CAPTURE", "C"));
     assert_summary(&captured, "captured confirmed 2000/1000/0 success !paid_twice: P, Q");
     let refunded = captured.with_event(modification("REFUND", "R"));
     assert_summary(&refunded, PAID_MANUAL);
@@ -78,15 +78,15 @@ fn captures_of_a_fully_refunded_payment_do_not_count() {
 
 #[test]
 fn two_returned_payments_both_count() {
-    let twice = twice(automatic());
+    let paid_twice = paid_twice(automatic());
     assert_summary(
-        &twice
+        &paid_twice
             .clone()
             .with_events([modification("REFUND", "R1"), modification("REFUND", "R2").of("Q")]),
         "refunded confirmed 2000/2000/2000 none",
     );
     assert_summary(
-        &twice.with_events([
+        &paid_twice.with_events([
             modification("REFUND", "R1"),
             modification("REFUND", "R2").of("Q").eur(300),
         ]),
@@ -109,7 +109,7 @@ fn returned_payment_of_another_amount_needs_no_attention() {
 
 #[test]
 fn disputed_payment_counts_although_it_was_returned() {
-    let disputed = twice(automatic())
+    let disputed = paid_twice(automatic())
         .with_events([modification("REFUND", "R"), modification("CHARGEBACK", "D")]);
     assert_summary(&disputed, "chargedBack confirmed 2000/2000/1000 none");
     assert_summary(
