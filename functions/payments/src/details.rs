@@ -210,9 +210,10 @@ fn rejected(
     if Derived::of(order).status.was_paid() {
         return Err(already_paid(order, viewer));
     }
-    let stored = attempt.checked_sub(1).and_then(|at| order.attempts.get(at));
-    if stored.is_some_and(Attempt::details_in_flight) && !rejection.is_deployment_error() {
-        // Adyen may reject the details because it has processed an earlier, identical request.
+    if order.attempt(attempt).is_some_and(Attempt::details_in_flight)
+        && !rejection.is_deployment_error()
+    {
+        // The rejection may be the consequence of the same request, sent before.
         return Ok(accepted(order, attempt, viewer));
     }
     Err(not_processed(order, attempt, rejection, viewer))

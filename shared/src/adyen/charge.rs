@@ -52,7 +52,7 @@ impl PaymentSender<'_> {
             payment.additional_data.insert("manualCapture", "true");
         }
         let reference = order.reference.clone();
-        let key = order.key_of(attempt, &payment.merchant_account);
+        let key = order.attempt(attempt).ok_or(StoreError::Gone)?.key.clone();
         let answered =
             self.adyen.post::<PaymentResponse>("payments", &payment, Some(&key), until).await;
         observe(&answered);

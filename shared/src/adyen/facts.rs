@@ -31,7 +31,7 @@ impl PaymentRequest {
         let is_charge = instrument == PaymentInstrument::StoredPaymentMethod;
         Submission {
             instrument: sha256(&[self.payment_method.identity().as_bytes()]),
-            caller_body: idempotency_key.is_some().then(|| content_digest(body)),
+            caller_body: content_digest(body),
             idempotency_key,
             content: sha256(&[content.as_bytes()]),
             sent_at: now,

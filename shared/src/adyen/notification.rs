@@ -238,7 +238,7 @@ impl NotificationRequestItem {
             }),
             reason: text(&self.reason).filter(|reason| reason != "null"),
             modification_action: self.additional("modification.action").map(str::to_owned),
-            received_at: Some(received_at),
+            received_at,
             unknown: Unknown::default(),
         })
     }

@@ -121,7 +121,7 @@ fn from_listing(key: TokenId, detail: &RecurringDetail, asked_at: Timestamp) -> 
         payment_method: variant.or(detail.variant.as_ref()).cloned(),
         reference: None,
         unknown: Default::default(),
-        received_at: Some(asked_at),
+        received_at: asked_at,
     });
     token
 }

@@ -109,7 +109,7 @@ impl TokenNotification {
             event_id: kept(&self.event_id).filter(|id| !id.is_empty())?,
             payment_method: kept(&data.kind),
             reference: None,
-            received_at: Some(received_at),
+            received_at,
             unknown: Unknown::default(),
         };
         Some((key, event))

@@ -27,32 +27,7 @@ pub fn read(text: &str) -> Option<Timestamp> {
 
 /// Returns the date of an event, capped at one day after its receipt. An undated event gets the
 /// time of its receipt.
-pub fn happened(dated: Option<Timestamp>, received_at: Option<Timestamp>) -> Timestamp {
-    let latest =
-        received_at.map(|at| at.checked_add(limits::EVENT_AHEAD).unwrap_or(Timestamp::MAX));
-    match (dated, latest) {
-        (Some(dated), Some(latest)) => dated.min(latest),
-        (Some(dated), None) => dated,
-        (None, _) => received_at.unwrap_or(Timestamp::UNIX_EPOCH),
-    }
-}
-
-/// Stores a missing date as the Unix epoch, which every version of this software can read.
-pub mod stored {
-    use jiff::Timestamp;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    pub fn serialize<S: Serializer>(
-        dated: &Option<Timestamp>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        dated.unwrap_or(Timestamp::UNIX_EPOCH).serialize(serializer)
-    }
-
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Timestamp>, D::Error> {
-        let stored = Timestamp::deserialize(deserializer)?;
-        Ok(Some(stored).filter(|date| *date != Timestamp::UNIX_EPOCH))
-    }
+pub fn happened(dated: Option<Timestamp>, received_at: Timestamp) -> Timestamp {
+    let latest = received_at.checked_add(limits::EVENT_AHEAD).unwrap_or(Timestamp::MAX);
+    dated.map_or(received_at, |dated| dated.min(latest))
 }

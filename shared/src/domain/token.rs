@@ -43,7 +43,6 @@ pub struct Token {
     /// Incremented by every write, which is conditional on the previous version.
     pub version: u64,
     /// The [`SCHEMA`] of the version that last wrote the token.
-    #[serde(default)]
     pub schema: u32,
     pub updated_at: Timestamp,
     /// The time at which Adyen's list was first found to lack the token: see
@@ -62,7 +61,7 @@ pub struct Token {
 #[serde(rename_all = "camelCase")]
 pub struct TokenEvent {
     /// Adyen's date; None if it could not be read.
-    #[serde(with = "date::stored")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     #[serde(rename = "type")]
     pub kind: TokenEventType,
@@ -75,9 +74,8 @@ pub struct TokenEvent {
     /// The order of the payment that caused the event, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<Reference>,
-    /// The first receipt. Earlier versions did not store it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub received_at: Option<Timestamp>,
+    /// The first receipt.
+    pub received_at: Timestamp,
     #[serde(flatten)]
     pub unknown: Unknown,
 }
@@ -102,7 +100,7 @@ impl TokenEvent {
             event_id: cause.to_owned(),
             payment_method: None,
             reference,
-            received_at: Some(now),
+            received_at: now,
             unknown: Unknown::default(),
         }
     }

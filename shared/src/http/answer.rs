@@ -198,8 +198,7 @@ struct AttemptAnswer<'a> {
 #[serde(rename_all = "camelCase")]
 struct EventAnswer<'a> {
     event_date: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    received_at: Option<Timestamp>,
+    received_at: Timestamp,
     event_code: &'a EventCode,
     psp_reference: &'a str,
     success: bool,

@@ -172,7 +172,7 @@ fn event(event_code: &str, psp_reference: &str) -> AdyenEvent {
         }),
         reason: None,
         modification_action: None,
-        received_at: Some(at(1000)),
+        received_at: at(1000),
         unknown: Default::default(),
     }
 }
@@ -232,7 +232,7 @@ impl EventBuilder for AdyenEvent {
     }
 
     fn at(self, second: i64) -> Self {
-        Self { event_date: Some(at(second)), received_at: Some(at(second)), ..self }
+        Self { event_date: Some(at(second)), received_at: at(second), ..self }
     }
 
     fn eur(self, value: i64) -> Self {

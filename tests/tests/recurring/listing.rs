@@ -406,7 +406,7 @@ async fn ages(shop: &Shop, id: &str, time: SignedDuration) {
     let age = |token: &mut Option<Token>| {
         for event in &mut token.as_mut().unwrap().events {
             event.created_at = event.created_at.map(|at| at - time);
-            event.received_at = event.received_at.map(|at| at - time);
+            event.received_at -= time;
         }
         Ok::<_, StoreError>(())
     };

@@ -181,7 +181,7 @@ async fn full_order_does_not_delay_other_webhooks() {
         }),
         reason: Some(reason),
         modification_action: None,
-        received_at: None,
+        received_at: Timestamp::UNIX_EPOCH,
         unknown: Default::default(),
     };
     full.events = (0..195).map(|number| event(number, "ü".repeat(900))).collect();

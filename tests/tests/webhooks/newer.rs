@@ -1,6 +1,7 @@
 //! Items of a newer version: this version preserves their members, applies known events, and writes
 //! nothing if their schema is newer.
 
+use local::keys;
 use serde_json::{Value, json};
 use shared::domain::order::Order;
 use shared::domain::unknown::SCHEMA;
@@ -23,16 +24,22 @@ fn order() -> Value {
         "attempts": [
             {
                 "startedAt": then,
+                "key": "k",
+                "merchantAccount": keys::MERCHANT_ACCOUNT,
+                "endpoint": "127.0.0.1",
                 "paymentMethod": "amazonPay",
-                "submissions": [{"instrument": "i", "content": "c", "sentAt": then}],
+                "submissions": [{"instrument": "i", "content": "c", "asked": "a", "sentAt": then}],
                 "outcome": {"rejected": {"status": 422, "errorCode": "130"}},
                 "details": [],
                 "outcomeUnknown": false,
             },
             {
                 "startedAt": then,
+                "key": "k",
+                "merchantAccount": keys::MERCHANT_ACCOUNT,
+                "endpoint": "127.0.0.1",
                 "paymentMethod": "amazonPay",
-                "submissions": [{"instrument": "i", "content": "c", "sentAt": then}],
+                "submissions": [{"instrument": "i", "content": "c", "asked": "a", "sentAt": then}],
                 "pspReference": PAYMENT,
                 "outcome": {"answered": {"resultCode": "RedirectShopper"}},
                 "details": [
@@ -47,9 +54,12 @@ fn order() -> Value {
             "payment": PAYMENT,
             "value": 1000,
             "key": "k",
+            "merchantAccount": keys::MERCHANT_ACCOUNT,
+            "endpoint": "127.0.0.1",
             "content": "c",
             "requestedAt": then,
             "sentAt": then,
+            "decideBy": then,
             "rejection": {"status": 422, "errorCode": "167"},
             "outcomeUnknown": false,
         }],
@@ -59,6 +69,7 @@ fn order() -> Value {
             "pspReference": PAYMENT,
             "success": true,
             "amount": {"currency": "EUR", "value": 1000},
+            "receivedAt": then,
         }],
         "eventsDropped": false,
         "look": {"at": then, "times": 1},

@@ -17,15 +17,11 @@ pub struct Attempt {
     /// Also the time at which the idempotency key was made.
     pub started_at: Timestamp,
     /// The `Idempotency-Key` of all its requests to Adyen. It is stored, so that a changed
-    /// configuration does not change it. Older versions did not store it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-    /// The merchant account for which the key was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub merchant_account: Option<String>,
-    /// Adyen's host for which the key was made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
+    /// configuration does not change it.
+    pub key: String,
+    /// The target for which the key was made.
+    #[serde(flatten)]
+    pub target: Target,
     pub payment_method: PaymentInstrument,
     /// Adyen processes at most one of them.
     pub submissions: Vec<Submission>,
@@ -39,7 +35,6 @@ pub struct Attempt {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Details>,
     /// True if the schedule has stopped asking for the outcome.
-    #[serde(default)]
     pub outcome_unknown: bool,
     /// When the schedule marked it as abandoned, because its shopper did not return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,10 +70,8 @@ pub struct Submission {
     pub idempotency_key: Option<String>,
     /// Digest of the completed request.
     pub content: String,
-    /// Digest of the caller's body, to which the caller's key belongs. Older versions did not
-    /// store it.
-    #[serde(default, rename = "asked", skip_serializing_if = "Option::is_none")]
-    pub caller_body: Option<String>,
+    /// Digest of the caller's body, to which the caller's key belongs.
+    pub caller_body: String,
     /// The last time it was sent.
     pub sent_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,11 +99,9 @@ impl Submission {
     }
 
     pub(super) fn reuses_key_of(&self, earlier: &Self) -> bool {
-        let same = match (&self.caller_body, &earlier.caller_body) {
-            (Some(body), Some(earlier)) => body == earlier,
-            _ => self.content == earlier.content,
-        };
-        self.idempotency_key.is_some() && self.idempotency_key == earlier.idempotency_key && !same
+        self.idempotency_key.is_some()
+            && self.idempotency_key == earlier.idempotency_key
+            && self.caller_body != earlier.caller_body
     }
 }
 
@@ -214,9 +205,8 @@ impl Attempt {
     ) -> Self {
         Self {
             started_at: now,
-            key: Some(key),
-            merchant_account: Some(target.merchant_account.clone()),
-            endpoint: Some(target.endpoint.clone()),
+            key,
+            target: target.clone(),
             payment_method,
             submissions: vec![first],
             psp_reference: None,
@@ -281,16 +271,11 @@ impl Attempt {
     /// True if its requests can be sent again to `target`, because Adyen still knows their key
     /// there.
     pub(super) fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
-        !self.key_expired(now) && self.was_made_for(target)
+        !self.key_expired(now) && self.target == *target
     }
 
     pub(super) fn key_expired(&self, now: Timestamp) -> bool {
         now.duration_since(self.started_at) >= limits::KEY_LIFE
-    }
-
-    /// True if its requests went to `target`.
-    pub fn was_made_for(&self, target: &Target) -> bool {
-        target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
     }
 
     /// Stores Adyen's answer to the payment. The first answer is never replaced, and an answer

@@ -210,14 +210,6 @@ impl Order {
         named.or(highest).map(|at| at + 1)
     }
 
-    /// The `Idempotency-Key` of an attempt, counted from 1. It is computed for an attempt of an
-    /// older version, which did not store it.
-    pub fn key_of(&self, number: usize, merchant_account: &str) -> String {
-        let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
-        let kept = attempt.and_then(|attempt| attempt.key.clone());
-        kept.unwrap_or_else(|| idempotency_key(merchant_account, &self.reference, number))
-    }
-
     /// Drops the requests that will not be sent again, because they contain the shopper's e-mail
     /// address, name and address. Only the last request of the highest attempt may be sent again,
     /// while its outcome is unknown, the order is not paid, and Adyen knows its key.

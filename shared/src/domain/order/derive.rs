@@ -178,7 +178,7 @@ impl Derived {
             match state {
                 ModificationState::Unknown => findings.raise(Attention::ModificationUnknown),
                 ModificationState::Received => {
-                    findings.raise_from(modification.due(), Attention::ModificationUndecided);
+                    findings.raise_from(modification.decide_by, Attention::ModificationUndecided);
                 }
                 _ => {}
             }

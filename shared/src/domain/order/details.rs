@@ -78,7 +78,7 @@ impl Order {
         if attempt.outcome.is_none() {
             return DetailsDecision::InProgress { retry_after: limits::IN_FLIGHT.unsigned_abs() };
         }
-        if !attempt.was_made_for(target) {
+        if attempt.target != *target {
             return DetailsDecision::Unknown { attempt: number };
         }
         if known.is_some() {

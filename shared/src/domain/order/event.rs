@@ -13,7 +13,7 @@ use crate::domain::{date, event_code::EventCode};
 #[serde(rename_all = "camelCase")]
 pub struct AdyenEvent {
     /// Adyen's date; None if it could not be read.
-    #[serde(with = "date::stored")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_date: Option<Timestamp>,
     pub event_code: EventCode,
     /// The reference of the event itself; for AUTHORISATION and EXPIRE that of the payment.
@@ -29,9 +29,8 @@ pub struct AdyenEvent {
     /// For CANCEL_OR_REFUND: `cancel` or `refund`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modification_action: Option<String>,
-    /// The first receipt. Earlier versions did not store it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub received_at: Option<Timestamp>,
+    /// The first receipt.
+    pub received_at: Timestamp,
     #[serde(flatten)]
     pub unknown: Unknown,
 }

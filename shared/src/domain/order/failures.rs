@@ -74,10 +74,7 @@ impl<'a> Failures<'a> {
                 accepted.remove(at);
                 continue;
             }
-            unmatched.push(after(
-                failure.received_at.unwrap_or(failure.date()),
-                limits::UNMATCHED_FAILURE,
-            ));
+            unmatched.push(after(failure.received_at, limits::UNMATCHED_FAILURE));
         }
         unmatched
     }

@@ -74,7 +74,6 @@ pub struct Order {
     /// Incremented by every write, which is conditional on the previous version.
     pub version: u64,
     /// The [`SCHEMA`] of the version that last wrote the order.
-    #[serde(default)]
     pub schema: u32,
     /// Fixed by the first attempt.
     pub amount: Kept<Amount>,
@@ -94,7 +93,6 @@ pub struct Order {
     #[serde(deserialize_with = "by_key")]
     pub events: Vec<AdyenEvent>,
     /// True if events were dropped because there were too many.
-    #[serde(default)]
     pub events_dropped: bool,
     /// The pspReferences of payments that another order claims too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
@@ -133,6 +131,11 @@ impl Order {
     }
 
     /// Returns an attempt; numbers count from 1.
+    pub fn attempt(&self, number: usize) -> Option<&Attempt> {
+        self.attempts.get(number.checked_sub(1)?)
+    }
+
+    /// Returns an attempt; numbers count from 1.
     pub fn attempt_mut(&mut self, number: usize) -> Option<&mut Attempt> {
         self.attempts.get_mut(number.checked_sub(1)?)
     }
@@ -152,8 +155,7 @@ impl Order {
 
     /// Returns the requests that were sent for an attempt; numbers count from 1.
     pub fn submissions(&self, number: usize) -> &[Submission] {
-        let attempt = number.checked_sub(1).and_then(|at| self.attempts.get(at));
-        attempt.map(|attempt| attempt.submissions.as_slice()).unwrap_or_default()
+        self.attempt(number).map(|attempt| attempt.submissions.as_slice()).unwrap_or_default()
     }
 
     /// Returns the pspReferences of this order's payments and of their disputes.

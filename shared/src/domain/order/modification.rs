@@ -135,12 +135,9 @@ pub struct Modification {
     pub merchant_refund_reason: Option<RefundReason>,
     /// The `Idempotency-Key` sent to Adyen.
     pub key: String,
-    /// The merchant account that the key was created for. Older versions did not store it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub merchant_account: Option<String>,
-    /// Adyen's host that the key was created for. Older versions did not store it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
+    /// The target that the key was created for.
+    #[serde(flatten)]
+    pub target: Target,
     /// The caller's own `Idempotency-Key`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
@@ -149,16 +146,14 @@ pub struct Modification {
     pub requested_at: Timestamp,
     /// The last time it was sent.
     pub sent_at: Timestamp,
-    /// The time from which it needs attention if it is undecided. Earlier versions did not set it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decide_by: Option<Timestamp>,
+    /// The time from which it needs attention if Adyen has received but not decided it.
+    pub decide_by: Timestamp,
     /// Adyen's reference of the modification; None until Adyen has acknowledged it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub psp_reference: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rejection: Option<Rejection>,
     /// True if it is no longer sent again to find out its outcome.
-    #[serde(default)]
     pub outcome_unknown: bool,
     #[serde(flatten)]
     pub unknown: Unknown,
@@ -219,14 +214,7 @@ impl Modification {
     /// Returns true if it can be sent again to `target`, because Adyen still knows its key there.
     /// Otherwise Adyen might process it a second time.
     fn can_be_sent_again(&self, target: &Target, now: Timestamp) -> bool {
-        self.can_be_recovered(now)
-            && target.is(self.merchant_account.as_deref(), self.endpoint.as_deref())
-    }
-
-    /// Returns when it needs attention if Adyen has received but not decided it.
-    pub(super) fn due(&self) -> Timestamp {
-        let usual = || after(self.requested_at, DecidedWithin::default().of(&self.operation));
-        self.decide_by.unwrap_or_else(usual)
+        self.can_be_recovered(now) && self.target == *target
     }
 
     /// Stores Adyen's answer. An acknowledgement outweighs a rejection, whichever came first.
@@ -394,13 +382,12 @@ impl Order {
                 request.operation.path().as_bytes(),
                 discriminator.as_bytes(),
             ]),
-            merchant_account: Some(target.merchant_account.clone()),
-            endpoint: Some(target.endpoint.clone()),
+            target: target.clone(),
             idempotency_key: request.idempotency_key.clone(),
             content: request.content.clone(),
             requested_at: now,
             sent_at: now,
-            decide_by: Some(after(now, request.decided_within.of(&request.operation))),
+            decide_by: after(now, request.decided_within.of(&request.operation)),
             psp_reference: None,
             rejection: None,
             outcome_unknown: false,

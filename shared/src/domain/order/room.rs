@@ -14,8 +14,7 @@ impl Order {
 
     /// Returns true if an attempt accepts no further details; numbers count from 1.
     pub fn is_full_of_details(&self, attempt: usize) -> bool {
-        let attempt = attempt.checked_sub(1).and_then(|at| self.attempts.get(at));
-        attempt.is_none_or(|attempt| attempt.details.len() >= limits::DETAILS) || self.is_full()
+        self.attempt(attempt).is_none_or(|it| it.details.len() >= limits::DETAILS) || self.is_full()
     }
 }
 

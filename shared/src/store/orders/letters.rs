@@ -27,8 +27,8 @@ pub enum Class {
     Foreign,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Letter {
     /// The parts of the key that identify the event.
     #[serde(skip)]

@@ -159,7 +159,7 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
                 }),
                 reason: (recaptured && code == "CAPTURE").then(|| "Auto-recaptured".to_owned()),
                 modification_action: action.map(str::to_owned),
-                received_at: Some(at(received)),
+                received_at: at(received),
                 unknown: Default::default(),
             }
         },
@@ -228,7 +228,7 @@ fn absurd_event() -> impl Strategy<Value = AdyenEvent> {
     let code = prop_oneof![4 => select(&CODES[..]).prop_map(str::to_owned), 1 => text()];
     let amount = option::of((prop_oneof![3 => Just("EUR".to_owned()), 1 => text()], amount()));
     let texts = (option::of(text()), option::of(text()), option::of(text()));
-    let dates = (option::of(dated()), option::of(moment()));
+    let dates = (option::of(dated()), moment());
     (code, text(), any::<bool>(), dates, amount, texts).prop_map(
         |(code, named, success, (dated, received), amount, (original, reason, action))| {
             AdyenEvent {
@@ -314,13 +314,12 @@ fn modification(
         value,
         merchant_refund_reason: None,
         key: String::new(),
-        merchant_account: None,
-        endpoint: None,
+        target: facts::target(),
         idempotency_key: None,
         content: String::new(),
         requested_at,
         sent_at: requested_at,
-        decide_by: None,
+        decide_by: requested_at,
         psp_reference: None,
         rejection: None,
         outcome_unknown: false,

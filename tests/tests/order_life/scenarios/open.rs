@@ -53,9 +53,8 @@ fn refund_in_doubt() -> Order {
         psp_reference: None,
         rejection: None,
         outcome_unknown: false,
-        merchant_account: Some(target().merchant_account),
-        endpoint: Some(target().endpoint),
-        decide_by: None,
+        target: target(),
+        decide_by: at(3 * DAY),
         unknown: Default::default(),
     });
     order

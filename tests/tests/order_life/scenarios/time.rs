@@ -102,12 +102,12 @@ fn unmatched_failure_needs_attention_after_ten_minutes() {
         ("CAPTURE_FAILED", "capture_failed_unmatched"),
     ] {
         let mut failure = modification(code, "X").at(100);
-        failure.received_at = Some(at(5000));
+        failure.received_at = at(5000);
         let held = paid().with_event(failure.clone());
         raised_at(&held, 5000 + 10 * MINUTE, reason);
         // A repeated event keeps the time of its first receipt.
         let mut again = failure;
-        again.received_at = Some(at(5300));
+        again.received_at = at(5300);
         raised_at(&held.clone().with_event(again), 5000 + 10 * MINUTE, reason);
 
         let what_failed = if code == "CAPTURE_FAILED" { "CAPTURE" } else { "REFUND" };
@@ -178,7 +178,7 @@ fn refund_failed_of_an_unanswered_refund_undoes_no_other() {
     let mut order = order.with_event(modification("REFUND", "R1").eur(400).at(2001));
     ask(&mut order, Operation::Refund, Some(400), 2002, "");
     let mut failed = modification("REFUND_FAILED", "R2").eur(400).at(2004);
-    failed.received_at = Some(at(5000));
+    failed.received_at = at(5000);
     let order = order.with_event(failed);
     let part = "partiallyRefunded confirmed 1000/1000/400 none";
     assert_eq!(summary(&order), part);
@@ -234,19 +234,11 @@ fn modification_in_doubt_is_not_undecided() {
 }
 
 #[test]
-fn modification_without_a_stored_deadline_has_the_usual_one() {
-    let mut order = paid();
-    ask(&mut order, Operation::Refund, None, 2000, "M");
-    order.modifications[0].decide_by = None;
-    raised_at(&order, 2000 + 10 * DAY, "modification_undecided");
-}
-
-#[test]
 fn overdue_at_is_the_first_deadline_that_has_not_passed() {
     let mut order = paid();
     ask(&mut order, Operation::Refund, Some(400), 2000, "M");
     let mut failure = modification("REFUND_FAILED", "X").at(100);
-    failure.received_at = Some(at(3000));
+    failure.received_at = at(3000);
     let order = order.with_event(failure);
     for (second, next) in [
         (3000, Some(3000 + 10 * MINUTE)),

@@ -26,8 +26,8 @@ fn idempotency_key_of_another_request_is_rejected_in_every_state() {
         order.attempts[0].answer(outcome(result_code), Some("P".to_owned()));
         let before = order.clone();
         assert_eq!(pay_with_key(&mut order, "B", "K", 1), PayDecision::KeyReused);
-        // The same token with other content.
-        let other = Submission { caller_body: Some("other".to_owned()), ..request("A", "K", 1) };
+        // The same token, but something else in the request.
+        let other = Submission { caller_body: "other".to_owned(), ..request("A", "K", 1) };
         assert_eq!(take(&mut order, &other), PayDecision::KeyReused);
         assert_eq!(order, before);
     }
