@@ -142,6 +142,13 @@ pub const EVENT_AHEAD: SignedDuration = SignedDuration::from_hours(24);
 /// Adyen's list of stored payment methods may lag behind its webhooks by this much.
 pub const TOKEN_LIST_LAG: SignedDuration = SignedDuration::from_hours(1);
 
+/// Adyen decides a refund or a reversal within this many days, or it needs attention. A
+/// deployment may set another number.
+pub const REFUND_DAYS: u16 = 10;
+
+/// The same for a capture or a cancel.
+pub const CAPTURE_DAYS: u16 = 3;
+
 /// The first interval between fruitless looks at an order. It doubles each time.
 pub const FIRST_LOOK: SignedDuration = SignedDuration::from_mins(5);
 
@@ -223,6 +230,9 @@ pub const INERT_EVENTS: usize = 100;
 
 /// The events of a stored payment method that do not end it.
 pub const TRANSIENT_EVENTS: usize = 100;
+
+/// The items of the index that are read at once and held in memory.
+pub const PAGE: i32 = 25;
 
 /// The pointers in a transaction: DynamoDB allows 100 items, and one is the order.
 pub const POINTERS: usize = 99;

@@ -17,6 +17,7 @@ use shared::{
         jwt::{Caller, JwtKeys},
         problem::{Code, Problem},
     },
+    limits,
     platform::config::{Env, Settings, StartError, days, text},
     store::Orders,
 };
@@ -39,9 +40,9 @@ impl State {
         let orders = Orders::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
-        let usual = DecidedWithin::USUAL_REFUND_DAYS.to_string();
+        let usual = limits::REFUND_DAYS.to_string();
         let refunds = settings.or("REFUND_UNDECIDED_AFTER_DAYS", &usual, days);
-        let usual = DecidedWithin::USUAL_DAYS.to_string();
+        let usual = limits::CAPTURE_DAYS.to_string();
         let others = settings.or("UNDECIDED_AFTER_DAYS", &usual, days);
         settings.finish((|| {
             Some(Self {

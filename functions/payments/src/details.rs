@@ -13,14 +13,11 @@ use shared::{
     },
     domain::{
         amount::Amount,
-        order::{
-            Attempt, AttemptStatus, Derived, DetailsDecision, Order, Outcome, Rejection, sha256,
-        },
+        order::{AttemptStatus, DetailsDecision, Order, Outcome, RejectedDetails, sha256},
         reference::Reference,
         shopper_reference::ShopperReference,
     },
     http::{
-        answer::Viewer,
         edge,
         jwt::Caller,
         problem::{Code, Problem},
@@ -112,11 +109,18 @@ pub async fn submit(
         Err(CallError::Rejected { status, error }) => {
             tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "details rejected");
             let rejection = error.rejection(status);
-            let (order, ()) = update(&orders, order, |order| {
-                order.reject_details(attempt, &content, sent_first_at, &rejection);
+            let (order, rejected) = update(&orders, order, |order| {
+                order.reject_details(attempt, &content, sent_first_at, &rejection)
             })
             .await?;
-            rejected(&order, attempt, &rejection, viewer)
+            match rejected {
+                RejectedDetails::Ended => answer(&order, attempt, None, viewer),
+                RejectedDetails::Paid => Err(already_paid(&order, viewer)),
+                RejectedDetails::Unknown => Ok(accepted(&order, attempt, viewer)),
+                RejectedDetails::Unusable => {
+                    Err(not_processed(&order, attempt, &rejection, viewer))
+                }
+            }
         }
         Err(CallError::Unknown(reason)) => {
             tracing::warn!(%reference, attempt, reason, "outcome of details unknown");
@@ -194,29 +198,6 @@ fn read(
         .at("details"));
     }
     Ok((order_fields.reference, order_fields.attempt, details))
-}
-
-/// Answers details that Adyen rejected.
-fn rejected(
-    order: &Order,
-    attempt: usize,
-    rejection: &Rejection,
-    viewer: Viewer,
-) -> Result<Response<Body>, Problem> {
-    if !order.attempt_status(attempt).is_some_and(AttemptStatus::takes_details) {
-        // A webhook brought the outcome before this answer.
-        return answer(order, attempt, None, viewer);
-    }
-    if Derived::of(order).status.was_paid() {
-        return Err(already_paid(order, viewer));
-    }
-    if order.attempt(attempt).is_some_and(Attempt::details_in_flight)
-        && !rejection.is_deployment_error()
-    {
-        // The rejection may be the consequence of the same request, sent before.
-        return Ok(accepted(order, attempt, viewer));
-    }
-    Err(not_processed(order, attempt, rejection, viewer))
 }
 
 /// Returns the other order that the result belongs to, if it does. Adyen names it, or the

@@ -8,9 +8,9 @@ use shared::{
         payments::PaymentRequest,
         shopper::ShopperIp,
     },
-    domain::order::{NextStep, Order, PayDecision, Rejection, Submission},
+    domain::order::{Order, PayDecision, Submission},
     http::{
-        answer::{OrderAnswer, Viewer},
+        answer::OrderAnswer,
         edge,
         jwt::Caller,
         problem::{Code, Problem},
@@ -80,6 +80,13 @@ pub async fn pay(
         PayDecision::TooMany => {
             return Err(too_many());
         }
+        PayDecision::AmountDiffers => {
+            return Err(Problem::new(
+                Code::AmountMismatch,
+                "This reference already belongs to an order with a different amount.",
+            )
+            .at("amount"));
+        }
         PayDecision::KeyReused => {
             return Err(Problem::new(
                 Code::IdempotencyKeyReused,
@@ -97,28 +104,10 @@ pub async fn pay(
         PaymentSender { adyen: &state.adyen, orders: &state.orders, tokens: &state.tokens };
     let (order, charge) = sender.charge(order, attempt, &submission, payment, until).await?;
     match charge {
-        Charge::Answered(action) => answer(&order, attempt, action.as_ref(), viewer),
-        Charge::Rejected(rejection) => rejected(&order, attempt, &rejection, viewer),
+        Charge::Answered(asked) => answer(&order, attempt, asked.as_ref(), viewer),
+        Charge::Rejected(rejection) => Err(not_processed(&order, attempt, &rejection, viewer)),
+        Charge::InProgress => Err(in_progress(limits::IN_FLIGHT.unsigned_abs())),
         Charge::Unknown => Ok(accepted(&order, attempt, viewer)),
-    }
-}
-
-/// Adyen rejected this request, but another request of the attempt may still succeed.
-fn rejected(
-    order: &Order,
-    attempt: usize,
-    rejection: &Rejection,
-    viewer: Viewer,
-) -> Result<Response<Body>, Problem> {
-    match order.submissions(attempt) {
-        // Adyen may reject the request because it has processed an earlier, identical one.
-        [_] if !rejection.is_deployment_error() => Ok(accepted(order, attempt, viewer)),
-        // A request with another token may still succeed. This token is unusable, so the shopper
-        // must start over anyway.
-        [_, _, ..] if rejection.next_step() != NextStep::StartOver => {
-            Err(in_progress(limits::IN_FLIGHT.unsigned_abs()))
-        }
-        _ => Err(not_processed(order, attempt, rejection, viewer)),
     }
 }
 
@@ -143,16 +132,9 @@ fn decide(
             now,
         )
     });
-    if *order.amount != payment.amount && !order.knows_key_of(submission) {
-        return Err(Problem::new(
-            Code::AmountMismatch,
-            "This reference already belongs to an order with a different amount.",
-        )
-        .at("amount"));
-    }
     let target = &state.rules.target;
     let now = Timestamp::now();
-    let decision = order.decide(target, submission, now);
+    let decision = order.decide(target, payment.amount, submission, now);
     match refusal {
         Some(refusal) if decision.is_new() => Err(refusal.clone()),
         // Nothing is recorded, because without the session's token nothing is sent.

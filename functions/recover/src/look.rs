@@ -75,7 +75,7 @@ async fn resend_charge(
     let (order, decision) = orders
         .update(order, |order| {
             let now = Timestamp::now();
-            let decision = order.decide(&state.target, &sent, now);
+            let decision = order.decide(&state.target, *order.amount, &sent, now);
             let method = PaymentInstrument::StoredPaymentMethod;
             order.record_decision(decision, &state.target, method, &sent, now);
             Ok::<_, StoreError>(decision)

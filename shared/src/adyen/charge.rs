@@ -9,8 +9,7 @@ use crate::{
         sync,
     },
     domain::{
-        error_code::rejects_content,
-        order::{Capture, Order, Outcome, Rejection, Submission},
+        order::{AnswerDecision, Capture, Order, Outcome, Rejection, Submission},
         result_code::ResultCode,
     },
     platform::observe::{self, Metric},
@@ -29,6 +28,8 @@ pub enum Charge {
     /// Adyen rejected this request. The rejection is not stored, because another request of the
     /// attempt may have been processed.
     Rejected(Rejection),
+    /// Another request of the attempt may still succeed.
+    InProgress,
     Unknown,
 }
 
@@ -78,18 +79,18 @@ impl PaymentSender<'_> {
                 return Ok((order, Charge::Unknown));
             }
         };
-        let (order, is_stored) = orders
+        let (order, decision) = orders
             .update(order, |order| {
-                let attempt = order.attempt_mut(attempt).ok_or(StoreError::Gone)?;
-                if matches!(&outcome, Outcome::Rejected(it) if !ends(it, &attempt.submissions, sent)) {
-                    return Ok(false);
-                }
-                attempt.answer(outcome.clone(), psp_reference.clone());
-                Ok::<_, StoreError>(true)
+                let psp_reference = psp_reference.clone();
+                order
+                    .conclude_payment(attempt, sent, &outcome, psp_reference)
+                    .ok_or(StoreError::Gone)
             })
             .await?;
-        let charge = match outcome {
-            Outcome::Rejected(rejection) if !is_stored => Charge::Rejected(rejection),
+        let charge = match (decision, outcome) {
+            (AnswerDecision::Unusable, Outcome::Rejected(rejection)) => Charge::Rejected(rejection),
+            (AnswerDecision::InProgress, _) => Charge::InProgress,
+            (AnswerDecision::Unknown, _) => Charge::Unknown,
             _ => Charge::Answered(action),
         };
         Ok((order, charge))
@@ -113,18 +114,5 @@ pub fn observe(answered: &Result<PaymentResponse, CallError>) {
     observe::count(Metric::Payment(result.to_owned()));
     if is_error {
         observe::count(Metric::PaymentError);
-    }
-}
-
-/// True if a rejection of `sent` ends its attempt: `sent` is the only submission, or the only one
-/// recorded has the same content and Adyen rejects a field of it. Otherwise another submission
-/// may have been processed.
-fn ends(rejection: &Rejection, submissions: &[Submission], sent: &Submission) -> bool {
-    match submissions {
-        [first] => {
-            first == sent
-                || (first.content == sent.content && rejects_content(&rejection.error_code))
-        }
-        _ => false,
     }
 }

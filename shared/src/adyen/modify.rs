@@ -7,7 +7,6 @@ use crate::{
     adyen::client::{CallError, Client},
     domain::{
         amount::Amount,
-        error_code::rejects_content,
         order::{Order, Recorded, RefundReason, Rejection, Target},
         reference::Reference,
     },
@@ -75,12 +74,11 @@ impl ModificationSender<'_> {
         let key = Some(modification.key.as_str());
         let reference = order.reference.clone();
         let answered = self.adyen.post::<ModificationResponse>(&path, &body, key, until).await;
-        let (answer, is_conclusive) = match answered {
-            Ok(response) => (Ok(response.psp_reference), true),
+        let answer = match answered {
+            Ok(response) => Ok(response.psp_reference),
             Err(CallError::Rejected { status, error }) => {
                 tracing::warn!(%reference, path, status, errorCode = error.error_code, "modification rejected");
-                let rejection = error.rejection(status);
-                (Err(rejection), rejects_content(&error.error_code))
+                Err(error.rejection(status))
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, path, reason, "modification outcome unknown");
@@ -91,16 +89,7 @@ impl ModificationSender<'_> {
             .orders
             .within(until)
             .update(order, |order| {
-                let modification = order.modifications.get_mut(recorded.at);
-                let modification = modification.ok_or(StoreError::Gone)?;
-                // An earlier request under this key may have been received. Only the rejection
-                // of a field rules that out, because both have the same content.
-                let is_only = recorded.first && recorded.sent_at == Some(modification.sent_at);
-                let counts = is_conclusive || is_only;
-                if counts {
-                    modification.answer(answer.clone());
-                }
-                Ok::<_, StoreError>(counts)
+                order.conclude_modification(&recorded, answer.clone()).ok_or(StoreError::Gone)
             })
             .await?;
         let answer = match (answer, is_stored) {

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
 use shared::domain::amount::Amount;
 use shared::domain::order::{
-    AdyenEvent, Attempt, Attention, Capture, Derived, Details, EventAmount, Order, Outcome,
-    PayDecision, PaymentInstrument, Rejection, Submission, Target,
+    AdyenEvent, Attempt, Attention, Capture, DecidedWithin, Derived, Details, EventAmount, Order,
+    Outcome, PayDecision, PaymentInstrument, Rejection, Submission, Target,
 };
+use shared::limits;
 
 /// The amount of every order here, in EUR.
 pub const PRICE: i64 = 1000;
@@ -91,14 +92,20 @@ pub fn target() -> Target {
     Target { merchant_account: "ACCOUNT".to_owned(), endpoint: "adyen.example.com".to_owned() }
 }
 
-/// Decides what a request to pay does, and records it.
+/// How long Adyen may take by default.
+pub fn decided_within() -> DecidedWithin {
+    let days = |days: u16| SignedDuration::from_hours(24 * i64::from(days));
+    DecidedWithin { refunds: days(limits::REFUND_DAYS), others: days(limits::CAPTURE_DAYS) }
+}
+
+/// Decides what a request to pay is, and records it.
 pub fn take(
     order: &mut Order,
     method: PaymentInstrument,
     request: &Submission,
     now: Timestamp,
 ) -> PayDecision {
-    let decision = order.decide(&target(), request, now);
+    let decision = order.decide(&target(), *order.amount, request, now);
     order.record_decision(decision, &target(), method, request, now);
     decision
 }

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::domain::amount::Amount;
 use shared::domain::order::{
-    DecidedWithin, Derived, ModificationRequest, ModificationState, Operation, Order, Recorded,
-    Refusal, Rejection, sha256,
+    Derived, ModificationRequest, ModificationState, Operation, Order, Recorded, Refusal,
+    Rejection, sha256,
 };
 
 use crate::facts::{
-    EventBuilder, OrderBuilder, answered, at, attention, authorisation, automatic, expire, manual,
-    modification, target,
+    EventBuilder, OrderBuilder, answered, at, attention, authorisation, automatic, decided_within,
+    expire, manual, modification, target,
 };
 
 const DAY: i64 = 24 * 60 * 60;
@@ -31,7 +31,7 @@ fn modification_request(operation: Operation, body: Value) -> ModificationReques
             content.as_object_mut().unwrap().remove("key");
             sha256(&[operation.path().as_bytes(), content.to_string().as_bytes()])
         },
-        decided_within: DecidedWithin::default(),
+        decided_within: decided_within(),
     }
 }
 

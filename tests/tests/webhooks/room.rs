@@ -55,7 +55,7 @@ fn largest() -> Order {
     for number in 0.. {
         now += SignedDuration::from_secs(1);
         let request = longest(number, now);
-        let decision = order.decide(&target, &request, now);
+        let decision = order.decide(&target, amount, &request, now);
         let stored = PaymentInstrument::StoredPaymentMethod;
         order.record_decision(decision, &target, stored, &request, now);
         match decision {
@@ -137,7 +137,10 @@ async fn order_with_most_modifications_fits_with_all_their_events() {
             merchant_refund_reason: None,
             idempotency_key: Some(format!("{number:0>255}")),
             content: sha256(&[]),
-            decided_within: DecidedWithin::default(),
+            decided_within: DecidedWithin {
+                refunds: SignedDuration::ZERO,
+                others: SignedDuration::ZERO,
+            },
         };
         match order.modify(&target, &request, now) {
             Ok(recorded) => {

@@ -5,7 +5,6 @@
 //! attempt n, however many tabs, processes, retries and changed configurations send one. Attempt
 //! n + 1 begins only when n can bring no money any more, or waits for the shopper.
 
-use crate::limits;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +13,7 @@ use super::{
     Attempt, AttemptStatus, Derived, NextStep, Order, PaymentInstrument, PendingOn, Status,
     Submission, Target, idempotency_key,
 };
+use crate::{domain::amount::Amount, limits};
 
 /// The decision about a request to pay. Attempts count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub enum PayDecision {
     Unknown { attempt: usize },
     /// The caller's `Idempotency-Key` was already used for a different request.
     KeyReused,
+    /// The order has another amount, which its first attempt fixed.
+    AmountDiffers,
     /// The order has reached its limit of attempts, or of requests.
     TooMany,
 }
@@ -60,15 +62,24 @@ impl PayDecision {
 
 impl Order {
     /// True if the caller's `Idempotency-Key` was already used for a different request.
-    pub fn knows_key_of(&self, request: &Submission) -> bool {
+    fn knows_key_of(&self, request: &Submission) -> bool {
         let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
         submissions.any(|earlier| request.reuses_key_of(earlier))
     }
 
-    /// Decides to which attempt a request to pay belongs, without recording it.
-    pub fn decide(&self, target: &Target, request: &Submission, now: Timestamp) -> PayDecision {
+    /// Decides to which attempt a request to pay `amount` belongs, without recording it.
+    pub fn decide(
+        &self,
+        target: &Target,
+        amount: Amount,
+        request: &Submission,
+        now: Timestamp,
+    ) -> PayDecision {
         if self.knows_key_of(request) {
             return PayDecision::KeyReused;
+        }
+        if *self.amount != amount {
+            return PayDecision::AmountDiffers;
         }
         let derived = Derived::of(self);
         let highest = self.attempts.len();

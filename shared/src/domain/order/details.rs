@@ -46,6 +46,19 @@ pub enum DetailsDecision {
     TooMany,
 }
 
+/// What became of an attempt whose details Adyen rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RejectedDetails {
+    /// A webhook was quicker, and has ended the attempt.
+    Ended,
+    /// The order is paid by another attempt.
+    Paid,
+    /// The rejection may be the consequence of the same request, sent before.
+    Unknown,
+    /// The details are unusable, and the attempt waits for others.
+    Unusable,
+}
+
 impl Order {
     /// Decides about details of this digest. Without a number they are for the last attempt.
     pub fn decide_details(
@@ -157,18 +170,28 @@ impl Order {
 
     /// Drops the rejected details so that the attempt waits for the shopper again. Keeps them if
     /// the same was sent earlier or later and may have been processed, which only the rejection of
-    /// a field rules out. `sent_first_at` is that of the decision.
+    /// a field rules out. `sent_first_at` is that of the decision. Returns what became of the
+    /// attempt.
     pub fn reject_details(
         &mut self,
         attempt: usize,
         content: &str,
         sent_first_at: Option<Timestamp>,
         rejection: &Rejection,
-    ) {
+    ) -> RejectedDetails {
         let of_field = rejects_content(&rejection.error_code);
         let decides = |it: &Details| Some(it.sent_at) == sent_first_at || of_field;
         if let Some(attempt) = self.attempt_mut(attempt) {
             attempt.drop_unanswered(|it| it.content == content && decides(it));
+        }
+        let in_flight = self.attempt(attempt).is_some_and(Attempt::details_in_flight);
+        match self.attempt_status(attempt) {
+            Some(status) if status.takes_details() => match Derived::of(self).status.was_paid() {
+                true => RejectedDetails::Paid,
+                false if in_flight && !rejection.is_deployment_error() => RejectedDetails::Unknown,
+                false => RejectedDetails::Unusable,
+            },
+            _ => RejectedDetails::Ended,
         }
     }
 }
@@ -176,7 +199,7 @@ impl Order {
 impl AttemptStatus {
     /// Returns true if details may still conclude the attempt. An expired one takes details too,
     /// because only Adyen knows if an offer is closed for good.
-    pub fn takes_details(self) -> bool {
+    fn takes_details(self) -> bool {
         self.is_pending() || self.is_expired()
     }
 }

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod binding;
+mod conclude;
 mod content;
 mod decide;
 mod derive;
@@ -27,10 +28,11 @@ pub use attempt::{
     Attempt, Details, Outcome, PaymentInstrument, Rejection, Submission, idempotency_key, sha256,
 };
 pub use binding::AnswerIdentity;
+pub use conclude::AnswerDecision;
 pub use content::content_digest;
 pub use decide::PayDecision;
 pub use derive::{Derived, Payment};
-pub use details::DetailsDecision;
+pub use details::{DetailsDecision, RejectedDetails};
 pub use event::{AdyenEvent, EventAmount};
 pub use modification::{
     DecidedWithin, Modification, ModificationRequest, ModificationState, Operation, Recorded,

@@ -103,23 +103,11 @@ pub struct DecidedWithin {
 }
 
 impl DecidedWithin {
-    /// The default for `refunds`.
-    pub const USUAL_REFUND_DAYS: u16 = 10;
-    /// The default for `others`.
-    pub const USUAL_DAYS: u16 = 3;
-
     fn of(self, operation: &Operation) -> SignedDuration {
         match operation {
             Operation::Refund | Operation::Reversal => self.refunds,
             Operation::Capture | Operation::Cancel | Operation::Unknown(_) => self.others,
         }
-    }
-}
-
-impl Default for DecidedWithin {
-    fn default() -> Self {
-        let days = |days: u16| SignedDuration::from_hours(24 * i64::from(days));
-        Self { refunds: days(Self::USUAL_REFUND_DAYS), others: days(Self::USUAL_DAYS) }
     }
 }
 

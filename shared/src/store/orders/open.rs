@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use super::{Item, Orders, text_value};
 use crate::{
     domain::{order::sha256, reference::Reference},
+    limits,
     store::{StoreError, patience::Patience},
 };
 
@@ -17,9 +18,6 @@ const INDEX: &str = "open";
 /// The prefixes of the shards.
 const ORDERS: &str = "order";
 pub(super) const FOREIGN: &str = "foreign";
-
-/// The number of items that are read at once and held in memory.
-const PAGE: i32 = 25;
 
 /// An item of the index that is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +68,7 @@ impl Orders {
                 .expression_attribute_names("#recoverAt", "recoverAt")
                 .expression_attribute_values(":shard", text_value(&shard))
                 .expression_attribute_values(":now", text_value(&now))
-                .limit(PAGE)
+                .limit(limits::PAGE)
                 .set_exclusive_start_key(after.clone())
                 .send()
                 .await

@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use serde_json::json;
-use shared::domain::order::{DecidedWithin, Derived, ModificationRequest, Operation, Order};
+use shared::domain::order::{Derived, ModificationRequest, Operation, Order};
 
 use crate::facts::{
     AttemptBuilder, EventBuilder, OrderBuilder, answered, at, attention, authorisation, automatic,
-    expire, manual, modification, summary, target, unknown,
+    decided_within, expire, manual, modification, summary, target, unknown,
 };
 
 const MINUTE: i64 = 60;
@@ -39,7 +39,7 @@ fn ask(order: &mut Order, operation: Operation, value: Option<i64>, second: i64,
         merchant_refund_reason: None,
         idempotency_key: Some(format!("{operation:?} {second} {name}")),
         content: format!("{operation:?} {value:?}"),
-        decided_within: DecidedWithin::default(),
+        decided_within: decided_within(),
     };
     let recorded = order.modify(&target(), &request, at(second)).unwrap();
     if !name.is_empty() {
