@@ -6,35 +6,16 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, Response, header};
+use axum::response::IntoResponse;
 use futures_util::stream;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use simulator_http::Fault;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-
-/// A fault of one call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The call is lost: the connection is cut, and nothing was processed.
-    DropBefore,
-    /// The answer is lost: the call is processed, then the connection is cut.
-    DropAfter,
-    /// The connection is cut, and the call is processed that much later.
-    ArriveLate(Duration),
-    /// The call arrives after this delay.
-    Delayed(Duration),
-    /// The call is processed at once, and its answer arrives after this delay.
-    Slow(Duration),
-    /// The call is processed, and the connection is cut halfway through the answer.
-    Truncated,
-    /// The call is not processed, and this answer is returned.
-    Instead(Reply),
-    /// The call is processed, and this answer is returned in place of the server's.
-    Afterwards(Reply),
-}
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
@@ -44,18 +25,7 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-impl Reply {
-    /// An answer with one header.
-    pub fn new(status: u16, name: &'static str, value: &str, body: impl Into<Bytes>) -> Self {
-        let headers = HeaderMap::from_iter([(
-            header::HeaderName::from_static(name),
-            value.parse().expect("a header's value"),
-        )]);
-        Self { status, headers, body: body.into() }
-    }
-}
-
-/// A recorded call.
+/// A call that came by.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// Its number since [`Faulty::begin`], from 0.
@@ -296,19 +266,21 @@ async fn serve(
         None => processed(pass_on(now)).await.map(respond),
         Some(Fault::DropBefore) => Err(Cut),
         Some(Fault::DropAfter) => processed(pass_on(now)).await.and(Err(Cut)),
-        Some(Fault::ArriveLate(delay)) => {
+        Some(Fault::DropThenArrive(delay)) => {
             pass_on(delay);
             Err(Cut)
         }
-        Some(Fault::Delayed(delay)) => processed(pass_on(delay)).await.map(respond),
-        Some(Fault::Slow(delay)) => {
+        Some(Fault::ArriveLate(delay)) => processed(pass_on(delay)).await.map(respond),
+        Some(Fault::AnswerLate(delay)) => {
             let reply = processed(pass_on(now)).await?;
             tokio::time::sleep(delay).await;
             Ok(respond(reply))
         }
         Some(Fault::Truncated) => processed(pass_on(now)).await.map(truncated),
-        Some(Fault::Instead(reply)) => Ok(respond(reply)),
-        Some(Fault::Afterwards(reply)) => processed(pass_on(now)).await.map(|_| respond(reply)),
+        Some(Fault::Instead(answer)) => Ok(answer.into_response()),
+        Some(Fault::Afterwards(answer)) => {
+            processed(pass_on(now)).await.map(|_| answer.into_response())
+        }
     }
 }
 

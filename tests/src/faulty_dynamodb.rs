@@ -10,8 +10,9 @@
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
+use simulator_http::{Answer, Fault};
 
-use crate::faulty::{Fault, Faulty, Reply};
+use crate::faulty::Faulty;
 
 /// Starts the proxy; calls wait for [`Faulty::lead_to`]. Every answer has its consumed capacity.
 pub async fn start() -> Faulty {
@@ -56,7 +57,7 @@ pub fn server_error() -> Fault {
 /// DynamoDB failed after it processed the request.
 pub fn server_error_afterwards() -> Fault {
     match server_error() {
-        Fault::Instead(reply) => Fault::Afterwards(reply),
+        Fault::Instead(answer) => Fault::Afterwards(answer),
         fault => fault,
     }
 }
@@ -73,8 +74,7 @@ fn body(kind: &str) -> Value {
 }
 
 fn reply(status: u16, body: &Value) -> Fault {
-    let body = body.to_string();
-    Fault::Instead(Reply::new(status, "content-type", "application/x-amz-json-1.0", body))
+    Fault::Instead(Answer::text(status, "application/x-amz-json-1.0", body.to_string()))
 }
 
 /// Adds `ReturnConsumedCapacity` to a request.

@@ -39,11 +39,6 @@ pub(crate) fn invalid(code: &str, message: &str) -> Answer {
     service_error(422, code, message)
 }
 
-/// A status without Adyen's error format, as a proxy in front of Adyen returns it.
-pub(crate) fn status_only(status: u16) -> Answer {
-    Answer::text(status, "text/html", "<html><body>error</body></html>")
-}
-
 /// Adyen's texts for codes that are used without a message of their own.
 fn message(code: &str) -> &'static str {
     match code {

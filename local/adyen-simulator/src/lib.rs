@@ -70,9 +70,10 @@ pub use books::{
     Amount, Books, Call, Delivery, Payment, PaymentState, Progress, Token, TokenState, Webhook,
 };
 pub use context::new_psp_reference;
-pub use fault::{Fault, WebhookFault};
+pub use errors::coded;
+pub use fault::WebhookFault;
 pub use options::Options;
 pub use recurring::token_id;
 pub use simulator::{Release, Simulator};
-pub use simulator_http::{Answer, Log};
+pub use simulator_http::{Answer, Fault, FaultOn, Log};
 pub use three_ds::{challenge_result, fingerprint_result, id_for_key, redirect_result};

@@ -79,7 +79,7 @@ fn with_amazon_pay(ctx: &mut CallContext, request: &validate::Payment, token: &s
             Err(errors::coded(&code))
         }
         Scenario::Fault(code) => Ok(errors::coded(&code)),
-        Scenario::Http(status) => Err(errors::status_only(status)),
+        Scenario::Http(status) => Err(Answer::error_page(status)),
     }
 }
 

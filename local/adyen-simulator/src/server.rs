@@ -11,14 +11,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use simulator_http::{Answer, Request};
+use simulator_http::{Answer, Fault, Request};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api;
 use crate::errors;
-use crate::fault::{Effect, Fault};
 use crate::hosted;
 use crate::simulator::Inner;
 
@@ -82,7 +81,7 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
 fn take_fault(inner: &Inner, path: &str) -> Option<Fault> {
     let faults = &mut inner.state().faults;
     let first = faults.iter().position(|fault| fault.matches(path))?;
-    faults.remove(first)
+    faults.remove(first).map(|on| on.fault)
 }
 
 async fn with_fault(
@@ -93,28 +92,32 @@ async fn with_fault(
     let name = fault.name();
     let (inner, request) = (&inner, &request);
     let processed = |delay| answer(inner, request, Some(&name), delay);
-    match fault.effect {
-        Effect::CutBefore => {
+    match fault {
+        Fault::DropBefore => {
             api::record(inner, request, &name, None);
             Err(Cut)
         }
-        Effect::Instead(answer) => {
+        Fault::Instead(answer) => {
             api::record(inner, request, &name, Some(&answer));
             Ok(answer.into_response())
         }
-        Effect::CutAfter => processed(Duration::ZERO).await.and(Err(Cut)),
-        Effect::Truncate => processed(Duration::ZERO).await.map(truncated),
-        Effect::ArriveLate(delay) => {
+        Fault::DropAfter => processed(Duration::ZERO).await.and(Err(Cut)),
+        Fault::Truncated => processed(Duration::ZERO).await.map(truncated),
+        Fault::ArriveLate(delay) | Fault::DropThenArrive(delay) => {
+            let is_cut = matches!(fault, Fault::DropThenArrive(_));
             // Spawned, because it arrives even if the caller no longer waits.
             let (inner, request, name) = (inner.clone(), request.clone(), name.clone());
             let arrived = tokio::spawn(async move {
                 tokio::time::sleep(delay).await;
                 answer(&inner, &request, Some(&name), Duration::ZERO).await
             });
+            if is_cut {
+                return Err(Cut);
+            }
             arrived.await.unwrap_or(Err(Cut)).map(Answer::into_response)
         }
-        Effect::AnswerLate(delay) => processed(delay).await.map(Answer::into_response),
-        Effect::Afterwards(answer) => {
+        Fault::AnswerLate(delay) => processed(delay).await.map(Answer::into_response),
+        Fault::Afterwards(answer) => {
             processed(Duration::ZERO).await.map(|_| answer.into_response())
         }
     }

@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use simulator_http::FaultOn;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 use crate::books::{Books, PaymentState, Token, TokenState};
 use crate::context::CallContext;
-use crate::fault::{Fault, WebhookFault};
+use crate::fault::WebhookFault;
 use crate::journal::Journal;
 use crate::options::Options;
 use crate::webhook::{Event, Signer, Target};
@@ -33,7 +34,7 @@ pub(crate) struct Inner {
 
 pub(crate) struct SimulatorState {
     pub journal: Journal,
-    pub faults: VecDeque<Fault>,
+    pub faults: VecDeque<FaultOn>,
     pub webhook_faults: VecDeque<WebhookFault>,
     pub webhook_url: Option<String>,
     /// True if webhooks wait for a test to release them.
@@ -186,8 +187,8 @@ impl Simulator {
     }
 
     /// Injects a fault into the next call that it matches. Several apply in sequence.
-    pub fn inject(&self, fault: Fault) {
-        self.inner.state().faults.push_back(fault);
+    pub fn inject(&self, fault: impl Into<FaultOn>) {
+        self.inner.state().faults.push_back(fault.into());
     }
 
     /// Injects a fault into the next webhook. Several apply in sequence.

@@ -31,7 +31,7 @@ mod simulator;
 
 pub use books::{Books, Call};
 pub use options::{Options, PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY_ID};
-pub use server::Fault;
 pub use session::{Price, Session, SessionState};
+pub use signature::error;
 pub use simulator::Simulator;
-pub use simulator_http::{Answer, Log};
+pub use simulator_http::{Answer, Fault, Log};

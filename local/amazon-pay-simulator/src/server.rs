@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -12,38 +11,11 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use futures_util::stream;
-use serde_json::json;
-use simulator_http::{Answer, Request};
+use simulator_http::{Answer, Fault, Request};
 
 use crate::api;
 use crate::hosted;
 use crate::simulator::Inner;
-
-/// A fault of the next call of the API.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// It is not processed, and gets this answer.
-    Instead(Answer),
-    /// It is not processed, and the connection is cut.
-    DropBefore,
-    /// It is processed, and the connection is cut.
-    DropAfter,
-    /// It is processed at once and answered later.
-    Late(Duration),
-}
-
-impl Fault {
-    /// A status without Amazon Pay's error format.
-    pub fn status(status: u16) -> Self {
-        Self::Instead(Answer::text(status, "text/html", "<html>error</html>"))
-    }
-
-    /// An error in Amazon Pay's format.
-    pub fn refusal(status: u16, reason_code: &str) -> Self {
-        let body = json!({"reasonCode": reason_code, "message": "Injected by a test"});
-        Self::Instead(Answer::json(status, &body))
-    }
-}
 
 type Fields = BTreeMap<String, String>;
 
@@ -85,8 +57,9 @@ async fn call(
 ) -> Result<Response<Body>, StatusCode> {
     let request = Request::read(request).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     let fault = inner.state().faults.pop_front();
+    let processed = || api::process(&inner, &request).into_response();
     Ok(match fault {
-        None => api::process(&inner, &request).into_response(),
+        None => processed(),
         Some(Fault::Instead(answer)) => {
             api::record(&mut inner.state().books, &request, false, Some(&answer));
             answer.into_response()
@@ -95,13 +68,29 @@ async fn call(
             api::record(&mut inner.state().books, &request, false, None);
             cut()
         }
-        Some(Fault::DropAfter) => {
-            api::process(&inner, &request);
+        Some(Fault::DropAfter | Fault::Truncated) => {
+            processed();
             cut()
         }
-        Some(Fault::Late(delay)) => {
-            let answer = api::process(&inner, &request);
+        Some(Fault::AnswerLate(delay)) => {
+            let answer = processed();
             tokio::time::sleep(delay).await;
+            answer
+        }
+        Some(Fault::ArriveLate(delay)) => {
+            tokio::time::sleep(delay).await;
+            processed()
+        }
+        Some(Fault::DropThenArrive(delay)) => {
+            let (inner, request) = (inner.clone(), request.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(delay).await;
+                api::process(&inner, &request);
+            });
+            cut()
+        }
+        Some(Fault::Afterwards(answer)) => {
+            processed();
             answer.into_response()
         }
     })

@@ -167,6 +167,6 @@ fn invalid(header: &str) -> Answer {
 }
 
 /// An error in Amazon Pay's format.
-pub(crate) fn error(status: u16, reason_code: &str, message: &str) -> Answer {
+pub fn error(status: u16, reason_code: &str, message: &str) -> Answer {
     Answer::json(status, &serde_json::json!({"reasonCode": reason_code, "message": message}))
 }

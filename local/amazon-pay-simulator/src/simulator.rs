@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use simulator_http::Fault;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::books::Books;
 use crate::options::Options;
-use crate::server::{self, Fault};
+use crate::server;
 use crate::session::{Price, Session, SessionState};
 use crate::signature::PublicKey;
 

@@ -22,6 +22,11 @@ impl Answer {
         Self { status, headers: Vec::new(), content_type: content_type.into(), body: body.into() }
     }
 
+    /// The page of a proxy, which does not know the errors of the service behind it.
+    pub fn error_page(status: u16) -> Self {
+        Self::text(status, "text/html", "<html>error</html>")
+    }
+
     /// A page for a shopper; `body` is HTML.
     pub fn page(status: u16, title: &str, body: &str) -> Self {
         // Without an icon, browsers request /favicon.ico, which would count as a call of the API.

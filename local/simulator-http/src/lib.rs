@@ -1,12 +1,14 @@
 //! The HTTP that the simulators of Adyen and Amazon Pay share.
 
 mod answer;
+mod fault;
 pub mod listen;
 mod request;
 
 use std::sync::Arc;
 
 pub use answer::{Answer, escape_html};
+pub use fault::{Fault, FaultOn};
 pub use request::Request;
 
 /// Receives one line per request.

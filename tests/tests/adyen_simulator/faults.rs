@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use adyen_simulator::{Answer, Fault, Options};
+use adyen_simulator::{Answer, Fault, Options, coded};
 use serde_json::json;
 
 use crate::world::{World, payment, quick};
@@ -9,19 +9,19 @@ use crate::world::{World, payment, quick};
 #[tokio::test]
 async fn connection_cut_before_processing_makes_no_payment() {
     let world = World::new().await;
-    world.adyen.inject(Fault::drop_before());
+    world.adyen.inject(Fault::DropBefore);
     assert!(world.try_post("/payments", Some("k"), &payment("A")).await.is_err());
     assert!(world.adyen.books().payments.is_empty());
     assert_eq!(world.post("/payments", Some("k"), &payment("A")).await.status, 200);
     let books = world.adyen.books();
     assert_eq!(books.calls_to("/payments").len(), 2);
-    assert_eq!(books.calls[0].fault.as_deref(), Some("cut before"));
+    assert_eq!(books.calls[0].fault.as_deref(), Some("DropBefore"));
     assert_eq!(books.calls[0].status, None);
 }
 
 #[tokio::test]
 async fn connection_cut_after_processing_makes_a_payment() {
-    for fault in [Fault::drop_after(), Fault::truncated()] {
+    for fault in [Fault::DropAfter, Fault::Truncated] {
         let world = World::new().await;
         world.adyen.inject(fault);
         assert!(world.try_post("/payments", Some("k"), &payment("A")).await.is_err());
@@ -35,8 +35,8 @@ async fn connection_cut_after_processing_makes_a_payment() {
 async fn scripted_answer_replaces_processing_or_follows_it() {
     let world = World::new().await;
     let page = || Answer::text(502, "text/html", "<html>").header("transient-error", "true");
-    world.adyen.inject(Fault::instead(page()));
-    world.adyen.inject(Fault::afterwards(page()));
+    world.adyen.inject(Fault::Instead(page()));
+    world.adyen.inject(Fault::Afterwards(page()));
     let before = world.post("/payments", Some("k"), &payment("A")).await;
     assert_eq!((before.status, before.body), (502, json!("<html>")));
     assert_eq!(before.headers["transient-error"], "true");
@@ -50,7 +50,7 @@ async fn scripted_answer_replaces_processing_or_follows_it() {
 async fn injected_faults_are_used_in_the_order_of_injection() {
     let world = World::new().await;
     for code in ["704", "703"] {
-        world.adyen.inject(Fault::error(code));
+        world.adyen.inject(Fault::Instead(coded(code)));
     }
     world.adyen.inject(Fault::status(429));
     let body = payment("A");
@@ -76,7 +76,7 @@ async fn fault_for_a_path_skips_other_calls() {
 #[tokio::test]
 async fn call_that_arrives_after_its_retry_makes_no_second_payment() {
     let world = World::new().await;
-    world.adyen.inject(Fault::arrive_late(Duration::from_millis(150)));
+    world.adyen.inject(Fault::ArriveLate(Duration::from_millis(150)));
     let late = world.request("POST", "/payments").header("idempotency-key", "k");
     let gone = late.timeout(Duration::from_millis(50)).json(&payment("A")).send().await;
     assert!(gone.is_err());
@@ -90,7 +90,7 @@ async fn call_that_arrives_after_its_retry_makes_no_second_payment() {
 #[tokio::test]
 async fn key_is_in_flight_until_a_slow_answer_is_sent() {
     let world = World::new().await;
-    world.adyen.inject(Fault::answer_late(Duration::from_millis(200)));
+    world.adyen.inject(Fault::AnswerLate(Duration::from_millis(200)));
     let body = payment("A");
     let (first, second) = tokio::join!(world.post("/payments", Some("k"), &body), async {
         tokio::time::sleep(Duration::from_millis(50)).await;

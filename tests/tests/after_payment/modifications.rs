@@ -222,7 +222,7 @@ async fn partial_refund_without_an_idempotency_key_is_rejected_but_a_full_one_is
 async fn refund_whose_answer_was_lost_is_retried_and_made_once() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;
-    stack.adyen().inject(adyen_simulator::Fault::drop_after().on("/refunds"));
+    stack.adyen().inject(adyen_simulator::Fault::DropAfter.on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(300)})).await;
     assert_eq!(refund.status, 202, "{refund:?}");
     let order = stack.order_once("ORDER-1", |order| order["refundedAmount"]["value"] == 300).await;
@@ -291,7 +291,9 @@ async fn order_lists_the_state_of_each_modification() {
     assert_eq!(refund.body["state"], "received", "{refund:?}");
     stack.order_once("ORDER-1", |order| states(order) == ["succeeded"]).await;
     stack.order_once("ORDER-1", |order| states(order) == ["failed"]).await;
-    stack.adyen().inject(adyen_simulator::Fault::error("901").on("/refunds"));
+    stack
+        .adyen()
+        .inject(adyen_simulator::Fault::Instead(adyen_simulator::coded("901")).on("/refunds"));
     let refund = modify(&stack, "ORDER-1", "refunds", json!({"amount": eur(200)})).await;
     assert_eq!(refund.code(), "adyen_configuration");
     assert_eq!(states(&stack.order("ORDER-1").await), ["failed", "rejected"]);

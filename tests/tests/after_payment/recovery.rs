@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adyen_simulator::{Answer as Reply, Fault};
+use adyen_simulator::{Fault, coded};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -72,7 +72,7 @@ async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
 async fn schedule_skips_details_that_are_in_flight() {
     let stack = Stack::start().await;
     let details = comes_back_late(&stack).await;
-    let late = Fault::answer_late(Duration::from_secs(3));
+    let late = Fault::AnswerLate(Duration::from_secs(3));
     stack.adyen().inject(late.on("/payments/details"));
     let posted = async {
         let answer = stack.post("/payments/details", &browser("ORDER-1"), &details).await;
@@ -99,7 +99,7 @@ async fn unknown_outcome_that_a_failed_webhook_resolves_needs_no_attention() {
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!(["outcome_unknown"]));
 
-    stack.adyen().inject(Fault::error("702").on("/payments/details"));
+    stack.adyen().inject(Fault::Instead(coded("702")).on("/payments/details"));
     assert_eq!(post().await.code(), "adyen_rejected");
     let order = stack.order("ORDER-1").await;
     assert_eq!(order["needsAttention"], json!([]));
@@ -211,7 +211,7 @@ async fn unchanged_order_is_looked_at_less_and_less_often() {
     an_hour_passes(&stack, "STUCK").await;
     let look = async || {
         let nothing = adyen_simulator::Answer::text(500, "text/plain", "oops");
-        stack.adyen().inject(adyen_simulator::Fault::instead(nothing).on("/payments"));
+        stack.adyen().inject(adyen_simulator::Fault::Instead(nothing).on("/payments"));
         stack.bundle.recover().await.unwrap().open
     };
     assert_eq!(look().await, 1);
@@ -265,7 +265,7 @@ async fn charge(stack: &Stack, reference: &str, token: &str) -> Answer {
 /// As [`charge`], but Adyen's answer is lost.
 async fn charge_in_doubt(stack: &Stack, reference: &str, token: &str) {
     stack.adyen().hold_webhooks();
-    let lost = Fault::afterwards(Reply::text(500, "text/plain", "oops"));
+    let lost = Fault::lost_answer();
     stack.adyen().inject(lost.on("/payments"));
     let answer = charge(stack, reference, token).await;
     assert_eq!(answer.status, 202, "{answer:?}");
@@ -293,8 +293,8 @@ async fn refund_of_unknown_outcome_is_retried_with_its_key() {
     // The first request is processed without an answer; the second does not reach Adyen.
     let nothing = || adyen_simulator::Answer::text(500, "text/plain", "oops");
     for (fault, value) in [
-        (adyen_simulator::Fault::afterwards(nothing()), 300),
-        (adyen_simulator::Fault::instead(nothing()), 200),
+        (adyen_simulator::Fault::Afterwards(nothing()), 300),
+        (adyen_simulator::Fault::Instead(nothing()), 200),
     ] {
         stack.adyen().inject(fault.on("/refunds"));
         let body = json!({
@@ -330,7 +330,7 @@ async fn refund_whose_outcome_stays_unknown_needs_attention() {
     stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
     for _ in 0..2 {
         let nothing = adyen_simulator::Answer::text(500, "text/plain", "oops");
-        stack.adyen().inject(adyen_simulator::Fault::instead(nothing).on("/refunds"));
+        stack.adyen().inject(adyen_simulator::Fault::Instead(nothing).on("/refunds"));
     }
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
     stack.post_with_key("/orders/ORDER-1/refunds", &backend(), "refund-1", &body).await;

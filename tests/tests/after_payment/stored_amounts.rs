@@ -40,7 +40,7 @@ async fn order_with_a_currency_outside_iso_4217_stays_readable() {
         let order = stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
         assert_eq!(order["needsAttention"], json!([]));
         let path = "/orders/ORDER-1/refunds";
-        stack.adyen().inject(adyen_simulator::Fault::drop_before().on("/refunds"));
+        stack.adyen().inject(adyen_simulator::Fault::DropBefore.on("/refunds"));
         stack.post(path, &backend(), &json!({})).await;
         let books = stack.adyen().books();
         let refund = books.calls_to("/refunds").last().unwrap().body.clone();

@@ -1,6 +1,6 @@
 use std::{collections::BTreeSet, time::Duration};
 
-use amazon_pay_simulator::{Fault, Options, Price, SessionState};
+use amazon_pay_simulator::{Fault, Options, Price, SessionState, error};
 use serde_json::{Value, json};
 use tests::{Answer, backend, browser, browser_with};
 
@@ -283,7 +283,7 @@ async fn permanent_failures_of_amazon_pay_are_not_retried() {
     ] {
         let shop = Shop::open().await;
         shop.amazon().open("S1");
-        shop.amazon().inject(Fault::refusal(status, reason));
+        shop.amazon().inject(Fault::Instead(error(status, reason, "")));
         let answer = shop.confirm("S1", &browser("ORDER-1"), None).await;
         is_problem(&answer, answered, code, "showError");
         assert_eq!(shop.books().calls.len(), 1, "{reason}");

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use amazon_pay_simulator::Answer;
-use amazon_pay_simulator::{Fault, Options, SessionState, Simulator};
+use amazon_pay_simulator::{Fault, Options, SessionState, Simulator, error};
 use serde_json::json;
 use shared::amazon_pay::{AmazonPayToken, Client, Payable, SessionError};
 use shared::domain::amount::Amount;
@@ -121,7 +121,7 @@ async fn failing_amazon_pay_has_its_problem_code() {
     assert_eq!(Problem::from(problem.clone()).code(), Code::AmazonPayUnavailable);
     assert_eq!(amazon.books().calls.len(), 3);
 
-    amazon.inject(Fault::refusal(403, "InvalidRequestSignature"));
+    amazon.inject(Fault::Instead(error(403, "InvalidRequestSignature", "")));
     let problem = token(&client, "S1").await.unwrap_err();
     assert_eq!(Problem::from(problem.clone()).code(), Code::AmazonPayConfiguration);
     assert_eq!(problem.next_step(), NextStep::ShowError);
@@ -134,7 +134,7 @@ async fn failing_amazon_pay_has_its_problem_code() {
 async fn amazon_pay_is_retried_only_within_the_callers_time() {
     let (amazon, client) = amazon_pay().await;
     amazon.confirmed("S1", "10.00", "EUR");
-    amazon.inject(Fault::Late(Duration::from_secs(60)));
+    amazon.inject(Fault::AnswerLate(Duration::from_secs(60)));
     let begun = Instant::now();
     let until = begun + Duration::from_millis(300);
     let problem = token_until(&client, "S1", until).await.unwrap_err();

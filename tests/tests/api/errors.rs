@@ -1,6 +1,6 @@
 //! Errors as a storefront and a backend receive them.
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault};
+use adyen_simulator::{Answer as AdyenAnswer, Fault, coded};
 use local::keys;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ async fn rejected_details_show_the_order_as_far_as_each_viewer_may_see_it() {
     assert_eq!(first.body["nextStep"], "handleAction", "{first:?}");
     for (error_code, status, code, next_step) in REJECTIONS {
         for token in [browser("ORDER-1"), backend()] {
-            stack.adyen().inject(Fault::error(error_code).on("/payments/details"));
+            stack.adyen().inject(Fault::Instead(coded(error_code)).on("/payments/details"));
             let details = json!({"reference": "ORDER-1", "details": {"redirectResult": "x!y"}});
             let answer = stack.post("/payments/details", &token, &details).await;
             assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
@@ -179,7 +179,7 @@ async fn adyens_error_message_is_logged_and_not_returned() {
     for path in ["/payments", "/paymentMethods"] {
         stack
             .adyen()
-            .inject(Fault::instead(adyen_simulator::errors::service_error(422, "702", words)));
+            .inject(Fault::Instead(adyen_simulator::errors::service_error(422, "702", words)));
         let body = match path {
             "/payments" => payment("ORDER-1", TOKEN),
             _ => json!({}),
@@ -199,9 +199,9 @@ async fn payment_methods_return_an_error_if_adyen_is_unreachable() {
     for fault in [
         Fault::status(500),
         Fault::status(502),
-        Fault::instead(AdyenAnswer::text(200, "text/html", "<html>")),
-        Fault::instead(AdyenAnswer::json(200, &json!(["no", "object"]))),
-        Fault::instead(AdyenAnswer::json(200, &json!({"paymentMethods": "none"}))),
+        Fault::Instead(AdyenAnswer::text(200, "text/html", "<html>")),
+        Fault::Instead(AdyenAnswer::json(200, &json!(["no", "object"]))),
+        Fault::Instead(AdyenAnswer::json(200, &json!({"paymentMethods": "none"}))),
     ] {
         stack.adyen().inject(fault.clone());
         let answer = ask().await;
@@ -209,7 +209,8 @@ async fn payment_methods_return_an_error_if_adyen_is_unreachable() {
         assert_eq!(answer.headers["retry-after"], "1");
     }
     // Transient errors are retried first.
-    for fault in [Fault::drop_before(), Fault::truncated(), Fault::error("703"), Fault::status(429)]
+    for fault in
+        [Fault::DropBefore, Fault::Truncated, Fault::Instead(coded("703")), Fault::status(429)]
     {
         stack.adyen().inject(fault.clone());
         let answer = ask().await;
@@ -222,8 +223,8 @@ async fn unreadable_answer_of_adyen_leaves_the_outcome_unknown() {
     let stack = Stack::start().await;
     for (number, fault) in [
         Fault::status(500),
-        Fault::instead(AdyenAnswer::text(200, "text/html", "<html>")),
-        Fault::instead(AdyenAnswer::json(200, &json!({"pspReference": "X"}))),
+        Fault::Instead(AdyenAnswer::text(200, "text/html", "<html>")),
+        Fault::Instead(AdyenAnswer::json(200, &json!({"pspReference": "X"}))),
     ]
     .into_iter()
     .enumerate()

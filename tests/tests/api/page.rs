@@ -336,7 +336,7 @@ async fn payment_methods_are_returned_unchanged() {
         (r#"{"paymentMethods":null,"a":{}}"#, Some(r#"{"a":{},"paymentMethods":[]}"#)),
     ] {
         let answer = AdyenAnswer::text(200, "application/json", adyen_answer);
-        stack.adyen().inject(Fault::instead(answer));
+        stack.adyen().inject(Fault::Instead(answer));
         let request = stack.request(Method::POST, "/paymentMethods");
         let answer = request.bearer_auth(&token).json(&body).send().await;
         let text = answer.unwrap().text().await.unwrap();

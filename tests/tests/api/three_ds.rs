@@ -288,7 +288,7 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
     let shop = Shop::open().await;
     let adyen = shop.stack.adyen();
     let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
-    adyen.inject(Fault::answer_late(Duration::from_secs(2)).on("/payments/details"));
+    adyen.inject(Fault::AnswerLate(Duration::from_secs(2)).on("/payments/details"));
     let confirmed = async {
         // Adyen has processed the details, but not answered yet.
         until(|| adyen.with_books(|books| !books.webhooks.is_empty())).await;
@@ -314,13 +314,13 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
 async fn lost_details_answer_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
     let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
-    shop.stack.adyen().inject(Fault::drop_after().on("/payments/details"));
+    shop.stack.adyen().inject(Fault::DropAfter.on("/payments/details"));
     let answer = shop.post_details("ORDER-1", redirected(&action, "approved")).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
 
     let action = shop.pay_until_action("ORDER-2", REDIRECT).await;
     let unread = adyen_simulator::Answer::text(502, "text/html", "<html>");
-    let unread = Fault::afterwards(unread).on("/payments/details");
+    let unread = Fault::Afterwards(unread).on("/payments/details");
     shop.stack.adyen().inject(unread);
     let answer = shop.post_details("ORDER-2", redirected(&action, "approved")).await;
     assert_eq!(answer.status, 202, "{answer:?}");

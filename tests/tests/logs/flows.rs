@@ -115,7 +115,7 @@ async fn payments(stack: &Stack) -> Vec<String> {
     }
     // An unreadable answer of Adyen's.
     let answer = Reply::json(200, &json!({"resultCode": [MAIL], "pspReference": GARBAGE}));
-    stack.adyen().inject(Fault::instead(answer).on("/payments"));
+    stack.adyen().inject(Fault::Instead(answer).on("/payments"));
     assert_eq!(pay(stack, "H", "").await.status, 202);
 
     let answer = pay(stack, "I", "-3DS-REDIRECT").await;
@@ -247,7 +247,11 @@ async fn amazon_pay(stack: &Stack) -> Option<String> {
     }
     amazon.confirmed_for("K", "S2", "10.00", "EUR");
     amazon.inject(amazon_pay_simulator::Fault::status(500));
-    amazon.inject(amazon_pay_simulator::Fault::refusal(400, "InvalidParameterValue"));
+    amazon.inject(amazon_pay_simulator::Fault::Instead(amazon_pay_simulator::error(
+        400,
+        "InvalidParameterValue",
+        "",
+    )));
     for (id, status) in [("S2", 422), ("planted-session", 404), ("S2", 200)] {
         let method = json!({"type": "amazonpay", "amazonCheckoutSessionId": id});
         let body = json!({ "paymentMethod": method });

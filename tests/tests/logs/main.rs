@@ -140,7 +140,7 @@ async fn an_event_is_parked_until_an_order_claims_it() {
     let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
     let stack = Stack::start().await;
     stack.adyen().hold_webhooks();
-    let slow = Fault::answer_late(Duration::from_millis(500));
+    let slow = Fault::AnswerLate(Duration::from_millis(500));
     stack.adyen().inject(slow.on("/payments"));
     let paid_at_adyen = || {
         stack.adyen().with_books(|books| Some(books.payments_of("A").last()?.psp_reference.clone()))

@@ -1,8 +1,8 @@
 //! The answer to details concludes only the payment that it names.
 
 use adyen_simulator::{
-    Answer as AdyenAnswer, Fault as AdyenFault, Options, Release, challenge_result,
-    fingerprint_result, redirect_result,
+    Answer as AdyenAnswer, Fault, Options, Release, challenge_result, fingerprint_result,
+    redirect_result,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -30,15 +30,14 @@ impl Shop {
             adyen_answer["pspReference"] = json!(psp_reference);
         }
         self.simulator()
-            .inject(AdyenFault::instead(AdyenAnswer::json(200, &adyen_answer)).on("/payments"));
+            .inject(Fault::Instead(AdyenAnswer::json(200, &adyen_answer)).on("/payments"));
         let answer = self.pay(reference, token).await;
         assert_eq!(answer.body["nextStep"], "handleAction", "{answer:?}");
     }
 
-    /// Posts a result, and replaces Adyen's answer with `adyen_answer`.
+    /// Posts a result, to which Adyen answers that.
     async fn post_details(&self, reference: &str, result: &str, adyen_answer: &Value) -> Answer {
-        let fault =
-            AdyenFault::instead(AdyenAnswer::json(200, adyen_answer)).on("/payments/details");
+        let fault = Fault::Instead(AdyenAnswer::json(200, adyen_answer)).on("/payments/details");
         self.simulator().inject(fault);
         let body = json!({"details": {"redirectResult": result}});
         self.stack.post("/payments/details", &browser(reference), &body).await
@@ -299,7 +298,7 @@ async fn payment_known_to_two_orders_is_contested() {
     let payment = shop.pay("D", "1").await.body["pspReference"].clone();
     let contested = json!([format!("payment_of_another_order: {}", payment.as_str().unwrap())]);
     let adyen_answer = json!({"resultCode": "Authorised", "pspReference": payment});
-    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &adyen_answer)));
+    shop.simulator().inject(Fault::Instead(AdyenAnswer::json(200, &adyen_answer)));
     shop.pay("C", "1").await;
     assert_eq!(shop.order("C").await["needsAttention"], contested);
     assert_eq!(shop.order("D").await["needsAttention"], contested);
@@ -311,8 +310,7 @@ async fn payment_known_to_two_orders_is_contested() {
 async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
     let shop = Shop::open().await;
     let authorised = json!({"resultCode": "Authorised"});
-    let nameless =
-        |path: &str| AdyenFault::afterwards(AdyenAnswer::json(200, &authorised)).on(path);
+    let nameless = |path: &str| Fault::Afterwards(AdyenAnswer::json(200, &authorised)).on(path);
     for (reference, waits, details) in
         [("A", false, false), ("B", true, false), ("C", false, true), ("D", true, true)]
     {
@@ -326,7 +324,7 @@ async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
             let first = shop.pay(reference, "2-3DS-REDIRECT").await;
             let result = redirect_result(&first.body["action"], "approved");
             let adyen_answer = json!({"resultCode": "Authorised", "merchantReference": reference});
-            let adyen_answer = AdyenFault::afterwards(AdyenAnswer::json(200, &adyen_answer));
+            let adyen_answer = Fault::Afterwards(AdyenAnswer::json(200, &adyen_answer));
             shop.simulator().inject(adyen_answer.on("/payments/details"));
             shop.details(reference, attempt, "redirectResult", &result).await
         } else {

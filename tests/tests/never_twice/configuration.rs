@@ -1,7 +1,7 @@
 //! A changed configuration or a newer release changes neither the keys at Adyen nor the
 //! recognition of repeated requests.
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, redirect_result};
+use adyen_simulator::{Fault, redirect_result};
 use jiff::SignedDuration;
 use local::keys;
 use serde_json::{Value, json};
@@ -11,10 +11,6 @@ use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, in_browser}
 
 /// After this time an unknown outcome needs attention.
 const OPEN: SignedDuration = SignedDuration::from_mins(16);
-
-fn lost_answer() -> AdyenFault {
-    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
-}
 
 impl Shop {
     /// Two deployments on the same tables: one with another merchant account, one with another
@@ -40,7 +36,7 @@ async fn attempt_of_unknown_outcome_is_not_retried_at_another_account_or_endpoin
     shop.simulator().hold_webhooks();
     for (number, other) in shop.other_deployments().await.into_iter().enumerate() {
         let reference = format!("ORDER-{number}");
-        shop.simulator().inject(lost_answer());
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(&reference, "1").await);
         let calls = shop.calls("/payments");
         assert_unknown(&pay(&other, &reference, "1").await);
@@ -98,7 +94,7 @@ async fn refund_of_unknown_outcome_is_not_retried_at_another_account_or_endpoint
         shop.pay(&reference, "1").await;
         shop.stack.order_once(&reference, |order| order["confirmed"] == true).await;
         shop.simulator().hold_webhooks();
-        shop.simulator().inject(lost_answer().on("/refunds"));
+        shop.simulator().inject(Fault::lost_answer().on("/refunds"));
         let refund = async |stack: &Stack| stack.post_with_key(&path, &backend(), "K", &body).await;
         assert_eq!(refund(&shop.stack).await.body["state"], "requested");
         let calls = shop.calls("/refunds");

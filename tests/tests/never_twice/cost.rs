@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, Release};
+use adyen_simulator::{Fault, Release};
 use serde_json::Value;
 use tests::backend;
 use tests::faulty::Call;
@@ -80,7 +80,7 @@ async fn payment_costs_three_writes_in_two_round_trips() {
     webhook.is(&["GetItem", "PutItem"]);
 
     simulator.hold_webhooks();
-    simulator.inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "")));
+    simulator.inject(Fault::lost_answer());
     shop.pay("B", "T").await;
     shop.cost().is(&["PutItem"]);
     simulator.release_webhooks(Release::InOrder).await;

@@ -1,8 +1,7 @@
 //! Details from several pages at once.
 
 use adyen_simulator::{
-    Answer as AdyenAnswer, Fault as AdyenFault, challenge_result, fingerprint_result,
-    redirect_result,
+    Answer as AdyenAnswer, Fault, challenge_result, fingerprint_result, redirect_result,
 };
 use serde_json::{Value, json};
 use tests::{Answer, browser};
@@ -97,7 +96,7 @@ async fn details_of_a_superseded_attempt_do_not_conclude_one_in_flight() {
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     // Attempt 2 is processed, but its answer is lost.
     let processed = adyen_simulator::Answer::text(500, "text/html", "<html>");
-    shop.simulator().inject(adyen_simulator::Fault::afterwards(processed));
+    shop.simulator().inject(adyen_simulator::Fault::Afterwards(processed));
     assert_unknown(&shop.pay("A", "2").await);
     // The page of attempt 1 returns without success, and does not name its attempt.
     let refused = redirect_result(&first.body["action"], "refused");
@@ -176,7 +175,7 @@ async fn details_of_another_order_are_recognised_by_the_payment() {
     let a = shop.pay("A", "1").await;
     shop.pay("B", "2-3DS-REDIRECT").await;
     let of_a = json!({"resultCode": "Authorised", "pspReference": a.body["pspReference"]});
-    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &of_a)));
+    shop.simulator().inject(Fault::Instead(AdyenAnswer::json(200, &of_a)));
     let answer = shop.details("B", 1, "redirectResult", "of A").await;
     assert_problem(&answer, 403, "wrong_order");
     assert_eq!(shop.order("B").await["nextStep"], "handleAction");
@@ -199,7 +198,7 @@ async fn action_is_returned_only_while_it_is_due() {
     let pending = json!({
         "resultCode": "Pending", "pspReference": "PENDING-B", "merchantReference": "B",
     });
-    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &pending)));
+    shop.simulator().inject(Fault::Instead(AdyenAnswer::json(200, &pending)));
     let result = redirect_result(&first.body["action"], "approved");
     let answer = shop.details("B", 1, "redirectResult", &result).await;
     assert_paid(&answer, "pending", 1, "wait");

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Amount, Answer as AdyenAnswer, Fault as AdyenFault, Release};
+use adyen_simulator::{Amount, Answer as AdyenAnswer, Fault, Release};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
-use tests::faulty::{Fault, Faulty, Reply};
+use tests::faulty::Faulty;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
 use tests::longer_form;
 
@@ -27,17 +27,16 @@ pub fn at_adyen() -> Vec<NamedFault> {
     let error = |status: u16, code: &str, transient: &str| {
         let body =
             json!({"status": status, "errorCode": code, "message": "no", "errorType": "internal"});
-        Reply::new(status, "transient-error", transient, body.to_string())
+        AdyenAnswer::json(status, &body).header("transient-error", transient)
     };
-    let page = || Reply::new(500, "content-type", "text/html", "<html>error</html>");
     vec![
         ("drop before", Fault::DropBefore),
         ("drop after", Fault::DropAfter),
-        ("arrives late", Fault::ArriveLate(SHORT)),
-        ("slow", Fault::Slow(SHORT)),
+        ("arrives late", Fault::DropThenArrive(SHORT)),
+        ("slow", Fault::AnswerLate(SHORT)),
         ("truncated", Fault::Truncated),
-        ("500 before", Fault::Instead(page())),
-        ("500 after", Fault::Afterwards(page())),
+        ("500 before", Fault::status(500)),
+        ("500 after", Fault::lost_answer()),
         ("500 905", Fault::Instead(error(500, "905", "false"))),
         ("500 transient", Fault::Instead(error(500, "903", "true"))),
         ("500 internal", Fault::Instead(error(500, "903", "false"))),
@@ -56,8 +55,8 @@ pub fn at_dynamodb() -> Vec<NamedFault> {
         ("500 after", server_error_afterwards()),
         ("drop before", Fault::DropBefore),
         ("drop after", Fault::DropAfter),
-        ("arrives late", Fault::ArriveLate(SHORT)),
-        ("slow", Fault::Slow(SHORT)),
+        ("arrives late", Fault::DropThenArrive(SHORT)),
+        ("slow", Fault::AnswerLate(SHORT)),
         ("truncated", Fault::Truncated),
     ]
 }
@@ -121,7 +120,7 @@ async fn act(shop: &Shop, act: Act, reference: &str, begin: impl Fn()) {
         }
         Act::Webhook => assert_eq!(shop.pay(reference, "T").await.status, 200),
         Act::WebhookOfNewPayment | Act::WebhookParked => {
-            simulator.inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "")));
+            simulator.inject(Fault::lost_answer());
             assert_unknown(&shop.pay(reference, "T").await);
         }
     }

@@ -14,7 +14,8 @@ use futures_util::future::join_all;
 use local::bundle::{Adyen, Options};
 use local::keys;
 use serde_json::Value;
-use tests::faulty::{Call, Fault, Faulty};
+use simulator_http::Fault;
+use tests::faulty::{Call, Faulty};
 use tests::{Answer, Stack, browser, longer_form};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
@@ -142,7 +143,7 @@ async fn every_flow_killed_at_every_call_is_paid_once() {
             let client = process.client();
             let mut kills = 0;
             for faulty in [(|shop| &shop.adyen) as fn(&Shop) -> &Faulty, |shop| &shop.dynamodb] {
-                for fault in [Fault::Delayed as fn(Duration) -> Fault, Fault::Slow] {
+                for fault in [Fault::ArriveLate as fn(Duration) -> Fault, Fault::AnswerLate] {
                     let mut index = 0;
                     while killed_at(&mut process, &client, flow, faulty, fault, index).await {
                         index += 1;
@@ -172,7 +173,8 @@ async fn killed_at(
 ) -> bool {
     let shop = process.shop.clone();
     let at = if std::ptr::eq(faulty(&shop), &shop.adyen) { "adyen" } else { "dynamodb" };
-    let kind = if matches!(fault(Duration::ZERO), Fault::Slow(_)) { "after" } else { "before" };
+    let kind =
+        if matches!(fault(Duration::ZERO), Fault::AnswerLate(_)) { "after" } else { "before" };
     let reference = format!("{flow:?}-{at}-{kind}-{index}");
     let (now, mut killing) = mpsc::unbounded_channel();
     shop.adyen.begin(|_| None);
@@ -208,9 +210,9 @@ async fn every_flow_killed_at_random_is_paid_once() {
     let rounds: u64 = if longer_form() { 12 } else { 4 };
     let mut rng = Rng::with_seed(7);
     let shop = Arc::new(Shop::open().await);
-    // A payment must take long enough to be killed at any point of it.
-    shop.dynamodb.begin(|_| Some(Fault::Delayed(Duration::from_millis(10))));
-    shop.adyen.begin(|_| Some(Fault::Slow(Duration::from_millis(30))));
+    // So that a payment takes long enough to be killed anywhere in it.
+    shop.dynamodb.begin(|_| Some(Fault::ArriveLate(Duration::from_millis(10))));
+    shop.adyen.begin(|_| Some(Fault::AnswerLate(Duration::from_millis(30))));
     let mut process = Process::start(shop.clone()).await;
     for round in 0..rounds {
         let webhooks = |process: &Process| {

@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{
-    Amount, Answer as AdyenAnswer, Fault as AdyenFault, Release, redirect_result,
-};
+use adyen_simulator::{Amount, Fault, Release, redirect_result};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use local::bundle::{Adyen::Simulator as Simulated, Options};
@@ -13,7 +11,6 @@ use local::keys::MERCHANT_ACCOUNT;
 use serde_json::{Value, json};
 use shared::domain::order::Order;
 use shared::store::{Start, StoreError};
-use tests::faulty::Fault;
 use tests::{Answer, Stack, browser, longer_form, payment, until};
 
 use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, quick};
@@ -33,11 +30,7 @@ fn summary(order: &Value) -> Value {
     members.iter().map(|member| (*member, order[member].clone())).collect()
 }
 
-fn lost_answer() -> AdyenFault {
-    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
-}
-
-/// A later event of a payment, such as a capture.
+/// A later event of a payment.
 fn event(code: &str, psp: &str, original: Option<&str>, reference: &str, at: Timestamp) -> Event {
     Event {
         original_reference: original.map(str::to_owned),
@@ -66,7 +59,7 @@ impl Shop {
 #[tokio::test]
 async fn a_webhook_before_the_payments_answer_is_the_same_payment() {
     let shop = Shop::open().await;
-    shop.adyen.fail_at(0, Fault::Slow(Duration::from_millis(400)));
+    shop.adyen.fail_at(0, Fault::AnswerLate(Duration::from_millis(400)));
     let (answer, during) = tokio::join!(shop.pay("A", "T"), async {
         until(|| shop.calls("/payments") > 0).await;
         shop.stack.order_once("A", |order| order["confirmed"] == true).await
@@ -84,7 +77,7 @@ async fn webhook_resolves_a_payment_whose_answer_was_lost() {
     let shop = Shop::open().await;
     for (token, status) in [("1", "authorised"), ("1-REFUSED", "refused")] {
         let reference = format!("ORDER{token}");
-        shop.simulator().inject(lost_answer());
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(&reference, token).await);
         shop.recover().await;
         let order = shop.order(&reference).await;
@@ -128,7 +121,7 @@ async fn webhooks_in_any_sequence_make_the_same_order() {
         shop.simulator().hold_webhooks();
         // Attempt 1 is refused, and the answer to attempt 2 is lost.
         shop.pay(&reference, "1-REFUSED").await;
-        shop.simulator().inject(lost_answer());
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(&reference, "2").await);
         let psp = shop.newest_payment();
         let now = Timestamp::now();
@@ -200,7 +193,7 @@ async fn a_closed_offer_changes_nothing_after_an_authorisation() {
 async fn a_closed_offer_before_a_late_authorisation_expires_the_order_until_then() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator().inject(lost_answer());
+    shop.simulator().inject(Fault::lost_answer());
     assert_unknown(&shop.pay("A", "1").await);
     let closed = event("OFFER_CLOSED", "OFFER", None, "A", Timestamp::now());
     shop.simulator().notify(&closed).unwrap();
@@ -225,8 +218,8 @@ async fn closed_offer_allows_no_second_payment() {
         shop.pass(reference, SignedDuration::from_secs(31)).await;
     };
     shop.simulator().hold_webhooks();
-    // The answer to the payment is lost.
-    shop.simulator().inject(lost_answer());
+    // The answer to the payment was lost.
+    shop.simulator().inject(Fault::lost_answer());
     assert_unknown(&shop.pay("A", "1").await);
     close("A").await;
     assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
@@ -234,7 +227,7 @@ async fn closed_offer_allows_no_second_payment() {
     // The answer to the details is lost.
     let first = shop.pay("B", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
-    shop.simulator().inject(lost_answer());
+    shop.simulator().inject(Fault::lost_answer());
     assert_unknown(&shop.details("B", 1, "redirectResult", &result).await);
     close("B").await;
     shop.pay("B", "2").await;
@@ -261,7 +254,7 @@ async fn closed_offer_of_a_superseded_attempt_allows_no_third_attempt() {
         let first = shop.pay(reference, "1-OFFER-CLOSED").await;
         assert_paid(&first, "pending", 1, "handleAction");
         if unknown {
-            shop.simulator().inject(lost_answer());
+            shop.simulator().inject(Fault::lost_answer());
             assert_unknown(&shop.pay(reference, token).await);
         } else {
             assert_paid(&shop.pay(reference, token).await, "pending", 2, "wait");
@@ -290,7 +283,7 @@ async fn modification_with_another_reference_waits_for_its_order() {
     for (round, authorisation_first) in [(0, false), (1, true)] {
         let reference = format!("ORDER-{round}");
         shop.simulator().hold_webhooks();
-        shop.adyen.fail_at(0, Fault::Slow(Duration::from_millis(500)));
+        shop.adyen.fail_at(0, Fault::AnswerLate(Duration::from_millis(500)));
         let (answer, ()) = tokio::join!(shop.pay(&reference, "T"), async {
             until(|| shop.processed(&reference) > 0).await;
             let psp = shop.newest_payment();

@@ -14,7 +14,8 @@ use fastrand::Rng;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use serde_json::Value;
-use tests::faulty::{Call, Fault};
+use simulator_http::Fault;
+use tests::faulty::Call;
 use tests::{Answer, Stack};
 
 use crate::faults::{NamedFault, PARALLEL, at_adyen, at_dynamodb};

@@ -1,7 +1,7 @@
 //! Some of Adyen's errors prove that nothing was processed, and some prove it for earlier requests
 //! too.
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, redirect_result};
+use adyen_simulator::{Answer as AdyenAnswer, Fault, coded, redirect_result};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::{Answer, backend};
@@ -25,10 +25,6 @@ fn error(status: u16, code: &str, kind: impl Into<Value>) -> AdyenAnswer {
     AdyenAnswer::json(status, &body)
 }
 
-fn lost_answer() -> AdyenFault {
-    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
-}
-
 #[tokio::test]
 async fn ambiguous_error_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
@@ -48,7 +44,7 @@ async fn ambiguous_error_leaves_the_outcome_unknown() {
     .enumerate()
     {
         let reference = format!("ORDER-{number}");
-        shop.simulator().inject(AdyenFault::afterwards(adyen_answer.clone()));
+        shop.simulator().inject(Fault::Afterwards(adyen_answer.clone()));
         assert_unknown(&shop.pay(&reference, "1").await);
         assert_eq!(shop.order(&reference).await["status"], "pending", "{adyen_answer:?}");
         assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
@@ -64,7 +60,7 @@ async fn error_code_from_before_processing_ends_the_attempt() {
         for (status, kind) in [(401, "internal"), (422, ""), (500, "internal"), (503, "validation")]
         {
             let reference = format!("ORDER-{code}-{status}");
-            shop.simulator().inject(AdyenFault::instead(error(status, code, kind)));
+            shop.simulator().inject(Fault::Instead(error(status, code, kind)));
             let answer = shop.pay(&reference, "1").await;
             assert_eq!(answer.body["errorCode"], code, "{answer:?}");
             assert_eq!(shop.order(&reference).await["status"], "error", "{code} {status}");
@@ -84,7 +80,7 @@ async fn details_with_an_ambiguous_error_stay_in_flight() {
     ] {
         let first = shop.pay(reference, "1-3DS-REDIRECT").await;
         let result = redirect_result(&first.body["action"], "approved");
-        shop.simulator().inject(AdyenFault::afterwards(adyen_answer));
+        shop.simulator().inject(Fault::Afterwards(adyen_answer));
         assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
         assert_problem(&shop.pay(reference, "2").await, 409, "payment_in_progress");
         let answer = shop.details(reference, 1, "redirectResult", &result).await;
@@ -121,7 +117,7 @@ async fn refund_with_an_ambiguous_error_is_retried_and_made_once() {
     ] {
         shop.confirmed(reference).await;
         shop.simulator().hold_webhooks();
-        shop.simulator().inject(AdyenFault::afterwards(adyen_answer).on("/refunds"));
+        shop.simulator().inject(Fault::Afterwards(adyen_answer).on("/refunds"));
         let answer = shop.refund(reference, "K").await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
         let answer = shop.refund(reference, "K").await;
@@ -130,7 +126,7 @@ async fn refund_with_an_ambiguous_error_is_retried_and_made_once() {
         shop.simulator().release_webhooks(adyen_simulator::Release::InOrder).await;
     }
     shop.confirmed("D").await;
-    shop.simulator().inject(AdyenFault::instead(error(500, "905", "internal")).on("/refunds"));
+    shop.simulator().inject(Fault::Instead(error(500, "905", "internal")).on("/refunds"));
     assert_problem(&shop.refund("D", "K").await, 502, "adyen_unavailable");
     assert_eq!(shop.order("D").await["modifications"][0]["state"], "rejected");
 }
@@ -143,17 +139,17 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
         // Within one invocation: the first request is charged and its answer lost, and the retry is
         // rejected.
         let reference = format!("ONE-{code}");
-        shop.simulator().inject(AdyenFault::drop_after());
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::DropAfter);
+        shop.simulator().inject(Fault::Instead(coded(code)));
         assert_unknown(&shop.pay(&reference, "1").await);
         assert_problem(&shop.pay(&reference, "2").await, 409, "payment_in_progress");
         assert_paid(&shop.pay(&reference, "1").await, "authorised", 1, "success");
 
         // The shopper repeats the request.
         let other = format!("TWO-{code}");
-        shop.simulator().inject(lost_answer());
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(&other, "1").await);
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         assert_unknown(&shop.pay(&other, "1").await);
         assert_eq!(shop.order(&other).await["status"], "pending", "{code}");
         assert_problem(&shop.pay(&other, "2").await, 409, "payment_in_progress");
@@ -172,17 +168,17 @@ async fn field_error_after_an_unanswered_request_ends_the_attempt() {
     let transient = AdyenAnswer::text(500, "text/html", "").header("transient-error", "true");
     for code in OF_FIELDS {
         let reference = format!("ONE-{code}");
-        shop.simulator().inject(AdyenFault::instead(transient.clone()));
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(transient.clone()));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         let answer = shop.pay(&reference, "1").await;
         assert_problem(&answer, 422, "adyen_rejected");
         assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
         assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
 
         let reference = format!("TWO-{code}");
-        shop.simulator().inject(AdyenFault::status(500));
+        shop.simulator().inject(Fault::status(500));
         assert_unknown(&shop.pay(&reference, "1").await);
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         assert_problem(&shop.pay(&reference, "1").await, 422, "adyen_rejected");
         assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
         assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
@@ -196,9 +192,9 @@ async fn error_after_unanswered_details_leaves_them_in_flight() {
     for code in ["5_606", "906", "15_017"] {
         let first = shop.pay(code, "1-3DS-REDIRECT").await;
         let result = redirect_result(&first.body["action"], "approved");
-        shop.simulator().inject(lost_answer());
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.details(code, 1, "redirectResult", &result).await);
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         shop.details(code, 1, "redirectResult", &result).await;
         assert_problem(&shop.pay(code, "2").await, 409, "payment_in_progress");
         let answer = shop.details(code, 1, "redirectResult", &result).await;
@@ -212,10 +208,10 @@ async fn refund_after_an_unanswered_one_is_rejected_only_by_a_field_error() {
     let shop = Shop::open().await;
     for (code, state) in [("167", "requested"), ("906", "requested"), ("137", "rejected")] {
         shop.confirmed(code).await;
-        shop.simulator().inject(AdyenFault::status(500).on("/refunds"));
+        shop.simulator().inject(Fault::status(500).on("/refunds"));
         let answer = shop.refund(code, "K").await;
         assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
-        shop.simulator().inject(AdyenFault::error(code).on("/refunds"));
+        shop.simulator().inject(Fault::Instead(coded(code)).on("/refunds"));
         assert_problem(&shop.refund(code, "K").await, 422, "adyen_rejected");
         assert_eq!(shop.order(code).await["modifications"][0]["state"], state, "{code}");
     }

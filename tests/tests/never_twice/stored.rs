@@ -1,6 +1,6 @@
 //! Charges of stored payment methods are retried by the schedule, and never made twice.
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault};
+use adyen_simulator::{Fault, coded};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tests::{Answer, backend, payment};
@@ -9,10 +9,6 @@ use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown};
 
 /// After this time an unknown outcome needs attention.
 const OPEN: SignedDuration = SignedDuration::from_mins(16);
-
-fn lost_answer() -> AdyenFault {
-    AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"))
-}
 
 impl Shop {
     /// Stores a payment method of shopper-1 and returns its id.
@@ -47,7 +43,7 @@ async fn charge_whose_answer_was_lost_is_retried_without_a_second_charge() {
     let shop = Shop::open().await;
     let token = shop.token().await;
     shop.simulator().hold_webhooks();
-    shop.simulator().inject(lost_answer());
+    shop.simulator().inject(Fault::lost_answer());
     assert_unknown(&shop.charge("A", &token, "january").await);
     shop.pass("A", OPEN).await;
     let report = shop.stack.bundle.recover().await.unwrap();
@@ -63,10 +59,10 @@ async fn charge_of_unknown_outcome_is_not_ended_by_an_error_of_recovery() {
     let token = shop.token().await;
     shop.simulator().hold_webhooks();
     for (reference, code) in [("A", "000"), ("B", "903")] {
-        shop.simulator().inject(lost_answer());
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.charge(reference, &token, "january").await);
         shop.pass(reference, OPEN).await;
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         shop.stack.bundle.recover().await.unwrap();
         assert_eq!(shop.order(reference).await["status"], "pending", "{code}");
         let other = shop.charge(reference, &token, "again").await;

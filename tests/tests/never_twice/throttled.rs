@@ -7,7 +7,8 @@ use adyen_simulator::Release;
 use adyen_simulator::webhook::Event;
 use local::keys;
 use serde_json::json;
-use tests::faulty::{Call, Fault};
+use simulator_http::Fault;
+use tests::faulty::Call;
 use tests::faulty_dynamodb::{cancelled, conflict, throttled};
 use tests::{backend, browser};
 

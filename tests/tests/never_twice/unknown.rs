@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault as AdyenFault, redirect_result};
+use adyen_simulator::{Answer as AdyenAnswer, Fault, coded, redirect_result};
 use jiff::SignedDuration;
 use serde_json::json;
-use tests::faulty::{Call, Fault, Reply};
+use tests::faulty::Call;
 
 use crate::attempts::retry_after;
 use crate::shop::{Shop, assert_paid, assert_problem, assert_unknown, in_browser};
@@ -13,33 +13,27 @@ use crate::shopper::{post, result};
 
 const LATER: SignedDuration = SignedDuration::from_secs(31);
 
-/// An error in Adyen's format.
-fn service_error(status: u16, code: &str, kind: &str) -> Reply {
+/// An error as Adyen explains it.
+fn service_error(status: u16, code: &str, kind: &str) -> AdyenAnswer {
     let body = json!({"status": status, "errorCode": code, "message": "no", "errorType": kind});
-    Reply::new(status, "content-type", "application/json", body.to_string())
-}
-
-fn page(status: u16) -> Reply {
-    Reply::new(status, "content-type", "text/html", "<html>error</html>")
+    AdyenAnswer::json(status, &body)
 }
 
 #[tokio::test]
 async fn transient_error_of_adyen_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
-    let transient = |code| {
-        AdyenFault::instead(adyen_simulator::errors::coded(code).header("transient-error", "true"))
-    };
+    let transient = |code| Fault::Instead(coded(code).header("transient-error", "true"));
     for (name, fault) in [
-        ("704", AdyenFault::error("704")),
-        ("703", AdyenFault::error("703")),
-        ("429", AdyenFault::error("00_500")),
-        ("429-page", AdyenFault::status(429)),
+        ("704", Fault::Instead(coded("704"))),
+        ("703", Fault::Instead(coded("703"))),
+        ("429", Fault::Instead(coded("00_500"))),
+        ("429-page", Fault::status(429)),
         ("500-transient", transient("903")),
         ("422-transient", transient("5_613")),
-        ("drop-before", AdyenFault::drop_before()),
-        ("drop-after", AdyenFault::drop_after()),
-        ("truncated", AdyenFault::truncated()),
-        ("704-twice", AdyenFault::error("704")),
+        ("drop-before", Fault::DropBefore),
+        ("drop-after", Fault::DropAfter),
+        ("truncated", Fault::Truncated),
+        ("704-twice", Fault::Instead(coded("704"))),
     ] {
         let before = shop.calls("/payments");
         shop.simulator().inject(fault.clone());
@@ -69,7 +63,7 @@ async fn permanent_error_of_adyen_ends_the_attempt_without_a_retry() {
         ("5_606", 422, "adyen_rejected"),
     ] {
         let before = shop.calls("/payments");
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         let answer = shop.pay(code, "1").await;
         assert_problem(&answer, status, problem);
         assert_eq!(answer.body["errorCode"], code);
@@ -84,16 +78,16 @@ async fn permanent_error_of_adyen_ends_the_attempt_without_a_retry() {
 #[tokio::test]
 async fn error_without_a_reason_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
-    let page = |status, kind: &str, body: &str| AdyenAnswer::text(status, kind, body);
+    let adyen_answer = |status, kind: &str, body: &str| AdyenAnswer::text(status, kind, body);
     for (name, fault) in [
-        ("500", AdyenFault::status(500)),
-        ("502", AdyenFault::status(502)),
-        ("403", AdyenFault::status(403)),
-        ("empty-500", AdyenFault::instead(page(500, "application/json", ""))),
-        ("html", AdyenFault::instead(page(200, "text/html", "<html>"))),
-        ("no-result", AdyenFault::instead(page(200, "application/json", "{}"))),
-        ("500-processed", AdyenFault::afterwards(page(500, "text/html", "<html>"))),
-        ("html-processed", AdyenFault::afterwards(page(200, "text/html", "<html>"))),
+        ("500", Fault::status(500)),
+        ("502", Fault::status(502)),
+        ("403", Fault::status(403)),
+        ("empty-500", Fault::Instead(adyen_answer(500, "application/json", ""))),
+        ("html", Fault::Instead(adyen_answer(200, "text/html", "<html>"))),
+        ("no-result", Fault::Instead(adyen_answer(200, "application/json", "{}"))),
+        ("500-processed", Fault::lost_answer()),
+        ("html-processed", Fault::Afterwards(adyen_answer(200, "text/html", "<html>"))),
     ] {
         let before = shop.calls("/payments");
         shop.simulator().inject(fault);
@@ -115,7 +109,7 @@ async fn redirect_from_adyen_is_a_configuration_error_and_not_followed() {
         let name = status.to_string();
         let before = shop.calls("/payments");
         let moved = AdyenAnswer::text(status, "text/html", "").header("location", &elsewhere);
-        shop.simulator().inject(AdyenFault::instead(moved));
+        shop.simulator().inject(Fault::Instead(moved));
         let answer = shop.pay(&name, "1").await;
         assert_problem(&answer, 502, "adyen_configuration");
         assert_eq!(answer.body["errorCode"], format!("http_{status}"));
@@ -131,8 +125,8 @@ async fn redirect_from_adyen_is_a_configuration_error_and_not_followed() {
 #[tokio::test]
 async fn redirect_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
-    shop.simulator().inject(AdyenFault::drop_after());
-    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::text(308, "text/html", "")));
+    shop.simulator().inject(Fault::DropAfter);
+    shop.simulator().inject(Fault::Instead(AdyenAnswer::text(308, "text/html", "")));
     assert_unknown(&shop.pay("A", "T").await);
     assert_paid(&shop.pay("A", "T").await, "authorised", 1, "success");
     assert_eq!(shop.authorisations("A"), 1);
@@ -223,7 +217,7 @@ async fn another_token_later_is_processed_under_the_same_key_if_the_first_was_no
 async fn another_token_later_returns_the_outcome_of_the_first_if_that_was_processed() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator().inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>")));
+    shop.simulator().inject(Fault::lost_answer());
     assert_unknown(&shop.pay("A", "1").await);
     shop.pass("A", LATER).await;
     assert_paid(&shop.pay("A", "2").await, "authorised", 1, "success");
@@ -236,18 +230,18 @@ async fn another_token_later_returns_the_outcome_of_the_first_if_that_was_proces
 async fn error_about_a_reused_key_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    shop.simulator().inject(AdyenFault::afterwards(AdyenAnswer::text(500, "text/html", "<html>")));
+    shop.simulator().inject(Fault::lost_answer());
     assert_unknown(&shop.pay("A", "1").await);
     for code in ["702", "905", "901"] {
         shop.pass("A", LATER).await;
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         let other = shop.pay("A", "2").await;
         assert_problem(&other, 409, "payment_in_progress");
         assert_eq!(shop.order("A").await["status"], "pending", "{code}");
     }
     // But the shopper is told that this token is unusable.
     shop.pass("A", LATER).await;
-    shop.simulator().inject(AdyenFault::error("5_606"));
+    shop.simulator().inject(Fault::Instead(coded("5_606")));
     let other = shop.pay("A", "2").await;
     assert_problem(&other, 422, "adyen_rejected");
     assert_eq!(other.body["nextStep"], "startOver");
@@ -262,14 +256,10 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
     for code in ["000", "901"] {
-        // The payment is processed and the answer lost; then Adyen fails for a while.
-        shop.simulator().inject(AdyenFault::afterwards(AdyenAnswer::text(
-            500,
-            "text/html",
-            "<html>",
-        )));
+        // Processed, and the answer lost; then Adyen fails for a while.
+        shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(code, "1").await);
-        shop.simulator().inject(AdyenFault::error(code));
+        shop.simulator().inject(Fault::Instead(coded(code)));
         let answer = shop.pay(code, "1").await;
         assert_eq!(answer.status, 502, "{answer:?}");
         let other = shop.pay(code, "2").await;
@@ -277,9 +267,9 @@ async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
         assert_paid(&shop.pay(code, "1").await, "authorised", 1, "success");
         assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
     }
-    // The same faults within one invocation.
-    shop.simulator().inject(AdyenFault::drop_after());
-    shop.simulator().inject(AdyenFault::error("901"));
+    // The same within one invocation.
+    shop.simulator().inject(Fault::DropAfter);
+    shop.simulator().inject(Fault::Instead(coded("901")));
     assert_unknown(&shop.pay("B", "1").await);
     assert_problem(&shop.pay("B", "2").await, 409, "payment_in_progress");
     assert_paid(&shop.pay("B", "1").await, "authorised", 1, "success");
@@ -292,7 +282,7 @@ async fn another_token_while_details_are_unanswered_is_in_progress() {
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
-    shop.adyen.begin(|call| call.name.ends_with("/details").then(|| Fault::Afterwards(page(500))));
+    shop.adyen.begin(|call| call.name.ends_with("/details").then(Fault::lost_answer));
     assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
     assert_eq!(shop.order("A").await["nextStep"], "wait");
     let other = shop.pay("A", "2").await;
@@ -312,8 +302,8 @@ async fn details_whose_answer_was_lost_are_retried() {
         let first = shop.pay(reference, "1-3DS-REDIRECT").await;
         let result = redirect_result(&first.body["action"], "approved");
         let lost = match processed {
-            true => Fault::Afterwards(page(500)),
-            false => Fault::Instead(page(500)),
+            true => Fault::lost_answer(),
+            false => Fault::status(500),
         };
         shop.adyen.fail_at(0, lost);
         assert_unknown(&shop.details(reference, 1, "redirectResult", &result).await);
@@ -354,7 +344,7 @@ async fn error_after_details_of_unknown_outcome_leaves_them_in_flight() {
     shop.simulator().hold_webhooks();
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
-    shop.adyen.fail_at(0, Fault::Afterwards(page(500)));
+    shop.adyen.fail_at(0, Fault::lost_answer());
     assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
     shop.adyen.fail_at(0, Fault::Instead(service_error(401, "000", "security")));
     let answer = shop.details("A", 1, "redirectResult", &result).await;
@@ -374,10 +364,10 @@ async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     shop.simulator().hold_webhooks();
     let faults = |call: &Call| match call.index {
         0 => Some(Fault::Instead(service_error(500, "905", "configuration"))),
-        1 => Some(Fault::Afterwards(page(500))),
+        1 => Some(Fault::lost_answer()),
         _ => None,
     };
-    let late = Fault::Delayed(Duration::from_millis(500));
+    let late = Fault::ArriveLate(Duration::from_millis(500));
 
     shop.adyen.begin(faults);
     // The first tab's answer is stored while the second tab sends its request.
@@ -414,11 +404,9 @@ async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
 async fn rejected_content_ends_the_attempt_even_after_an_unanswered_request() {
     let shop = Shop::open().await;
     let transient = AdyenAnswer::text(500, "text/html", "").header("transient-error", "true");
-    for (reference, doubt) in
-        [("A", AdyenFault::drop_before()), ("B", AdyenFault::instead(transient))]
-    {
+    for (reference, doubt) in [("A", Fault::DropBefore), ("B", Fault::Instead(transient))] {
         shop.simulator().inject(doubt);
-        shop.simulator().inject(AdyenFault::error("702"));
+        shop.simulator().inject(Fault::Instead(coded("702")));
         let answer = shop.pay(reference, "1").await;
         assert_problem(&answer, 422, "adyen_rejected");
         assert_eq!(answer.body["nextStep"], "showError");
@@ -427,8 +415,8 @@ async fn rejected_content_ends_the_attempt_even_after_an_unanswered_request() {
     }
 
     let first = shop.pay("C", "1-3DS-REDIRECT").await;
-    shop.simulator().inject(AdyenFault::drop_before());
-    shop.simulator().inject(AdyenFault::error("702"));
+    shop.simulator().inject(Fault::DropBefore);
+    shop.simulator().inject(Fault::Instead(coded("702")));
     let garbage = shop.details("C", 1, "redirectResult", "garbage").await;
     assert_problem(&garbage, 422, "adyen_rejected");
     assert_eq!(garbage.body["errorCode"], "702");
@@ -446,13 +434,13 @@ async fn unknown_fields_of_an_answer_are_ignored() {
         "resultCode": "Refused", "pspReference": "", "refusalReason": {"text": "no"},
         "refusalReasonCode": 5, "merchantReference": null,
     });
-    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(200, &odd)));
+    shop.simulator().inject(Fault::Instead(AdyenAnswer::json(200, &odd)));
     let answer = shop.pay("A", "1").await;
     assert_paid(&answer, "refused", 1, "retryWithAmazonPay");
     assert!(answer.body.get("pspReference").is_none(), "{answer:?}");
 
     let odd = json!({"status": "422", "errorCode": 702, "errorType": "validation"});
-    shop.simulator().inject(AdyenFault::instead(AdyenAnswer::json(422, &odd)));
+    shop.simulator().inject(Fault::Instead(AdyenAnswer::json(422, &odd)));
     let answer = shop.pay("B", "1").await;
     assert_problem(&answer, 422, "adyen_rejected");
     assert_eq!(answer.body["errorCode"], "702");

@@ -1,6 +1,6 @@
 //! Charges of stored payment methods.
 
-use adyen_simulator::Fault;
+use adyen_simulator::{Fault, coded};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tests::{Answer, backend, browser};
@@ -161,9 +161,10 @@ async fn token_is_not_charged_if_adyen_cannot_be_asked() {
     let shop = Shop::open().await;
     let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "ORDER", &id);
-    for (fault, code) in
-        [(Fault::status(500), "adyen_unavailable"), (Fault::error("901"), "adyen_configuration")]
-    {
+    for (fault, code) in [
+        (Fault::status(500), "adyen_unavailable"),
+        (Fault::Instead(coded("901")), "adyen_configuration"),
+    ] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
         assert_problem(&shop.charge(&body).await, 502, code);
     }
@@ -174,7 +175,7 @@ async fn token_is_not_charged_if_adyen_cannot_be_asked() {
 #[tokio::test]
 async fn contract_not_found_from_adyen_means_an_unknown_token() {
     let shop = Shop::open().await;
-    shop.adyen().inject(Fault::error("800").on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::Instead(coded("800")).on("/listRecurringDetails"));
     let answer = shop.charge(&charge(SHOPPER, "ORDER", "NONE")).await;
     assert_problem(&answer, 422, "stored_payment_method_unknown");
     assert!(shop.tokens.get(&key(SHOPPER, "NONE")).await.unwrap().is_none());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Answer, Fault};
+use adyen_simulator::{Answer, Fault, FaultOn};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use local::bundle::{Adyen, Options};
@@ -13,14 +13,14 @@ use tests::{Stack, faulty_dynamodb, passing_time};
 
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge, quick, with};
 
-fn refused() -> Fault {
+fn refused() -> FaultOn {
     let answer = json!({
         "pspReference": "REFUSEDPAYMENT01",
         "resultCode": "Refused",
         "refusalReason": "Not enough balance",
         "refusalReasonCode": "12",
     });
-    Fault::instead(Answer::json(200, &answer)).on("/payments")
+    Fault::Instead(Answer::json(200, &answer)).on("/payments")
 }
 
 #[tokio::test]
@@ -44,9 +44,8 @@ async fn a_charge_whose_answer_was_lost_is_charged_once() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     let body = charge(SHOPPER, "MONTH-1", &id);
-    // Adyen charges the payment method, and the answer is lost.
-    let page = Answer::text(502, "text/html", "<html></html>");
-    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    // Adyen charges, and its answer is lost.
+    shop.adyen().inject(Fault::lost_answer().on("/payments"));
     let lost = shop.charge(&body).await;
     assert_eq!((lost.status, &lost.body["nextStep"]), (202, &json!("wait")));
     assert_paid(&shop.charge(&body).await, "authorised", 1);
@@ -107,8 +106,7 @@ async fn repeated_charge_keeps_its_answer_after_its_token_is_gone() {
     assert_paid(&first, "authorised", 1);
     // Charged, but the answer was lost.
     let lost = charge(SHOPPER, "LOST", &id);
-    let page = Answer::text(502, "text/html", "<html></html>");
-    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    shop.adyen().inject(Fault::lost_answer().on("/payments"));
     assert_eq!(shop.charge(&lost).await.status, 202);
 
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
@@ -191,8 +189,7 @@ async fn webhook_of_a_revoked_token_disables_it() {
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().revoke_token(&id).unwrap());
     let body = charge(SHOPPER, "MONTH-1", &id);
-    let page = Answer::text(502, "text/html", "<html></html>");
-    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    shop.adyen().inject(Fault::lost_answer().on("/payments"));
     assert_eq!(shop.charge(&body).await.status, 202);
     shop.recover().await;
 
@@ -220,8 +217,7 @@ async fn unbound_refused_answer_disables_no_token() {
     let healthy = stored.iter().find(|id| **id != revoked).unwrap();
     assert!(shop.adyen().revoke_token(&revoked).unwrap());
     shop.adyen().hold_webhooks();
-    let page = Answer::text(502, "text/html", "<html></html>");
-    shop.adyen().inject(Fault::afterwards(page).on("/payments"));
+    shop.adyen().inject(Fault::lost_answer().on("/payments"));
     let first = charge(SHOPPER, "MONTH-1", &revoked);
     assert_eq!(shop.charge_with_key(&first, "one").await.status, 202);
 

@@ -91,7 +91,7 @@ async fn refusal_reason_of_a_revoked_token_disables_it() {
         let refused =
             json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReason": reason});
         let refused = adyen_simulator::Answer::json(200, &refused);
-        shop.adyen().inject(adyen_simulator::Fault::instead(refused).on("/payments"));
+        shop.adyen().inject(adyen_simulator::Fault::Instead(refused).on("/payments"));
         let body = charge(&shopper, &format!("MONTH-{number}"), &id);
         assert_paid(&shop.charge(&body).await, "refused", 1);
         assert!(shop.ids(&shopper, "").await.is_empty());
@@ -106,7 +106,7 @@ async fn charge_refused_for_another_reason_disables_no_token() {
         200,
         &json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReasonCode": "12"}),
     );
-    shop.adyen().inject(adyen_simulator::Fault::instead(refused).on("/payments"));
+    shop.adyen().inject(adyen_simulator::Fault::Instead(refused).on("/payments"));
     let body = charge(SHOPPER, "MONTH-1", &id);
     assert_paid(&shop.charge(&body).await, "refused", 1);
     assert_paid(&shop.charge_with_key(&body, "later").await, "authorised", 2);

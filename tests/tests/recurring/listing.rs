@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Answer, Fault};
+use adyen_simulator::{Answer, Fault, coded};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use local::keys;
@@ -162,10 +162,10 @@ async fn refresh_never_removes_a_token() {
     // Adyen answers so if the API key lacks the role, or the account is another one.
     for nothing in [json!({}), json!({"details": []}), json!({"details": null})] {
         let nothing = Answer::json(200, &nothing);
-        shop.adyen().inject(Fault::instead(nothing).on("/listRecurringDetails"));
+        shop.adyen().inject(Fault::Instead(nothing).on("/listRecurringDetails"));
         assert_eq!(shop.stack.get(&refresh, &own).await.body, shown);
     }
-    shop.adyen().inject(Fault::error("800").on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::Instead(coded("800")).on("/listRecurringDetails"));
     assert_eq!(shop.stack.get(&refresh, &own).await.body, shown);
 
     assert_eq!(shop.stack.get(&path(SHOPPER), &own).await.body, shown);
@@ -241,7 +241,7 @@ async fn late_list_does_not_change_newer_tokens() {
     let shop = Shop::open().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
-    let late = Fault::answer_late(Duration::from_millis(800));
+    let late = Fault::AnswerLate(Duration::from_millis(800));
     shop.adyen().inject(late.on("/listRecurringDetails"));
     let older = shop.list(SHOPPER, "?refresh=true");
     let newer = async {
@@ -269,7 +269,7 @@ async fn incomplete_list_entry_does_not_hide_the_others() {
         json!(null),
     ] {
         let listed = Answer::json(200, &json!({"details": [odd, known]}));
-        shop.adyen().inject(Fault::instead(listed).on("/listRecurringDetails"));
+        shop.adyen().inject(Fault::Instead(listed).on("/listRecurringDetails"));
         let listed = shop.list(SHOPPER, "?refresh=true").await;
         let known = |it: &serde_json::Value| it["storedPaymentMethodId"] == "8415698462516992";
         assert!(listed.iter().any(known), "{odd}");
@@ -300,7 +300,7 @@ async fn later_of_two_lists_counts() {
         assert_eq!(listed[0]["status"], "active", "{listed:?}");
         listed[0]["unlistedSince"].is_string()
     };
-    let nothing = || Fault::instead(Answer::json(200, &json!({}))).on("/listRecurringDetails");
+    let nothing = || Fault::Instead(Answer::json(200, &json!({}))).on("/listRecurringDetails");
     shop.adyen().inject(nothing());
     assert!(unlisted("?refresh=true").await);
     assert!(!unlisted("?refresh=true").await);
@@ -323,9 +323,9 @@ async fn failed_refresh_changes_nothing() {
     let before = shop.token(SHOPPER, &id).await;
     for (fault, code) in [
         (Fault::status(500), "adyen_unavailable"),
-        (Fault::error("010"), "adyen_configuration"),
-        (Fault::instead(Answer::json(200, &json!({"details": {}}))), "adyen_unavailable"),
-        (Fault::instead(Answer::text(200, "text/html", "<html></html>")), "adyen_unavailable"),
+        (Fault::Instead(coded("010")), "adyen_configuration"),
+        (Fault::Instead(Answer::json(200, &json!({"details": {}}))), "adyen_unavailable"),
+        (Fault::Instead(Answer::text(200, "text/html", "<html></html>")), "adyen_unavailable"),
     ] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
         let answer = shop.try_list(SHOPPER, "?refresh=true").await;
@@ -334,7 +334,7 @@ async fn failed_refresh_changes_nothing() {
     assert_eq!(shop.token(SHOPPER, &id).await, before);
     assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
     // Transient failures are retried.
-    for fault in [Fault::drop_before(), Fault::drop_after(), Fault::error("703")] {
+    for fault in [Fault::DropBefore, Fault::DropAfter, Fault::Instead(coded("703"))] {
         shop.adyen().inject(fault.on("/listRecurringDetails"));
     }
     let listed = shop.list(SHOPPER, "?refresh=true").await;
@@ -357,7 +357,7 @@ async fn adyens_list_is_read_leniently() {
             }},
         ],
     });
-    shop.adyen().inject(Fault::instead(Answer::json(200, &listed)).on("/listRecurringDetails"));
+    shop.adyen().inject(Fault::Instead(Answer::json(200, &listed)).on("/listRecurringDetails"));
     let mut all = shop.list(SHOPPER, "?refresh=true").await;
     let call = shop.adyen().books().calls.pop().unwrap();
     let account = keys::MERCHANT_ACCOUNT;

@@ -1,6 +1,6 @@
 //! The shopper's data in a charge are kept only for as long as the charge may be sent again.
 
-use adyen_simulator::{Answer as AdyenAnswer, Fault, Release};
+use adyen_simulator::{Answer as AdyenAnswer, Fault, Release, coded};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ impl Shop {
 
     /// As [`Shop::charge_of_jane`], but Adyen's answer is lost.
     async fn lost_charge(&self, reference: &str, id: &str) {
-        let lost = Fault::afterwards(AdyenAnswer::text(500, "text/html", "<html>"));
+        let lost = Fault::lost_answer();
         self.adyen().inject(lost.on("/payments"));
         let answer = self.charge_of_jane(reference, id, "K").await;
         assert_eq!(answer.status, 202, "{answer:?}");
@@ -81,12 +81,12 @@ async fn answered_or_rejected_charge_leaves_no_personal_data() {
     assert_paid(&shop.charge_of_jane("AUTHORISED", &id, "K").await, "authorised", 1);
     let refused = json!({"resultCode": "Refused", "refusalReasonCode": "2"});
     let pending = json!({"resultCode": "Received", "pspReference": "PENDING"});
-    for (reference, adyen_answer) in [("REFUSED", refused), ("RECEIVED", pending)] {
-        shop.adyen().inject(Fault::instead(AdyenAnswer::json(200, &adyen_answer)));
+    for (reference, said) in [("REFUSED", refused), ("RECEIVED", pending)] {
+        shop.adyen().inject(Fault::Instead(AdyenAnswer::json(200, &said)));
         assert_eq!(shop.charge_of_jane(reference, &id, "K").await.status, 200);
     }
     for code in ["5_606", "702", "137", "800"] {
-        shop.adyen().inject(Fault::error(code));
+        shop.adyen().inject(Fault::Instead(coded(code)));
         let answer = shop.charge_of_jane(code, &id, "K").await;
         assert_problem(&answer, 422, "adyen_rejected");
         assert_eq!(shop.stack.order(code).await["status"], "error");
@@ -101,7 +101,7 @@ async fn answered_or_rejected_charge_leaves_no_personal_data() {
 async fn charge_that_was_never_sent_leaves_no_personal_data() {
     let (shop, id) = Shop::with_token().await;
     for code in ["905", "000", "901"] {
-        shop.adyen().inject(Fault::error(code));
+        shop.adyen().inject(Fault::Instead(coded(code)));
         let answer = shop.charge_of_jane(code, &id, "K").await;
         assert_problem(&answer, 502, "adyen_configuration");
         shop.assert_keeps_nothing(code).await;
@@ -133,7 +133,7 @@ async fn charge_resolved_by_the_schedule_leaves_no_personal_data() {
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_mins(16)).await;
     // Adyen does not answer yet.
-    shop.adyen().inject(Fault::error("903"));
+    shop.adyen().inject(Fault::Instead(coded("903")));
     shop.run_schedule().await;
     assert!(shop.keeps("A", PERSONAL[0]).await, "it is asked about once more");
     shop.pass("A", SignedDuration::from_mins(6)).await;

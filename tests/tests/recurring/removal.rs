@@ -1,7 +1,7 @@
 //! Removal of stored payment methods.
 
 use adyen_simulator::webhook::Event;
-use adyen_simulator::{Fault, TokenState};
+use adyen_simulator::{Fault, TokenState, coded};
 use local::keys;
 use reqwest::Method;
 use serde_json::json;
@@ -47,7 +47,7 @@ async fn repeated_removal_succeeds() {
     for code in ["800", "803"] {
         for status in [404, 422] {
             let gone = adyen_simulator::errors::service_error(status, code, "gone");
-            shop.adyen().inject(Fault::instead(gone));
+            shop.adyen().inject(Fault::Instead(gone));
             assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
         }
     }
@@ -94,8 +94,8 @@ async fn removed_unknown_token_stays_removed_even_if_the_answer_is_lost() {
     let shop = Shop::open().await;
     for (number, then) in [None, Some(Fault::status(404))].into_iter().enumerate() {
         let id = shop.stored_without_webhook(SHOPPER, &format!("FIRST-{number}")).await;
-        // The repeated request is answered as not found.
-        shop.adyen().inject(Fault::drop_after());
+        // Asked again, Adyen knows of none.
+        shop.adyen().inject(Fault::DropAfter);
         then.into_iter().for_each(|fault| shop.adyen().inject(fault));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
         send_created_webhook(&shop, &id).await;
@@ -154,14 +154,14 @@ async fn removal_without_adyens_answer_can_be_retried() {
         (Fault::status(500), "adyen_unavailable"),
         (Fault::status(404), "adyen_unavailable"),
         (Fault::status(422), "adyen_unavailable"),
-        (Fault::error("901"), "adyen_configuration"),
+        (Fault::Instead(coded("901")), "adyen_configuration"),
     ] {
         shop.adyen().inject(fault);
         assert_problem(&shop.remove(SHOPPER, &id).await, 502, code);
         assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
     }
-    // The token is removed and the answer lost; the repeated request finds it removed.
-    shop.adyen().inject(Fault::drop_after());
+    // Removed, and the answer is lost: asked again, it is gone.
+    shop.adyen().inject(Fault::DropAfter);
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     assert!(shop.ids(SHOPPER, "").await.is_empty());
 }

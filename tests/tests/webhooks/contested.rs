@@ -1,7 +1,7 @@
 //! A payment that two orders know: both need attention.
 
 use serde_json::{Value, json};
-use tests::faulty::Fault;
+use simulator_http::Fault;
 use tests::faulty_dynamodb::server_error;
 
 use crate::world::{World, accepted, item, modification, signed, standard};

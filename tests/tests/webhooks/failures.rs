@@ -13,7 +13,7 @@ use shared::domain::order::{
     AdyenEvent, EventAmount, Order, PayDecision, PaymentInstrument, Target,
 };
 use shared::store::{Start, StoreError};
-use tests::faulty::Fault;
+use simulator_http::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
 
 use crate::world::{

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::domain::order::{Capture, Order};
 use shared::store::{Start, StoreError};
-use tests::faulty::{Fault, Faulty};
+use simulator_http::Fault;
+use tests::faulty::Faulty;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
 
 use crate::histories::{History, history};
