@@ -6,6 +6,7 @@ pub mod faulty_dynamodb;
 pub mod files;
 pub mod passing_time;
 
+use std::borrow::Borrow;
 use std::time::{Duration, Instant};
 
 use adyen_simulator::Simulator;
@@ -17,6 +18,7 @@ use local::{
 use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::{
+    domain::token::TokenId,
     http::jwt::Checkout,
     platform::{
         config::{Env, Settings},
@@ -94,7 +96,28 @@ impl Stack {
         Self::with(Options { variables, ..Options::default() }).await
     }
 
-    /// The Adyen simulator of this bundle.
+    /// How often Adyen was called, at a path that ends so.
+    pub fn calls(&self, ending: &str) -> usize {
+        self.adyen().with_books(|books| books.calls_to(ending).len())
+    }
+
+    /// How often money was promised for an order.
+    pub fn authorisations(&self, reference: &str) -> usize {
+        self.adyen().with_books(|books| books.authorisations(reference))
+    }
+
+    /// How many payments Adyen processed for an order, whatever became of them.
+    pub fn processed(&self, reference: &str) -> usize {
+        self.adyen().with_books(|books| books.payments_of(reference).len())
+    }
+
+    /// Waits until no webhook is on its way.
+    pub async fn webhooks_delivered(&self) {
+        let delivered = self.adyen().webhooks_delivered(Duration::from_secs(20));
+        assert!(delivered.await, "webhooks wait for too long");
+    }
+
+    /// The Adyen that this bundle calls.
     pub fn adyen(&self) -> &Simulator {
         self.bundle.simulator().expect("a simulator")
     }
@@ -197,4 +220,71 @@ pub fn payment(reference: &str, amazon_pay_token: &str) -> Value {
         "paymentMethod": {"type": "amazonpay", "amazonPayToken": amazon_pay_token},
         "returnUrl": "https://your-company.example.com/checkout?shopperOrder=12xy..",
     })
+}
+
+/// The same with all that 3-D Secure needs.
+pub fn in_browser(reference: &str, amazon_pay_token: &str) -> Value {
+    let browser = json!({
+        "channel": "Web",
+        "origin": "https://your-company.example.com",
+        "browserInfo": {
+            "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
+            "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
+            "userAgent": "Mozilla/5.0",
+        },
+    });
+    with(payment(reference, amazon_pay_token), browser)
+}
+
+/// An object with these members instead; null ones are removed.
+pub fn with(mut object: Value, members: impl Borrow<Value>) -> Value {
+    let all = object.as_object_mut().unwrap();
+    all.extend(members.borrow().as_object().unwrap().clone());
+    all.retain(|_, value| !value.is_null());
+    object
+}
+
+pub fn token_id(shopper: &str, id: &str) -> TokenId {
+    TokenId {
+        shopper_reference: shopper.to_owned().try_into().unwrap(),
+        stored_payment_method_id: id.to_owned().try_into().unwrap(),
+    }
+}
+
+/// A simulator that sends webhooks soon and, if they are not accepted, again soon.
+pub fn quick() -> adyen_simulator::Options {
+    let ms = Duration::from_millis;
+    adyen_simulator::Options {
+        webhook_delay: ms(10),
+        token_webhook_delay: ms(20),
+        offer_closed_delay: ms(60),
+        redelivery: vec![ms(20); 200],
+        ..adyen_simulator::Options::default()
+    }
+}
+
+#[track_caller]
+pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
+    assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
+}
+
+/// The eight signed fields, joined, as Adyen's libraries do it.
+pub fn signed_text(item: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    [
+        &item["pspReference"],
+        &item["originalReference"],
+        &item["merchantAccountCode"],
+        &item["merchantReference"],
+        &item["amount"]["value"],
+        &item["amount"]["currency"],
+        &item["eventCode"],
+        &item["success"],
+    ]
+    .map(text)
+    .join(":")
 }

@@ -9,7 +9,7 @@ use crate::world::{World, payment, quick, with};
 async fn same_idempotency_key_returns_the_first_answer() {
     let world = World::new().await;
     let first = world.post("/payments", Some("k"), &payment("A")).await;
-    let other = with(payment("X-REFUSED"), &json!({"reference": "ORDER-2"}));
+    let other = with(payment("X-REFUSED"), json!({"reference": "ORDER-2"}));
     for body in [payment("A"), other] {
         let again = world.post("/payments", Some("k"), &body).await;
         assert_eq!((again.status, &again.body), (200, &first.body));
@@ -37,8 +37,8 @@ async fn payment_without_a_key_or_with_another_key_is_made_again() {
 #[tokio::test]
 async fn unprocessed_call_does_not_use_up_its_key() {
     let world = World::new().await;
-    let wrong_account = with(payment("A"), &json!({"merchantAccount": "Other"}));
-    let no_reference = with(payment("A"), &json!({"reference": null}));
+    let wrong_account = with(payment("A"), json!({"merchantAccount": "Other"}));
+    let no_reference = with(payment("A"), json!({"reference": null}));
     for body in [payment("X-FAULT-703"), payment("X-HTTP-500"), wrong_account, no_reference] {
         let reply = world.post("/payments", Some("k"), &body).await;
         assert!(reply.status >= 400);

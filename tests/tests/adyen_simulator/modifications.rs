@@ -170,14 +170,14 @@ async fn modification_without_payment_amount_or_account_is_rejected() {
         (format!("/payments/{psp}/refunds"), json!({"amount": amount}), 403, "901"),
         (
             format!("/payments/{psp}/cancels"),
-            with(account.clone(), &json!({"amount": amount})),
+            with(account.clone(), json!({"amount": amount})),
             422,
             "702",
         ),
         ("/payments/NOSUCH/cancels".into(), account.clone(), 422, "167"),
         (
             format!("/payments/{psp}/refunds"),
-            with(account, &json!({"amount": amount, "merchantRefundReason": "WHIM"})),
+            with(account, json!({"amount": amount, "merchantRefundReason": "WHIM"})),
             422,
             "702",
         ),

@@ -20,7 +20,7 @@ async fn stored(world: &World, token: &str) -> (Reply, String) {
 fn charge(id: &str) -> Value {
     with(
         payment(""),
-        &json!({
+        json!({
             "paymentMethod": {"type": "amazonpay", "storedPaymentMethodId": id},
             "shopperReference": "shopper-1",
             "shopperInteraction": "ContAuth",
@@ -100,11 +100,11 @@ async fn charge_without_the_tokens_shopper_or_a_model_is_rejected() {
     let (_, id) = stored(&world, "A").await;
     for (body, code) in [
         (charge("NOSUCH"), "803"),
-        (with(charge(&id), &json!({"shopperReference": "shopper-2"})), "800"),
-        (with(charge(&id), &json!({"shopperReference": null})), "121"),
-        (with(charge(&id), &json!({"recurringProcessingModel": null})), "807"),
-        (with(charge(&id), &json!({"shopperInteraction": "Whatever"})), "807"),
-        (with(charge(&id), &json!({"returnUrl": null})), "14_030"),
+        (with(charge(&id), json!({"shopperReference": "shopper-2"})), "800"),
+        (with(charge(&id), json!({"shopperReference": null})), "121"),
+        (with(charge(&id), json!({"recurringProcessingModel": null})), "807"),
+        (with(charge(&id), json!({"shopperInteraction": "Whatever"})), "807"),
+        (with(charge(&id), json!({"returnUrl": null})), "14_030"),
     ] {
         let reply = world.post("/payments", None, &body).await;
         assert!(reply.is_error(422, code), "{code} {reply:?}");
@@ -194,6 +194,6 @@ async fn stored_payment_methods_are_listed_per_shopper_and_account() {
 #[tokio::test]
 async fn storing_without_a_shopper_reference_is_rejected() {
     let world = World::new().await;
-    let body = with(payment("A"), &json!({"storePaymentMethod": true}));
+    let body = with(payment("A"), json!({"storePaymentMethod": true}));
     assert!(world.post("/payments", None, &body).await.is_error(422, "121"));
 }

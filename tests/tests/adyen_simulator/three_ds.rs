@@ -127,7 +127,7 @@ async fn three_d_secure_without_browser_info_is_rejected() {
         assert!(world.pay(token).await.is_error(422, "15_015"), "{token}");
     }
     for (without, code) in [("channel", "14_036"), ("origin", "14_035")] {
-        let body = with(payment_in_browser("X-3DS-CHALLENGE"), &json!({without: null}));
+        let body = with(payment_in_browser("X-3DS-CHALLENGE"), json!({without: null}));
         assert!(world.post("/payments", None, &body).await.is_error(422, code), "{without}");
     }
     assert_ne!(payment("A"), payment_in_browser("A"));

@@ -43,7 +43,7 @@ async fn amounts_that_amazon_pay_does_not_support_are_rejected() {
 #[tokio::test]
 async fn lengths_and_forms_are_checked_as_in_version_72() {
     let world = World::new().await;
-    let ok = with(payment("A"), &json!({"reference": "r".repeat(80)}));
+    let ok = with(payment("A"), json!({"reference": "r".repeat(80)}));
     assert_eq!(world.post("/payments", None, &ok).await.status, 200);
     for (members, code) in [
         (json!({"reference": "r".repeat(81)}), "29_001"),
@@ -79,10 +79,10 @@ async fn incomplete_browser_info_is_rejected() {
         "timeZoneOffset",
         "userAgent",
     ] {
-        let browser = with(browser.clone(), &json!({name: null}));
+        let browser = with(browser.clone(), json!({name: null}));
         refused(&world, json!({"browserInfo": browser}), 422, "15_015").await;
     }
-    let odd = with(browser, &json!({"colorDepth": 10}));
+    let odd = with(browser, json!({"colorDepth": 10}));
     refused(&world, json!({"browserInfo": odd}), 422, "15_018").await;
 }
 

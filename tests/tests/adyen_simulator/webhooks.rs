@@ -5,29 +5,9 @@ use adyen_simulator::{Amount, Options, Release, WebhookFault};
 use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
+use tests::signed_text;
 
 use crate::world::{Inbox, World, payment, quick, with};
-
-/// The eight signed fields, joined, as Adyen's libraries do it.
-fn signed_text(item: &Value) -> String {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    [
-        &item["pspReference"],
-        &item["originalReference"],
-        &item["merchantAccountCode"],
-        &item["merchantReference"],
-        &item["amount"]["value"],
-        &item["amount"]["currency"],
-        &item["eventCode"],
-        &item["success"],
-    ]
-    .map(text)
-    .join(":")
-}
 
 fn is_signed(item: &Value) -> bool {
     let signature = item["additionalData"]["hmacSignature"].as_str().unwrap();
@@ -133,7 +113,7 @@ async fn held_webhooks_are_released_in_the_requested_order() {
             let before = world.inbox.received().len();
             world.adyen.hold_webhooks();
             for reference in ["A", "B", "C", "D", "E"] {
-                let body = with(payment("T"), &json!({"reference": reference}));
+                let body = with(payment("T"), json!({"reference": reference}));
                 world.post("/payments", None, &body).await;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use local::keys;
 use serde_json::{Value, json};
+pub use tests::with;
 
 /// A time-out for everything that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(5);
@@ -101,13 +102,11 @@ pub struct World {
 pub fn quick() -> Options {
     let ms = Duration::from_millis;
     Options {
-        webhook_delay: ms(10),
-        token_webhook_delay: ms(20),
         late_webhook_delay: ms(100),
         offer_closed_delay: ms(150),
         withheld: ms(400),
         redelivery: vec![ms(20), ms(30)],
-        ..Options::default()
+        ..tests::quick()
     }
 }
 
@@ -172,36 +171,14 @@ pub async fn reply(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
 
 /// The request of Adyen's page, with this token.
 pub fn payment(token: &str) -> Value {
-    json!({
-        "amount": {"currency": "EUR", "value": 1000},
-        "reference": "ORDER-1",
-        "paymentMethod": {"type": "amazonpay", "amazonPayToken": token},
-        "returnUrl": "https://your-company.example.com/checkout?shopperOrder=12xy..",
-        "merchantAccount": keys::MERCHANT_ACCOUNT,
-    })
+    of_merchant(tests::payment("ORDER-1", token))
 }
 
 /// The same request with the fields that 3-D Secure needs.
 pub fn payment_in_browser(token: &str) -> Value {
-    with(
-        payment(token),
-        &json!({
-            "channel": "Web",
-            "origin": "https://your-company.example.com",
-            "browserInfo": {
-                "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
-                "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
-                "userAgent": "Mozilla/5.0",
-            },
-        }),
-    )
+    of_merchant(tests::in_browser("ORDER-1", token))
 }
 
-/// `body` with these members; null removes a member.
-pub fn with(mut body: Value, members: &Value) -> Value {
-    for (name, value) in members.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-    body
+fn of_merchant(body: Value) -> Value {
+    with(body, json!({"merchantAccount": keys::MERCHANT_ACCOUNT}))
 }

@@ -6,7 +6,7 @@ use adyen_simulator::{Fault, coded};
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use tests::{Answer, Stack, backend, browser, passing_time, payment, until};
+use tests::{Answer, Stack, backend, browser, in_browser, passing_time, until};
 
 async fn an_hour_passes(stack: &Stack, reference: &str) {
     time_passes(stack, reference, SignedDuration::from_hours(1)).await;
@@ -58,13 +58,9 @@ async fn comes_back_late(stack: &Stack) -> Value {
 
 /// Pays with a redirect to the bank. Returns the details that the shopper's browser posts later.
 async fn sent_to_the_bank(stack: &Stack, reference: &str) -> Value {
-    let mut body = payment(reference, &format!("{reference}-3DS-REDIRECT"));
-    body["browserInfo"] = json!({
-        "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
-        "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0, "userAgent": "Mozilla/5.0",
-    });
-    let first = stack.post("/payments", &browser(reference), &body).await;
-    let result = adyen_simulator::redirect_result(&first.body["action"], "approved");
+    let body = in_browser(reference, &format!("{reference}-3DS-REDIRECT"));
+    let asked = stack.post("/payments", &browser(reference), &body).await;
+    let result = adyen_simulator::redirect_result(&asked.body["action"], "approved");
     json!({"details": {"redirectResult": result}})
 }
 

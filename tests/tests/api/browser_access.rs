@@ -35,6 +35,14 @@ async fn browser_cannot_read_other_orders() {
     assert_eq!((answer.status, answer.code()), (404, "order_not_found"));
 }
 
+async fn return_url_is_rejected(stack: &Stack, url: &str) {
+    let body = body(json!({"returnUrl": url}));
+    let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
+    let said = (answer.status, answer.code(), answer.body["field"].as_str());
+    assert_eq!(said, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
+    traces::nothing_sent(stack, url);
+}
+
 #[tokio::test]
 async fn return_url_of_a_browser_must_have_an_allowed_origin() {
     let allowed = "https://shop.example.com, https://m.example.com:8443";
@@ -49,11 +57,7 @@ async fn return_url_of_a_browser_must_have_an_allowed_origin() {
         "https://evil.example/?https://shop.example.com",
         "shop://shop.example.com/",
     ] {
-        let body = body(json!({"returnUrl": url}));
-        let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
-        let actual = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(actual, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
-        traces::nothing_sent(&stack, url);
+        return_url_is_rejected(&stack, url).await;
     }
     for (number, url) in [
         Some("https://shop.example.com/checkout?order=1"),
@@ -93,11 +97,7 @@ async fn return_url_of_an_app_must_have_an_allowed_scheme() {
         "https://my-app/",
         "https://com.example.app/",
     ] {
-        let body = body(json!({"returnUrl": url}));
-        let answer = stack.post("/payments", &browser("ORDER-1"), &body).await;
-        let actual = (answer.status, answer.code(), answer.body["field"].as_str());
-        assert_eq!(actual, (422, "return_url_not_allowed", Some("returnUrl")), "{url}");
-        traces::nothing_sent(&stack, url);
+        return_url_is_rejected(&stack, url).await;
     }
     for (number, url) in [
         "https://shop.example.com/checkout",

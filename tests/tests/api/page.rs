@@ -8,7 +8,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use tests::{Answer, Stack, backend, browser, browser_with, payment};
+use tests::{Answer, Stack, backend, browser, browser_with, payment, with};
 
 /// The body of the page's curl example.
 const BODY: &str = r#"{
@@ -65,14 +65,7 @@ fn only_call(stack: &Stack) -> Call {
     calls.into_iter().next().unwrap()
 }
 
-/// `whole` with the members of `part`.
-fn with(mut whole: Value, part: Value) -> Value {
-    let members = whole.as_object_mut().unwrap();
-    members.extend(part.as_object().unwrap().clone());
-    whole
-}
-
-/// `whole` without its times, after asserting that they are times.
+/// `whole` without times, after checking that they are some.
 fn without_times(mut whole: Value) -> Value {
     for name in ["createdAt", "updatedAt"] {
         let time = whole.as_object_mut().unwrap().remove(name).unwrap();

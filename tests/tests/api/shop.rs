@@ -2,25 +2,8 @@
 
 use adyen_simulator::Release;
 use serde_json::{Value, json};
-use tests::{Answer, Stack, browser, payment};
-
-use crate::jwt::with;
-
-/// The page's request with all that 3-D Secure needs.
-pub fn from_browser(reference: &str, amazon_pay_token: &str) -> Value {
-    with(
-        payment(reference, amazon_pay_token),
-        json!({
-            "channel": "Web",
-            "origin": "https://your-company.example.com",
-            "browserInfo": {
-                "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
-                "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
-                "userAgent": "Mozilla/5.0",
-            },
-        }),
-    )
-}
+pub use tests::in_browser as from_browser;
+use tests::{Answer, Stack, browser};
 
 /// A storefront's page in the shopper's browser.
 pub struct Shop {

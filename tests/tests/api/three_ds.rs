@@ -131,6 +131,7 @@ async fn native_payment_is_identified_then_challenged() {
             assert_eq!((late.status, &late.body), (200, &third.body));
         }
         assert_eq!(shop.details_at_adyen(), calls);
+        assert_eq!(shop.stack.authorisations("ORDER-1"), usize::from(approved));
 
         shop.release_webhooks().await;
         let order = shop.sees("ORDER-1").await;
@@ -234,6 +235,7 @@ async fn details_of_another_order_count_for_that_order() {
     assert_eq!((answer.status, answer.code()), (403, "wrong_order"));
     let text = answer.body.to_string();
     assert!(!text.contains("OTHER"), "{text}");
+    assert!(["resultCode", "pspReference"].iter().all(|name| answer.body.get(name).is_none()));
     assert_eq!(shop.sees("MINE").await["nextStep"], "handleAction");
     let order = shop.sees("OTHER").await;
     assert_eq!(order["status"], "authorised", "{order}");
@@ -244,6 +246,7 @@ async fn details_of_another_order_count_for_that_order() {
     assert_eq!(answer.body["pspReference"], order["pspReference"]);
     let answer = shop.post_details("MINE", redirected(&mine, "refused")).await;
     assert_eq!(answer.body["resultCode"], "Refused", "{answer:?}");
+    assert_eq!((shop.stack.authorisations("MINE"), shop.stack.authorisations("OTHER")), (0, 1));
     shop.release_webhooks().await;
     assert_eq!(shop.sees("MINE").await["status"], "refused");
     let order = shop.sees("OTHER").await;
@@ -308,29 +311,6 @@ async fn webhook_before_the_details_answer_decides_the_attempt() {
     assert_eq!(order["resultCode"], "Authorised", "{order}");
     assert_eq!(order["authorisedAmount"]["value"], 1000, "{order}");
     assert_eq!(order["needsAttention"], json!([]), "{order}");
-}
-
-#[tokio::test]
-async fn lost_details_answer_is_retried_with_the_same_key() {
-    let shop = Shop::open().await;
-    let action = shop.pay_until_action("ORDER-1", REDIRECT).await;
-    shop.stack.adyen().inject(Fault::DropAfter.on("/payments/details"));
-    let answer = shop.post_details("ORDER-1", redirected(&action, "approved")).await;
-    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
-
-    let action = shop.pay_until_action("ORDER-2", REDIRECT).await;
-    let unread = adyen_simulator::Answer::text(502, "text/html", "<html>");
-    let unread = Fault::Afterwards(unread).on("/payments/details");
-    shop.stack.adyen().inject(unread);
-    let answer = shop.post_details("ORDER-2", redirected(&action, "approved")).await;
-    assert_eq!(answer.status, 202, "{answer:?}");
-    assert_eq!(answer.body["nextStep"], "wait", "{answer:?}");
-    assert_eq!(shop.sees("ORDER-2").await["nextStep"], "wait");
-    let answer = shop.post_details("ORDER-2", redirected(&action, "approved")).await;
-    assert_eq!((answer.status, &answer.body["resultCode"]), (200, &json!("Authorised")));
-    for reference in ["ORDER-1", "ORDER-2"] {
-        assert_eq!(shop.stack.adyen().books().authorisations(reference), 1);
-    }
 }
 
 #[tokio::test]

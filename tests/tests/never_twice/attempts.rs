@@ -123,7 +123,7 @@ async fn another_token_while_adyen_is_pending_is_in_progress() {
     assert_eq!(shop.calls("/payments"), 1);
     let psp = pending.body["pspReference"].as_str().unwrap();
     assert!(shop.simulator().resolve_pending(psp, true).unwrap());
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
 }
 
@@ -163,7 +163,7 @@ async fn refused_attempt_is_followed_by_a_new_one_with_another_token_or_key() {
     // A new token begins a new attempt.
     assert_paid(&shop.stack.pay("A", "2").await, "authorised", 4, "success");
     assert_eq!((shop.processed("A"), shop.authorisations("A")), (4, 1));
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let order = shop.order("A").await;
     assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(order["needsAttention"], json!([]));
@@ -258,7 +258,7 @@ async fn order_paid_from_two_tabs_and_two_processes_is_paid_once() {
         assert!(round % 3 != 0 || paid == 4, "{reference}: one token, {paid}");
         assert_eq!(shop.processed(&reference), 1, "{reference}");
     }
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     for round in 0..50 {
         let order = shop.order(&format!("ORDER-{round}")).await;
         assert_eq!(

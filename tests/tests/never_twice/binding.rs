@@ -63,7 +63,7 @@ async fn details_of_another_order_pay_nothing_if_the_answer_names_no_order() {
     assert_unknown(&shop.details("A", 1, "redirectResult", &of_b).await);
 
     shop.simulator().release_webhooks(Release::InOrder).await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     shop.assert_paid_once("B", "B").await;
     assert_eq!(shop.order("A").await["status"], "pending");
     // B's payment has a pointer to B, so its events find B.
@@ -76,7 +76,7 @@ async fn details_of_another_order_pay_nothing_if_the_answer_names_no_order() {
     shop.pass("A", LATER).await;
     let answer = shop.details("A", 1, "redirectResult", &of_a).await;
     assert!(matches!(answer.status, 200 | 202), "{answer:?}");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     for reference in ["A", "B"] {
         shop.assert_paid_once(reference, reference).await;
     }
@@ -121,7 +121,7 @@ async fn webhook_ends_its_own_attempt_beside_a_superseded_one() {
     let answer = shop.details("A", 2, "redirectResult", &declined).await;
     assert_paid(&answer, "refused", 2, "retryWithAmazonPay");
     assert_paid(&shop.pay("A", "3").await, "authorised", 3, "success");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     shop.assert_paid_once("A", "A").await;
 }
 
@@ -135,7 +135,7 @@ async fn further_challenge_is_shown_with_any_psp_reference() {
     assert_eq!(second.body["resultCode"], "ChallengeShopper");
     let challenge = challenge_result(&second.body["action"], true);
     shop.details("A", 1, "threeDSResult", &challenge).await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     shop.assert_paid_once("A", "A").await;
 
     // The pspReference of an unbound answer is not stored.
@@ -339,7 +339,7 @@ async fn answer_without_a_reference_and_its_webhook_are_one_payment() {
         assert_problem(&early, 409, "wrong_state");
 
         shop.simulator().release_webhooks(Release::InOrder).await;
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         shop.assert_paid_once(reference, reference).await;
         assert_eq!(shop.order(reference).await["attempt"], attempt);
         let answer = shop.stack.post_with_key(&path, &tests::backend(), "K", &refund).await;
@@ -353,7 +353,7 @@ async fn every_flow_is_paid_once_if_answers_name_no_order() {
     for flow in Flow::ALL {
         let reference = format!("{flow:?}");
         Shopper::new(&shop.stack, &reference, flow).pay().await;
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         shop.assert_paid_once(&reference, &reference).await;
     }
 }

@@ -1,8 +1,6 @@
 //! Details from several pages at once.
 
-use adyen_simulator::{
-    Answer as AdyenAnswer, Fault, challenge_result, fingerprint_result, redirect_result,
-};
+use adyen_simulator::{Answer as AdyenAnswer, Fault, fingerprint_result, redirect_result};
 use serde_json::{Value, json};
 use tests::{Answer, browser};
 
@@ -43,29 +41,7 @@ async fn details_posted_twice_return_the_same_answer_and_are_processed_once() {
     assert_eq!(shop.authorisations("A"), 1);
 }
 
-#[tokio::test]
-async fn native_three_d_secure_is_identified_challenged_and_decided() {
-    let shop = Shop::open().await;
-    for (reference, approved, status) in [("A", true, "authorised"), ("B", false, "refused")] {
-        let first = shop.pay(reference, "1-3DS-CHALLENGE").await;
-        assert_paid(&first, "pending", 1, "handleAction");
-        let fingerprint = fingerprint_result(&first.body["action"]);
-        let second = shop.details(reference, 1, "threeDSResult", &fingerprint).await;
-        assert_paid(&second, "pending", 1, "handleAction");
-        assert_eq!(second.body["resultCode"], "ChallengeShopper");
-        // Repeated details return the challenge again.
-        let again = shop.details(reference, 1, "threeDSResult", &fingerprint).await;
-        assert_eq!(again.body, second.body);
-        let challenge = challenge_result(&second.body["action"], approved);
-        let third = shop.details(reference, 1, "threeDSResult", &challenge).await;
-        assert_eq!(third.body["status"], status, "{third:?}");
-        let again = shop.details(reference, 1, "threeDSResult", &challenge).await;
-        assert_eq!(again.body, third.body);
-        assert_eq!(shop.authorisations(reference), usize::from(approved));
-    }
-}
-
-/// Both pages return from the bank at the same time, and neither names its attempt.
+/// Two tabs, both at their bank, both back at once, and neither says which attempt it is of.
 #[tokio::test]
 async fn two_details_of_one_order_are_not_both_paid() {
     let shop = Shop::open().await;
@@ -84,7 +60,7 @@ async fn two_details_of_one_order_are_not_both_paid() {
         assert_eq!(shop.authorisations(&reference), 1, "{reference}");
         assert_eq!(shop.order(&reference).await["status"], "authorised");
     }
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let order = shop.order("ORDER-0").await;
     assert_eq!(order["needsAttention"], json!([]), "{order}");
 }
@@ -115,35 +91,13 @@ async fn details_of_a_superseded_attempt_do_not_conclude_one_in_flight() {
 }
 
 #[tokio::test]
-async fn details_of_another_order_are_stored_with_that_order() {
-    let shop = Shop::open().await;
-    shop.simulator().hold_webhooks();
-    let a = shop.pay("A", "1-3DS-REDIRECT").await;
-    let b = shop.pay("B", "2-3DS-REDIRECT").await;
-    let of_b = redirect_result(&b.body["action"], "approved");
-    let answer = shop.details("A", 1, "redirectResult", &of_b).await;
-    assert_problem(&answer, 403, "wrong_order");
-    for member in ["resultCode", "pspReference", "status"] {
-        assert!(member == "status" || answer.body.get(member).is_none(), "{answer:?}");
-    }
-    assert_eq!(shop.order("B").await["status"], "authorised");
-    assert_eq!(shop.order("A").await["nextStep"], "handleAction");
-    let of_a = redirect_result(&a.body["action"], "approved");
-    let answer = shop.details("A", 1, "redirectResult", &of_a).await;
-    assert_paid(&answer, "authorised", 1, "success");
-    for reference in ["A", "B"] {
-        assert_eq!(shop.authorisations(reference), 1);
-    }
-}
-
-#[tokio::test]
 async fn order_paid_by_a_superseded_attempt_is_not_paid_again() {
     let shop = Shop::open().await;
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let second = shop.pay("A", "2-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
     assert_eq!(shop.finish_at_adyen(&result).await["resultCode"], "Authorised");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
     let calls = shop.calls("/payments/details");
     let result = redirect_result(&second.body["action"], "approved");
@@ -160,7 +114,7 @@ async fn details_after_their_webhook_are_answered_from_it() {
     let first = shop.pay("A", "1-3DS-REDIRECT").await;
     let result = redirect_result(&first.body["action"], "approved");
     let adyen_answer = shop.finish_at_adyen(&result).await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let answer = shop.details("A", 1, "redirectResult", &result).await;
     assert_paid(&answer, "authorised", 1, "success");
     assert_eq!(answer.body["pspReference"], adyen_answer["pspReference"]);

@@ -157,7 +157,7 @@ async fn run(shop: &Shop, case: &FaultCase, reference: &str) {
     shop.dynamodb.calm();
     shop.adyen.calm();
     shop.simulator().release_webhooks(Release::InOrder).await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     shop.assert_paid_once(reference, &case.to_string()).await;
 }
 

@@ -198,7 +198,7 @@ async fn killed_at(
     }
     shop.adyen.calm();
     shop.dynamodb.calm();
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     shop.assert_paid_once(&reference, &reference).await;
     killed
 }
@@ -239,7 +239,7 @@ async fn every_flow_killed_at_random_is_paid_once() {
             shopper.await.unwrap();
         }
         shop.simulator().release_webhooks(Release::InOrder).await;
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         for reference in &references {
             shop.assert_paid_once(reference, reference).await;
         }

@@ -79,7 +79,7 @@ async fn webhook_resolves_a_payment_whose_answer_was_lost() {
         let reference = format!("ORDER{token}");
         shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(&reference, token).await);
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         let order = shop.order(&reference).await;
         assert_eq!(order["status"], status);
         assert_eq!(order["pspReference"], shop.newest_payment());
@@ -90,7 +90,7 @@ async fn webhook_resolves_a_payment_whose_answer_was_lost() {
     }
     assert_problem(&shop.pay("ORDER1", "2").await, 409, "order_already_paid");
     assert_paid(&shop.pay("ORDER1-REFUSED", "2").await, "authorised", 2, "success");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.order("ORDER1-REFUSED").await["needsAttention"], json!([]));
     for reference in ["ORDER1", "ORDER1-REFUSED"] {
         assert_eq!(shop.authorisations(reference), 1);
@@ -142,7 +142,7 @@ async fn webhooks_in_any_sequence_make_the_same_order() {
             shop.simulator().notify(&event).unwrap();
         }
         shop.simulator().release_webhooks(Release::Shuffled(seed)).await;
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         let mut order = summary(&shop.order(&reference).await);
         assert_eq!(order["pspReference"], psp, "seed {seed}");
         order["pspReference"] = json!("the payment's");
@@ -162,7 +162,7 @@ async fn failed_webhook_turns_an_authorised_answer_into_refused() {
     assert_eq!(order["status"], "refused");
     assert_eq!(order["nextStep"], "retryWithAmazonPay");
     assert_paid(&shop.pay("A", "2").await, "authorised", 2, "success");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let order = shop.order("A").await;
     assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
     assert_eq!(order["needsAttention"], json!([]));
@@ -178,14 +178,14 @@ async fn a_closed_offer_changes_nothing_after_an_authorisation() {
         shop.simulator().notify(&event).unwrap();
     };
     close("A", "OFFER1");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.order("A").await["status"], "authorised");
     assert_problem(&shop.pay("A", "2").await, 409, "order_already_paid");
     // OFFER_CLOSED does not change a refusal either.
     shop.pay("B", "1-REFUSED").await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     close("B", "OFFER2");
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.order("B").await["status"], "refused");
 }
 
@@ -267,7 +267,7 @@ async fn closed_offer_of_a_superseded_attempt_allows_no_third_attempt() {
             let psp = shop.newest_payment();
             assert!(shop.simulator().resolve_pending(&psp, true).unwrap());
         }
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         let order = shop.order(reference).await;
         assert_eq!(
             (&order["status"], &order["needsAttention"]),

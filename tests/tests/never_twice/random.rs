@@ -126,7 +126,7 @@ async fn run(processes: &TwoProcesses, seed: u64) -> Vec<String> {
     processes.shop.dynamodb.arrived().await;
     let order = Release::Shuffled(seed);
     simulator.release_webhooks(order).await;
-    processes.shop.recover().await;
+    processes.shop.webhooks_delivered().await;
     let story = run.story.join("\n  ");
     let context = format!("seed {seed}, {flow:?}, named {named}\n  {story}\n");
     processes.shop.assert_paid_once(&run.reference, &context).await;

@@ -135,9 +135,18 @@ async fn refund_with_an_ambiguous_error_is_retried_and_made_once() {
 async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    for code in ["5_606", "5_611", "5_602", "906", "15_017", "121"] {
-        // Within one invocation: the first request is charged and its answer lost, and the retry is
-        // rejected.
+    // An error that lies in the deployment is returned, and ends nothing either.
+    for (code, status) in [
+        ("5_606", 202),
+        ("5_611", 202),
+        ("5_602", 202),
+        ("906", 202),
+        ("15_017", 202),
+        ("121", 202),
+        ("000", 502),
+        ("901", 502),
+    ] {
+        // Within one invocation: charged, the answer lost, and so no longer chargeable.
         let reference = format!("ONE-{code}");
         shop.simulator().inject(Fault::DropAfter);
         shop.simulator().inject(Fault::Instead(coded(code)));
@@ -150,7 +159,7 @@ async fn error_after_an_unanswered_request_leaves_the_outcome_unknown() {
         shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.pay(&other, "1").await);
         shop.simulator().inject(Fault::Instead(coded(code)));
-        assert_unknown(&shop.pay(&other, "1").await);
+        assert_eq!(shop.pay(&other, "1").await.status, status, "{code}");
         assert_eq!(shop.order(&other).await["status"], "pending", "{code}");
         assert_problem(&shop.pay(&other, "2").await, 409, "payment_in_progress");
         shop.pass(&other, LATER).await;
@@ -167,13 +176,18 @@ async fn field_error_after_an_unanswered_request_ends_the_attempt() {
     let shop = Shop::open().await;
     let transient = AdyenAnswer::text(500, "text/html", "").header("transient-error", "true");
     for code in OF_FIELDS {
-        let reference = format!("ONE-{code}");
-        shop.simulator().inject(Fault::Instead(transient.clone()));
-        shop.simulator().inject(Fault::Instead(coded(code)));
-        let answer = shop.pay(&reference, "1").await;
-        assert_problem(&answer, 422, "adyen_rejected");
-        assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
-        assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
+        for (name, doubt) in
+            [("ONE", Fault::Instead(transient.clone())), ("CUT", Fault::DropBefore)]
+        {
+            let reference = format!("{name}-{code}");
+            shop.simulator().inject(doubt);
+            shop.simulator().inject(Fault::Instead(coded(code)));
+            let answer = shop.pay(&reference, "1").await;
+            assert_problem(&answer, 422, "adyen_rejected");
+            assert_eq!(answer.body["nextStep"], "showError");
+            assert_eq!(shop.order(&reference).await["status"], "error", "{code}");
+            assert_paid(&shop.pay(&reference, "2").await, "authorised", 2, "success");
+        }
 
         let reference = format!("TWO-{code}");
         shop.simulator().inject(Fault::status(500));
@@ -189,18 +203,35 @@ async fn field_error_after_an_unanswered_request_ends_the_attempt() {
 async fn error_after_unanswered_details_leaves_them_in_flight() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
-    for code in ["5_606", "906", "15_017"] {
+    for (code, status) in [("5_606", 202), ("906", 202), ("15_017", 202), ("000", 502)] {
         let first = shop.pay(code, "1-3DS-REDIRECT").await;
         let result = redirect_result(&first.body["action"], "approved");
         shop.simulator().inject(Fault::lost_answer());
         assert_unknown(&shop.details(code, 1, "redirectResult", &result).await);
         shop.simulator().inject(Fault::Instead(coded(code)));
-        shop.details(code, 1, "redirectResult", &result).await;
+        let answer = shop.details(code, 1, "redirectResult", &result).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        // The shopper's money may be taken already.
         assert_problem(&shop.pay(code, "2").await, 409, "payment_in_progress");
         let answer = shop.details(code, 1, "redirectResult", &result).await;
         assert_paid(&answer, "authorised", 1, "success");
         assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
     }
+}
+
+#[tokio::test]
+async fn field_error_after_unanswered_details_leaves_the_attempt_waiting() {
+    let shop = Shop::open().await;
+    let first = shop.pay("A", "1-3DS-REDIRECT").await;
+    shop.simulator().inject(Fault::DropBefore);
+    shop.simulator().inject(Fault::Instead(coded("702")));
+    let garbage = shop.details("A", 1, "redirectResult", "garbage").await;
+    assert_problem(&garbage, 422, "adyen_rejected");
+    assert_eq!(garbage.body["errorCode"], "702");
+    assert_eq!(shop.order("A").await["nextStep"], "handleAction");
+    let result = redirect_result(&first.body["action"], "approved");
+    let answer = shop.details("A", 1, "redirectResult", &result).await;
+    assert_paid(&answer, "authorised", 1, "success");
 }
 
 #[tokio::test]

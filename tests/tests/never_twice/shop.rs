@@ -1,7 +1,7 @@
 //! The bundle with a DynamoDB and an Adyen that fail on demand, and a shopper's browser.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::ops::Deref;
 
 use adyen_simulator::Simulator;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use local::bundle::{Adyen, Options};
 use serde_json::{Value, json};
 use tests::faulty::Faulty;
-use tests::{Answer, Stack, browser, faulty_dynamodb, passing_time, payment};
+use tests::{Answer, Stack, browser, faulty_dynamodb, passing_time};
+pub use tests::{assert_problem, in_browser, quick};
 
 /// The bundle, with a faulty proxy before DynamoDB and one before Adyen.
 pub struct Shop {
@@ -18,15 +19,11 @@ pub struct Shop {
     pub adyen: Faulty,
 }
 
-/// A simulator with short delays for webhooks and their repetition.
-pub fn quick() -> adyen_simulator::Options {
-    let ms = Duration::from_millis;
-    adyen_simulator::Options {
-        webhook_delay: ms(10),
-        token_webhook_delay: ms(20),
-        offer_closed_delay: ms(60),
-        redelivery: vec![ms(20); 200],
-        ..adyen_simulator::Options::default()
+impl Deref for Shop {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        &self.stack
     }
 }
 
@@ -72,30 +69,9 @@ impl Shop {
         self.stack.adyen()
     }
 
-    /// The number of calls to Adyen whose path ends so.
-    pub fn calls(&self, ending: &str) -> usize {
-        self.simulator().with_books(|books| books.calls_to(ending).len())
-    }
-
-    /// The number of successful authorisations of an order.
-    pub fn authorisations(&self, reference: &str) -> usize {
-        self.simulator().with_books(|books| books.authorisations(reference))
-    }
-
-    /// The number of payments that Adyen processed for an order, with any result.
-    pub fn processed(&self, reference: &str) -> usize {
-        self.simulator().with_books(|books| books.payments_of(reference).len())
-    }
-
-    /// Makes this much time pass for an order.
+    /// Lets time pass for an order.
     pub async fn pass(&self, reference: &str, time: SignedDuration) {
         passing_time::pass(&self.stack.dynamodb(), reference, time).await;
-    }
-
-    /// Waits until no webhook is on its way.
-    pub async fn recover(&self) {
-        let resolved = self.simulator().webhooks_delivered(Duration::from_secs(20));
-        assert!(resolved.await, "webhooks wait for too long");
     }
 
     /// Pays as a browser that can do 3-D Secure.
@@ -118,24 +94,6 @@ impl Shop {
         let item = item.consistent_read(true).send().await.unwrap().item.unwrap();
         serde_dynamo::from_item(item).unwrap()
     }
-
-    /// The order as the merchant's backend sees it.
-    pub async fn order(&self, reference: &str) -> Value {
-        self.stack.order(reference).await
-    }
-}
-
-/// The request body of a payment with the fields that 3-D Secure needs.
-pub fn in_browser(reference: &str, amazon_pay_token: &str) -> Value {
-    let mut body = payment(reference, amazon_pay_token);
-    body["channel"] = json!("Web");
-    body["origin"] = json!("https://your-company.example.com");
-    body["browserInfo"] = json!({
-        "acceptHeader": "*/*", "colorDepth": 24, "javaEnabled": false, "language": "nl-NL",
-        "screenHeight": 1080, "screenWidth": 1920, "timeZoneOffset": -60,
-        "userAgent": "Mozilla/5.0",
-    });
-    body
 }
 
 /// Asserts the order's state in the answer to a payment.
@@ -160,9 +118,4 @@ pub fn assert_unknown(answer: &Answer) {
         (&json!("pending"), &json!("wait")),
         "{answer:?}"
     );
-}
-
-#[track_caller]
-pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
-    assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
 }

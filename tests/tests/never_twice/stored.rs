@@ -19,7 +19,7 @@ impl Shop {
         body["recurringProcessingModel"] = json!("Subscription");
         let answer = self.stack.post("/payments", &backend(), &body).await;
         assert_paid(&answer, "authorised", 1, "success");
-        self.recover().await;
+        self.webhooks_delivered().await;
         self.simulator().with_books(|books| books.tokens.keys().next().unwrap().clone())
     }
 

@@ -76,7 +76,7 @@ async fn throttled_writes_of_details_and_refunds_are_retried() {
     let answer = shop.details("DETAILS", 1, "redirectResult", &result).await;
     assert_paid(&answer, "authorised", 1, "success");
 
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     shop.dynamodb.begin(first_calls("PutItem", throttled()));
     let body = json!({"amount": {"currency": "EUR", "value": 300}});
     let path = "/orders/DETAILS/refunds";
@@ -104,7 +104,7 @@ async fn throttled_write_of_a_webhook_is_retried() {
         shop.dynamodb.begin(first_calls("UpdateItem", fault));
         let refund = Event::new("REFUND", keys::MERCHANT_ACCOUNT, "REFUND0000000001", "x");
         shop.simulator().notify(&refund).unwrap();
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         assert!(first_deliveries(&shop));
     }
 }

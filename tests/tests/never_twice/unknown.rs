@@ -13,12 +13,6 @@ use crate::shopper::{post, result};
 
 const LATER: SignedDuration = SignedDuration::from_secs(31);
 
-/// An error as Adyen explains it.
-fn service_error(status: u16, code: &str, kind: &str) -> AdyenAnswer {
-    let body = json!({"status": status, "errorCode": code, "message": "no", "errorType": kind});
-    AdyenAnswer::json(status, &body)
-}
-
 #[tokio::test]
 async fn transient_error_of_adyen_is_retried_with_the_same_key() {
     let shop = Shop::open().await;
@@ -252,31 +246,6 @@ async fn error_about_a_reused_key_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
-async fn error_after_an_unknown_outcome_does_not_end_the_attempt() {
-    let shop = Shop::open().await;
-    shop.simulator().hold_webhooks();
-    for code in ["000", "901"] {
-        // Processed, and the answer lost; then Adyen fails for a while.
-        shop.simulator().inject(Fault::lost_answer());
-        assert_unknown(&shop.pay(code, "1").await);
-        shop.simulator().inject(Fault::Instead(coded(code)));
-        let answer = shop.pay(code, "1").await;
-        assert_eq!(answer.status, 502, "{answer:?}");
-        let other = shop.pay(code, "2").await;
-        assert_problem(&other, 409, "payment_in_progress");
-        assert_paid(&shop.pay(code, "1").await, "authorised", 1, "success");
-        assert_eq!((shop.authorisations(code), shop.processed(code)), (1, 1));
-    }
-    // The same within one invocation.
-    shop.simulator().inject(Fault::DropAfter);
-    shop.simulator().inject(Fault::Instead(coded("901")));
-    assert_unknown(&shop.pay("B", "1").await);
-    assert_problem(&shop.pay("B", "2").await, 409, "payment_in_progress");
-    assert_paid(&shop.pay("B", "1").await, "authorised", 1, "success");
-    assert_eq!((shop.authorisations("B"), shop.processed("B")), (1, 1));
-}
-
-#[tokio::test]
 async fn another_token_while_details_are_unanswered_is_in_progress() {
     let shop = Shop::open().await;
     shop.simulator().hold_webhooks();
@@ -325,45 +294,14 @@ async fn details_whose_answer_was_lost_are_retried() {
     }
 }
 
-#[tokio::test]
-async fn details_that_adyen_rejects_leave_the_attempt_waiting() {
-    let shop = Shop::open().await;
-    let first = shop.pay("A", "1-3DS-REDIRECT").await;
-    let garbage = shop.details("A", 1, "redirectResult", "X6XtfGC3!Y").await;
-    assert_problem(&garbage, 422, "adyen_rejected");
-    assert_eq!(garbage.body["errorCode"], "702");
-    assert_eq!(shop.order("A").await["nextStep"], "handleAction");
-    let result = redirect_result(&first.body["action"], "approved");
-    let answer = shop.details("A", 1, "redirectResult", &result).await;
-    assert_paid(&answer, "authorised", 1, "success");
-}
-
-#[tokio::test]
-async fn error_after_details_of_unknown_outcome_leaves_them_in_flight() {
-    let shop = Shop::open().await;
-    shop.simulator().hold_webhooks();
-    let first = shop.pay("A", "1-3DS-REDIRECT").await;
-    let result = redirect_result(&first.body["action"], "approved");
-    shop.adyen.fail_at(0, Fault::lost_answer());
-    assert_unknown(&shop.details("A", 1, "redirectResult", &result).await);
-    shop.adyen.fail_at(0, Fault::Instead(service_error(401, "000", "security")));
-    let answer = shop.details("A", 1, "redirectResult", &result).await;
-    assert_eq!(answer.status, 502, "{answer:?}");
-    // The payment may already be authorised.
-    assert_problem(&shop.pay("A", "2").await, 409, "payment_in_progress");
-    let answer = shop.details("A", 1, "redirectResult", &result).await;
-    assert_paid(&answer, "authorised", 1, "success");
-    assert_eq!((shop.authorisations("A"), shop.processed("A")), (1, 1));
-}
-
-/// Two tabs send the same request: one is rejected, the other is processed and its answer lost.
+/// Two tabs send the same; one is rejected, the other is processed and its answer lost.
 #[tokio::test]
 async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let shop = Shop::open().await;
     let other = shop.second_process().await;
     shop.simulator().hold_webhooks();
     let faults = |call: &Call| match call.index {
-        0 => Some(Fault::Instead(service_error(500, "905", "configuration"))),
+        0 => Some(Fault::Instead(coded("905"))),
         1 => Some(Fault::lost_answer()),
         _ => None,
     };
@@ -398,32 +336,6 @@ async fn error_of_one_of_two_requests_does_not_end_the_attempt() {
     let answer = post(&shop.stack, "B", "/payments/details", &body).await;
     assert_paid(&answer, "authorised", 1, "success");
     assert_eq!((shop.authorisations("B"), shop.processed("B")), (1, 1));
-}
-
-#[tokio::test]
-async fn rejected_content_ends_the_attempt_even_after_an_unanswered_request() {
-    let shop = Shop::open().await;
-    let transient = AdyenAnswer::text(500, "text/html", "").header("transient-error", "true");
-    for (reference, doubt) in [("A", Fault::DropBefore), ("B", Fault::Instead(transient))] {
-        shop.simulator().inject(doubt);
-        shop.simulator().inject(Fault::Instead(coded("702")));
-        let answer = shop.pay(reference, "1").await;
-        assert_problem(&answer, 422, "adyen_rejected");
-        assert_eq!(answer.body["nextStep"], "showError");
-        assert_eq!(shop.order(reference).await["status"], "error");
-        assert_paid(&shop.pay(reference, "2").await, "authorised", 2, "success");
-    }
-
-    let first = shop.pay("C", "1-3DS-REDIRECT").await;
-    shop.simulator().inject(Fault::DropBefore);
-    shop.simulator().inject(Fault::Instead(coded("702")));
-    let garbage = shop.details("C", 1, "redirectResult", "garbage").await;
-    assert_problem(&garbage, 422, "adyen_rejected");
-    assert_eq!(garbage.body["errorCode"], "702");
-    assert_eq!(shop.order("C").await["nextStep"], "handleAction");
-    let result = redirect_result(&first.body["action"], "approved");
-    let answer = shop.details("C", 1, "redirectResult", &result).await;
-    assert_paid(&answer, "authorised", 1, "success");
 }
 
 #[tokio::test]

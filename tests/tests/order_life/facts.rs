@@ -164,7 +164,11 @@ impl AttemptBuilder for Attempt {
     }
 }
 
-/// A successful webhook about EUR 10.00 in second 1000, long after the attempts began.
+pub fn amount(currency: &str, value: i64) -> Option<EventAmount> {
+    Some(EventAmount { currency: currency.to_owned(), value, unknown: Default::default() })
+}
+
+/// A webhook of success about EUR 10.00 in second 1000, long after the attempts began.
 fn event(event_code: &str, psp_reference: &str) -> AdyenEvent {
     AdyenEvent {
         event_date: Some(at(1000)),
@@ -172,11 +176,7 @@ fn event(event_code: &str, psp_reference: &str) -> AdyenEvent {
         psp_reference: psp_reference.to_owned(),
         success: true,
         original_reference: None,
-        amount: Some(EventAmount {
-            currency: "EUR".to_owned(),
-            value: PRICE,
-            unknown: Default::default(),
-        }),
+        amount: amount("EUR", PRICE),
         reason: None,
         modification_action: None,
         received_at: at(1000),
@@ -243,25 +243,11 @@ impl EventBuilder for AdyenEvent {
     }
 
     fn eur(self, value: i64) -> Self {
-        Self {
-            amount: Some(EventAmount {
-                currency: "EUR".to_owned(),
-                value,
-                unknown: Default::default(),
-            }),
-            ..self
-        }
+        Self { amount: amount("EUR", value), ..self }
     }
 
     fn usd(self, value: i64) -> Self {
-        Self {
-            amount: Some(EventAmount {
-                currency: "USD".to_owned(),
-                value,
-                unknown: Default::default(),
-            }),
-            ..self
-        }
+        Self { amount: amount("USD", value), ..self }
     }
 
     fn with_reason(self, reason: &str) -> Self {

@@ -51,8 +51,7 @@ async fn example_charge_is_sent_with_only_a_return_url_added() {
 
 #[tokio::test]
 async fn charge_from_a_browser_is_rejected() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let body = charge(SHOPPER, "ORDER", &id);
     let as_if_present = with(body.clone(), json!({"shopperInteraction": "Ecommerce"}));
     let without =
@@ -70,8 +69,7 @@ async fn charge_from_a_browser_is_rejected() {
 
 #[tokio::test]
 async fn charge_without_its_recurring_fields_is_rejected() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let calls = shop.calls("");
     let with_token = json!({"type": "amazonpay", "amazonPayToken": "AMZN"});
     let both = json!({"storedPaymentMethodId": id, "amazonPayToken": "AMZN"});
@@ -105,8 +103,7 @@ async fn charge_without_its_recurring_fields_is_rejected() {
 
 #[tokio::test]
 async fn caller_chooses_the_type_of_a_stored_payment_method() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     for (reference, method) in [
         ("AMAZONPAY", json!({"type": "amazonpay", "storedPaymentMethodId": id})),
         ("SCHEME", json!({"type": "scheme", "storedPaymentMethodId": id})),
@@ -121,8 +118,7 @@ async fn caller_chooses_the_type_of_a_stored_payment_method() {
 
 #[tokio::test]
 async fn token_of_another_shopper_is_not_charged() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let answer = shop.charge(&charge("another-shopper", "ORDER", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_wrong_shopper");
     assert_eq!(answer.body["field"], "paymentMethod.storedPaymentMethodId");

@@ -32,7 +32,7 @@ async fn token_is_stored_with_3d_secure() {
     let details = json!({"details": {"redirectResult": result}});
     let answer = shop.stack.post("/payments/details", &browser, &details).await;
     assert_paid(&answer, "authorised", 1);
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let ids = shop.ids(SHOPPER, "").await;
     assert_eq!(ids.len(), 1);
     let body = with(
@@ -50,7 +50,7 @@ async fn backend_may_store_a_token() {
         json!({"storePaymentMethod": true, "shopperReference": SHOPPER}),
     );
     assert_paid(&shop.charge(&body).await, "authorised", 1);
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.ids(SHOPPER, "").await.len(), 1);
 }
 
@@ -75,7 +75,7 @@ async fn storing_without_a_shopper_or_for_another_is_rejected() {
 async fn failed_payment_stores_no_token() {
     let shop = Shop::open().await;
     shop.pay_and_store(SHOPPER, "FIRST", "AMZN-REFUSED").await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert!(shop.ids(SHOPPER, "?status=all").await.is_empty());
 }
 
@@ -103,7 +103,7 @@ async fn token_from_a_manual_webhook_is_listed() {
     };
     shop.adyen().inject_webhook(WebhookFault::Duplicate);
     shop.adyen().notify(&event).unwrap();
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(shop.ids(SHOPPER, "").await, ["M5N7TQ4TG5PFWR50"]);
 }

@@ -25,8 +25,7 @@ fn refused() -> FaultOn {
 
 #[tokio::test]
 async fn repeated_job_returns_the_answer_of_the_first_run() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let body = charge(SHOPPER, "MONTH-1", &id);
     let first = shop.charge(&body).await;
     assert_paid(&first, "authorised", 1);
@@ -40,22 +39,8 @@ async fn repeated_job_returns_the_answer_of_the_first_run() {
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_was_lost_is_charged_once() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
-    let body = charge(SHOPPER, "MONTH-1", &id);
-    // Adyen charges, and its answer is lost.
-    shop.adyen().inject(Fault::lost_answer().on("/payments"));
-    let lost = shop.charge(&body).await;
-    assert_eq!((lost.status, &lost.body["nextStep"]), (202, &json!("wait")));
-    assert_paid(&shop.charge(&body).await, "authorised", 1);
-    assert_eq!(shop.processed("MONTH-1"), 1);
-}
-
-#[tokio::test]
 async fn concurrent_runs_of_a_job_charge_once() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let body = charge(SHOPPER, "MONTH-1", &id);
     let runs = join_all((0..12).map(|_| shop.charge(&body))).await;
     for run in &runs {
@@ -66,8 +51,7 @@ async fn concurrent_runs_of_a_job_charge_once() {
 
 #[tokio::test]
 async fn refused_charge_is_retried_only_with_a_new_key() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let body = charge(SHOPPER, "MONTH-1", &id);
     shop.adyen().inject(refused());
     let first = shop.charge_with_key(&body, "run-1").await;
@@ -87,8 +71,7 @@ async fn refused_charge_is_retried_only_with_a_new_key() {
 
 #[tokio::test]
 async fn idempotency_key_of_another_charge_is_rejected() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let body = charge(SHOPPER, "MONTH-1", &id);
     shop.adyen().inject(refused());
     assert_paid(&shop.charge_with_key(&body, "run-1").await, "refused", 1);
@@ -99,8 +82,7 @@ async fn idempotency_key_of_another_charge_is_rejected() {
 
 #[tokio::test]
 async fn repeated_charge_keeps_its_answer_after_its_token_is_gone() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let paid = charge(SHOPPER, "PAID", &id);
     let first = shop.charge(&paid).await;
     assert_paid(&first, "authorised", 1);
@@ -185,17 +167,16 @@ async fn refused_charge_of_a_revoked_token_disables_it_after_a_crash() {
 
 #[tokio::test]
 async fn webhook_of_a_revoked_token_disables_it() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     assert!(shop.adyen().revoke_token(&id).unwrap());
     let body = charge(SHOPPER, "MONTH-1", &id);
     shop.adyen().inject(Fault::lost_answer().on("/payments"));
     assert_eq!(shop.charge(&body).await.status, 202);
-    shop.recover().await;
+    shop.webhooks_delivered().await;
 
     assert!(shop.ids(SHOPPER, "").await.is_empty());
     let end = shop.token(SHOPPER, &id).await.unwrap().events.pop().unwrap();
-    let refused = shop.stack.order("MONTH-1").await;
+    let refused = shop.order("MONTH-1").await;
     assert_eq!(refused["pspReference"], end.event_id);
     assert_eq!(end.reference, Some("MONTH-1".parse().unwrap()));
 
@@ -212,7 +193,7 @@ async fn unbound_refused_answer_disables_no_token() {
     let shop = Shop::open().await;
     let revoked = shop.stored(SHOPPER, "FIRST").await;
     shop.pay_and_store(SHOPPER, "SECOND", "ANOTHER-CARD").await;
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let stored = shop.ids(SHOPPER, "").await;
     let healthy = stored.iter().find(|id| **id != revoked).unwrap();
     assert!(shop.adyen().revoke_token(&revoked).unwrap());
@@ -234,8 +215,7 @@ async fn unbound_refused_answer_disables_no_token() {
 
 #[tokio::test]
 async fn webhook_of_another_refusal_disables_no_token() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     assert_paid(&shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await, "authorised", 1);
     let webhooks = [
         // These failures are of an unknown payment, of one without a charge, and with another
@@ -250,12 +230,12 @@ async fn webhook_of_another_refusal_disables_no_token() {
         event.success = false;
         event.reason = Some(reason.into());
         shop.adyen().notify(&event).unwrap();
-        shop.recover().await;
+        shop.webhooks_delivered().await;
     }
     assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
 }
 
 async fn payment_of(shop: &Shop, reference: &str) -> String {
-    let order = shop.stack.order(reference).await;
+    let order = shop.order(reference).await;
     order["pspReference"].as_str().unwrap().to_owned()
 }

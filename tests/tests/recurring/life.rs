@@ -10,7 +10,7 @@ async fn stored_payment_method_is_created_charged_refused_and_disabled() {
 
     // Created, announced by a webhook, and listed.
     let id = shop.stored(SHOPPER, "FIRST").await;
-    let first = shop.stack.order("FIRST").await;
+    let first = shop.order("FIRST").await;
     let listed = shop.list(SHOPPER, "").await;
     assert_eq!(listed.len(), 1, "{listed:?}");
     let expected = json!({
@@ -27,8 +27,8 @@ async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_paid(&answer, "authorised", 1);
     assert_eq!(answer.body["nextStep"], "success");
-    shop.recover().await;
-    assert_eq!(shop.stack.order("MONTH-1").await["confirmed"], true);
+    shop.webhooks_delivered().await;
+    assert_eq!(shop.order("MONTH-1").await["confirmed"], true);
 
     // Refused, because it was revoked.
     assert!(shop.adyen().revoke_token(&id).unwrap());
@@ -54,16 +54,15 @@ async fn stored_payment_method_is_created_charged_refused_and_disabled() {
     let answer = shop.charge(&charge(SHOPPER, "MONTH-3", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
     assert!(shop.order_is_unknown("MONTH-3").await);
-    assert_eq!(shop.stack.order("MONTH-2").await["attempt"], 1);
+    assert_eq!(shop.order("MONTH-2").await["attempt"], 1);
     assert_eq!(shop.calls("/payments"), calls);
 }
 
 #[tokio::test]
 async fn disabling_webhook_ends_charging() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     assert!(shop.adyen().disable_token(&id).unwrap());
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "stored_payment_method_disabled");
     assert_eq!(shop.processed("MONTH-1"), 0);
@@ -71,8 +70,7 @@ async fn disabling_webhook_ends_charging() {
 
 #[tokio::test]
 async fn charge_that_adyen_rejects_as_gone_disables_the_token() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     shop.removed_without_webhook(&id);
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
     assert_problem(&answer, 422, "adyen_rejected");
@@ -100,8 +98,7 @@ async fn refusal_reason_of_a_revoked_token_disables_it() {
 
 #[tokio::test]
 async fn charge_refused_for_another_reason_disables_no_token() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let refused = adyen_simulator::Answer::json(
         200,
         &json!({"pspReference": "PSP", "resultCode": "Refused", "refusalReasonCode": "12"}),

@@ -17,8 +17,7 @@ use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge
 
 #[tokio::test]
 async fn browser_lists_only_its_shoppers_tokens_with_few_fields() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let own = browser_of(SHOPPER, "ORDER");
     let answer = shop.stack.get(&path(SHOPPER), &own).await;
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -110,7 +109,7 @@ async fn shopper_reference_is_percent_decoded() {
         }
         assert_eq!(shop.remove(written, &id).await.status, 204);
         assert!(shop.try_list(written, "").await.body["storedPaymentMethods"][0].is_null());
-        shop.recover().await;
+        shop.webhooks_delivered().await;
         assert!(shop.adyen().books().tokens[&id].state != adyen_simulator::TokenState::Active);
     }
 }
@@ -130,7 +129,7 @@ async fn refresh_lists_a_token_whose_webhook_was_lost() {
     let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
     let listed = shop.list(SHOPPER, "?refresh=true").await;
-    let first = shop.stack.order("FIRST").await;
+    let first = shop.order("FIRST").await;
     assert_eq!(listed[0]["storedPaymentMethodId"], id);
     assert_eq!(listed[0]["type"], "visa_amazonpay");
     assert_eq!(listed[0]["pspReference"], first["pspReference"]);
@@ -143,7 +142,7 @@ async fn refresh_lists_a_token_whose_webhook_was_lost() {
     event.shopper_reference = SHOPPER.into();
     event.stored_payment_method_id = id.clone();
     shop.adyen().notify(&event).unwrap();
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     assert_eq!(shop.token(SHOPPER, &id).await.unwrap().events.len(), 1);
     assert_eq!(shop.list(SHOPPER, "").await[0]["reference"], "FIRST");
     let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
@@ -152,8 +151,7 @@ async fn refresh_lists_a_token_whose_webhook_was_lost() {
 
 #[tokio::test]
 async fn refresh_never_removes_a_token() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let own = browser_of(SHOPPER, "ORDER");
     let refresh = format!("{}?refresh=true", path(SHOPPER));
@@ -175,8 +173,7 @@ async fn refresh_never_removes_a_token() {
 
 #[tokio::test]
 async fn missing_since_is_set_when_adyen_no_longer_lists_a_token() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let other = shop.stored_without_webhook(SHOPPER, "SECOND").await;
     shop.removed_without_webhook(&id);
@@ -223,23 +220,8 @@ async fn new_token_may_be_missing_from_adyens_list_for_an_hour() {
 }
 
 #[tokio::test]
-async fn token_disabled_by_an_earlier_release_for_the_list_is_active() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
-    let unlisted = |token: &mut Option<Token>| {
-        token.as_mut().unwrap().unlisted_since = Some(Timestamp::now());
-        Ok::<_, StoreError>(())
-    };
-    shop.tokens.change(&key(SHOPPER, &id), unlisted).await.unwrap();
-    assert_eq!(shop.ids(SHOPPER, "").await, [&*id]);
-    let answer = shop.charge(&charge(SHOPPER, "MONTH-1", &id)).await;
-    assert_paid(&answer, "authorised", 1);
-}
-
-#[tokio::test]
 async fn late_list_does_not_change_newer_tokens() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let late = Fault::AnswerLate(Duration::from_millis(800));
     shop.adyen().inject(late.on("/listRecurringDetails"));
@@ -256,8 +238,7 @@ async fn late_list_does_not_change_newer_tokens() {
 
 #[tokio::test]
 async fn incomplete_list_entry_does_not_hide_the_others() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let known = json!({"RecurringDetail": {"recurringDetailReference": "8415698462516992"}});
     for odd in [
@@ -281,8 +262,7 @@ async fn incomplete_list_entry_does_not_hide_the_others() {
 
 #[tokio::test]
 async fn token_disabled_by_a_webhook_stays_disabled_after_a_refresh() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     token_webhook(&shop, "disabled", &id, SignedDuration::ZERO).await;
     // Adyen's list still has it.
     assert!(shop.ids(SHOPPER, "?refresh=true").await.is_empty());
@@ -292,8 +272,7 @@ async fn token_disabled_by_a_webhook_stays_disabled_after_a_refresh() {
 
 #[tokio::test]
 async fn later_of_two_lists_counts() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
     let unlisted = async |query: &str| {
         let listed = shop.list(SHOPPER, query).await;
@@ -316,8 +295,7 @@ async fn later_of_two_lists_counts() {
 
 #[tokio::test]
 async fn failed_refresh_changes_nothing() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     ages(&shop, &id, SignedDuration::from_hours(2)).await;
     shop.removed_without_webhook(&id);
     let before = shop.token(SHOPPER, &id).await;
@@ -425,5 +403,5 @@ async fn token_webhook(shop: &Shop, kind: &str, id: &str, ago: SignedDuration) {
     event.stored_payment_method_id = id.into();
     event.event_date = Timestamp::now() - ago;
     shop.adyen().notify(&event).unwrap();
-    shop.recover().await;
+    shop.webhooks_delivered().await;
 }

@@ -12,9 +12,8 @@ const PERSONAL: [&str; 4] =
     ["jane.doe@example.com", "Doe-Winterbottom", "Kalverstraat", "+31612345678"];
 
 impl Shop {
-    async fn with_token() -> (Self, String) {
-        let shop = Self::open().await;
-        let id = shop.stored(SHOPPER, "FIRST").await;
+    async fn with_held_webhooks() -> (Self, String) {
+        let (shop, id) = Self::with_token().await;
         shop.adyen().hold_webhooks();
         (shop, id)
     }
@@ -77,7 +76,7 @@ impl Shop {
 
 #[tokio::test]
 async fn answered_or_rejected_charge_leaves_no_personal_data() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     assert_paid(&shop.charge_of_jane("AUTHORISED", &id, "K").await, "authorised", 1);
     let refused = json!({"resultCode": "Refused", "refusalReasonCode": "2"});
     let pending = json!({"resultCode": "Received", "pspReference": "PENDING"});
@@ -89,7 +88,7 @@ async fn answered_or_rejected_charge_leaves_no_personal_data() {
         shop.adyen().inject(Fault::Instead(coded(code)));
         let answer = shop.charge_of_jane(code, &id, "K").await;
         assert_problem(&answer, 422, "adyen_rejected");
-        assert_eq!(shop.stack.order(code).await["status"], "error");
+        assert_eq!(shop.order(code).await["status"], "error");
         shop.assert_keeps_nothing(code).await;
     }
     for reference in ["AUTHORISED", "REFUSED", "RECEIVED"] {
@@ -99,7 +98,7 @@ async fn answered_or_rejected_charge_leaves_no_personal_data() {
 
 #[tokio::test]
 async fn charge_that_was_never_sent_leaves_no_personal_data() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     for code in ["905", "000", "901"] {
         shop.adyen().inject(Fault::Instead(coded(code)));
         let answer = shop.charge_of_jane(code, &id, "K").await;
@@ -110,10 +109,10 @@ async fn charge_that_was_never_sent_leaves_no_personal_data() {
 
 #[tokio::test]
 async fn charge_decided_by_a_webhook_leaves_no_personal_data() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     shop.lost_charge("A", &id).await;
     shop.adyen().release_webhooks(Release::InOrder).await;
-    assert_eq!(shop.stack.order("A").await["status"], "authorised");
+    assert_eq!(shop.order("A").await["status"], "authorised");
     shop.assert_keeps_nothing("A").await;
 
     // The same for a refused attempt, which the next one replaces.
@@ -121,7 +120,7 @@ async fn charge_decided_by_a_webhook_leaves_no_personal_data() {
     shop.adyen().revoke_token(&id).unwrap();
     shop.lost_charge("B", &id).await;
     shop.adyen().release_webhooks(Release::InOrder).await;
-    assert_eq!(shop.stack.order("B").await["status"], "refused");
+    assert_eq!(shop.order("B").await["status"], "refused");
     shop.assert_keeps_nothing("B").await;
     // The webhook's reason disables the token, although the request was deleted.
     assert_eq!(shop.list(SHOPPER, "?status=all").await[0]["status"], "disabled");
@@ -129,7 +128,7 @@ async fn charge_decided_by_a_webhook_leaves_no_personal_data() {
 
 #[tokio::test]
 async fn charge_resolved_by_the_schedule_leaves_no_personal_data() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_mins(16)).await;
     // Adyen does not answer yet.
@@ -138,18 +137,18 @@ async fn charge_resolved_by_the_schedule_leaves_no_personal_data() {
     assert!(shop.keeps("A", PERSONAL[0]).await, "it is asked about once more");
     shop.pass("A", SignedDuration::from_mins(6)).await;
     shop.run_schedule().await;
-    assert_eq!(shop.stack.order("A").await["status"], "authorised");
+    assert_eq!(shop.order("A").await["status"], "authorised");
     shop.assert_keeps_nothing("A").await;
 }
 
 #[tokio::test]
 async fn charge_with_an_expired_key_leaves_no_personal_data() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     let old = SignedDuration::from_hours(6 * 24);
     shop.lost_charge("A", &id).await;
     shop.pass("A", old).await;
     shop.run_schedule().await;
-    assert_eq!(shop.stack.order("A").await["needsAttention"], json!(["outcome_unknown"]));
+    assert_eq!(shop.order("A").await["needsAttention"], json!(["outcome_unknown"]));
     shop.assert_keeps_nothing("A").await;
 
     shop.lost_charge("B", &id).await;
@@ -160,7 +159,7 @@ async fn charge_with_an_expired_key_leaves_no_personal_data() {
 
 #[tokio::test]
 async fn charge_of_another_account_leaves_no_personal_data() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_mins(16)).await;
     let other = [
@@ -170,13 +169,13 @@ async fn charge_of_another_account_leaves_no_personal_data() {
     let other = Stack::with_variables(&other).await;
     other.bundle.recover().await.unwrap();
     assert_eq!(other.adyen().books().calls, []);
-    assert_eq!(shop.stack.order("A").await["needsAttention"], json!(["outcome_unknown"]));
+    assert_eq!(shop.order("A").await["needsAttention"], json!(["outcome_unknown"]));
     shop.assert_keeps_nothing("A").await;
 }
 
 #[tokio::test]
 async fn last_of_several_charge_requests_under_one_key_is_stored() {
-    let (shop, id) = Shop::with_token().await;
+    let (shop, id) = Shop::with_held_webhooks().await;
     shop.lost_charge("A", &id).await;
     shop.pass("A", SignedDuration::from_secs(31)).await;
     shop.adyen().inject(Fault::status(500));

@@ -10,9 +10,8 @@ use crate::shop::{SHOPPER, Shop, assert_problem, browser_of, charge, path};
 
 #[tokio::test]
 async fn removed_token_is_gone_here_and_at_adyen() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
-    // The token is removed before its webhook arrives.
+    let (shop, id) = Shop::with_token().await;
+    // The webhook about it is on its way, and not needed.
     shop.adyen().hold_webhooks();
     let answer = shop.remove(SHOPPER, &id).await;
     assert_eq!((answer.status, answer.body), (204, json!("")));
@@ -36,11 +35,10 @@ async fn removed_token_is_gone_here_and_at_adyen() {
 
 #[tokio::test]
 async fn repeated_removal_succeeds() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
-    // Adyen's webhook about the removal has arrived.
-    shop.recover().await;
+    // Adyen's own webhook about it is in.
+    shop.webhooks_delivered().await;
     let token = shop.token(SHOPPER, &id).await.unwrap();
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     // Every error of Adyen's that means "not found".
@@ -56,15 +54,14 @@ async fn repeated_removal_succeeds() {
         shop.adyen().inject(Fault::status(status));
         assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     }
-    shop.recover().await;
+    shop.webhooks_delivered().await;
     let after = shop.token(SHOPPER, &id).await.unwrap();
     assert_eq!(after.disabled_at(), token.disabled_at());
 }
 
 #[tokio::test]
 async fn token_removed_at_adyen_is_removed_here() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     shop.removed_without_webhook(&id);
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     assert!(shop.ids(SHOPPER, "").await.is_empty());
@@ -75,8 +72,8 @@ async fn removed_token_stays_removed_if_its_webhook_was_lost() {
     let shop = Shop::open().await;
     let id = shop.stored_without_webhook(SHOPPER, "FIRST").await;
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
-    shop.recover().await;
-    // The webhook about the token's creation arrives late.
+    shop.webhooks_delivered().await;
+    // The webhook about its creation comes after all.
     send_created_webhook(&shop, &id).await;
     assert!(shop.ids(SHOPPER, "").await.is_empty());
 }
@@ -86,7 +83,7 @@ async fn send_created_webhook(shop: &Shop, id: &str) {
     event.shopper_reference = SHOPPER.into();
     event.stored_payment_method_id = id.into();
     shop.adyen().notify(&event).unwrap();
-    shop.recover().await;
+    shop.webhooks_delivered().await;
 }
 
 #[tokio::test]
@@ -107,8 +104,7 @@ async fn removed_unknown_token_stays_removed_even_if_the_answer_is_lost() {
 
 #[tokio::test]
 async fn removal_date_stays_the_same_after_the_webhook() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     shop.adyen().hold_webhooks();
     assert_eq!(shop.remove(SHOPPER, &id).await.status, 204);
     let before = shop.list(SHOPPER, "?status=all").await;
@@ -127,16 +123,14 @@ async fn removal_of_an_unknown_token_stores_nothing() {
 
 #[tokio::test]
 async fn token_of_another_shopper_is_not_removed() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     assert_eq!(shop.remove("another-shopper", &id).await.status, 204);
     assert_eq!(shop.ids(SHOPPER, "?refresh=true").await, [&*id]);
 }
 
 #[tokio::test]
 async fn removal_from_a_browser_is_rejected() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     let request = shop
         .stack
         .request(Method::DELETE, &format!("{}/{id}", path(SHOPPER)))
@@ -148,8 +142,7 @@ async fn removal_from_a_browser_is_rejected() {
 
 #[tokio::test]
 async fn removal_without_adyens_answer_can_be_retried() {
-    let shop = Shop::open().await;
-    let id = shop.stored(SHOPPER, "FIRST").await;
+    let (shop, id) = Shop::with_token().await;
     for (fault, code) in [
         (Fault::status(500), "adyen_unavailable"),
         (Fault::status(404), "adyen_unavailable"),

@@ -1,14 +1,16 @@
 //! The bundle with a fast simulator, a shopper and a merchant.
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use adyen_simulator::{Simulator, WebhookFault};
+use adyen_simulator::WebhookFault;
 use local::bundle::{Adyen, Options};
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::token::{Token, TokenId};
+use shared::domain::token::Token;
 use shared::store::Tokens;
 use tests::{Answer, Stack, backend, browser_with, payment};
+pub use tests::{assert_problem, quick, token_id as key, with};
 
 pub const SHOPPER: &str = "YOUR_UNIQUE_SHOPPER_ID_IOfW3k9G2PvXFu2j";
 
@@ -18,14 +20,11 @@ pub struct Shop {
     pub tokens: Tokens,
 }
 
-/// A simulator with short delays.
-pub fn quick() -> adyen_simulator::Options {
-    let ms = Duration::from_millis;
-    adyen_simulator::Options {
-        webhook_delay: ms(10),
-        token_webhook_delay: ms(30),
-        redelivery: vec![ms(20); 200],
-        ..adyen_simulator::Options::default()
+impl Deref for Shop {
+    type Target = Stack;
+
+    fn deref(&self) -> &Stack {
+        &self.stack
     }
 }
 
@@ -43,27 +42,24 @@ impl Shop {
         Self::around(stack).await
     }
 
-    /// Uses a bundle that is already running.
+    /// A shop, and the id of a stored payment method of the shopper.
+    pub async fn with_token() -> (Self, String) {
+        let shop = Self::open().await;
+        let id = shop.stored(SHOPPER, "FIRST").await;
+        (shop, id)
+    }
+
+    /// Around a bundle that runs already.
     pub async fn around(stack: Stack) -> Self {
         let (_, tokens) = stack.stores().await;
         Self { stack, tokens }
     }
 
-    pub fn adyen(&self) -> &Simulator {
-        self.stack.adyen()
-    }
-
-    /// Waits until no webhook is on its way.
-    pub async fn recover(&self) {
-        let resolved = self.adyen().webhooks_delivered(Duration::from_secs(20));
-        assert!(resolved.await, "webhooks wait for too long");
-    }
-
-    /// Pays, stores the payment method, and waits for the webhooks. Returns its id.
+    /// The shopper pays and stores the payment method, and the webhooks come. Gives its id.
     pub async fn stored(&self, shopper: &str, reference: &str) -> String {
         let answer = self.pay_and_store(shopper, reference, "AMZN").await;
         assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
-        self.recover().await;
+        self.webhooks_delivered().await;
         self.newest_token()
     }
 
@@ -137,27 +133,10 @@ impl Shop {
         self.tokens.get(&key(shopper, id)).await.unwrap()
     }
 
-    /// The number of calls to Adyen whose path ends so.
-    pub fn calls(&self, ending: &str) -> usize {
-        self.adyen().with_books(|books| books.calls_to(ending).len())
-    }
-
-    /// The number of payments that Adyen processed for an order, with any result.
-    pub fn processed(&self, reference: &str) -> usize {
-        self.adyen().with_books(|books| books.payments_of(reference).len())
-    }
-
-    /// Returns true if nothing was written for the order.
+    /// Returns whether the order is unknown here: nothing was written for it.
     pub async fn order_is_unknown(&self, reference: &str) -> bool {
         let path = format!("/orders/{reference}");
         self.stack.get(&path, &backend()).await.status == 404
-    }
-}
-
-pub fn key(shopper: &str, id: &str) -> TokenId {
-    TokenId {
-        shopper_reference: shopper.to_owned().try_into().unwrap(),
-        stored_payment_method_id: id.to_owned().try_into().unwrap(),
     }
 }
 
@@ -186,15 +165,6 @@ pub fn charge(shopper: &str, reference: &str, id: &str) -> Value {
     })
 }
 
-/// `body` with these members; null removes a member.
-pub fn with(mut body: Value, members: Value) -> Value {
-    for (name, value) in members.as_object().unwrap() {
-        body[name] = value.clone();
-    }
-    body.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-    body
-}
-
 #[track_caller]
 pub fn assert_paid(answer: &Answer, status: &str, attempt: u64) {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -204,9 +174,4 @@ pub fn assert_paid(answer: &Answer, status: &str, attempt: u64) {
         (&json!(status), &json!(attempt)),
         "{answer:?}"
     );
-}
-
-#[track_caller]
-pub fn assert_problem(answer: &Answer, status: u16, code: &str) {
-    assert_eq!((answer.status, answer.code()), (status, code), "{answer:?}");
 }

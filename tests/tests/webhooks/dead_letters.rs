@@ -138,15 +138,7 @@ async fn unidentified_token_event_is_stored_whole_as_a_dead_letter() {
 #[tokio::test]
 async fn inapplicable_token_event_is_stored_whole_as_a_dead_letter() {
     let world = World::new().await;
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let broken = world.stack.dynamodb().put_item().table_name("tokens");
-    let broken = broken
-        .item("shopperReference", text("shopper-1"))
-        .item("storedPaymentMethodId", text("TOKEN"))
-        .item("events", text("no such thing"));
-    broken.send().await.unwrap();
-    let notification = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
-    world.deliver_token(&notification).await;
+    let notification = world.spoil_a_token().await;
     let body = kept(&world, "dead#recurring.token.disabled#DISABLE000000001").await;
     assert_eq!(body, notification.to_string());
 }

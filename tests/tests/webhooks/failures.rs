@@ -8,10 +8,7 @@ use jiff::Timestamp;
 use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
-use shared::domain::event_code::EventCode;
-use shared::domain::order::{
-    AdyenEvent, EventAmount, Order, PayDecision, PaymentInstrument, Target,
-};
+use shared::domain::order::{AdyenEvent, Capture, PayDecision, PaymentInstrument, Target};
 use shared::store::{Start, StoreError};
 use simulator_http::Fault;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -62,7 +59,7 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
             run += 1;
             let reference = format!("run-{run}");
             let payment = format!("UNHEARD{run:09}");
-            new_order(&world, &reference).await;
+            world.begin(&reference, Capture::Automatic).await;
             let notifications = [
                 modification("REFUND", "REFUND0000000001", &payment, "foreign-1"),
                 item("AUTHORISATION", &payment, &reference),
@@ -90,29 +87,6 @@ async fn webhook_retried_after_a_fault_at_any_call_makes_the_same_order() {
             }
         }
     }
-}
-
-/// An order without events.
-async fn new_order(world: &World, reference: &str) {
-    let reference = reference.parse().unwrap();
-    let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
-    let order = Order::new(
-        reference,
-        amount,
-        shared::domain::order::Capture::Automatic,
-        None,
-        Timestamp::now(),
-    );
-    store(world, order).await;
-}
-
-async fn store(world: &World, order: Order) {
-    let reference = order.reference.clone();
-    let stored = world.orders.change(&reference, Start::New, |slot| {
-        *slot = Some(order.clone());
-        Ok::<_, StoreError>(())
-    });
-    stored.await.unwrap();
 }
 
 #[tokio::test]
@@ -168,30 +142,19 @@ async fn full_order_does_not_delay_other_webhooks() {
     let world = World::new().await;
     let payment = world.paid("full", "AMZN").await;
     let mut full = world.order("full").await;
-    let event = |number: usize, reason: String| AdyenEvent {
-        event_date: None,
-        event_code: EventCode::RefundFailed,
-        psp_reference: format!("FAILED{number:010}"),
-        success: true,
-        original_reference: Some(payment.clone()),
-        amount: Some(EventAmount {
-            currency: "EUR".to_owned(),
-            value: 1,
-            unknown: Default::default(),
-        }),
-        reason: Some(reason),
-        modification_action: None,
-        received_at: Timestamp::UNIX_EPOCH,
-        unknown: Default::default(),
+    let failed = |number: usize| {
+        serde_json::from_value(json!({
+            "eventCode": "REFUND_FAILED",
+            "pspReference": format!("FAILED{number:010}"),
+            "success": true,
+            "originalReference": payment,
+            "amount": {"currency": "EUR", "value": 1},
+            "reason": "ü".repeat(900),
+            "receivedAt": Timestamp::UNIX_EPOCH,
+        }))
     };
-    full.events = (0..195).map(|number| event(number, "ü".repeat(900))).collect();
-    let changed = full.clone();
-    let reference = changed.reference.clone();
-    let filled = world.orders.change(&reference, Start::Read, |order| {
-        order.as_mut().unwrap().events = changed.events.clone();
-        Ok::<_, StoreError>(())
-    });
-    filled.await.unwrap();
+    full.events = (0..195).map(|number| failed(number).unwrap()).collect();
+    world.store(&full).await;
 
     let before = world.order("full").await;
     let reason = json!({"reason": "\u{1F4B6}".repeat(500)});
@@ -318,15 +281,7 @@ async fn unreadable_order_or_pointer_does_not_delay_other_webhooks() {
 #[tokio::test]
 async fn unreadable_token_does_not_delay_other_webhooks() {
     let world = World::new().await;
-    let text = |text: &str| AttributeValue::S(text.to_owned());
-    let broken = world.stack.dynamodb().put_item().table_name("tokens");
-    let broken = broken
-        .item("shopperReference", text("shopper-1"))
-        .item("storedPaymentMethodId", text("TOKEN"))
-        .item("events", text("no such thing"));
-    broken.send().await.unwrap();
-    let notification = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
-    world.deliver_token(&notification).await;
+    world.spoil_a_token().await;
 
     // A charge that was refused because its token is revoked.
     let request = json!({
@@ -340,7 +295,7 @@ async fn unreadable_token_does_not_delay_other_webhooks() {
         "recurringProcessingModel": "Subscription",
     });
     let payment: PaymentRequest = serde_json::from_value(request.clone()).unwrap();
-    new_order(&world, "charge").await;
+    world.begin("charge", Capture::Automatic).await;
     let sent = payment.submission(request.as_object().unwrap(), None, Timestamp::now());
     let target = Target {
         merchant_account: keys::MERCHANT_ACCOUNT.to_owned(),

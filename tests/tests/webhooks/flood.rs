@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::StreamSpecification;
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use shared::domain::order::{Capture, Order};
-use shared::store::{Start, StoreError};
+use shared::domain::order::Capture;
 use simulator_http::Fault;
 use tests::faulty::Faulty;
 use tests::faulty_dynamodb::{server_error, server_error_afterwards, throttled};
@@ -87,14 +85,7 @@ async fn begin(world: &World, number: usize) -> (String, History) {
     let payment = if known {
         world.paid(&reference, "AMZN-NO-WEBHOOK").await
     } else {
-        let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
-        let name = reference.parse().unwrap();
-        let order = Order::new(name, amount, Capture::Manual, None, Timestamp::now());
-        let stored = world.orders.change(&order.reference, Start::New, |slot| {
-            *slot = Some(order.clone());
-            Ok::<_, StoreError>(())
-        });
-        stored.await.unwrap();
+        world.begin(&reference, Capture::Manual).await;
         format!("UNHEARD{number:09}")
     };
     let history = history(number, &reference, &payment, known);

@@ -188,12 +188,7 @@ async fn modification_of_an_unknown_operation_is_never_retried() {
     modification.as_object_mut().unwrap().remove("rejection");
     // The store adds the index's attributes, so that the schedule finds the order.
     let order: Order = serde_json::from_value(order).unwrap();
-    let reference = order.reference.clone();
-    let written = world.orders.change(&reference, shared::store::Start::New, |slot| {
-        *slot = Some(order.clone());
-        Ok::<_, shared::store::StoreError>(())
-    });
-    written.await.unwrap();
+    world.store(&order).await;
     for _ in 0..2 {
         world.stack.bundle.recover().await.unwrap();
     }

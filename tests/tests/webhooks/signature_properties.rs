@@ -38,6 +38,13 @@ fn item(fields: &Fields, signature: &str) -> NotificationRequestItem {
     read(fields, signature).unwrap()
 }
 
+/// The key in hex, and its signature of these fields.
+fn sign(fields: &Fields, key: &[u8]) -> (String, String) {
+    let hex = hex::encode(key);
+    let signature = Key::from_hex(&hex).unwrap().sign(fields.join(":").as_bytes());
+    (hex, signature)
+}
+
 fn keys(hex: &str) -> Keys {
     hex.parse().unwrap()
 }
@@ -74,8 +81,7 @@ fn changed(bytes: &[u8], at: &Index, by: u8) -> Vec<u8> {
 proptest! {
     #[test]
     fn signed_notification_is_accepted(fields in fields(), key in key_bytes()) {
-        let key = hex::encode(key);
-        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let (key, signature) = sign(&fields, &key);
         prop_assert_eq!(item(&fields, &signature).verify(&keys(&key)), Some(0));
     }
 
@@ -88,8 +94,7 @@ proptest! {
         // A change of the highest bit seldom leaves valid UTF-8.
         by in 1..0x80_u8,
     ) {
-        let key = hex::encode(key);
-        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let (key, signature) = sign(&fields, &key);
         let mut tampered = fields.clone();
         prop_assume!(!fields[field].is_empty());
         let text = changed(fields[field].as_bytes(), &at, by);
@@ -105,8 +110,7 @@ proptest! {
         field in 0..8_usize,
         added in "[ -~]",
     ) {
-        let key = hex::encode(key);
-        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let (key, signature) = sign(&fields, &key);
         let mut longer = fields.clone();
         longer[field].push_str(&added);
         prop_assert!(!verifies(&longer, &signature, &keys(&key)));
@@ -123,8 +127,7 @@ proptest! {
         by in 1..=u8::MAX,
     ) {
         let other = changed(&key, &at, by);
-        let content = fields.join(":");
-        let signature = Key::from_hex(&hex::encode(key)).unwrap().sign(content.as_bytes());
+        let (_, signature) = sign(&fields, &key);
         prop_assert!(!verifies(&fields, &signature, &keys(&hex::encode(other))));
     }
 
@@ -135,8 +138,7 @@ proptest! {
         at: Index,
         by in 1..=u8::MAX,
     ) {
-        let key = hex::encode(key);
-        let signature = Key::from_hex(&key).unwrap().sign(fields.join(":").as_bytes());
+        let (key, signature) = sign(&fields, &key);
         let tampered = changed(signature.as_bytes(), &at, by);
         if let Ok(text) = std::str::from_utf8(&tampered) {
             prop_assert!(!verifies(&fields, text, &keys(&key)));

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use adyen_simulator::Fault;
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use local::bundle::Options;
 use local::keys;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
-use shared::domain::order::{Derived, Order};
-use shared::domain::token::{Token, TokenId};
-use shared::store::{Orders, Tokens};
+use shared::domain::order::{Capture, Derived, Order};
+use shared::domain::token::Token;
+use shared::store::{Orders, Start, StoreError, Tokens};
 use tests::faulty::Faulty;
+pub use tests::token_id;
 use tests::{Answer, Stack, faulty_dynamodb, until};
 
 /// The bundle, and stores that read its tables directly.
@@ -143,20 +145,43 @@ impl World {
         scan.send().await.unwrap().count()
     }
 
+    /// Writes an order as the functions do.
+    pub async fn store(&self, order: &Order) {
+        let stored = self.orders.change(&order.reference, Start::New, |slot| {
+            *slot = Some(order.clone());
+            Ok::<_, StoreError>(())
+        });
+        stored.await.unwrap();
+    }
+
+    /// Stores an order to which nothing has happened.
+    pub async fn begin(&self, reference: &str, capture: Capture) {
+        let amount = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
+        let reference = reference.parse().unwrap();
+        self.store(&Order::new(reference, amount, capture, None, Timestamp::now())).await;
+    }
+
+    /// A token of shopper-1 that cannot be read, and the event that is told about it.
+    pub async fn spoil_a_token(&self) -> Value {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        let broken = self.stack.dynamodb().put_item().table_name("tokens");
+        let broken = broken
+            .item("shopperReference", text("shopper-1"))
+            .item("storedPaymentMethodId", text("TOKEN"))
+            .item("events", text("no such thing"));
+        broken.send().await.unwrap();
+        let notification = token_notification("disabled", "DISABLE000000001", "shopper-1", "TOKEN");
+        self.deliver_token(&notification).await;
+        notification
+    }
+
     /// The token as it is stored.
     pub async fn token(&self, shopper: &str, id: &str) -> Option<Token> {
         self.tokens.get(&token_id(shopper, id)).await.unwrap()
     }
 }
 
-pub fn token_id(shopper: &str, id: &str) -> TokenId {
-    TokenId {
-        shopper_reference: shopper.to_owned().try_into().unwrap(),
-        stored_payment_method_id: id.to_owned().try_into().unwrap(),
-    }
-}
-
-/// Adyen accepts only this body as an acknowledgement.
+/// Adyen takes nothing else for an acknowledgement.
 #[track_caller]
 pub fn accepted(answer: &Answer) {
     assert_eq!(answer.status, 200, "{answer:?}");
@@ -204,23 +229,8 @@ pub fn signed(item: &Value) -> Value {
 }
 
 pub fn signed_by(item: &Value, hex: &str) -> Value {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    let content = [
-        &item["pspReference"],
-        &item["originalReference"],
-        &item["merchantAccountCode"],
-        &item["merchantReference"],
-        &item["amount"]["value"],
-        &item["amount"]["currency"],
-        &item["eventCode"],
-        &item["success"],
-    ];
     let mut item = item.clone();
-    let content = content.map(text).join(":");
+    let content = tests::signed_text(&item);
     item["additionalData"]["hmacSignature"] = json!(key(hex).sign(content.as_bytes()));
     item
 }

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use shared::domain::order::{
-    AdyenEvent, Attempt, Capture, EventAmount, Look, Modification, Operation, Order, Outcome,
-    Rejection,
+    AdyenEvent, Attempt, Capture, Look, Modification, Operation, Order, Outcome, Rejection,
 };
 use shared::domain::unknown::Unknown;
 
 use crate::facts::{self, AttemptBuilder, OrderBuilder, at};
 
-const CODES: [&str; 21] = [
+/// The codes of no dispute.
+const CODES: [&str; 12] = [
     "AUTHORISATION",
     "OFFER_CLOSED",
     "CAPTURE",
@@ -22,19 +22,10 @@ const CODES: [&str; 21] = [
     "REFUND_FAILED",
     "REFUNDED_REVERSED",
     "EXPIRE",
-    "CHARGEBACK",
-    "CHARGEBACK_REVERSED",
-    "SECOND_CHARGEBACK",
-    "PREARBITRATION_WON",
-    "PREARBITRATION_LOST",
-    "SCHEME_ARBITRATION_WON",
-    "SCHEME_ARBITRATION_LOST",
-    "NOTIFICATION_OF_CHARGEBACK",
-    "REQUEST_FOR_INFORMATION",
     "SOMETHING_NEW",
 ];
 
-/// The event codes of disputes; the other lists contain them too.
+/// The codes of disputes.
 pub const DISPUTES: [&str; 9] = [
     "CHARGEBACK",
     "CHARGEBACK_REVERSED",
@@ -113,7 +104,7 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
         2 => Just("AUTHORISATION"),
         1 => Just("CAPTURE"),
         1 => Just("REFUND"),
-        6 => select(&CODES[..]),
+        6 => select([&CODES[..], &DISPUTES].concat()),
     ];
     let amount = prop_oneof![
         8 => select(vec![400, 600, 1000]).prop_map(|value| ("EUR", value)),
@@ -152,11 +143,7 @@ fn event() -> impl Strategy<Value = AdyenEvent> {
                 psp_reference: named.to_owned(),
                 success,
                 original_reference: original.map(str::to_owned),
-                amount: Some(EventAmount {
-                    currency: currency.to_owned(),
-                    value,
-                    unknown: Default::default(),
-                }),
+                amount: facts::amount(currency, value),
                 reason: (recaptured && code == "CAPTURE").then(|| "Auto-recaptured".to_owned()),
                 modification_action: action.map(str::to_owned),
                 received_at: at(received),
@@ -225,7 +212,7 @@ pub fn absurd_order() -> impl Strategy<Value = Order> {
 }
 
 fn absurd_event() -> impl Strategy<Value = AdyenEvent> {
-    let code = prop_oneof![4 => select(&CODES[..]).prop_map(str::to_owned), 1 => text()];
+    let code = prop_oneof![4 => select([&CODES[..], &DISPUTES].concat()).prop_map(str::to_owned), 1 => text()];
     let amount = option::of((prop_oneof![3 => Just("EUR".to_owned()), 1 => text()], amount()));
     let texts = (option::of(text()), option::of(text()), option::of(text()));
     let dates = (option::of(dated()), moment());
@@ -237,11 +224,7 @@ fn absurd_event() -> impl Strategy<Value = AdyenEvent> {
                 psp_reference: named,
                 success,
                 original_reference: original,
-                amount: amount.map(|(currency, value)| EventAmount {
-                    currency,
-                    value,
-                    unknown: Default::default(),
-                }),
+                amount: amount.and_then(|(currency, value)| facts::amount(&currency, value)),
                 reason,
                 modification_action: action,
                 received_at: received,

@@ -1,5 +1,7 @@
 //! Events that end a payment: CANCELLATION, TECHNICAL_CANCEL, CANCEL_OR_REFUND, EXPIRE.
 
+use shared::domain::order::AdyenEvent;
+
 use super::{SAME, UNCHANGED, check};
 use crate::facts::{EventBuilder, expire, modification, reversal};
 
@@ -7,13 +9,17 @@ const CANCELLED: &str = "cancelled unconfirmed 0/0/0 none";
 const EXPIRED: &str = "expired unconfirmed 0/0/0 startOver";
 const CAPTURED: &str = "captured confirmed 1000/1000/0 success !cancelled_after_capture";
 
-#[test]
-fn cancellation_ends_an_uncaptured_payment() {
-    for cancel in [
+fn cancellations() -> [AdyenEvent; 3] {
+    [
         modification("CANCELLATION", "Y"),
         modification("TECHNICAL_CANCEL", "Y"),
         reversal("cancel", "Y"),
-    ] {
+    ]
+}
+
+#[test]
+fn cancellation_ends_an_uncaptured_payment() {
+    for cancel in cancellations() {
         let cancel = || cancel.clone();
         check([
             ("answered Authorised", cancel(), CANCELLED, SAME),
@@ -27,11 +33,7 @@ fn cancellation_ends_an_uncaptured_payment() {
 
 #[test]
 fn cancellation_of_a_captured_payment_needs_attention_and_changes_no_amount() {
-    for cancel in [
-        modification("CANCELLATION", "Y"),
-        modification("TECHNICAL_CANCEL", "Y"),
-        reversal("cancel", "Y"),
-    ] {
+    for cancel in cancellations() {
         let cancel = || cancel.clone();
         check([
             ("captured", cancel(), CAPTURED, SAME),
@@ -55,11 +57,7 @@ fn cancellation_of_an_unauthorised_payment_changes_nothing() {
         "refused",
         "offer closed",
     ];
-    for cancel in [
-        modification("CANCELLATION", "Y"),
-        modification("TECHNICAL_CANCEL", "Y"),
-        reversal("cancel", "Y"),
-    ] {
+    for cancel in cancellations() {
         check(from.map(|from| (from, cancel.clone(), UNCHANGED, UNCHANGED)));
     }
 }

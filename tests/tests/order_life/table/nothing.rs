@@ -16,7 +16,7 @@ fn notices_and_unknown_event_codes_change_nothing() {
         "",
     ] {
         for event in [modification(code, "N"), modification(code, "N").failed()] {
-            check(STATES.map(|from| (from, event.clone(), UNCHANGED, UNCHANGED)));
+            check(STATES.map(|(from, _)| (from, event.clone(), UNCHANGED, UNCHANGED)));
         }
     }
 }
@@ -43,7 +43,7 @@ fn failed_modification_events_change_nothing() {
     ] {
         // Some states have successful reports of the same age, which outrank these failures.
         let event = event.failed();
-        check(STATES.map(|from| (from, event.clone(), UNCHANGED, UNCHANGED)));
+        check(STATES.map(|(from, _)| (from, event.clone(), UNCHANGED, UNCHANGED)));
     }
 }
 
@@ -51,14 +51,14 @@ fn failed_modification_events_change_nothing() {
 fn repeated_events_change_nothing() {
     check(
         STATES
-            .map(|from| (from, authorisation("Q").failed().at(1), UNCHANGED, UNCHANGED))
+            .map(|(from, _)| (from, authorisation("Q").failed().at(1), UNCHANGED, UNCHANGED))
             .into_iter()
             .filter(
                 // In these states the event belongs to the attempt without a pspReference.
                 |(from, ..)| !matches!(*from, "unknown" | "redirect of an unnamed payment"),
             ),
     );
-    for from in STATES {
+    for (from, _) in STATES {
         let order = super::state(shared::domain::order::Capture::Manual, from);
         let events = order.events.clone();
         assert_eq!(crate::facts::OrderBuilder::with_events(order.clone(), events), order, "{from}");
