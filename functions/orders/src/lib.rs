@@ -18,7 +18,7 @@ use shared::{
         problem::{Code, Problem},
     },
     limits,
-    platform::config::{Env, Settings, StartError, days, text},
+    platform::config::{Env, Settings, StartError, days},
     store::Orders,
 };
 
@@ -39,7 +39,7 @@ impl State {
         let jwt_keys = JwtKeys::read(&mut settings);
         let orders = Orders::read(&mut settings);
         let adyen = Client::read(&mut settings);
-        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let target = Client::target(&mut settings, adyen.as_ref());
         let usual = limits::REFUND_DAYS.to_string();
         let refunds = settings.or("REFUND_UNDECIDED_AFTER_DAYS", &usual, days);
         let usual = limits::CAPTURE_DAYS.to_string();
@@ -48,10 +48,7 @@ impl State {
             Some(Self {
                 jwt_keys: jwt_keys?,
                 orders: orders?,
-                target: Target {
-                    merchant_account: merchant_account?,
-                    endpoint: adyen.as_ref()?.endpoint().to_owned(),
-                },
+                target: target?,
                 adyen: adyen?,
                 decided_within: DecidedWithin { refunds: refunds?, others: others? },
             })

@@ -23,7 +23,7 @@ use shared::{
         jwt::JwtKeys,
         problem::{Code, Problem},
     },
-    platform::config::{Env, Settings, StartError, list, origins, service_url, text},
+    platform::config::{Env, Settings, StartError, list, origins, service_url},
     store::{Orders, Tokens},
 };
 
@@ -78,7 +78,7 @@ impl State {
 
 impl Rules {
     fn read(settings: &mut Settings, adyen: Option<&adyen::client::Client>) -> Option<Self> {
-        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let target = adyen::client::Client::target(settings, adyen);
         let default_return_url = settings.required("DEFAULT_RETURN_URL", |url| {
             service_url(url)?;
             ReturnUrl::try_from(url.to_owned())
@@ -91,10 +91,7 @@ impl Rules {
             _ => Err("expected automatic or manual"),
         });
         Some(Self {
-            target: Target {
-                merchant_account: merchant_account?,
-                endpoint: adyen?.endpoint().to_owned(),
-            },
+            target: target?,
             default_return_url: default_return_url?,
             allowed_origins: allowed_origins?,
             allowed_payment_methods: allowed?,

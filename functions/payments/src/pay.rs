@@ -53,14 +53,6 @@ pub async fn pay(
         .await?;
     let order = order.ok_or(StoreError::Gone)?;
     let attempt = match next {
-        // The session was sent before and no longer returns its token, so the webhook decides.
-        PayDecision::Begin { attempt }
-        | PayDecision::Repeat { attempt }
-        | PayDecision::Replace { attempt }
-            if !payment.is_complete() =>
-        {
-            return Ok(accepted(&order, attempt, viewer));
-        }
         PayDecision::Begin { attempt }
         | PayDecision::Repeat { attempt }
         | PayDecision::Replace { attempt } => attempt,
@@ -95,7 +87,10 @@ pub async fn pay(
             .at("Idempotency-Key"));
         }
     };
-
+    if !payment.is_complete() {
+        // The session was sent before and no longer returns its token, so the webhook decides.
+        return Ok(accepted(&order, attempt, viewer));
+    }
     if matches!(caller, Caller::Checkout(_)) {
         payment.shopper_ip =
             edge::source_ip(request).and_then(|ip| ShopperIp::try_from(ip.to_string()).ok());

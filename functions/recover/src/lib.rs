@@ -20,7 +20,7 @@ use shared::{
     domain::order::{Finding, Target},
     limits,
     platform::{
-        config::{Env, Settings, StartError, text},
+        config::{Env, Settings, StartError},
         observe::{self, Metric},
     },
     store::{Due, Orders, StoreError},
@@ -88,22 +88,14 @@ impl State {
         let mut settings = Settings::load(env, Client::SECRETS).await?;
         let adyen = Client::read(&mut settings);
         let inbox = Inbox::read(&mut settings);
-        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
+        let target = Client::target(&mut settings, adyen.as_ref());
         let after =
             settings.or("RECOVER_AFTER_MINUTES", "15", |minutes| match minutes.parse::<u32>() {
                 Ok(minutes) if minutes > 0 => Ok(SignedDuration::from_mins(minutes.into())),
                 _ => Err("expected a number of minutes"),
             });
         settings.finish((|| {
-            Some(Self {
-                target: Target {
-                    merchant_account: merchant_account?,
-                    endpoint: adyen.as_ref()?.endpoint().to_owned(),
-                },
-                adyen: adyen?,
-                inbox: inbox?,
-                after: after?,
-            })
+            Some(Self { target: target?, adyen: adyen?, inbox: inbox?, after: after? })
         })())
     }
 }

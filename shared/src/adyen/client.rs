@@ -12,10 +12,10 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 pub use super::service_error::ServiceError;
-use crate::domain::error_code::rejects_content;
+use crate::domain::{error_code::rejects_content, order::Target};
 use crate::limits;
 use crate::platform::{
-    config::{Environment, Settings},
+    config::{Environment, Settings, text},
     http_client::unreadable,
     observe::{self, Called},
     retry::Tries,
@@ -65,9 +65,11 @@ impl Client {
         })
     }
 
-    /// The host of the Checkout API, without port or version.
-    pub fn endpoint(&self) -> &str {
-        self.checkout_url.host_str().unwrap_or_default()
+    /// Reads the merchant account, and adds the host that `client` calls.
+    pub fn target(settings: &mut Settings, client: Option<&Self>) -> Option<Target> {
+        let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text)?;
+        let endpoint = client?.checkout_url.host_str().unwrap_or_default().to_owned();
+        Some(Target { merchant_account, endpoint })
     }
 
     /// Posts to the Checkout API, for example to `payments`, and retries transient failures

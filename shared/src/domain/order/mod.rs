@@ -171,6 +171,12 @@ impl Order {
         attempts.chain(authorisations).chain(self.disputes()).collect()
     }
 
+    /// Returns the pspReferences of the payments that another order may contest. A dispute is not
+    /// contested, because its payment is.
+    pub(crate) fn contestable(&self) -> BTreeSet<&str> {
+        self.psp_references().difference(&self.disputes()).copied().collect()
+    }
+
     /// Returns the pspReferences of the disputes about this order's payments.
     pub(crate) fn disputes(&self) -> BTreeSet<&str> {
         self.events.iter().filter_map(AdyenEvent::ties_dispute).collect()

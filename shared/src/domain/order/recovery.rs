@@ -24,6 +24,21 @@ pub enum Finding {
     UnknownBefore,
 }
 
+/// When outcomes were marked as unknown.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Marked {
+    Nothing,
+    Before,
+    Now,
+}
+
+fn mark(outcome_unknown: &mut bool) -> Marked {
+    match std::mem::replace(outcome_unknown, true) {
+        true => Marked::Before,
+        false => Marked::Now,
+    }
+}
+
 impl Open {
     /// Returns true if the schedule has nothing to do yet: nothing has been open since before
     /// `overdue`, and no deadline has passed.
@@ -56,10 +71,8 @@ impl Order {
     /// Concludes a look: abandons an attempt, marks what has been in doubt since before `overdue`,
     /// and sets the time of the next look.
     pub fn conclude_look(&mut self, overdue: Timestamp, now: Timestamp) -> Finding {
-        let before = self.clone();
-        self.abandon(now);
-        let is_unknown = self.mark_unknown(overdue);
-        let is_news = *self != before;
+        let has_abandoned = self.abandon(now);
+        let marked = self.mark_unknown(overdue);
         let derived = Derived::of(self);
         // The attempt is abandoned already if only DynamoDB's answer to this write was lost.
         let is_abandoned = derived.status == Status::Expired
@@ -68,28 +81,31 @@ impl Order {
             self.record_look(now);
         }
         match derived.open {
-            _ if is_unknown && is_news => Finding::Unknown,
-            _ if is_unknown => Finding::UnknownBefore,
+            _ if marked == Marked::Now => Finding::Unknown,
+            _ if marked == Marked::Before && has_abandoned => Finding::Unknown,
+            _ if marked == Marked::Before => Finding::UnknownBefore,
             _ if is_abandoned => Finding::Abandoned,
             Some(open) if open.unresolved => Finding::Waits,
             _ => Finding::Resolved,
         }
     }
 
-    /// Marks what has been in doubt since before `overdue`, and returns true if anything is.
-    fn mark_unknown(&mut self, overdue: Timestamp) -> bool {
-        let modifications = self.modifications_in_doubt(overdue);
-        for at in &modifications {
-            self.modifications[*at].outcome_unknown = true;
+    /// Marks what has been in doubt since before `overdue`.
+    fn mark_unknown(&mut self, overdue: Timestamp) -> Marked {
+        let mut marked = Marked::Nothing;
+        for at in self.modifications_in_doubt(overdue) {
+            marked = marked.max(mark(&mut self.modifications[at].outcome_unknown));
         }
         let status = Derived::of(self).attempts.last().map(|attempt| attempt.status);
-        let attempt =
-            self.attempts.last_mut().zip(status).filter(|(attempt, status)| match status {
+        if let Some((attempt, status)) = self.attempts.last_mut().zip(status)
+            && match status {
                 AttemptStatus::Pending(PendingOn::Answer) => attempt.started_at < overdue,
                 AttemptStatus::Pending(_) => attempt.details_in_doubt(overdue),
                 _ => false,
-            });
-        let marked = attempt.map(|(attempt, _)| attempt.outcome_unknown = true);
-        marked.is_some() || !modifications.is_empty()
+            }
+        {
+            marked = marked.max(mark(&mut attempt.outcome_unknown));
+        }
+        marked
     }
 }

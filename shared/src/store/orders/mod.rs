@@ -39,7 +39,7 @@ pub use self::{
     open::{Due, Page, Place},
 };
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::pin::Pin;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
@@ -207,10 +207,9 @@ impl Orders {
                     contended = true;
                 }
                 Some(Conflict::Pointer(payment, pointer)) => {
-                    let is_dispute = change.after.disputes().contains(payment.as_str());
                     if let Pointer::Order(other) = &pointer
                         && other != reference
-                        && !is_dispute
+                        && change.after.contestable().contains(payment.as_str())
                     {
                         // Write the other order first: if this process ends in between, this
                         // order does not know the payment yet, so a repeated delivery does the
@@ -288,8 +287,7 @@ impl Orders {
 
 /// Records with an order which of its payments point to another order.
 fn contest(order: &mut Order, pointers: &HashMap<String, Pointer>) {
-    let (known, disputes) = (order.psp_references(), order.disputes());
-    let payments: BTreeSet<&str> = known.difference(&disputes).copied().collect();
+    let payments = order.contestable();
     let elsewhere = pointers.iter().filter(|(payment, pointer)| {
         matches!(pointer, Pointer::Order(other) if *other != order.reference)
             && payments.contains(payment.as_str())
