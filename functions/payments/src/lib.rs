@@ -121,7 +121,7 @@ fn answer(
     viewer: Viewer,
 ) -> Result<Response<Body>, Problem> {
     let answer = PaymentAnswer::new(order, attempt, action, viewer);
-    match answer.rejection() {
+    match answer.rejection {
         // Another attempt succeeded.
         Some(_) if Derived::of(order).status.was_paid() => Err(already_paid(order, viewer)),
         Some(rejection) => Err(not_processed(order, attempt, rejection, viewer)),
@@ -149,7 +149,7 @@ fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: V
 /// meanwhile.
 fn accepted(order: &Order, attempt: usize, viewer: Viewer) -> Response<Body> {
     let answer = PaymentAnswer::new(order, attempt, None, viewer);
-    let status = match answer.next_step() {
+    let status = match answer.next_step {
         NextStep::Wait => StatusCode::ACCEPTED,
         _ => StatusCode::OK,
     };

@@ -104,7 +104,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
             verify_items(state, notification).await?;
             // It may belong to this deployment, so let Adyen retry it.
             if notification.live.is_none() {
-                return Err(unreadable("live: expected true or false.".to_owned()));
+                return Err(unreadable("live: expected true or false."));
             }
             None
         }
@@ -162,8 +162,8 @@ fn invalid_signature() -> Problem {
     )
 }
 
-fn unreadable(detail: String) -> Problem {
-    Problem::new(Code::InvalidNotification, detail)
+fn unreadable(detail: impl ToString) -> Problem {
+    Problem::new(Code::InvalidNotification, detail.to_string())
 }
 
 /// The credentials that Adyen must send. They are compared in constant time.

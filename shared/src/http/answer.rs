@@ -34,14 +34,15 @@ pub struct PaymentAnswer<'a> {
     result_code: Option<ResultCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'a RawValue>,
-    next_step: NextStep,
+    pub next_step: NextStep,
     message: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal_reason_code: Option<&'a str>,
+    /// Adyen's rejection, if it ended the attempt.
     #[serde(skip)]
-    rejection: Option<&'a Rejection>,
+    pub rejection: Option<&'a Rejection>,
 }
 
 impl<'a> PaymentAnswer<'a> {
@@ -102,20 +103,6 @@ impl<'a> PaymentAnswer<'a> {
             refusal_reason_code,
             rejection,
         }
-    }
-
-    /// Adyen's rejection, if it ended the attempt.
-    pub fn rejection(&self) -> Option<&'a Rejection> {
-        self.rejection
-    }
-
-    pub fn next_step(&self) -> NextStep {
-        self.next_step
-    }
-
-    /// A text that may be shown to the shopper.
-    pub fn message(&self) -> &'static str {
-        self.message
     }
 }
 
