@@ -45,7 +45,7 @@ pub(crate) fn create(ctx: &mut CallContext, request: &Value) -> CallResult {
             }
             with_amazon_pay(ctx, &request, token)
         }
-        Method::StoredPaymentMethod(id) => with_token(ctx, &request, id),
+        Method::Stored(id) => with_token(ctx, &request, id),
         Method::Other(kind, fields) => {
             let payment = begin(ctx, &request);
             methods::create(ctx, &request, payment, kind, fields)

@@ -48,7 +48,7 @@ pub(crate) struct Payment {
 
 pub(crate) enum Method {
     AmazonPayToken(String),
-    StoredPaymentMethod(String),
+    Stored(String),
     /// Any other, with its type and members.
     Other(String, Map<String, Value>),
 }
@@ -85,10 +85,10 @@ pub(crate) fn payment(request: &Value) -> Result<Payment, Answer> {
         (Method::AmazonPayToken(_) | Method::Other(..), Some("ContAuth")) => {
             return Err(errors::invalid("807", "ContAuth needs a stored payment method"));
         }
-        (Method::StoredPaymentMethod(_), _) if shopper_reference.is_none() => {
+        (Method::Stored(_), _) if shopper_reference.is_none() => {
             return Err(errors::coded("121"));
         }
-        (Method::StoredPaymentMethod(_), Some("ContAuth")) if model.is_none() => {
+        (Method::Stored(_), Some("ContAuth")) if model.is_none() => {
             return Err(errors::invalid("807", "ContAuth needs a recurringProcessingModel"));
         }
         _ => {}
@@ -134,7 +134,7 @@ fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
         if id.is_empty() || id.len() > 64 {
             return Err(errors::coded("803"));
         }
-        return Ok(Method::StoredPaymentMethod(id.into()));
+        return Ok(Method::Stored(id.into()));
     }
     match kind {
         Some("amazonpay") => {}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use shared::amazon_pay;
 use shared::domain::reference::{InvalidReference, Reference};
-use shared::http::jwt::{Checkout, Terms};
+use shared::http::jwt::Checkout;
 use shared::platform::config::{self, Env};
 use simulator_http::listen::Port;
 use tracing_subscriber::EnvFilter;
@@ -255,7 +255,7 @@ fn announce_curl(bundle: &Bundle) -> Result<(), Failure> {
         amount: token::amount("EUR:1000")?,
         country_code: "NL".to_owned().try_into().ok(),
         shopper_reference: None,
-        terms: Terms::default(),
+        terms: Box::default(),
     };
     let token = token::checkout(order, CHECKOUT_LIFE)?;
     print_line(format_args!(

@@ -49,7 +49,7 @@ pub fn run(args: Args) -> Result<(), Failure> {
             amount: args.amount,
             country_code: args.country,
             shopper_reference: args.shopper,
-            terms: args.claims.unwrap_or_default(),
+            terms: Box::new(args.claims.unwrap_or_default()),
         };
         let key = key("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY);
         (Caller::Checkout(order), key, CHECKOUT_LIFE)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::http::Request;
 use serde_json::{Value, json};
-use shared::http::jwt::{self, Checkout, Terms};
+use shared::http::jwt::{self, Checkout};
 
 use super::{EventsError, GENERATED_AT, Sample, event_for};
 use crate::event::EventSource;
@@ -167,7 +167,7 @@ fn browser(reference: &str, shopper: Option<&str>) -> Result<String, String> {
         amount: token::amount("EUR:1000")?,
         country_code: Some("NL".to_owned().try_into()?),
         shopper_reference: shopper.transpose()?,
-        terms: Terms::default(),
+        terms: Box::default(),
     };
     mint(&jwt::Caller::Checkout(order), keys::CHECKOUT_TOKEN_KEY)
 }

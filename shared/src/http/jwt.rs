@@ -76,7 +76,7 @@ pub struct Checkout {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<ShopperReference>,
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: Box<Terms>,
 }
 
 /// Claims by which the merchant sets further fields of the payment. They have the names and the
