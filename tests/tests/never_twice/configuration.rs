@@ -179,8 +179,8 @@ async fn keys_and_digests_match_known_values() {
     assert_eq!(attempt["endpoint"], "127.0.0.1");
     let instrument = "997f140cfdbb7213cfe897de0d56a00f8be2004287b6372240297caac28d491b";
     assert_eq!(attempt["submissions"][0]["instrument"], instrument);
-    let asked = "b7f2beac1d7980931dcc888438a8e485633d76d62979e7fc96ad1f46cb3fab54";
-    assert_eq!(attempt["submissions"][0]["asked"], asked);
+    let caller_body = "b7f2beac1d7980931dcc888438a8e485633d76d62979e7fc96ad1f46cb3fab54";
+    assert_eq!(attempt["submissions"][0]["callerBody"], caller_body);
 
     let modification = &order["modifications"][0];
     let refund_key = "8aa61e31eb2fbe2e99eaa0db13c0b01187ecdc6c0b795dc7688c1d57b14db235";

@@ -28,7 +28,7 @@ fn order() -> Value {
                 "merchantAccount": keys::MERCHANT_ACCOUNT,
                 "endpoint": "127.0.0.1",
                 "paymentMethod": "amazonPay",
-                "submissions": [{"instrument": "i", "content": "c", "asked": "a", "sentAt": then}],
+                "submissions": [{"instrument": "i", "content": "c", "callerBody": "a", "sentAt": then}],
                 "outcome": {"rejected": {"status": 422, "errorCode": "130"}},
                 "details": [],
                 "outcomeUnknown": false,
@@ -39,7 +39,7 @@ fn order() -> Value {
                 "merchantAccount": keys::MERCHANT_ACCOUNT,
                 "endpoint": "127.0.0.1",
                 "paymentMethod": "amazonPay",
-                "submissions": [{"instrument": "i", "content": "c", "asked": "a", "sentAt": then}],
+                "submissions": [{"instrument": "i", "content": "c", "callerBody": "a", "sentAt": then}],
                 "pspReference": PAYMENT,
                 "outcome": {"answered": {"resultCode": "RedirectShopper"}},
                 "details": [
