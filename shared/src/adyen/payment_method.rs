@@ -67,13 +67,13 @@ impl std::fmt::Debug for Fields {
 
 impl Fields {
     fn has(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|value| !value.is_null())
+        self.0.contains_key(name)
     }
 
     /// Returns a member as text of 1 to `MAX` characters.
     fn text<const MAX: usize>(&self, name: &str) -> Result<String, String> {
         match self.0.get(name) {
-            None | Some(Value::Null) => Err(format!("missing field `{name}`")),
+            None => Err(format!("missing field `{name}`")),
             Some(Value::String(text)) => match Text::<MAX>::try_from(text.clone()) {
                 Ok(_) => Ok(text.clone()),
                 Err(error) => Err(format!("invalid field `{name}`, {error}")),
@@ -86,7 +86,7 @@ impl Fields {
     fn identifying(&self) -> Map<String, Value> {
         let volatile = ["checkoutAttemptId", "sdkData"];
         let members = self.0.iter();
-        let kept = members.filter(|(name, it)| !volatile.contains(&name.as_str()) && !it.is_null());
+        let kept = members.filter(|(name, _)| !volatile.contains(&name.as_str()));
         kept.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 }
@@ -159,7 +159,9 @@ impl<'de> Deserialize<'de> for PaymentMethod {
     }
 }
 
-fn parse(fields: Fields) -> Result<PaymentMethod, String> {
+fn parse(mut fields: Fields) -> Result<PaymentMethod, String> {
+    // As everywhere, null counts as absent.
+    fields.0.retain(|_, value| !value.is_null());
     let object = Value::Object(fields.0.clone());
     if let Some(name) = raw_card_data(&object) {
         return Err(format!("raw card data `{name}`"));
@@ -168,7 +170,7 @@ fn parse(fields: Fields) -> Result<PaymentMethod, String> {
         return Err(format!("expected at most {} levels of nesting", limits::PAYMENT_METHOD_DEPTH));
     }
     let kind = match fields.0.get("type") {
-        None | Some(Value::Null) => None,
+        None => None,
         Some(_) => Some(fields.text::<64>("type")?),
     };
     if kind.as_deref() == Some("networkToken") {

@@ -203,7 +203,7 @@ async fn every_flow_with_a_fault_at_every_call_is_paid_once() {
             }
         }
     }
-    let step = if longer_form() { 1 } else { 7 };
+    let step = if longer_form() { 1 } else { 12 };
     let cases: VecDeque<FaultCase> = cases.into_iter().step_by(step).collect();
     let mut covered: BTreeMap<(Act, Service, &str), usize> = BTreeMap::new();
     for case in &cases {

@@ -62,6 +62,15 @@ async fn methods_of_adyens_examples_are_accepted_and_passed_on_unchanged() {
 }
 
 #[tokio::test]
+async fn null_members_of_a_payment_method_count_as_absent() {
+    let shop = Shop::open().await;
+    let method = json!({"type": "ideal", "issuer": null, "number": null, "sdkData": null});
+    let answer = shop.pay("ORDER-1", method).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(shop.sent()[0]["paymentMethod"], json!({"type": "ideal"}));
+}
+
+#[tokio::test]
 async fn data_of_adyens_browser_library_is_accepted() {
     let shop = Shop::open().await;
     let mut method = card("4111111111111111");

@@ -157,7 +157,7 @@ async fn refused_charge_of_a_revoked_token_disables_it_after_a_crash() {
     shop.adyen().hold_webhooks();
     let body = charge(SHOPPER, "MONTH-1", &id);
     // All calls after the attempt was written fail.
-    dynamodb.begin(|call| (call.index >= 2).then(faulty_dynamodb::throttled));
+    dynamodb.begin(|call| (call.index >= 2).then(faulty_dynamodb::server_error));
     assert_problem(&shop.charge(&body).await, 503, "storage_unavailable");
     dynamodb.calm();
     assert_paid(&shop.charge(&body).await, "refused", 1);

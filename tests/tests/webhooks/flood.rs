@@ -23,7 +23,7 @@ const FAILING: u32 = 15;
 const SEED: u64 = 20_261_123;
 
 fn orders() -> usize {
-    std::env::var("FLOOD_ORDERS").map_or(30, |text| text.parse().expect("a number"))
+    std::env::var("FLOOD_ORDERS").map_or(20, |text| text.parse().expect("a number"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
