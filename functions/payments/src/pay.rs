@@ -38,7 +38,7 @@ pub async fn pay(
     let submission = payment.submission(&caller_body, caller_key, Timestamp::now());
 
     let refusal = match &payment.stored_payment_method() {
-        Some(key) => stored::refusal(state, key, until).await?,
+        Some(key) => stored::refusal(state, key, &payment.instrument(), until).await?,
         None => session::redeem(state.amazon_pay.as_ref(), caller, &mut payment, until).await?,
     };
     let start = match refusal {

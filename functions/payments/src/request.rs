@@ -208,6 +208,12 @@ fn without_the_shopper(payment: &PaymentRequest) -> Result<(), Problem> {
     if payment.store_payment_method == Some(true) {
         return invalid("storePaymentMethod", "the payment method is stored already");
     }
+    if payment.payment_method.has_security_code() {
+        return invalid(
+            "paymentMethod.encryptedSecurityCode",
+            "only the shopper can enter it, and takes no part",
+        );
+    }
     if payment.payment_method.has_browser_data() {
         return invalid(
             "paymentMethod",

@@ -5,7 +5,10 @@
 
 use shared::{
     adyen::sync::sync_tokens,
-    domain::token::{TokenId, TokenStatus},
+    domain::{
+        order::PaymentInstrument,
+        token::{TokenId, TokenStatus},
+    },
     http::problem::{Code, Problem},
 };
 use tokio::time::Instant;
@@ -19,6 +22,7 @@ use crate::State;
 pub async fn refusal(
     state: &State,
     key: &TokenId,
+    instrument: &PaymentInstrument,
     until: Instant,
 ) -> Result<Option<Problem>, Problem> {
     let token = match state.tokens.get(key).await? {
@@ -39,6 +43,16 @@ pub async fn refusal(
                 .find(|token| token.key == *key)
         }
     };
+    let is_amazon_pay = token
+        .as_ref()
+        .and_then(|token| token.payment_method())
+        .is_some_and(|name| name.contains("amazonpay"));
+    if *instrument == PaymentInstrument::OneClick && is_amazon_pay {
+        return Ok(Some(Problem::new(
+            Code::MerchantTokenRequired,
+            "Only the merchant's backend charges a stored payment method of Amazon Pay.",
+        )));
+    }
     Ok(match token.map(|token| token.status()) {
         Some(TokenStatus::Active) => None,
         Some(TokenStatus::Disabled) => Some(refused(

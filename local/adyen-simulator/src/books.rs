@@ -108,6 +108,15 @@ pub struct Payment {
 }
 
 impl Payment {
+    /// The name of its payment method in webhooks.
+    pub(crate) fn variant(&self) -> &str {
+        match (&self.card, &self.payment_method_type) {
+            (Some(_), _) => "visa",
+            (None, Some(kind)) => kind,
+            (None, None) => "visa_amazonpay",
+        }
+    }
+
     /// Returns whether the next successful refund fails later, as the first one of a
     /// `-REFUND-FAIL` payment does.
     pub(crate) fn next_refund_fails(&self) -> bool {
@@ -141,6 +150,13 @@ pub struct Token {
     /// Subscription, UnscheduledCardOnFile, CardOnFile.
     pub recurring_processing_models: Vec<String>,
     pub state: TokenState,
+}
+
+impl Token {
+    /// True if a card created it, whose test number it then has.
+    pub(crate) fn is_card(&self) -> bool {
+        self.amazon_pay_token.bytes().all(|it| it.is_ascii_digit())
+    }
 }
 
 /// One delivery of a webhook.

@@ -51,8 +51,9 @@ impl CallContext<'_> {
             event_date: self.now,
             additional_data: BTreeMap::from([(
                 "paymentMethodVariant".to_owned(),
-                "visa_amazonpay".to_owned(),
+                payment.variant().to_owned(),
             )]),
+            payment_method: payment.variant().to_owned(),
             ..Event::new(event, &self.options.merchant_account, psp_reference, &payment.reference)
         }
     }

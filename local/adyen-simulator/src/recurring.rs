@@ -64,6 +64,7 @@ pub(crate) fn store(
             .into(),
         event: Event {
             event_date: at,
+            payment_method: payment.variant().to_owned(),
             ..token_event(ctx, operation, &payment.psp_reference, &id, &shopper)
         },
     })
@@ -136,8 +137,8 @@ pub(crate) fn list_recurring_details(ctx: &CallContext, request: &Value) -> Call
         .map(|token| {
             json!({"RecurringDetail": {
                 "recurringDetailReference": token.id,
-                "variant": "amazonpay",
-                "paymentMethodVariant": "visa_amazonpay",
+                "variant": if token.is_card() { "visa" } else { "amazonpay" },
+                "paymentMethodVariant": if token.is_card() { "visa" } else { "visa_amazonpay" },
                 "contractTypes": ["RECURRING"],
                 "creationDate": token.at,
                 "firstPspReference": token.first_psp_reference,
@@ -152,8 +153,7 @@ pub(crate) fn list_recurring_details(ctx: &CallContext, request: &Value) -> Call
 
 /// A token in Checkout's format.
 pub(crate) fn describe(token: &Token) -> Value {
-    // A card's token was created with its test number.
-    if token.amazon_pay_token.bytes().all(|it| it.is_ascii_digit()) {
+    if token.is_card() {
         let last_four = token.amazon_pay_token.len().saturating_sub(4);
         return json!({
             "id": token.id,

@@ -119,6 +119,14 @@ impl PaymentMethod {
         }
     }
 
+    /// True if the shopper entered the security code of a stored card.
+    pub fn has_security_code(&self) -> bool {
+        match self {
+            Self::StoredPaymentMethod { fields, .. } => fields.has("encryptedSecurityCode"),
+            _ => false,
+        }
+    }
+
     /// True if a browser's library added its data.
     pub fn has_browser_data(&self) -> bool {
         match self {
@@ -176,6 +184,9 @@ fn parse(mut fields: Fields) -> Result<PaymentMethod, String> {
     if kind.as_deref() == Some("networkToken") {
         return Err("raw card data `type`".to_owned());
     }
+    if let Some(name) = NOT_PASSED_ON.into_iter().find(|name| fields.has(name)) {
+        return Err(format!("unknown field `{name}`"));
+    }
     let instruments = ["amazonPayToken", "amazonCheckoutSessionId", "storedPaymentMethodId"];
     let named = instruments.into_iter().filter(|name| fields.has(name)).count();
     if named > 1 {
@@ -196,6 +207,15 @@ fn parse(mut fields: Fields) -> Result<PaymentMethod, String> {
         Some(_) => within_size(PaymentMethod::Reusable(fields)),
     }
 }
+
+/// Another name of a stored payment method, which would not be checked, and fields that only the
+/// merchant may set. Source: Checkout API, `CardDetails`.
+const NOT_PASSED_ON: [&str; 4] = [
+    "billingSequenceNumber",
+    "networkPaymentReference",
+    "recurringDetailReference",
+    "shopperNotificationReference",
+];
 
 /// The encrypted fields of a card. Some cards have no security code.
 const ENCRYPTED: [&str; 4] =
@@ -276,9 +296,13 @@ fn within_size(method: PaymentMethod) -> Result<PaymentMethod, String> {
 
 /// Returns the name of a member that holds raw card data, at any depth.
 pub fn raw_card_data(value: &Value) -> Option<&str> {
-    const RAW: [&str; 7] = [
+    const RAW: [&str; 11] = [
         "number",
+        "cardNumber",
+        "pan",
         "cvc",
+        "cvv",
+        "securityCode",
         "expiryMonth",
         "expiryYear",
         "encryptedCard",
@@ -287,7 +311,7 @@ pub fn raw_card_data(value: &Value) -> Option<&str> {
     ];
     match value {
         Value::Object(members) => members.iter().find_map(|(name, value)| {
-            if RAW.contains(&name.as_str()) && !value.is_null() {
+            if RAW.iter().any(|raw| raw.eq_ignore_ascii_case(name)) && !value.is_null() {
                 return Some(name.as_str());
             }
             raw_card_data(value)

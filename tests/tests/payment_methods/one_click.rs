@@ -24,6 +24,11 @@ async fn stored(shop: &Shop, shopper: &str) -> String {
     let answer =
         shop.stack.post("/payments", &token(&format!("STORE-{shopper}"), shopper), &body).await;
     assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    stored_id(shop, shopper).await
+}
+
+/// The id of the shopper's stored payment method, once its webhook has arrived.
+async fn stored_id(shop: &Shop, shopper: &str) -> String {
     let (_, tokens) = shop.stack.stores().await;
     let shopper = shopper.to_owned().try_into().unwrap();
     loop {
@@ -87,6 +92,58 @@ async fn one_click_without_a_shopper_is_rejected() {
     assert_eq!((answer.status, answer.code()), (422, "missing_field"), "{answer:?}");
     assert_eq!(answer.body["field"], "shopperReference");
     assert!(shop.sent().is_empty());
+}
+
+#[tokio::test]
+async fn another_name_of_a_stored_card_is_rejected() {
+    let shop = Shop::open().await;
+    for name in ["recurringDetailReference", "networkPaymentReference"] {
+        for mut method in [card("4111111111111111"), json!({"type": "ideal"})] {
+            method[name] = json!("M");
+            let answer =
+                shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &with(method)).await;
+            assert_eq!((answer.status, answer.code()), (422, "unknown_field"), "{answer:?}");
+            assert_eq!(answer.body["field"], format!("paymentMethod.{name}"));
+        }
+    }
+    assert!(shop.sent().is_empty());
+}
+
+#[tokio::test]
+async fn stored_amazon_pay_is_not_charged_from_a_browser_under_another_type() {
+    let shop = Shop::open().await;
+    let mut body = with(json!({"type": "amazonpay", "amazonPayToken": "160583287597AMZN"}));
+    body["storePaymentMethod"] = json!(true);
+    let claims = token("STORE", "SHOPPER-1");
+    let answer = shop.stack.post("/payments", &claims, &body).await;
+    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    let id = stored_id(&shop, "SHOPPER-1").await;
+    for method in [
+        json!({"storedPaymentMethodId": id}),
+        json!({"type": "scheme", "storedPaymentMethodId": id}),
+    ] {
+        let answer =
+            shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &with(method)).await;
+        assert_eq!((answer.status, answer.code()), (403, "merchant_token_required"), "{answer:?}");
+    }
+    assert_eq!(shop.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn charge_without_the_shopper_has_no_security_code() {
+    let shop = Shop::open().await;
+    let id = stored(&shop, "SHOPPER-1").await;
+    let body = json!({
+        "amount": {"currency": "EUR", "value": 1000},
+        "reference": "MONTH-1",
+        "paymentMethod": {"storedPaymentMethodId": id, "encryptedSecurityCode": "test_737"},
+        "shopperReference": "SHOPPER-1",
+        "shopperInteraction": "ContAuth",
+        "recurringProcessingModel": "Subscription",
+    });
+    let answer = shop.stack.post("/payments", &tests::backend(), &body).await;
+    assert_eq!((answer.status, answer.code()), (422, "invalid_field"), "{answer:?}");
+    assert_eq!(answer.body["field"], "paymentMethod.encryptedSecurityCode");
 }
 
 #[tokio::test]

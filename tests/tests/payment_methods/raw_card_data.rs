@@ -17,6 +17,8 @@ async fn raw_card_data_is_rejected_and_reaches_nobody() {
         raw,
         json!({"type": "scheme", "encryptedCard": NUMBER}),
         json!({"type": "ideal", "number": NUMBER}),
+        json!({"type": "ideal", "Number": NUMBER}),
+        json!({"type": "ideal", "cardNumber": NUMBER}),
         json!({"type": "amazonpay", "amazonPayToken": "T", "cvc": "737"}),
         json!({"type": "scheme", "storedPaymentMethodId": "M", "cvc": "737"}),
         json!({"type": "networkToken", "encryptedCardNumber": "test_1"}),

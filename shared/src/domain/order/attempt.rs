@@ -219,6 +219,13 @@ impl Attempt {
         }
     }
 
+    /// True for a voucher or a bank transfer, which the shopper pays within days. It is not
+    /// abandoned, because Adyen reports if it was not paid.
+    pub(super) fn is_paid_later(&self) -> bool {
+        let Some(Outcome::Answered { result_code, .. }) = self.outcome() else { return false };
+        matches!(result_code, ResultCode::PresentToShopper | ResultCode::Received)
+    }
+
     /// True if the shopper can choose another card in Amazon Pay after a refusal.
     pub(super) fn is_amazon_pay(&self) -> bool {
         !matches!(self.payment_method, PaymentInstrument::OneClick | PaymentInstrument::Other)

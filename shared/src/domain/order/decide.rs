@@ -88,7 +88,16 @@ impl Order {
                 // A superseded attempt's token begins a new attempt like any other.
                 AttemptStatus::Pending(_) | AttemptStatus::MaybeExpired(_) => {
                     if attempt == highest && !derived.status.was_paid() {
-                        return self.send_again(PayDecision::Repeat { attempt }, target, now);
+                        let decision =
+                            self.send_again(PayDecision::Repeat { attempt }, target, now);
+                        // A voucher whose key has expired cannot be shown again, so the next
+                        // attempt begins. Another method could supersede this one too.
+                        let is_replaceable = request.reusable
+                            && derived.attempts[attempt - 1].status
+                                == AttemptStatus::Pending(PendingOn::Shopper);
+                        if decision.sends().is_some() || !is_replaceable {
+                            return decision;
+                        }
                     }
                 }
                 // A reusable instrument may be tried again after it brought no money, unless the

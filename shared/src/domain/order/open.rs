@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | an attempt without an answer | its start | 30 seconds after it was last sent |
 //! | details without an answer | the start of the attempt | 30 seconds after they were sent |
-//! | an attempt that waits for the shopper | its start | 25 hours after the last request for it |
+//! | an attempt that waits for the shopper, without vouchers and transfers | its start | 25 hours after the last request for it |
 //! | a modification that Adyen may not have received | its request | 30 seconds after it was last sent |
 //! | a deadline that raises a reason for attention | the deadline | the deadline |
 //!
@@ -111,7 +111,7 @@ fn of_attempt(order: &Order, attempt: &Attempt, status: AttemptStatus) -> Option
                 sent.map(|details| details.sent_at).min().filter(|_| !attempt.outcome_unknown);
             first.map(|first| Task::after(since, first, limits::IN_FLIGHT))
         }
-        AttemptStatus::Pending(PendingOn::Shopper) => {
+        AttemptStatus::Pending(PendingOn::Shopper) if !attempt.is_paid_later() => {
             Some(Task::after(since, attempt.last_sent_at(), limits::SHOPPER))
         }
         _ => None,
@@ -136,6 +136,7 @@ impl Order {
             Some(attempt)
                 if pending
                     && status == Some(AttemptStatus::Pending(PendingOn::Shopper))
+                    && !attempt.is_paid_later()
                     && later(attempt.last_sent_at(), limits::SHOPPER) <= now =>
             {
                 attempt.abandoned_at = Some(now);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::domain::order::{
     Attempt, AttemptStatus, Capture, Derived, Details, Look, Modification, Operation, Order,
-    PayDecision, PaymentInstrument,
+    Outcome, PayDecision, PaymentInstrument,
 };
 use shared::domain::unknown::Unknown;
 
@@ -187,6 +187,53 @@ fn only_an_attempt_that_waits_for_its_shopper_is_abandoned() {
         let before = order.clone();
         assert!(!order.abandon(at(100 * DAY)), "{order:?}");
         assert_eq!(order, before);
+    }
+}
+
+/// An attempt whose answer carried an action.
+fn with_action(result_code: &str) -> Attempt {
+    let mut attempt = answered(result_code, "P");
+    if let Some(Outcome::Answered { has_action, .. }) = &mut attempt.outcome {
+        *has_action = true;
+    }
+    attempt
+}
+
+#[test]
+fn attempt_with_an_action_waits_for_its_shopper_whatever_the_result_code() {
+    for result_code in ["Pending", "Received", "PresentToShopper", "RedirectShopper", "NewCode"] {
+        let order = manual().with_attempt(with_action(result_code));
+        assert_summary(&order, "pending unconfirmed 0/0/0 handleAction");
+    }
+    assert_summary(
+        &manual().with_attempt(with_action("Refused")),
+        "refused unconfirmed 0/0/0 retryWithAmazonPay",
+    );
+}
+
+#[test]
+fn voucher_or_transfer_is_never_abandoned_because_it_is_paid_within_days() {
+    for result_code in ["PresentToShopper", "Received"] {
+        let mut order = manual().with_attempt(with_action(result_code));
+        assert_eq!(open(&order), None, "the schedule has nothing to do");
+        assert!(!order.abandon(at(100 * DAY)));
+        assert_summary(&order, "pending unconfirmed 0/0/0 handleAction");
+    }
+    assert!(manual().with_attempt(with_action("Pending")).abandon(at(100 * DAY)));
+}
+
+#[test]
+fn voucher_whose_key_has_expired_is_replaced_by_the_next_attempt() {
+    let method = || json!({"type": "multibanco"});
+    let mut order = facts::order(Capture::Automatic);
+    let first = request_with(method(), None, 0);
+    take(&mut order, PaymentInstrument::Other, &first, at(0));
+    order.attempts[0] = Attempt { submissions: vec![first], ..with_action("PresentToShopper") };
+    for (day, expected) in
+        [(5, PayDecision::Repeat { attempt: 1 }), (7, PayDecision::Begin { attempt: 2 })]
+    {
+        let again = request_with(method(), None, day * DAY);
+        assert_eq!(order.decide(&target(), *order.amount, &again, at(day * DAY)), expected);
     }
 }
 
