@@ -1,5 +1,5 @@
-//! What identifies a try: a single-use instrument by itself, a reusable one only while its attempt
-//! is open.
+//! The identity of a try: a single-use instrument identifies it, and a reusable one only while its
+//! attempt is open.
 
 use serde_json::json;
 use tests::browser;

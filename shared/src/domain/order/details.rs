@@ -46,7 +46,7 @@ pub enum DetailsDecision {
     TooMany,
 }
 
-/// What became of an attempt whose details Adyen rejected.
+/// The result of details that Adyen rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectedDetails {
     /// A webhook was quicker, and has ended the attempt.
