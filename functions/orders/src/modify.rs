@@ -10,7 +10,8 @@ use shared::{
     domain::{
         amount::Amount,
         order::{
-            self, Derived, ModificationState, Operation, Order, RefundReason, Refusal, Status,
+            self, Derived, ModificationState, Operation, Order, RecordedModification, RefundReason,
+            Refusal, Status,
         },
         reference::Reference,
     },
@@ -113,20 +114,23 @@ pub async fn modify(
         .orders
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
-            order
-                .modify(&state.target, &modification_request, Timestamp::now())
-                .map_err(|refusal| refused(refusal, order))
+            let now = Timestamp::now();
+            let decision = order
+                .decide_modification(&state.target, &modification_request, now)
+                .map_err(|refusal| refused(refusal, order))?;
+            Ok::<_, Problem>(order.record_modification(decision, now))
         })
         .await?;
     let order = order.ok_or_else(not_found)?;
-    if recorded.sent_at.is_none() {
-        return answer(&order, recorded.at);
-    }
+    let sent = match recorded {
+        RecordedModification::Sent(sent) => sent,
+        RecordedModification::Kept { at } => return answer(&order, at),
+    };
     let sender =
         ModificationSender { adyen: &state.adyen, orders: &state.orders, target: &state.target };
-    let (order, adyen_answer) = sender.send(order, recorded, until).await?;
+    let (order, adyen_answer) = sender.send(order, sent, until).await?;
     match adyen_answer {
-        ModificationAnswer::Stored | ModificationAnswer::Unknown => answer(&order, recorded.at),
+        ModificationAnswer::Stored | ModificationAnswer::Unknown => answer(&order, sent.at),
         ModificationAnswer::Rejected(rejection) => Err(edge::rejected(&rejection)),
     }
 }

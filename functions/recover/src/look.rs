@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use shared::{
     adyen::{charge::PaymentSender, modify::ModificationSender, payments::PaymentRequest},
-    domain::order::{Derived, Finding, Order, PaymentInstrument, Submission},
+    domain::order::{Derived, Finding, Order, PaymentInstrument, RecordedModification, Submission},
     limits,
     store::{Due, StoreError},
 };
@@ -95,13 +95,15 @@ async fn resend_modification(state: &State, order: Order, at: usize) -> Result<O
     let orders = &state.inbox.orders;
     let (order, recorded) = orders
         .update(order, |order| {
-            Ok::<_, StoreError>(order.send_modification_again(&state.target, at, Timestamp::now()))
+            let now = Timestamp::now();
+            let decision = order.decide_resend(&state.target, at, now);
+            Ok::<_, StoreError>(order.record_modification(decision, now))
         })
         .await?;
-    if recorded.sent_at.is_none() {
+    let RecordedModification::Sent(sent) = recorded else {
         return Ok(order);
-    }
+    };
     let sender = ModificationSender { adyen: &state.adyen, orders, target: &state.target };
-    let (order, _) = sender.send(order, recorded, Instant::now() + limits::RECOVER_CALL).await?;
+    let (order, _) = sender.send(order, sent, Instant::now() + limits::RECOVER_CALL).await?;
     Ok(order)
 }

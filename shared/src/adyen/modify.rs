@@ -7,7 +7,7 @@ use crate::{
     adyen::client::{CallError, Client},
     domain::{
         amount::Amount,
-        order::{Order, Recorded, RefundReason, Rejection, Target},
+        order::{Order, RefundReason, Rejection, SentModification, Target},
         reference::Reference,
     },
     store::{Orders, StoreError},
@@ -57,10 +57,10 @@ impl ModificationSender<'_> {
     pub async fn send(
         &self,
         order: Order,
-        recorded: Recorded,
+        sent: SentModification,
         until: Instant,
     ) -> Result<(Order, ModificationAnswer), StoreError> {
-        let modification = order.modifications.get(recorded.at).ok_or(StoreError::Gone)?;
+        let modification = order.modifications.get(sent.at).ok_or(StoreError::Gone)?;
         let operation = &modification.operation;
         let path = format!("payments/{}/{}", modification.payment, operation.path());
         let body = ModificationRequest {
@@ -89,7 +89,7 @@ impl ModificationSender<'_> {
             .orders
             .within(until)
             .update(order, |order| {
-                order.conclude_modification(&recorded, answer.clone()).ok_or(StoreError::Gone)
+                order.conclude_modification(&sent, answer.clone()).ok_or(StoreError::Gone)
             })
             .await?;
         let answer = match (answer, is_stored) {

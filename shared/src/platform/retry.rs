@@ -1,4 +1,7 @@
 //! Pauses between the tries of a call.
+//!
+//! Written by hand, because the callers change the credential between tries, remember a try in doubt,
+//! and stop before a deadline; a crate such as `backon` wraps the whole call.
 
 use std::time::Duration;
 

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
 use shared::domain::amount::Amount;
 use shared::domain::order::{
-    AdyenEvent, Attempt, Attention, Capture, DecidedWithin, Derived, Details, EventAmount, Order,
-    Outcome, PayDecision, PaymentInstrument, Rejection, Submission, Target,
+    AdyenEvent, Attempt, Attention, Capture, DecidedWithin, Derived, Details, EventAmount,
+    ModificationRequest, Order, Outcome, PayDecision, PaymentInstrument, RecordedModification,
+    Refusal, Rejection, Submission, Target,
 };
 use shared::limits;
 
@@ -96,6 +97,24 @@ pub fn target() -> Target {
 pub fn decided_within() -> DecidedWithin {
     let days = |days: u16| SignedDuration::from_hours(24 * i64::from(days));
     DecidedWithin { refunds: days(limits::REFUND_DAYS), others: days(limits::CAPTURE_DAYS) }
+}
+
+/// Decides about a modification, and records it.
+pub fn modify(
+    order: &mut Order,
+    request: &ModificationRequest,
+    now: Timestamp,
+) -> Result<RecordedModification, Refusal> {
+    let decision = order.decide_modification(&target(), request, now)?;
+    Ok(order.record_modification(decision, now))
+}
+
+/// The index of a recorded modification.
+pub fn index(recorded: RecordedModification) -> usize {
+    match recorded {
+        RecordedModification::Sent(sent) => sent.at,
+        RecordedModification::Kept { at } => at,
+    }
 }
 
 /// Decides what a request to pay is, and records it.

@@ -4,13 +4,13 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::domain::amount::Amount;
 use shared::domain::order::{
-    Derived, ModificationRequest, ModificationState, Operation, Order, Recorded, Refusal,
-    Rejection, sha256,
+    Derived, ModificationRequest, ModificationState, Operation, Order, RecordedModification,
+    Refusal, Rejection, SentModification, sha256,
 };
 
 use crate::facts::{
     EventBuilder, OrderBuilder, answered, at, attention, authorisation, automatic, decided_within,
-    expire, manual, modification, target,
+    expire, index, manual, modification, modify,
 };
 
 const DAY: i64 = 24 * 60 * 60;
@@ -40,18 +40,18 @@ fn ask(
     operation: Operation,
     body: Value,
     second: i64,
-) -> Result<Recorded, Refusal> {
-    order.modify(&target(), &modification_request(operation, body), at(second))
+) -> Result<RecordedModification, Refusal> {
+    modify(order, &modification_request(operation, body), at(second))
 }
 
-fn refund(order: &mut Order, body: Value, second: i64) -> Result<Recorded, Refusal> {
+fn refund(order: &mut Order, body: Value, second: i64) -> Result<RecordedModification, Refusal> {
     ask(order, Operation::Refund, body, second)
 }
 
 /// Records a refund that Adyen acknowledges.
 fn received(order: &mut Order, body: Value, second: i64, name: &str) {
     let recorded = refund(order, body, second).unwrap();
-    order.modifications[recorded.at].answer(Ok(name.to_owned()));
+    order.modifications[index(recorded)].answer(Ok(name.to_owned()));
 }
 
 /// An order whose EUR 10.00 were authorised and captured.
@@ -162,10 +162,12 @@ fn repeated_request_after_the_decision_is_a_new_modification() {
     let mut order = paid();
     refund(&mut order, json!({"amount": 300}), 2000).unwrap();
     let again = refund(&mut order, json!({"amount": 300}), 2001).unwrap();
-    assert_eq!((again.at, again.first), (0, false));
+    let sent = SentModification { at: 0, sent_at: at(2001), first: false };
+    assert_eq!(again, RecordedModification::Sent(sent));
     let mut order = order.with_event(modification("REFUND", "R1").eur(300).at(2002));
     let another = refund(&mut order, json!({"amount": 300}), 3000).unwrap();
-    assert_eq!((another.at, another.first), (1, true));
+    let sent = SentModification { at: 1, sent_at: at(3000), first: true };
+    assert_eq!(another, RecordedModification::Sent(sent));
     assert_ne!(keys(&order)[0], keys(&order)[1]);
 }
 
@@ -185,7 +187,7 @@ fn acknowledgement_outweighs_a_rejection() {
             answers.reverse();
         }
         for answer in answers {
-            order.modifications[recorded.at].answer(answer);
+            order.modifications[index(recorded)].answer(answer);
         }
         assert_eq!(states(&order), [ModificationState::Received]);
         assert_eq!(refundable(&order), 0);
@@ -199,9 +201,9 @@ fn modification_with_an_expired_key_is_not_retried_and_needs_attention() {
         let body = json!({"amount": 300, "key": key});
         refund(&mut order, body.clone(), 2000).unwrap();
         let sent = refund(&mut order, body.clone(), 2000 + 6 * DAY - 1).unwrap();
-        assert!(sent.sent_at.is_some());
+        assert!(matches!(sent, RecordedModification::Sent(_)));
         let sent = refund(&mut order, body, 2000 + 6 * DAY).unwrap();
-        assert_eq!(sent.sent_at, None);
+        assert_eq!(sent, RecordedModification::Kept { at: 0 });
         assert_eq!(states(&order), [ModificationState::Unknown]);
         assert_eq!(attention(&order), ["modification_unknown"]);
         assert_eq!(refundable(&order), 700);
@@ -271,7 +273,7 @@ fn returned_payment_does_not_make_a_modification_ambiguous() {
     received(&mut order, json!({"payment": "P"}), 2000, "R1");
     let mut order = order.with_event(modification("REFUND", "R1").at(2001));
     let recorded = refund(&mut order, json!({}), 2002).unwrap();
-    assert_eq!(order.modifications[recorded.at].payment, "Q");
+    assert_eq!(order.modifications[index(recorded)].payment, "Q");
 }
 
 #[test]

@@ -138,9 +138,11 @@ async fn order_with_most_modifications_fits_with_all_their_events() {
                 others: SignedDuration::ZERO,
             },
         };
-        match order.modify(&target, &request, now) {
-            Ok(recorded) => {
-                order.modifications[recorded.at].answer(Ok(format!("R{number:0>63}")));
+        match order.decide_modification(&target, &request, now) {
+            Ok(decision) => {
+                order.record_modification(decision, now);
+                let last = order.modifications.last_mut().unwrap();
+                last.answer(Ok(format!("R{number:0>63}")));
                 for code in ["REFUND", "REFUND_FAILED"] {
                     order.record(AdyenEvent {
                         psp_reference: format!("R{number:0>63}"),

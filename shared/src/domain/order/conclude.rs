@@ -4,7 +4,7 @@
 //! of the same request, sent before, or of another one with the same key. It is recorded only if
 //! no earlier request can have been processed.
 
-use super::{NextStep, Order, Outcome, Recorded, Rejection, Submission};
+use super::{NextStep, Order, Outcome, Rejection, SentModification, Submission};
 use crate::domain::error_code::rejects_content;
 
 /// The meaning of Adyen's answer to a request of an attempt.
@@ -47,11 +47,11 @@ impl Order {
     /// is no such modification.
     pub fn conclude_modification(
         &mut self,
-        sent: &Recorded,
+        sent: &SentModification,
         answer: Result<String, Rejection>,
     ) -> Option<bool> {
         let modification = self.modifications.get_mut(sent.at)?;
-        let is_only = sent.first && sent.sent_at == Some(modification.sent_at);
+        let is_only = sent.first && sent.sent_at == modification.sent_at;
         let decides = match &answer {
             Ok(_) => true,
             // Both have the same content.

@@ -35,8 +35,8 @@ pub use derive::{Derived, Payment};
 pub use details::{DetailsDecision, RejectedDetails};
 pub use event::{AdyenEvent, EventAmount};
 pub use modification::{
-    DecidedWithin, Modification, ModificationRequest, ModificationState, Operation, Recorded,
-    RefundReason, Refusal,
+    DecidedWithin, Modification, ModificationDecision, ModificationRequest, ModificationState,
+    Operation, RecordedModification, RefundReason, Refusal, SentModification,
 };
 pub use next_step::NextStep;
 pub use open::{Look, Open};

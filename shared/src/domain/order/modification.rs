@@ -292,13 +292,35 @@ pub struct ModificationRequest {
     pub decided_within: DecidedWithin,
 }
 
+/// The decision about a modification. `at` is the index in the order's modifications.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModificationDecision {
+    /// It is new, and is sent to Adyen.
+    Send(Box<Modification>),
+    /// It repeats this one, which is sent again with its key.
+    Resend { at: usize },
+    /// It repeats this one, which Adyen has answered.
+    Answered { at: usize },
+    /// It repeats this one, whose outcome can no longer be asked for.
+    Unknown { at: usize },
+}
+
+/// A modification after its decision was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Recorded {
+pub enum RecordedModification {
+    /// Send it to Adyen.
+    Sent(SentModification),
+    /// Nothing is sent.
+    Kept { at: usize },
+}
+
+/// A modification that is sent to Adyen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SentModification {
     /// The index in the order's modifications.
     pub at: usize,
-    /// The time of this send; None if the request must not be sent (again).
-    pub sent_at: Option<Timestamp>,
-    /// True if the request was not sent before.
+    pub sent_at: Timestamp,
+    /// True if it was not sent before.
     pub first: bool,
 }
 
@@ -324,19 +346,19 @@ pub enum Refusal {
 }
 
 impl Order {
-    /// Records a request that will be sent to `target`, or finds the one that it repeats.
+    /// Decides about a request that would be sent to `target`.
     ///
     /// # Errors
-    /// Returns a [`Refusal`] and records nothing.
-    pub fn modify(
-        &mut self,
+    /// Returns a [`Refusal`].
+    pub fn decide_modification(
+        &self,
         target: &Target,
         request: &ModificationRequest,
         now: Timestamp,
-    ) -> Result<Recorded, Refusal> {
+    ) -> Result<ModificationDecision, Refusal> {
         let derived = Derived::of(self);
         if let Some(at) = self.repeated(request, &derived)? {
-            return Ok(self.send_modification_again(target, at, now));
+            return Ok(self.decide_resend(target, at, now));
         }
         if let Some(amount) = request.amount
             && amount.currency != self.amount.currency
@@ -359,7 +381,7 @@ impl Order {
             Some(key) => format!("key {key}"),
             None => format!("{} {value} {}", payment.psp_reference, identical.count()),
         };
-        self.modifications.push(Modification {
+        Ok(ModificationDecision::Send(Box::new(Modification {
             operation: request.operation.clone(),
             payment: payment.psp_reference.clone(),
             value,
@@ -380,8 +402,52 @@ impl Order {
             rejection: None,
             outcome_unknown: false,
             unknown: Unknown::default(),
-        });
-        Ok(Recorded { at: self.modifications.len() - 1, sent_at: Some(now), first: true })
+        })))
+    }
+
+    /// Decides about sending a modification again. Adyen must still know its key at `target`.
+    pub fn decide_resend(
+        &self,
+        target: &Target,
+        at: usize,
+        now: Timestamp,
+    ) -> ModificationDecision {
+        let in_doubt =
+            Derived::of(self).modifications.get(at).is_some_and(|state| state.in_doubt());
+        match self.modifications.get(at) {
+            Some(modification) if in_doubt && modification.can_be_sent_again(target, now) => {
+                ModificationDecision::Resend { at }
+            }
+            Some(_) if in_doubt => ModificationDecision::Unknown { at },
+            _ => ModificationDecision::Answered { at },
+        }
+    }
+
+    pub fn record_modification(
+        &mut self,
+        decision: ModificationDecision,
+        now: Timestamp,
+    ) -> RecordedModification {
+        let (at, first) = match decision {
+            ModificationDecision::Send(modification) => {
+                self.modifications.push(*modification);
+                (self.modifications.len() - 1, true)
+            }
+            ModificationDecision::Resend { at } => {
+                if let Some(modification) = self.modifications.get_mut(at) {
+                    modification.sent_at = now;
+                }
+                (at, false)
+            }
+            ModificationDecision::Unknown { at } => {
+                if let Some(modification) = self.modifications.get_mut(at) {
+                    modification.outcome_unknown = true;
+                }
+                return RecordedModification::Kept { at };
+            }
+            ModificationDecision::Answered { at } => return RecordedModification::Kept { at },
+        };
+        RecordedModification::Sent(SentModification { at, sent_at: now, first })
     }
 
     /// Finds the request that this one repeats: the one with the same key or, without a key, one of
@@ -406,30 +472,6 @@ impl Order {
             }
             found => Ok(found),
         }
-    }
-
-    /// Marks a modification in doubt as sent again. If Adyen no longer knows its key at `target`,
-    /// marks its outcome as unknown instead.
-    pub fn send_modification_again(
-        &mut self,
-        target: &Target,
-        at: usize,
-        now: Timestamp,
-    ) -> Recorded {
-        let in_doubt =
-            Derived::of(self).modifications.get(at).is_some_and(|state| state.in_doubt());
-        let sent_at = match self.modifications.get_mut(at) {
-            Some(modification) if in_doubt && !modification.can_be_sent_again(target, now) => {
-                modification.outcome_unknown = true;
-                None
-            }
-            Some(modification) if in_doubt => {
-                modification.sent_at = now;
-                Some(now)
-            }
-            _ => None,
-        };
-        Recorded { at, sent_at, first: false }
     }
 }
 

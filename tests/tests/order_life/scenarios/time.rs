@@ -6,7 +6,7 @@ use shared::domain::order::{Derived, ModificationRequest, Operation, Order};
 
 use crate::facts::{
     AttemptBuilder, EventBuilder, OrderBuilder, answered, at, attention, authorisation, automatic,
-    decided_within, expire, manual, modification, summary, target, unknown,
+    decided_within, expire, index, manual, modification, modify, summary, unknown,
 };
 
 const MINUTE: i64 = 60;
@@ -41,9 +41,9 @@ fn ask(order: &mut Order, operation: Operation, value: Option<i64>, second: i64,
         content: format!("{operation:?} {value:?}"),
         decided_within: decided_within(),
     };
-    let recorded = order.modify(&target(), &request, at(second)).unwrap();
+    let recorded = modify(order, &request, at(second)).unwrap();
     if !name.is_empty() {
-        order.modifications[recorded.at].answer(Ok(name.to_owned()));
+        order.modifications[index(recorded)].answer(Ok(name.to_owned()));
     }
 }
 
