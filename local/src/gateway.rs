@@ -15,6 +15,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 use lambda_http::{Context, Request, RequestExt};
 use serde_json::json;
+use shared::clock;
 use tower_http::cors::CorsLayer;
 
 use crate::call::{Call, OnCall, Webhook};
@@ -171,7 +172,7 @@ async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr)
         Err(rejection) => return rejection,
     };
     let id = format!("{:024x}", fastrand::u128(..) >> 32);
-    let Ok(event) = event::event(&source, &parts, &body, client, &id, Timestamp::now()) else {
+    let Ok(event) = event::event(&source, &parts, &body, client, &id, clock::now()) else {
         return message(StatusCode::BAD_REQUEST, "Bad Request");
     };
     let mut response = match function.invoke(&event, &id).await {

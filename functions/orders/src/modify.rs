@@ -1,12 +1,12 @@
 //! `POST /orders/{reference}/captures|cancels|refunds|reversals`.
 
 use http::StatusCode;
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::json;
 use shared::{
     adyen::modify::{ModificationAnswer, ModificationSender},
+    clock,
     domain::{
         amount::Amount,
         order::{
@@ -114,7 +114,7 @@ pub async fn modify(
         .orders
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
-            let now = Timestamp::now();
+            let now = clock::now();
             let decision = order
                 .decide_modification(&state.target, &modification_request, now)
                 .map_err(|refusal| refused(refusal, order))?;

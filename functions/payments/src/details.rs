@@ -1,6 +1,5 @@
 //! `POST /payments/details`: the result of an action, as the shopper's browser returned it.
 
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -11,6 +10,7 @@ use shared::{
         payments::{PaymentDetailsRequest, PaymentResponse},
         shopper::CountryCode,
     },
+    clock,
     domain::{
         amount::Amount,
         order::{AttemptStatus, DetailsDecision, Order, Outcome, RejectedDetails, sha256},
@@ -48,7 +48,7 @@ pub async fn submit(
             let order = order
                 .as_mut()
                 .ok_or_else(|| Problem::new(Code::OrderNotFound, "There is no such order."))?;
-            let now = Timestamp::now();
+            let now = clock::now();
             let decision = order.decide_details(target, attempt, &content, now);
             order.record_details_decision(decision, &content, now);
             Ok::<_, Problem>(decision)

@@ -1,6 +1,5 @@
 //! `POST /payments`.
 
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use shared::{
     adyen::{
@@ -8,6 +7,7 @@ use shared::{
         payments::PaymentRequest,
         shopper::ShopperIp,
     },
+    clock,
     domain::order::{Order, PayDecision, Submission},
     http::{
         answer::OrderAnswer,
@@ -35,7 +35,7 @@ pub async fn pay(
     let caller_key = edge::idempotency_key(request)?;
     let (mut payment, caller_body) =
         request::payment(&state.rules, caller, edge::json_object(request)?)?;
-    let submission = payment.submission(&caller_body, caller_key, Timestamp::now());
+    let submission = payment.submission(&caller_body, caller_key, clock::now());
 
     let refusal = match &payment.stored_payment_method() {
         Some(key) => stored::refusal(state, key, &payment.instrument(), until).await?,
@@ -128,7 +128,7 @@ fn decide(
         )
     });
     let target = &state.rules.target;
-    let now = Timestamp::now();
+    let now = clock::now();
     let decision = order.decide(target, payment.amount, submission, now);
     match refusal {
         Some(refusal) if decision.is_new() => Err(refusal.clone()),

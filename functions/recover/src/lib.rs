@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::{
     adyen::{client::Client, inbox::Inbox},
+    clock,
     domain::order::{Finding, Target},
     limits,
     platform::{
@@ -122,7 +123,7 @@ pub async fn run(state: &State, event: Value, until: Instant) -> Result<Done, Ru
 /// # Errors
 /// [`StoreError`] if the index cannot be read.
 pub async fn recover(state: &State, until: Instant) -> Result<Report, StoreError> {
-    let now = Timestamp::now();
+    let now = clock::now();
     let stop_at = until - limits::RECOVER_RESERVE;
     let mut report = Report::default();
     let mut oldest = now;

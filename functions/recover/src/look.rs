@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use shared::{
     adyen::{charge::PaymentSender, modify::ModificationSender, payments::PaymentRequest},
+    clock,
     domain::order::{Derived, Finding, Order, PaymentInstrument, RecordedModification, Submission},
     limits,
     store::{Due, StoreError},
@@ -46,7 +47,7 @@ pub async fn look_at(
         }
     }
     let (_, finding) = orders
-        .update(order, |order| Ok::<_, StoreError>(order.conclude_look(overdue, Timestamp::now())))
+        .update(order, |order| Ok::<_, StoreError>(order.conclude_look(overdue, clock::now())))
         .await?;
     Ok(Some(finding))
 }
@@ -74,7 +75,7 @@ async fn resend_charge(
     let orders = &state.inbox.orders;
     let (order, decision) = orders
         .update(order, |order| {
-            let now = Timestamp::now();
+            let now = clock::now();
             let decision = order.decide(&state.target, *order.amount, &sent, now);
             let method = PaymentInstrument::StoredPaymentMethod;
             order.record_decision(decision, &state.target, method, &sent, now);
@@ -95,7 +96,7 @@ async fn resend_modification(state: &State, order: Order, at: usize) -> Result<O
     let orders = &state.inbox.orders;
     let (order, recorded) = orders
         .update(order, |order| {
-            let now = Timestamp::now();
+            let now = clock::now();
             let decision = order.decide_resend(&state.target, at, now);
             Ok::<_, StoreError>(order.record_modification(decision, now))
         })

@@ -1,7 +1,7 @@
 //! Takes over foreign events after the deployment's configuration was corrected.
 
-use jiff::Timestamp;
 use serde::Serialize;
+use shared::clock;
 use shared::limits;
 use shared::store::{Orders, Place, StoreError};
 use tokio::time::Instant;
@@ -27,7 +27,7 @@ pub struct TakenOver {
 /// [`StoreError`] if the index cannot be read.
 pub async fn take_over(state: &State, until: Instant) -> Result<TakenOver, StoreError> {
     let stop_at = until - limits::RECOVER_RESERVE;
-    let now = Timestamp::now();
+    let now = clock::now();
     let mut report = TakenOver::default();
     let mut places: Vec<Place> = Orders::foreign();
     while let Some(place) = places.pop() {

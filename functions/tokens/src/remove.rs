@@ -1,10 +1,10 @@
 //! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`.
 
 use http::{HeaderValue, StatusCode, header};
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use shared::{
     adyen::recurring::Removal,
+    clock,
     domain::{
         text::Text,
         token::{Token, TokenEvent, TokenId, TokenStatus},
@@ -30,7 +30,7 @@ pub async fn remove(
     let key =
         TokenId { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
     // Read the time before the call, so that it is not later than Adyen's date of the removal.
-    let now = Timestamp::now();
+    let now = clock::now();
     let removal = state
         .adyen
         .remove_stored_payment_method(&state.merchant_account, &key, until)

@@ -9,7 +9,6 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
-use jiff::Timestamp;
 use lambda_http::{Body, Request, Response};
 use ring::hmac as digest;
 use serde_json::Value;
@@ -20,6 +19,7 @@ use shared::{
         notification::Notification,
         webhook::{self, Webhook},
     },
+    clock,
     http::{
         edge,
         problem::{Code, Problem},
@@ -113,7 +113,7 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     state
         .inbox
         .within(until)
-        .store(&webhook, Delivery { body, signature, received_at: Timestamp::now() })
+        .store(&webhook, Delivery { body, signature, received_at: clock::now() })
         .await?;
     let mut accepted = Response::new(Body::Text("[accepted]".to_owned()));
     *accepted.status_mut() = StatusCode::OK;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
+use shared::clock;
 use simulator_http::{Answer, Request};
 
 use crate::books::{Books, Call, Change, StoredAnswer};
@@ -73,7 +74,7 @@ pub(crate) fn process(
 
 /// Records a call that was not processed.
 pub(crate) fn record(inner: &Inner, request: &Request, fault: &str, answer: Option<&Answer>) {
-    let change = call(request, false, Some(fault), answer, Timestamp::now());
+    let change = call(request, false, Some(fault), answer, clock::now());
     if let Err(error) = inner.state().journal.commit(vec![change]) {
         inner.log_unwritten(&error);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use shared::clock;
 use tokio::task::JoinSet;
 
 use crate::books::{Change, Delivery, Webhook};
@@ -47,7 +47,7 @@ fn next(inner: &Inner) -> Next {
     let Some((due, id)) = waiting.copied() else {
         return Next::Sleep;
     };
-    match Duration::try_from(due.duration_since(Timestamp::now())) {
+    match Duration::try_from(due.duration_since(clock::now())) {
         Ok(delay) if !delay.is_zero() => Next::Wait(delay),
         _ => {
             state.delivering.insert(id);
@@ -66,7 +66,7 @@ pub(crate) async fn deliver(inner: &Inner, id: u64) -> Option<u16> {
     if let (Some(webhook), Some(url)) = (&webhook, url) {
         let target = inner.target.at(&url);
         for _ in 0..webhook.copies {
-            let at = Timestamp::now();
+            let at = clock::now();
             let (status, error) = match target.post(&webhook.message).await {
                 Ok(answer) => (Some(answer.status), None),
                 Err(error) => (None, Some(error)),
@@ -88,7 +88,7 @@ fn record(inner: &Inner, id: u64, attempts: Vec<Delivery>) {
     {
         let wait = inner.options.redelivery.get(webhook.attempts.len() / webhook.copies as usize);
         webhook.due = match (last.accepted(), webhook.due, wait) {
-            (false, Some(_), Some(wait)) => Some(later(Timestamp::now(), *wait)),
+            (false, Some(_), Some(wait)) => Some(later(clock::now(), *wait)),
             _ => None,
         };
         webhook.attempts.extend(attempts);

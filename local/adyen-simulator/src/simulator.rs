@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use shared::clock;
 use simulator_http::FaultOn;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -72,7 +72,7 @@ impl Inner {
             signer: &self.signer,
             webhook_faults,
             base: &self.base,
-            now: Timestamp::now(),
+            now: clock::now(),
             merchant_reference: self.merchant_reference.load(Ordering::Relaxed),
             idempotency_key: None,
             changes: Vec::new(),

@@ -12,6 +12,7 @@ use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
+use shared::clock;
 
 use crate::books::Amount;
 
@@ -62,7 +63,7 @@ impl Event {
             amount: None,
             success: true,
             reason: None,
-            event_date: Timestamp::now(),
+            event_date: clock::now(),
             payment_method: "visa_amazonpay".into(),
             additional_data: BTreeMap::new(),
             operations: Vec::new(),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use shared::clock;
 use shared::domain::amount::Currency;
 use simulator_http::{Answer, Request};
 
@@ -16,7 +17,7 @@ use crate::simulator::Inner;
 
 /// Processes a call and records it in the books.
 pub(crate) fn process(inner: &Inner, request: &Request) -> Answer {
-    let now = Timestamp::now();
+    let now = clock::now();
     let mut state = inner.state();
     let signed = signature::request(&inner.key, &inner.options, request, now);
     let verified = signed.is_ok();
@@ -44,7 +45,7 @@ pub(crate) fn record(
     let mut headers = request.headers.clone();
     headers.remove("authorization");
     books.calls.push(Call {
-        at: Timestamp::now(),
+        at: clock::now(),
         method: request.method.clone(),
         path: request.path.clone(),
         headers,

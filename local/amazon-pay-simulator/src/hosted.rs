@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde_json::Value;
+use shared::clock;
 use simulator_http::{Answer, escape_html};
 use url::Url;
 
@@ -129,9 +129,7 @@ fn with_session(inner: &Inner, id: &str, show: impl FnOnce(&mut Session) -> Answ
     let mut state = inner.state();
     match state.books.sessions.get_mut(id) {
         None => html(404, "<p>There is no such checkout.</p>"),
-        Some(session)
-            if session.state == SessionState::Open && session.expires > Timestamp::now() =>
-        {
+        Some(session) if session.state == SessionState::Open && session.expires > clock::now() => {
             show(session)
         }
         Some(_) => html(410, "<p>This checkout is over.</p>"),

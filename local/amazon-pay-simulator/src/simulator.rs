@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use shared::clock;
 use simulator_http::Fault;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -40,7 +41,7 @@ impl Inner {
     }
 
     pub fn begin(&self, id: String, payload: Value) {
-        let now = Timestamp::now();
+        let now = clock::now();
         let expires = now.checked_add(self.options.session_life).unwrap_or(Timestamp::MAX);
         let session = Session::new(id.clone(), payload, now, expires);
         self.state().books.sessions.insert(id, session);

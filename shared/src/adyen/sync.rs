@@ -15,6 +15,7 @@ use crate::{
         payments::PaymentResponse,
         recurring::RecurringDetail,
     },
+    clock,
     domain::{
         date,
         event_code::EventCode,
@@ -52,7 +53,7 @@ pub async fn sync_tokens(
     shopper_reference: &ShopperReference,
     until: Instant,
 ) -> Result<Vec<Token>, SyncError> {
-    let asked_at = Timestamp::now();
+    let asked_at = clock::now();
     let listed = adyen.list_recurring_details(merchant_account, shopper_reference, until).await?;
     let complete = listed.complete;
     let mut listed: BTreeMap<String, RecurringDetail> = listed
@@ -204,7 +205,7 @@ async fn disable(
     cause: &str,
     reference: &Reference,
 ) -> Result<(), StoreError> {
-    let end = TokenEvent::disabled(cause, Some(reference.clone()), Timestamp::now());
+    let end = TokenEvent::disabled(cause, Some(reference.clone()), clock::now());
     tokens
         .change(key, |token| {
             if let Some(token) = token {

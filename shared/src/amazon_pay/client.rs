@@ -5,20 +5,19 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use super::{config::Region, key::PrivateKey, session::CheckoutSessionId, signing::Signer};
-use crate::limits;
 use crate::platform::{
     http_client::unreadable,
     observe::{self, Called},
     retry::Tries,
     secrets::Secret,
 };
+use crate::{clock, limits};
 
 /// Amazon Pay's error for a request that it did not process.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -114,9 +113,10 @@ impl Client {
         key: Option<&str>,
         until: Instant,
     ) -> Result<T, Failure> {
-        let headers = signer
-            .headers(method.as_str(), url, payload.as_bytes(), key, Timestamp::now())
-            .map_err(|error| Failure::unavailable(format!("not signed: {error}"), false))?;
+        let headers =
+            signer
+                .headers(method.as_str(), url, payload.as_bytes(), key, clock::now())
+                .map_err(|error| Failure::unavailable(format!("not signed: {error}"), false))?;
         let request = self.http.request(method.clone(), url.clone());
         let mut request = request.headers(observe::trace_headers());
         for (name, value) in headers {

@@ -29,6 +29,7 @@ use crate::{
         payments::Metadata,
         shopper::{AuthenticationData, CountryCode},
     },
+    clock,
     domain::{
         amount::{Amount, requested},
         reference::Reference,
@@ -295,7 +296,7 @@ fn verify<T: DeserializeOwned>(
             .ok()
     });
     let claims = read.ok_or(nearest)?.claims;
-    let now = Timestamp::now().as_second();
+    let now = clock::now().as_second();
     let lives = claims.exp.checked_sub(claims.iat).ok_or(Invalid::Life)?;
     if !(1..=life).contains(&lives) || claims.iat > now.saturating_add(limits::CLOCK_SKEW) {
         Err(Invalid::Life)
@@ -311,7 +312,7 @@ fn verify<T: DeserializeOwned>(
 /// # Errors
 /// The message of the JWT library.
 pub fn mint(caller: &Caller, key: &str, life: i64) -> Result<String, String> {
-    mint_at(caller, key, Timestamp::now(), life)
+    mint_at(caller, key, clock::now(), life)
 }
 
 /// Like [`mint`], with `at` as the time of issue.

@@ -7,12 +7,12 @@ use aws_sdk_dynamodb::{
     operation::put_item::PutItemError,
     types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
 };
-use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{Item, StoreError, patience::Patience, read};
 use crate::{
+    clock,
     domain::{
         reference::Reference,
         shopper_reference::ShopperReference,
@@ -132,7 +132,7 @@ impl Tokens {
             StoreError::unless_known(token.schema)?;
             token.schema = SCHEMA;
             token.version += 1;
-            token.updated_at = Timestamp::now();
+            token.updated_at = clock::now();
             let written = patience.call(|| self.write(before.as_ref(), token)).await?;
             if let Written::Conflict(_) = written {
                 observe::count(Metric::WriteConflict);

@@ -5,8 +5,14 @@ use std::path::Path;
 use tests::files::file;
 
 /// The layers from the lowest up. Layers of one row do not use each other.
-const LAYERS: [&[&str]; 6] =
-    [&["limits"], &["domain"], &["platform"], &["amazon_pay", "store"], &["adyen"], &["http"]];
+const LAYERS: [&[&str]; 6] = [
+    &["clock", "limits"],
+    &["domain"],
+    &["platform"],
+    &["amazon_pay", "store"],
+    &["adyen"],
+    &["http"],
+];
 
 /// Crates that the domain does not use.
 const NOT_THE_DOMAINS: [&str; 6] =

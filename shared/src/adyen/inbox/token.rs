@@ -1,10 +1,9 @@
 //! Stores token notifications with their stored payment methods.
 
-use jiff::Timestamp;
-
 use super::{Delivery, Inbox, Unapplied};
 use crate::{
     adyen::token_notification::TokenNotification,
+    clock,
     domain::{
         order::sha256,
         reference::Reference,
@@ -45,7 +44,7 @@ impl Inbox {
             .change(key, |token| {
                 let known = token.clone();
                 token
-                    .get_or_insert_with(|| Token::new(key.clone(), Timestamp::now()))
+                    .get_or_insert_with(|| Token::new(key.clone(), clock::now()))
                     .record(event.clone());
                 Ok::<_, StoreError>(*token != known)
             })

@@ -9,7 +9,7 @@ use super::{AttemptStatus, NextStep, Target};
 use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
-use crate::limits;
+use crate::{clock, limits};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -312,7 +312,7 @@ impl Attempt {
         psp_reference: Option<String>,
     ) {
         if !self.details.iter().any(|details| details.content == content) {
-            self.details.push(Details::new(content.to_owned(), Timestamp::now()));
+            self.details.push(Details::new(content.to_owned(), clock::now()));
         }
         self.note_outcome(&outcome);
         for details in &mut self.details {

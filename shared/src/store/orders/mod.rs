@@ -43,7 +43,6 @@ use std::collections::HashMap;
 use std::pin::Pin;
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
-use jiff::Timestamp;
 use tokio::time::Instant;
 
 use self::{
@@ -52,6 +51,7 @@ use self::{
 };
 use super::{Item, StoreError, patience::Patience, read};
 use crate::{
+    clock,
     domain::{
         order::{AdyenEvent, Order},
         reference::Reference,
@@ -173,7 +173,7 @@ impl Orders {
                 }
             }
             contest(order, &pointers);
-            order.drop_requests(Timestamp::now());
+            order.drop_requests(clock::now());
             observe::order(order);
             if before.as_ref() == Some(&*order) {
                 return Ok((after, value));
@@ -181,7 +181,7 @@ impl Orders {
             StoreError::unless_known(order.schema)?;
             order.schema = SCHEMA;
             order.version += 1;
-            order.updated_at = Timestamp::now();
+            order.updated_at = clock::now();
             let change = Change::new(before.as_ref(), order);
             let conflict = patience.call(|| self.write(&change, &pointers)).await?;
             if conflict.is_some() {

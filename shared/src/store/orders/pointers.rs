@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::{Item, Orders, text_value};
 use crate::{
+    clock,
     domain::{
         order::{AdyenEvent, test_reference},
         reference::Reference,
@@ -54,7 +55,7 @@ impl Orders {
         let name = format!("event:{code}:{psp_reference}:{success}:{date}");
         // An order must not claim a test event, so do not park it with a real payment.
         let payment = test_reference(event).unwrap_or(event.payment());
-        let expires_at = (Timestamp::now().as_second() + limits::EVENT_KEPT.as_secs()).to_string();
+        let expires_at = (clock::now().as_second() + limits::EVENT_KEPT.as_secs()).to_string();
         let parked = self
             .client
             .update_item()
