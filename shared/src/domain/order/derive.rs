@@ -68,6 +68,7 @@ use jiff::Timestamp;
 use super::{
     AttemptStatus, Attention, Capture, ModificationState, NextStep, Open, Order, Resolution,
     Status,
+    explain::{Rule, Witness},
     findings::{Findings, after},
     modification,
     payment_totals::{PaymentTotals, SumSaturating, Undecided, totals},
@@ -154,14 +155,19 @@ impl Payment {
 
 impl Derived {
     pub fn of(order: &Order) -> Self {
+        Self::witnessed(order, &mut ())
+    }
+
+    pub(super) fn witnessed(order: &Order, witness: &mut impl Witness) -> Self {
         let reports = Reports::of(&order.events);
-        let attempts = resolve(order, &reports);
+        let attempts = resolve(order, &reports, witness);
         let mut findings = Findings::at(order.updated_at);
         let modifications = modification::states(order, &reports);
-        let totals = totals(order, &attempts, &modifications, &reports, &mut findings);
+        let totals = totals(order, &attempts, &modifications, &reports, &mut findings, witness);
         let counting = counting(&totals);
         let highest = attempts.last().map(|attempt| attempt.status);
-        let (status, payment) = decide(&counting, highest);
+        let (rule, status, payment) = decide(&counting, highest);
+        witness.rule(rule);
 
         let standing: Vec<&PaymentTotals> = standing(&counting).collect();
         let confirming = standing.iter().filter(|payment| payment.confirmed);
@@ -281,11 +287,11 @@ fn look_at_payments(
     }
 }
 
-/// The status, and the payment that decided it.
+/// The rule that applies, the status, and the payment that decided it.
 fn decide<'a>(
     totals: &[&'a PaymentTotals],
     highest: Option<AttemptStatus>,
-) -> (Status, Option<&'a PaymentTotals>) {
+) -> (Rule, Status, Option<&'a PaymentTotals>) {
     let payments = || totals.iter().copied().filter(|payment| payment.authorised.is_some());
     let newest_standing = standing(totals).max_by_key(|payment| payment.age());
     let newest = payments().max_by_key(|payment| payment.age());
@@ -293,32 +299,32 @@ fn decide<'a>(
     let taken = totals.iter().map(|payment| payment.taken).sum_saturating();
 
     let paid = if totals.iter().any(|payment| payment.charged_back) {
-        Some(Status::ChargedBack)
+        Some((Rule::ChargedBack, Status::ChargedBack))
     } else if refunded > 0 && refunded >= taken {
-        Some(Status::Refunded)
+        Some((Rule::RefundsStand, Status::Refunded))
     } else if refunded > 0 {
-        Some(Status::PartiallyRefunded)
+        Some((Rule::RefundsStand, Status::PartiallyRefunded))
     } else if totals.iter().any(|payment| payment.has_capture) {
-        Some(Status::Captured)
+        Some((Rule::CaptureStands, Status::Captured))
     } else {
-        newest_standing.map(|_| Status::Authorised)
+        newest_standing.map(|_| (Rule::PaymentStands, Status::Authorised))
     };
-    if let Some(status) = paid {
-        return (status, newest_standing.or(newest));
+    if let Some((rule, status)) = paid {
+        return (rule, status, newest_standing.or(newest));
     }
     if highest.is_some_and(AttemptStatus::is_pending) {
-        return (Status::Pending, None);
+        return (Rule::AttemptUnresolved, Status::Pending, None);
     }
     if let Some((payment, (_, status))) = newest.and_then(|payment| Some((payment, payment.ended?)))
     {
-        return (status, Some(payment));
+        return (Rule::PaymentEnded, status, Some(payment));
     }
     let status = match highest {
         Some(AttemptStatus::Refused) => Status::Refused,
         Some(AttemptStatus::Cancelled) => Status::Cancelled,
         Some(AttemptStatus::Expired | AttemptStatus::MaybeExpired(_)) => Status::Expired,
         Some(AttemptStatus::Error) => Status::Error,
-        _ => Status::Created,
+        _ => return (Rule::NoAttempt, Status::Created, None),
     };
-    (status, None)
+    (Rule::AttemptEnded, status, None)
 }

@@ -7,7 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{AdyenEvent, reports::Reports};
+use super::{
+    AdyenEvent,
+    explain::{Effect, Witness},
+    reports::Reports,
+};
 use crate::domain::event_code::EventCode;
 
 /// Dispute events for which Adyen documents no movement of money. They still matter because one
@@ -83,32 +87,54 @@ pub(super) enum DisputeState {
     Lost,
 }
 
-pub(super) fn disputes(payment: &str, reports: &Reports) -> Vec<DisputeState> {
+pub(super) fn disputes(
+    payment: &str,
+    reports: &Reports,
+    witness: &mut impl Witness,
+) -> Vec<DisputeState> {
     let disputes = reports.disputes_of(payment);
-    disputes.into_iter().map(|dispute| state(dispute, payment, reports)).collect()
+    let states = disputes.into_iter().map(|dispute| {
+        let (state, decisive) = state(dispute, payment, reports);
+        if let Some(event) = decisive {
+            let effect = match state {
+                DisputeState::Open => Effect::LiftsDispute,
+                DisputeState::ChargedBack => Effect::ChargesBack,
+                DisputeState::Lost => Effect::LosesDispute,
+            };
+            witness.event(event, effect);
+        }
+        state
+    });
+    states.collect()
 }
 
-/// Derives the state from the last stage reached, because events may arrive in any order.
-fn state(dispute: &str, payment: &str, reports: &Reports) -> DisputeState {
+/// Derives the state from the last stage reached, because events may arrive in any order. Returns
+/// the event of that stage too.
+fn state<'a>(
+    dispute: &str,
+    payment: &str,
+    reports: &Reports<'a>,
+) -> (DisputeState, Option<&'a AdyenEvent>) {
     use EventCode::*;
     let reached = |code: EventCode| {
         let report = reports.get(&code, dispute).filter(|event| event.success);
-        report.filter(|event| reports.payment_of(event) == payment).map(AdyenEvent::date)
+        report.filter(|event| reports.payment_of(event) == payment)
     };
-    if reached(SecondChargeback).is_some() {
-        return DisputeState::ChargedBack;
+    if let Some(event) = reached(SecondChargeback) {
+        return (DisputeState::ChargedBack, Some(event));
     }
+    let date = |event: Option<&AdyenEvent>| event.map(AdyenEvent::date);
     let stages =
         [(SchemeArbitrationWon, SchemeArbitrationLost), (PrearbitrationWon, PrearbitrationLost)];
     for (won, lost) in stages {
         match (reached(won), reached(lost)) {
             (None, None) => {}
-            (won, lost) if lost >= won => return DisputeState::Lost,
-            _ => return DisputeState::Open,
+            (won, lost) if date(lost) >= date(won) => return (DisputeState::Lost, lost),
+            (won, _) => return (DisputeState::Open, won),
         }
     }
-    if reached(ChargebackReversed).is_none() && reached(Chargeback).is_some() {
-        return DisputeState::ChargedBack;
+    match (reached(ChargebackReversed), reached(Chargeback)) {
+        (None, Some(event)) => (DisputeState::ChargedBack, Some(event)),
+        (reversed, _) => (DisputeState::Open, reversed),
     }
-    DisputeState::Open
 }

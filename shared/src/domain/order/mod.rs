@@ -11,6 +11,7 @@ mod derive;
 mod details;
 mod dispute;
 mod event;
+mod explain;
 mod failures;
 mod findings;
 mod modification;
@@ -34,6 +35,7 @@ pub use decide::PayDecision;
 pub use derive::{Derived, Payment};
 pub use details::{DetailsDecision, RejectedDetails};
 pub use event::{AdyenEvent, EventAmount};
+pub use explain::{Cause, Effect, Explanation, Rule};
 pub use modification::{
     DecidedWithin, Modification, ModificationDecision, ModificationRequest, ModificationState,
     Operation, RecordedModification, RefundReason, Refusal, SentModification,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     AdyenEvent, Capture, ModificationState, Operation, Order,
     dispute::{DisputeState, disputes},
+    explain::{Effect, Witness},
     failures::Failures,
     findings::Findings,
     reports::Reports,
@@ -76,6 +77,7 @@ pub(super) fn totals(
     modifications: &[ModificationState],
     reports: &Reports,
     findings: &mut Findings,
+    witness: &mut impl Witness,
 ) -> Vec<PaymentTotals> {
     let authorised = |attempt: &&Resolution| attempt.status == AttemptStatus::Authorised;
     let mut payments = reports.payments();
@@ -88,7 +90,7 @@ pub(super) fn totals(
         .into_iter()
         .map(|payment| PaymentTotals {
             undecided: undecided(payment, order, modifications),
-            ..payment_totals(payment, order, modifications, reports, findings)
+            ..payment_totals(payment, order, modifications, reports, findings, witness)
         })
         .collect();
     for payment in &mut totals {
@@ -113,11 +115,15 @@ fn payment_totals(
     modifications: &[ModificationState],
     reports: &Reports,
     findings: &mut Findings,
+    witness: &mut impl Witness,
 ) -> PaymentTotals {
     let of = |code: EventCode| reports.about(psp_reference, &code);
     let succeeded = |code: EventCode| of(code).into_iter().filter(|event| event.success);
 
     let report = reports.authorisation(psp_reference);
+    if let Some(report) = report {
+        witness.event(report, if report.success { Effect::Authorises } else { Effect::Refuses });
+    }
     let authorised = report.filter(|event| event.success);
     let authorised = authorised.map(|event| value(event, order, findings));
 
@@ -130,9 +136,14 @@ fn payment_totals(
         match reversal.modification_action.as_deref() {
             Some("cancel") => cancellations.push(reversal),
             Some("refund") => refunds.push(reversal),
-            _ => unclear = true,
+            _ => {
+                unclear = true;
+                witness.event(reversal, Effect::Unclear);
+            }
         }
     }
+    // Those that are undone below are not noted as standing.
+    captures.iter().chain(&refunds).for_each(|event| witness.event(event, Effect::Undone));
     let failures = |codes: &'static [EventCode]| {
         Failures::of(codes, psp_reference, order, modifications, reports)
     };
@@ -149,6 +160,10 @@ fn payment_totals(
         events.iter().map(|it| value(it, order, findings)).sum_saturating()
     };
     let (captured, refunded) = (sum(&captures), sum(&refunds));
+    captures.iter().for_each(|event| witness.event(event, Effect::Captures));
+    refunds.iter().for_each(|event| witness.event(event, Effect::Refunds));
+    cancellations.iter().for_each(|event| witness.event(event, Effect::Cancels));
+    succeeded(EventCode::Expire).for_each(|event| witness.event(event, Effect::Expires));
     let cancelled = cancellations.iter().map(|event| event.date()).max();
     let expired = succeeded(EventCode::Expire).map(AdyenEvent::date).max();
     let ended = match (cancelled, expired) {
@@ -170,7 +185,7 @@ fn payment_totals(
     if cancelled.is_some() && !captures.is_empty() {
         findings.raise(Attention::CancelledAfterCapture);
     }
-    let disputes = disputes(psp_reference, reports);
+    let disputes = disputes(psp_reference, reports, witness);
     if disputes.contains(&DisputeState::Lost) {
         findings.raise(Attention::PrearbitrationLost);
     }

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{AdyenEvent, Attempt, Order, Outcome, reports::Reports};
+use super::{
+    AdyenEvent, Attempt, Order, Outcome,
+    explain::{Cause, Effect, Witness},
+    reports::Reports,
+};
 use crate::domain::{event_code::EventCode, result_code::ResultCode};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,24 +193,32 @@ fn payments(order: &Order, reports: &Reports) -> Vec<Option<String>> {
     found.payments
 }
 
-pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
+pub(super) fn resolve(
+    order: &Order,
+    reports: &Reports,
+    witness: &mut impl Witness,
+) -> Vec<Resolution> {
     let mut resolutions: Vec<Resolution> = order
         .attempts
         .iter()
         .zip(payments(order, reports))
-        .map(|(attempt, psp_reference)| {
+        .enumerate()
+        .map(|(at, (attempt, psp_reference))| {
             let verdict = psp_reference.as_deref().and_then(|named| reports.authorisation(named));
             let answered = attempt.answered();
-            let status = match verdict {
-                Some(event) if event.success => AttemptStatus::Authorised,
+            let (status, cause) = match verdict {
+                Some(event) if event.success => (AttemptStatus::Authorised, Cause::Authorisation),
                 // A failed AUTHORISATION has no more detail. Keep the answer's status, which is
                 // refused, cancelled or error.
                 Some(_) if answered.is_pending() || answered == AttemptStatus::Authorised => {
-                    AttemptStatus::Refused
+                    (AttemptStatus::Refused, Cause::AuthorisationFailed)
                 }
-                _ if answered.requires_action() && attempt.is_abandoned() => AttemptStatus::Expired,
-                _ => answered,
+                _ if answered.requires_action() && attempt.is_abandoned() => {
+                    (AttemptStatus::Expired, Cause::Abandoned)
+                }
+                _ => (answered, Cause::Answer),
             };
+            witness.attempt(at, cause);
             Resolution { status, psp_reference }
         })
         .collect();
@@ -225,10 +237,12 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
         };
         let ended =
             resolutions.iter().position(named).or_else(|| (0..resolutions.len()).rev().find(open));
-        if let Some(attempt) = ended.map(|at| &mut resolutions[at])
-            && attempt.status.is_pending()
+        if let Some(at) = ended
+            && resolutions[at].status.is_pending()
         {
-            attempt.status = AttemptStatus::Expired;
+            resolutions[at].status = AttemptStatus::Expired;
+            witness.attempt(at, Cause::OfferClosed);
+            witness.event(offer, Effect::ClosesOffer);
         }
     }
     for at in 0..resolutions.len() {
@@ -236,6 +250,7 @@ pub(super) fn resolve(order: &Order, reports: &Reports) -> Vec<Resolution> {
             && let Some(on) = may_be_pending(order, reports, &resolutions, at)
         {
             resolutions[at].status = AttemptStatus::MaybeExpired(on);
+            witness.attempt(at, Cause::MaybePending);
         }
     }
     resolutions
