@@ -189,6 +189,9 @@ pub struct Webhook {
     /// The merchantReference, or shopperReference.
     pub reference: String,
     pub message: crate::webhook::Message,
+    /// The URL, if it is not that of all webhooks.
+    #[serde(default)]
+    pub to: Option<String>,
     /// The number of copies that each delivery sends.
     pub copies: u32,
     /// The time of the next delivery; none if there is none.

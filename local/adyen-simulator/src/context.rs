@@ -62,22 +62,26 @@ impl CallContext<'_> {
     pub fn notify(&mut self, event: &Event, delay: Duration) {
         let fault = self.webhook_faults.pop_front();
         let message = event.message(self.signer, fault == Some(WebhookFault::BadSignature));
-        let queued =
-            self.changes.iter().filter(|change| matches!(change, Change::Webhook(_))).count();
         let reference = match event.is_about_a_token() {
             true => &event.shopper_reference,
             false => &event.merchant_reference,
         };
-        self.changes.push(Change::Webhook(Box::new(Webhook {
-            id: (self.books.webhooks.len() + queued + 1) as u64,
-            event: event.event.clone(),
-            psp_reference: event.psp_reference.clone(),
-            reference: reference.clone(),
-            message,
-            copies: if fault == Some(WebhookFault::Duplicate) { 2 } else { 1 },
-            due: (fault != Some(WebhookFault::Lose)).then(|| later(self.now, delay)),
-            attempts: Vec::new(),
-        })));
+        let copy = self.options.webhook_copy.clone().map(Some);
+        for to in [None].into_iter().chain(copy) {
+            let queued =
+                self.changes.iter().filter(|change| matches!(change, Change::Webhook(_))).count();
+            self.changes.push(Change::Webhook(Box::new(Webhook {
+                id: (self.books.webhooks.len() + queued + 1) as u64,
+                event: event.event.clone(),
+                psp_reference: event.psp_reference.clone(),
+                reference: reference.clone(),
+                message: message.clone(),
+                to,
+                copies: if fault == Some(WebhookFault::Duplicate) { 2 } else { 1 },
+                due: (fault != Some(WebhookFault::Lose)).then(|| later(self.now, delay)),
+                attempts: Vec::new(),
+            })));
+        }
     }
 }
 

@@ -75,5 +75,5 @@ pub use fault::WebhookFault;
 pub use options::Options;
 pub use recurring::token_id;
 pub use simulator::{Release, Simulator};
-pub use simulator_http::{Answer, Fault, FaultOn, Log};
+pub use simulator_http::{Answer, Exchange, Fault, FaultOn, Log, Watch};
 pub use three_ds::{challenge_result, fingerprint_result, id_for_key, redirect_result};

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use simulator_http::Log;
+use simulator_http::{Log, Watch};
 
 use crate::keys;
 
@@ -45,6 +45,10 @@ pub struct Options {
     /// The folder of the journal; without it the books are lost when the simulator stops.
     pub data: Option<PathBuf>,
     pub log: Option<Log>,
+    /// Sees every call of the API, and every webhook to [`webhook_copy`](Self::webhook_copy).
+    pub watch: Option<Watch>,
+    /// Another URL, which gets every webhook too, with deliveries and retries of its own.
+    pub webhook_copy: Option<String>,
 }
 
 impl Default for Options {
@@ -68,6 +72,8 @@ impl Default for Options {
             redelivery: redelivery(),
             data: None,
             log: None,
+            watch: None,
+            webhook_copy: None,
         }
     }
 }

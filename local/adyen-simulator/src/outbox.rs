@@ -64,10 +64,15 @@ pub(crate) async fn deliver(inner: &Inner, id: u64) -> Option<u16> {
     };
     let mut attempts = Vec::new();
     if let (Some(webhook), Some(url)) = (&webhook, url) {
-        let target = inner.target.at(&url);
+        let target = inner.target.at(webhook.to.as_deref().unwrap_or(&url));
         for _ in 0..webhook.copies {
             let at = clock::now();
-            let (status, error) = match target.post(&webhook.message).await {
+            let watch = inner.options.watch.as_ref().filter(|_| webhook.to.is_some());
+            let answered = match watch {
+                Some(watch) => target.watched(&webhook.message, watch).await,
+                None => target.post(&webhook.message).await,
+            };
+            let (status, error) = match answered {
                 Ok(answer) => (Some(answer.status), None),
                 Err(error) => (None, Some(error)),
             };

@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use simulator_http::{Answer, Fault, Request};
+use simulator_http::{Answer, Fault, Request, Watching};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -72,9 +72,21 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
     if let Some(id) = request.path.strip_prefix("/threeds/") {
         return Ok(three_ds_page(&inner, &request, id).into_response());
     }
-    match take_fault(&inner, &request.path) {
+    let fault = take_fault(&inner, &request.path);
+    let watching = inner.options.watch.as_ref();
+    let watching =
+        watching.map(|watch| Watching::begin(watch, &request, fault.as_ref().map(Fault::name)));
+    let answered = match fault {
         Some(fault) => with_fault(inner, request, fault).await,
         None => answer(&inner, &request, None, Duration::ZERO).await.map(Answer::into_response),
+    };
+    match (watching, answered) {
+        (Some(watching), Ok(response)) => Ok(watching.end_with(response).await),
+        (Some(watching), Err(cut)) => {
+            watching.end(None);
+            Err(cut)
+        }
+        (None, answered) => answered,
     }
 }
 

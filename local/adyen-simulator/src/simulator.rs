@@ -254,6 +254,11 @@ impl Simulator {
         self.inner.change(|ctx| ctx.notify(event, Duration::ZERO))
     }
 
+    /// Sends what is due after the clock was set.
+    pub fn clock_was_set(&self) {
+        self.inner.wake.notify_one();
+    }
+
     /// Ends a pending payment. Returns false if there is none.
     ///
     /// # Errors

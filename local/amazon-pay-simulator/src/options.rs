@@ -1,7 +1,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use simulator_http::Log;
+use simulator_http::{Log, Watch};
 
 /// The merchant's private key. It is public, so it is safe only on one machine.
 pub const PRIVATE_KEY: &str = include_str!("development-only-private-key.pem");
@@ -31,6 +31,8 @@ pub struct Options {
     /// The time after which a session expires.
     pub session_life: Duration,
     pub log: Option<Log>,
+    /// Sees every call of the API.
+    pub watch: Option<Watch>,
 }
 
 impl Default for Options {
@@ -46,6 +48,7 @@ impl Default for Options {
             ledger_currency: "EUR".into(),
             session_life: Duration::from_secs(24 * 60 * 60),
             log: None,
+            watch: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use futures_util::stream;
-use simulator_http::{Answer, Fault, Request};
+use simulator_http::{Answer, Fault, Request, Watching};
 
 use crate::api;
 use crate::hosted;
@@ -57,8 +57,11 @@ async fn call(
 ) -> Result<Response<Body>, StatusCode> {
     let request = Request::read(request).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
     let fault = inner.state().faults.pop_front();
+    let watching = inner.options.watch.as_ref();
+    let watching =
+        watching.map(|watch| Watching::begin(watch, &request, fault.as_ref().map(Fault::name)));
     let processed = || api::process(&inner, &request).into_response();
-    Ok(match fault {
+    let response = match fault {
         None => processed(),
         Some(Fault::Instead(answer)) => {
             api::record(&mut inner.state().books, &request, false, Some(&answer));
@@ -93,6 +96,10 @@ async fn call(
             processed();
             answer.into_response()
         }
+    };
+    Ok(match watching {
+        Some(watching) => watching.end_with(response).await,
+        None => response,
     })
 }
 

@@ -1,6 +1,8 @@
 use std::io;
 use std::time::Duration;
 
+use simulator_http::{Answer, Request, Watch, Watching};
+
 use super::{Message, invalid};
 
 /// The time that Adyen waits for an answer.
@@ -35,6 +37,28 @@ impl Target {
     /// The same receiver at another URL.
     pub(crate) fn at(&self, url: &str) -> Self {
         Self { url: url.into(), ..self.clone() }
+    }
+
+    /// Sends it once, and reports the exchange.
+    pub(crate) async fn watched(&self, message: &Message, watch: &Watch) -> Result<Reply, String> {
+        let request = Request {
+            method: "POST".into(),
+            path: self.url.clone(),
+            query: String::new(),
+            headers: message.headers.iter().cloned().collect(),
+            body: message.body.clone().into_bytes(),
+        };
+        let mut watching = Watching::begin(watch, &request, None);
+        let answered = self.post(message).await;
+        let answer = match &answered {
+            Ok(reply) => Some(Answer::text(reply.status, "text/plain", &reply.body)),
+            Err(error) => {
+                watching.note(error);
+                None
+            }
+        };
+        watching.end(answer);
+        answered
     }
 
     /// Sends it once.
