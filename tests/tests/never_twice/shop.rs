@@ -12,6 +12,9 @@ use tests::faulty::Faulty;
 use tests::{Answer, Stack, browser, faulty_dynamodb, passing_time};
 pub use tests::{assert_problem, in_browser, quick};
 
+/// Methods with every kind of action, and without one.
+const METHODS: &str = "amazonpay,scheme,ideal,mbway,multibanco,bankTransfer_IBAN";
+
 /// The bundle, with a faulty proxy before DynamoDB and one before Adyen.
 pub struct Shop {
     pub stack: Stack,
@@ -37,6 +40,7 @@ impl Shop {
         let variables = [
             faulty_dynamodb::variable(&dynamodb),
             ("ADYEN_CHECKOUT_URL".to_owned(), format!("{}/v72", adyen.url())),
+            ("ALLOWED_PAYMENT_METHODS".to_owned(), METHODS.to_owned()),
         ];
         let stack = Stack::with(Options {
             adyen: Adyen::Simulator(Box::new(simulator)),
@@ -60,6 +64,7 @@ impl Shop {
         let mut variables = BTreeMap::from([
             faulty_dynamodb::variable(&self.dynamodb),
             ("ADYEN_CHECKOUT_URL".to_owned(), format!("{}/v72", self.adyen.url())),
+            ("ALLOWED_PAYMENT_METHODS".to_owned(), METHODS.to_owned()),
         ]);
         variables.extend(otherwise.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Stack::with(Options { variables, ..Options::default() }).await
