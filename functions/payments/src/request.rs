@@ -102,11 +102,10 @@ impl Rules {
         };
         let kind = payment.payment_method.kind().unwrap_or("scheme");
         let is_allowed = kind != "amazonpay" && self.allows(kind);
-        let is_present = match caller {
-            Caller::Checkout(_) => true,
-            Caller::Merchant => {
-                payment.recurring_processing_model == Some(RecurringProcessingModel::CardOnFile)
-            }
+        // A subscription is charged without the shopper, and so by the merchant.
+        let is_present = match payment.recurring_processing_model {
+            Some(model) => model == RecurringProcessingModel::CardOnFile,
+            None => matches!(caller, Caller::Checkout(_)),
         };
         is_allowed && is_present
     }

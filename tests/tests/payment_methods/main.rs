@@ -4,6 +4,7 @@
 
 mod accepted;
 mod actions;
+mod examples;
 mod one_click;
 mod raw_card_data;
 mod shop;

@@ -28,7 +28,7 @@ async fn stored(shop: &Shop, shopper: &str) -> String {
 }
 
 /// The id of the shopper's stored payment method, once its webhook has arrived.
-async fn stored_id(shop: &Shop, shopper: &str) -> String {
+pub async fn stored_id(shop: &Shop, shopper: &str) -> String {
     let (_, tokens) = shop.stack.stores().await;
     let shopper = shopper.to_owned().try_into().unwrap();
     loop {
@@ -144,6 +144,20 @@ async fn charge_without_the_shopper_has_no_security_code() {
     let answer = shop.stack.post("/payments", &tests::backend(), &body).await;
     assert_eq!((answer.status, answer.code()), (422, "invalid_field"), "{answer:?}");
     assert_eq!(answer.body["field"], "paymentMethod.encryptedSecurityCode");
+}
+
+#[tokio::test]
+async fn subscription_of_a_stored_card_is_not_charged_from_a_browser() {
+    let shop = Shop::open().await;
+    let id = stored(&shop, "SHOPPER-1").await;
+    let before = shop.sent().len();
+    for model in ["Subscription", "UnscheduledCardOnFile"] {
+        let mut body = one_click(&id);
+        body["recurringProcessingModel"] = json!(model);
+        let answer = shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &body).await;
+        assert_eq!((answer.status, answer.code()), (403, "merchant_token_required"), "{answer:?}");
+    }
+    assert_eq!(shop.sent().len(), before);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tests::{Answer, Stack, browser};
 
 pub const METHODS: &str = "amazonpay,scheme,ideal,klarna,paypal,mbway,multibanco,wechatpayQR,\
-                           bankTransfer_IBAN,sepadirectdebit,applepay,googlepay";
+                           bankTransfer_IBAN,sepadirectdebit,applepay,googlepay,paywithgoogle";
 
 pub struct Shop {
     pub stack: Stack,
