@@ -17,3 +17,4 @@ pub mod http;
 pub mod limits;
 pub mod platform;
 pub mod store;
+mod strict_json;

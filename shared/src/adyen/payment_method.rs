@@ -11,6 +11,7 @@ use crate::{
     amazon_pay::{AmazonPayToken, CheckoutSessionId},
     domain::text::Text,
     limits,
+    strict_json::Strict,
 };
 
 const AMAZON_PAY: &str = "amazonpay";
@@ -256,7 +257,7 @@ fn stored(fields: Fields) -> Result<PaymentMethod, String> {
 }
 
 fn amazon_pay(fields: Fields) -> Result<PaymentMethod, String> {
-    let typed: AmazonPayFields = serde_path_to_error::deserialize(Value::Object(fields.0))
+    let typed: AmazonPayFields = serde_path_to_error::deserialize(Strict(Value::Object(fields.0)))
         .map_err(|error| {
             let path = error.path().to_string();
             let message = error.into_inner().to_string();

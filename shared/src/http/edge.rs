@@ -18,13 +18,13 @@ use crate::{
         jwt::Caller,
         ownership::{FIELDS, Field, Owner},
         problem::{Code, Problem},
-        strict_json::{self, ParseError, Strict},
     },
     limits,
     platform::{
         observe::{self, Completion},
         runtime,
     },
+    strict_json::{self, ParseError, Strict},
 };
 
 /// # Errors

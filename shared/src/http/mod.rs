@@ -6,4 +6,3 @@ pub mod edge;
 pub mod jwt;
 pub mod ownership;
 pub mod problem;
-mod strict_json;

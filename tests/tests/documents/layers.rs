@@ -6,7 +6,7 @@ use tests::files::file;
 
 /// The layers from the lowest up. Layers of one row do not use each other.
 const LAYERS: [&[&str]; 6] = [
-    &["clock", "limits"],
+    &["clock", "limits", "strict_json"],
     &["domain"],
     &["platform"],
     &["amazon_pay", "store"],

@@ -22,6 +22,7 @@ pub const SHOPPER: &str = "planted-shopper-1";
 pub const TOKEN: &str = "PLANTED-AMZN";
 pub const API_KEY: &str = "planted-api-key";
 pub const PASSWORD: &str = "planted-user:planted-password";
+pub const CARD: &str = "4111111111111111";
 pub const GARBAGE: &str = "planted-garbage";
 
 pub async fn start() -> Stack {
@@ -142,6 +143,10 @@ async fn invalid_requests(stack: &Stack) {
     let strange = json!({"shopperEmail": 1, GARBAGE: MAIL});
     stack.post("/payments", &checkout("A"), &strange).await;
     stack.post("/payments", GARBAGE, &strange).await;
+    for method in [json!(CARD), json!({"type": "scheme", "number": CARD}), json!({"type": [CARD]})]
+    {
+        stack.post("/payments", &checkout("A"), &json!({"paymentMethod": method})).await;
+    }
     let minted = |key: &str| jwt::mint(&Caller::Merchant, key, 24 * 60 * 60).unwrap();
     for key in [keys::MERCHANT_TOKEN_KEY, keys::CHECKOUT_TOKEN_KEY, GARBAGE] {
         let token = minted(key);

@@ -43,6 +43,7 @@ async fn every_flow_is_logged_without_secrets_or_personal_data() {
         flows::TOKEN,
         flows::API_KEY,
         flows::GARBAGE,
+        flows::CARD,
         "planted-password",
         "Plantedcity",
         "planted.example",

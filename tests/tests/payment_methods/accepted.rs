@@ -185,11 +185,20 @@ async fn payment_method_that_is_too_large_or_too_deep_is_rejected() {
         json!({"type": "ideal", "x": "x".repeat(101 * 1024)}),
         json!({"type": "ideal", "x": deep}),
         json!({"type": "x".repeat(65)}),
+        json!({"type": "x".repeat(10_000)}),
+        json!({"type": ""}),
+        json!({"type": "ideal\u{0}"}),
+        json!({"type": "\u{1b}[31mideal"}),
+        json!({"type": ["ideal"]}),
         json!({"type": 1}),
         json!("ideal"),
     ] {
         let answer = shop.pay("ORDER-1", method).await;
         assert_eq!((answer.status, answer.code()), (422, "invalid_field"), "{answer:?}");
+    }
+    for kind in ["ideal\n", " ideal", "IDEAL", "ideäl"] {
+        let answer = shop.pay("ORDER-1", json!({"type": kind})).await;
+        assert_eq!((answer.status, answer.code()), (422, "payment_method_not_allowed"));
     }
     assert!(shop.sent().is_empty());
 }

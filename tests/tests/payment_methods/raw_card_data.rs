@@ -1,7 +1,7 @@
 //! Raw card data, which is never sent, stored or logged.
 
-use serde_json::json;
-use tests::browser;
+use serde_json::{Value, json};
+use tests::{backend, browser};
 
 use crate::shop::{Shop, card, with};
 
@@ -39,6 +39,50 @@ async fn raw_card_data_is_rejected_and_reaches_nobody() {
     assert!(shop.sent().is_empty());
     let answer = shop.stack.get("/orders/ORDER-1", &tests::backend()).await;
     assert_eq!(answer.status, 404, "nothing was stored: {answer:?}");
+}
+
+#[tokio::test]
+async fn value_of_the_wrong_type_is_not_repeated_in_the_answer() {
+    let shop = Shop::open().await;
+    let number = 4_111_111_111_111_111_u64;
+    let pay = |member: &str, value: Value| {
+        let mut body = with(card(NUMBER));
+        body[member] = value;
+        ("/payments", body)
+    };
+    let requests = [
+        pay("paymentMethod", json!(NUMBER)),
+        pay("paymentMethod", json!(number)),
+        pay("paymentMethod", json!([NUMBER])),
+        pay("paymentMethod", json!({"type": number})),
+        pay("paymentMethod", json!({"type": "amazonpay", "amazonPayToken": number})),
+        pay("paymentMethod", json!({"type": "amazonpay", "amazonPayToken": [NUMBER]})),
+        pay("amount", json!(NUMBER)),
+        pay("amount", json!({"currency": NUMBER, "value": 1000})),
+        pay("amount", json!({"currency": "EUR", "value": NUMBER})),
+        pay("browserInfo", json!(NUMBER)),
+        pay("channel", json!(NUMBER)),
+        pay("dateOfBirth", json!(number)),
+        pay("installments", json!({"value": NUMBER})),
+        pay("installments", json!({"value": -4_111_111_111_111_111_i64})),
+        pay("lineItems", json!({"id": NUMBER})),
+        pay("returnUrl", json!(number)),
+        pay("shopperEmail", json!(NUMBER)),
+        pay("storePaymentMethod", json!(NUMBER)),
+        ("/payments/details", json!({"details": NUMBER})),
+        ("/payments/details", json!({"details": {"redirectResult": number}})),
+        ("/paymentMethods", json!({"countryCode": number})),
+    ];
+    for (path, body) in requests {
+        let answer = shop.stack.post(path, &browser("ORDER-1"), &body).await;
+        assert!(matches!(answer.code(), "invalid_field" | "amount_mismatch"), "{body}: {answer:?}");
+        assert!(!answer.body.to_string().contains(NUMBER), "{body}: {answer:?}");
+    }
+    for body in [json!({"amount": NUMBER}), json!({"merchantRefundReason": NUMBER})] {
+        let answer = shop.stack.post("/orders/ORDER-1/refunds", &backend(), &body).await;
+        assert_eq!((answer.status, answer.code()), (422, "invalid_field"), "{answer:?}");
+        assert!(!answer.body.to_string().contains(NUMBER), "{body}: {answer:?}");
+    }
 }
 
 #[tokio::test]

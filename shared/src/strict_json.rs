@@ -1,21 +1,24 @@
 //! Strict JSON. serde alone accepts a duplicate field and uses the last one, a list of values
-//! instead of an object, and an object instead of an enum's name.
+//! instead of an object, and an object instead of an enum's name. serde's errors also quote the
+//! value, which may be personal or a card number.
+
+use std::fmt::Display;
 
 use serde::{
     Deserialize, Deserializer,
     de::{
-        Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
-        value::{MapDeserializer, SeqDeserializer},
+        Error as _, Expected, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+        value::{MapDeserializer, SeqDeserializer, StringDeserializer},
     },
     forward_to_deserialize_any,
 };
-use serde_json::{Error, Map, Number, Value};
+use serde_json::{Map, Number, Value};
 
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     /// Names the position of a syntax error, or the duplicate field.
     #[error(transparent)]
-    NotJson(#[from] Error),
+    NotJson(#[from] serde_json::Error),
     /// Valid JSON with a number that does not fit.
     #[error("{0}: number out of range")]
     OutOfRange(
@@ -45,13 +48,49 @@ pub fn parse(text: &[u8]) -> Result<Value, ParseError> {
     }
 }
 
+/// An error that names fields and what was expected, and never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ValueError(String);
+
+impl serde::de::Error for ValueError {
+    fn custom<T: Display>(message: T) -> Self {
+        Self(message.to_string())
+    }
+
+    fn invalid_type(unexpected: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("invalid type: {}, expected {expected}", kind(unexpected)))
+    }
+
+    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        Self(format!("invalid value, expected {expected}"))
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self(format!("invalid value, expected one of {}", expected.join(", ")))
+    }
+}
+
+fn kind(unexpected: Unexpected<'_>) -> &'static str {
+    match unexpected {
+        Unexpected::Bool(_) => "boolean",
+        Unexpected::Unsigned(_) | Unexpected::Signed(_) => "integer",
+        Unexpected::Float(_) => "decimal number",
+        Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "string",
+        Unexpected::Unit | Unexpected::Option => "null",
+        Unexpected::Seq => "list",
+        Unexpected::Other(other) if other == "number" => "number",
+        _ => "object",
+    }
+}
+
 /// A deserializer that reads a struct only from an object, and an enum only from a string.
 pub struct Strict(pub Value);
 
 impl<'de> Deserializer<'de> for Strict {
-    type Error = Error;
+    type Error = ValueError;
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.0 {
             Value::Object(members) => {
                 let members = members.into_iter().map(|(name, value)| (name, Self(value)));
@@ -60,7 +99,14 @@ impl<'de> Deserializer<'de> for Strict {
             Value::Array(items) => {
                 visitor.visit_seq(SeqDeserializer::new(items.into_iter().map(Self)))
             }
-            scalar => scalar.deserialize_any(visitor),
+            Value::String(text) => visitor.visit_string(text),
+            Value::Bool(flag) => visitor.visit_bool(flag),
+            Value::Null => visitor.visit_unit(),
+            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
+                (Some(number), _) => visitor.visit_u64(number),
+                (None, Some(number)) => visitor.visit_i64(number),
+                (None, None) => visitor.visit_f64(number.as_f64().unwrap_or(f64::NAN)),
+            },
         }
     }
 
@@ -69,9 +115,9 @@ impl<'de> Deserializer<'de> for Strict {
         _: &'static str,
         _: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, ValueError> {
         match self.0 {
-            Value::Array(_) => Err(Error::invalid_type(Unexpected::Seq, &visitor)),
+            Value::Array(_) => Err(ValueError::invalid_type(Unexpected::Seq, &visitor)),
             _ => self.deserialize_any(visitor),
         }
     }
@@ -81,14 +127,16 @@ impl<'de> Deserializer<'de> for Strict {
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, ValueError> {
         match self.0 {
-            Value::Object(_) => Err(Error::invalid_type(Unexpected::Map, &visitor)),
-            value => value.deserialize_enum(name, variants, visitor),
+            Value::String(text) => {
+                StringDeserializer::new(text).deserialize_enum(name, variants, visitor)
+            }
+            other => Err(ValueError::invalid_type(unexpected(&other), &visitor)),
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ValueError> {
         match self.0 {
             Value::Null => visitor.visit_none(),
             _ => visitor.visit_some(self),
@@ -99,7 +147,7 @@ impl<'de> Deserializer<'de> for Strict {
         self,
         _: &'static str,
         visitor: V,
-    ) -> Result<V::Value, Error> {
+    ) -> Result<V::Value, ValueError> {
         visitor.visit_newtype_struct(self)
     }
 
@@ -109,7 +157,18 @@ impl<'de> Deserializer<'de> for Strict {
     }
 }
 
-impl<'de> IntoDeserializer<'de, Error> for Strict {
+fn unexpected(value: &Value) -> Unexpected<'_> {
+    match value {
+        Value::Null => Unexpected::Unit,
+        Value::Bool(flag) => Unexpected::Bool(*flag),
+        Value::Number(_) => Unexpected::Other("number"),
+        Value::String(text) => Unexpected::Str(text),
+        Value::Array(_) => Unexpected::Seq,
+        Value::Object(_) => Unexpected::Map,
+    }
+}
+
+impl<'de> IntoDeserializer<'de, ValueError> for Strict {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
