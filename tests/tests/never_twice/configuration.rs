@@ -177,7 +177,7 @@ async fn keys_and_digests_match_known_values() {
     assert_eq!(attempt["key"], key);
     assert_eq!(attempt["merchantAccount"], keys::MERCHANT_ACCOUNT);
     assert_eq!(attempt["endpoint"], "127.0.0.1");
-    let instrument = "997f140cfdbb7213cfe897de0d56a00f8be2004287b6372240297caac28d491b";
+    let instrument = "df762cc4cb450d44589683027c7e668a7c28268ec144a87de23be034b5d75256";
     assert_eq!(attempt["submissions"][0]["instrument"], instrument);
     let caller_body = "b7f2beac1d7980931dcc888438a8e485633d76d62979e7fc96ad1f46cb3fab54";
     assert_eq!(attempt["submissions"][0]["callerBody"], caller_body);

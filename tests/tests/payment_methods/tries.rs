@@ -69,6 +69,27 @@ async fn card_that_was_refused_is_not_sent_again_with_the_same_encrypted_fields(
 }
 
 #[tokio::test]
+async fn digest_of_an_instrument_differs_between_orders() {
+    let shop = Shop::open().await;
+    let (orders, _) = shop.stack.stores().await;
+    let mut digests = Vec::new();
+    for reference in ["ORDER-1", "ORDER-2"] {
+        let method = json!({"type": "mbway", "telephoneNumber": "+351213822199"});
+        shop.pay(reference, method).await;
+        let order = orders.get(&reference.parse().unwrap()).await.unwrap().unwrap();
+        let [submission] = &order.attempts[0].submissions[..] else { panic!("{order:?}") };
+        let digest = |text: &String| text.clone();
+        digests.extend(
+            [&submission.instrument, &submission.content, &submission.caller_body].map(digest),
+        );
+    }
+    let count = digests.len();
+    digests.sort();
+    digests.dedup();
+    assert_eq!(digests.len(), count);
+}
+
+#[tokio::test]
 async fn paid_order_is_not_charged_again_with_a_reusable_method() {
     let shop = Shop::open().await;
     let paid = shop.pay("ORDER-1", card("4111111111111111")).await;
