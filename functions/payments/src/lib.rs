@@ -132,10 +132,12 @@ fn answer(
 /// Returns the problem for a request that Adyen rejected, with the storefront's next step.
 fn not_processed(order: &Order, attempt: usize, rejection: &Rejection, viewer: Viewer) -> Problem {
     let derived = Derived::of(order);
-    let (next_step, status) = match order.attempt_status(attempt) {
+    let (next_step, status) = match (order.attempt_status(attempt), order.attempt(attempt)) {
+        (Some(status), Some(attempt)) if !status.is_expired() => {
+            (attempt.step_after(rejection), Status::Error)
+        }
         // The shopper did not act in time, whichever error code Adyen returned.
-        Some(status) if status.is_expired() => (derived.next_step, derived.status),
-        _ => (rejection.next_step(), Status::Error),
+        _ => (derived.next_step, derived.status),
     };
     edge::rejected(rejection)
         .with("reference", &order.reference)

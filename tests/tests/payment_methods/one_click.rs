@@ -161,6 +161,25 @@ async fn subscription_of_a_stored_card_is_not_charged_from_a_browser() {
 }
 
 #[tokio::test]
+async fn stored_card_that_adyen_no_longer_knows_leads_to_another_method() {
+    let shop = Shop::open().await;
+    let id = stored(&shop, "SHOPPER-1").await;
+    shop.stack.adyen().hold_webhooks();
+    shop.stack.adyen().disable_token(&id).unwrap();
+    let answer =
+        shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &one_click(&id)).await;
+    assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{answer:?}");
+    assert_eq!(answer.body["errorCode"], "803");
+    assert_eq!(answer.body["nextStep"], "tryAnotherMethod");
+    assert!(!answer.body["message"].as_str().unwrap().contains("Amazon Pay"), "{answer:?}");
+    assert_eq!(shop.stack.order("ORDER-1").await["nextStep"], "tryAnotherMethod");
+
+    let body = with(card("5555555555554444"));
+    let other = shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &body).await;
+    assert_eq!((&other.body["attempt"], &other.body["nextStep"]), (&json!(2), &json!("success")));
+}
+
+#[tokio::test]
 async fn stored_amazon_pay_is_charged_by_the_backend_only() {
     let shop = Shop::open().await;
     let body = with(json!({"type": "amazonpay", "storedPaymentMethodId": "M"}));

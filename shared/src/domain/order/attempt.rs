@@ -145,7 +145,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub fn next_step(&self) -> NextStep {
+    pub(super) fn next_step(&self) -> NextStep {
         NextStep::after_error(&self.error_code)
     }
 
@@ -224,6 +224,14 @@ impl Attempt {
     pub(super) fn is_paid_later(&self) -> bool {
         let Some(Outcome::Answered { result_code, .. }) = self.outcome() else { return false };
         matches!(result_code, ResultCode::PresentToShopper | ResultCode::Received)
+    }
+
+    /// The storefront's step after a rejection of this attempt. Only Amazon Pay can start over.
+    pub fn step_after(&self, rejection: &Rejection) -> NextStep {
+        match rejection.next_step() {
+            NextStep::StartOver if !self.is_amazon_pay() => NextStep::TryAnotherMethod,
+            step => step,
+        }
     }
 
     /// True if the shopper can choose another card in Amazon Pay after a refusal.

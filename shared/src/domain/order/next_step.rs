@@ -14,7 +14,7 @@
 //! | `errorCode` | meaning | nextStep |
 //! |---|---|---|
 //! | 5_602, 5_603, 5_606 | the token does not exist, is corrupt or cannot be charged | `startOver` |
-//! | 800, 803 | the stored payment method does not exist | `startOver` |
+//! | 800, 803 | the stored payment method does not exist | `startOver` for Amazon Pay, `tryAnotherMethod` for any other method |
 //! | 5_611, 5_615 | Amazon rejects the payment, or lacks the authentication data | `retryWithAmazonPay` |
 //! | 5_610 | Amazon Pay is not available | `tryAnotherMethod` |
 //! | 5_601, 5_604, 5_605, 5_607, 5_608, 5_609, 5_612, 5_613, 5_614, 5_616, any other | Amazon's, Adyen's or the deployment's fault | `showError` |
@@ -77,8 +77,10 @@ impl NextStep {
                 }
                 _ => Self::RetryWithAmazonPay,
             },
-            Status::Error => match attempt.and_then(|(attempt, _)| attempt.outcome()) {
-                Some(Outcome::Rejected(rejection)) => rejection.next_step(),
+            Status::Error => match attempt.map(|(attempt, _)| (attempt, attempt.outcome())) {
+                Some((attempt, Some(Outcome::Rejected(rejection)))) => {
+                    attempt.step_after(rejection)
+                }
                 _ => Self::ShowError,
             },
         }
@@ -115,7 +117,7 @@ impl NextStep {
                 "Your payment was not accepted. Please choose a different card in Amazon Pay and try again."
             }
             (Self::TryAnotherMethod, Status::Error) => {
-                "Amazon Pay is not available just now. Please choose a different payment method."
+                "This payment method is not available just now. Please choose a different one."
             }
             (Self::TryAnotherMethod, Status::Refused) => {
                 "Your payment was refused. Please choose a different payment method."
