@@ -7,6 +7,21 @@ use shared::http::ownership::{FIELDS, Owner};
 use tests::files::{text, yaml};
 use tests::{Stack, backend, browser, payment};
 
+/// The members of Adyen's request. Source: Checkout API v72, `PaymentRequest`.
+const PAYMENT_REQUEST: &str = "accountInfo additionalAmount additionalData amount applicationInfo authenticationData \
+    bankAccount billingAddress browserInfo captureDelayHours channel checkoutAttemptId \
+    company countryCode dateOfBirth dccQuote deliverAt deliveryAddress deliveryDate \
+    deviceFingerprint enableOneClick enablePayOut enableRecurring enhancedSchemeData \
+    entityType fraudOffset fundOrigin fundRecipient industryUsage installments lineItems \
+    localizedShopperStatement mandate mcc merchantAccount merchantOrderReference \
+    merchantRiskIndicator metadata mpiData order orderReference origin paymentMethod \
+    paymentValidations platformChargebackLogic recurringExpiry recurringFrequency \
+    recurringProcessingModel redirectFromIssuerMethod redirectToIssuerMethod reference \
+    returnUrl riskData sessionValidity shopperConversionId shopperEmail shopperInteraction \
+    shopperIP shopperLocale shopperName shopperReference shopperStatement shopperTaxInfo \
+    socialSecurityNumber splits store storePaymentMethod subMerchants surcharge \
+    telephoneNumber threeDS2RequestData threeDSAuthenticationOnly trustedShopper";
+
 /// The name of an owner in openapi.yaml and in docs/storefront.md.
 fn words(owner: Owner) -> (&'static str, &'static str) {
     match owner {
@@ -54,6 +69,13 @@ fn storefront_page_names_the_owner_of_every_field() {
         let same = FIELDS.iter().filter(|it| words(it.owner) == words(owner));
         assert_eq!(named, same.map(|it| it.path).collect(), "{row}");
     }
+}
+
+#[test]
+fn every_field_of_adyens_request_has_an_owner() {
+    let owned: BTreeSet<&str> =
+        FIELDS.iter().filter_map(|field| field.path.split('.').next()).collect();
+    assert_eq!(owned, PAYMENT_REQUEST.split_whitespace().collect());
 }
 
 #[tokio::test]
