@@ -123,6 +123,12 @@ impl Payment {
         let token = self.amazon_pay_token.as_deref().unwrap_or_default();
         !self.refund_failed && token.contains("-REFUND-FAIL")
     }
+
+    /// Returns whether the payment can be captured in part. Adyen's pages about Amazon Pay differ.
+    pub(crate) fn captures_in_part(&self) -> bool {
+        let token = self.amazon_pay_token.as_deref().unwrap_or_default();
+        !token.contains("-WHOLE-CAPTURE")
+    }
 }
 
 /// The state of a stored payment method.

@@ -26,6 +26,7 @@
 //! | `-OFFER-CLOSED` | like `-3DS-REDIRECT`, and soon OFFER_CLOSED, after which the payment cannot be completed |
 //! | `-REVOKED` | Authorised; its stored payment method can be charged once, later charges are refused with code 50 |
 //! | `-REFUND-FAIL`, also before another ending | as the other ending; the first refund succeeds, then REFUND_FAILED |
+//! | `-WHOLE-CAPTURE`, also before another ending | as the other ending; a capture of a part is error 137 |
 //! | `-UNKNOWN` | error 5_602, the token does not exist |
 //! | `-FAULT-<code>`, such as `-FAULT-5_606` | that error; 703 has status 503 and `transient-error: true`, 905 has status 500 |
 //! | `-HTTP-<status>`, such as `-HTTP-429`, `-HTTP-500` | that status, without an error in Adyen's format; nothing is processed |

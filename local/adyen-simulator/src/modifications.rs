@@ -53,6 +53,14 @@ pub(crate) fn create(
             || errors::invalid("167", "Original pspReference required for this operation"),
         )?;
 
+    if let ("captures", Some(amount)) = (kind, &amount)
+        && amount.value < payment.amount.value
+        && !payment.captures_in_part()
+    {
+        // Adyen does not document the error.
+        return Err(errors::invalid("137", "Partial captures are not supported"));
+    }
+
     let (event_code, action, result) = match (kind, &amount) {
         ("captures", Some(amount)) => ("CAPTURE", None, capture(&mut payment, amount)),
         ("refunds", Some(amount)) => ("REFUND", None, refund(&mut payment, amount)),

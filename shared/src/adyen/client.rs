@@ -195,6 +195,7 @@ impl Failure {
         let error = ServiceError {
             error_code: format!("http_{}", status.as_u16()),
             error_type: Some("configuration".to_owned()),
+            message: None,
             psp_reference: None,
         };
         Self {

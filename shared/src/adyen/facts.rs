@@ -120,12 +120,14 @@ impl From<&PaymentResponse> for Outcome {
 }
 
 impl ServiceError {
-    /// The part of an error that is stored. The message is not, because it may quote the request.
+    /// The part of an error that is stored. The message of a payment's error is not, because it
+    /// may quote the request.
     pub fn rejection(&self, status: u16) -> Rejection {
         Rejection {
             status,
             error_code: shortened(self.error_code.clone()),
             error_type: self.error_type.clone().map(shortened),
+            message: None,
             unknown: Unknown::default(),
         }
     }

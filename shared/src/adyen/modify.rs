@@ -7,7 +7,7 @@ use crate::{
     adyen::client::{CallError, Client},
     domain::{
         amount::Amount,
-        order::{Order, RefundReason, Rejection, SentModification, Target},
+        order::{Order, RefundReason, Rejection, SentModification, Target, shortened},
         reference::Reference,
     },
     store::{Orders, StoreError},
@@ -78,7 +78,8 @@ impl ModificationSender<'_> {
             Ok(response) => Ok(response.psp_reference),
             Err(CallError::Rejected { status, error }) => {
                 tracing::warn!(%reference, path, status, errorCode = error.error_code, "modification rejected");
-                Err(error.rejection(status))
+                let message = error.message.clone().map(shortened);
+                Err(Rejection { message, ..error.rejection(status) })
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, path, reason, "modification outcome unknown");

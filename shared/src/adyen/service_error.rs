@@ -16,6 +16,9 @@ pub struct ServiceError {
     /// `validation`, `security`, `configuration`, `internal`, …
     #[serde(default, deserialize_with = "lenient_word")]
     pub error_type: Option<String>,
+    /// Adyen's text for developers, which may quote the request.
+    #[serde(default, deserialize_with = "lenient_word")]
+    pub message: Option<String>,
     /// Adyen's reference of the request.
     #[serde(default, deserialize_with = "lenient_word")]
     pub psp_reference: Option<String>,

@@ -186,14 +186,15 @@ pub fn token_mismatch(code: Code, field: &str) -> Problem {
 /// caller can correct, from errors of the deployment, which the merchant must correct.
 pub fn rejected(rejection: &Rejection) -> Problem {
     let (code, detail) = if rejection.is_deployment_error() {
-        (
-            Code::AdyenConfiguration,
-            "Adyen rejects this deployment's requests. See the function's log.",
-        )
+        let detail = "Adyen rejects this deployment's requests. See the function's log.";
+        (Code::AdyenConfiguration, detail.to_owned())
     } else if rejection.status >= 500 {
-        (Code::AdyenUnavailable, "Adyen could not process the request.")
+        (Code::AdyenUnavailable, "Adyen could not process the request.".to_owned())
+    } else if let Some(message) = &rejection.message {
+        (Code::AdyenRejected, format!("Adyen rejected the request: {message}"))
     } else {
-        (Code::AdyenRejected, "Adyen rejected the request; `errorCode` has the reason.")
+        let detail = "Adyen rejected the request; `errorCode` has the reason.";
+        (Code::AdyenRejected, detail.to_owned())
     };
     Problem::new(code, detail).with("errorCode", &rejection.error_code)
 }

@@ -81,6 +81,35 @@ async fn manual_payment_is_captured_in_full_and_refunded_in_parts() {
 }
 
 #[tokio::test]
+async fn payment_that_can_only_be_captured_whole_says_so_and_is_captured_whole() {
+    let stack = manual().await;
+    let answer = stack.pay("ORDER-1", "AMZN-WHOLE-CAPTURE").await;
+    assert_eq!(answer.body["resultCode"], "Authorised", "{answer:?}");
+    stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
+
+    let part = json!({"amount": eur(400)});
+    let path = "/orders/ORDER-1/captures";
+    // The same request is answered in the same way.
+    for _ in 0..2 {
+        let answer = stack.post_with_key(path, &backend(), "PART", &part).await;
+        assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{answer:?}");
+        assert_eq!(answer.body["errorCode"], "137");
+        let detail = "Adyen rejected the request: Partial captures are not supported";
+        assert_eq!(answer.body["detail"], detail);
+    }
+    assert_eq!(sent(&stack, "captures").len(), 1);
+    let order = stack.order("ORDER-1").await;
+    assert_eq!((&order["status"], &order["needsAttention"]), (&json!("authorised"), &json!([])));
+    assert_eq!(order["capturableAmount"], eur(1000));
+    assert_eq!(order["modifications"][0]["state"], "rejected");
+
+    let whole = modify(&stack, "ORDER-1", "captures", json!({})).await;
+    assert_eq!((whole.status, &whole.body["amount"]), (202, &eur(1000)), "{whole:?}");
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "captured").await;
+    assert_eq!(order["capturedAmount"], eur(1000));
+}
+
+#[tokio::test]
 async fn refund_that_fails_later_can_be_made_again() {
     let stack = automatic().await;
     paid(&stack, "ORDER-1").await;

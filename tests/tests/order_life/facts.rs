@@ -151,6 +151,7 @@ pub fn rejected<'a>(error_code: &str, psp_reference: impl Into<Option<&'a str>>)
         status: 422,
         error_code: error_code.to_owned(),
         error_type: Some("validation".to_owned()),
+        message: None,
         unknown: Default::default(),
     };
     let psp_reference = psp_reference.into().map(str::to_owned);

@@ -177,6 +177,7 @@ fn acknowledgement_outweighs_a_rejection() {
         status: 401,
         error_code: "000".to_owned(),
         error_type: None,
+        message: None,
         unknown: Default::default(),
     };
     for received_first in [true, false] {

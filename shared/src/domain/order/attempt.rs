@@ -140,6 +140,9 @@ pub struct Rejection {
     pub error_code: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_type: Option<String>,
+    /// Adyen's text, of a modification only: the text about a payment may quote the shopper's data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
     #[serde(flatten)]
     pub unknown: Unknown,
 }

@@ -240,7 +240,7 @@ fn absurd_attempt() -> impl Strategy<Value = Attempt> {
             3 => select(&RESULT_CODES[..]).prop_map(facts::outcome),
             1 => text().prop_map(|code| facts::outcome(&code)),
             1 => (any::<u16>(), text(), option::of(text())).prop_map(|(status, code, kind)| {
-                Outcome::Rejected(Rejection { status, error_code: code, error_type: kind, unknown: Default::default() })
+                Outcome::Rejected(Rejection { status, error_code: code, error_type: kind, message: None, unknown: Default::default() })
             }),
         ]
     };
@@ -266,6 +266,7 @@ fn absurd_modification() -> impl Strategy<Value = Modification> {
         text().prop_map(|error_code| {
             Some(Err(Rejection {
                 status: 422,
+                message: Some(error_code.clone()),
                 error_code,
                 error_type: None,
                 unknown: Default::default(),

@@ -51,6 +51,7 @@ fn attempt_that_ended_without_money_is_followed_by_a_new_one() {
         status: 422,
         error_code: "5_602".to_owned(),
         error_type: None,
+        message: None,
         unknown: Default::default(),
     };
     rejected_one.attempts[0].answer(Outcome::Rejected(rejection), None);
