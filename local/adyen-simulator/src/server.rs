@@ -8,61 +8,24 @@ use axum::http::{HeaderValue, Response};
 use axum::response::IntoResponse;
 use futures_util::stream;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use simulator_http::{Answer, Fault, Request, Watching};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::api;
 use crate::errors;
 use crate::hosted;
 use crate::simulator::Inner;
 
-/// The time that calls in progress have when the simulator stops.
-const GRACE: Duration = Duration::from_secs(1);
-
 /// The connection is closed without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection is cut")]
 struct Cut;
 
-pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(inner.clone(), stream, stop.clone()));
-                }
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            },
-            _ = stop.changed() => break,
-        }
-        while connections.try_join_next().is_some() {}
-    }
-    drop(listener);
-    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} })
-        .await;
-}
-
-async fn connection(inner: Arc<Inner>, stream: TcpStream, mut stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true);
+pub(crate) async fn run(inner: Arc<Inner>, listener: TcpListener, stop: watch::Receiver<bool>) {
     let service = service_fn(move |request| call(inner.clone(), request));
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(served);
-    // An error means that one of the two sides cut the connection.
-    tokio::select! {
-        _ = served.as_mut() => {}
-        _ = stop.changed() => {
-            served.as_mut().graceful_shutdown();
-            let _ = served.await;
-        }
-    }
+    simulator_http::serve(listener, stop, service).await;
 }
 
 async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Response<Body>, Cut> {

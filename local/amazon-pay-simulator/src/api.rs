@@ -1,4 +1,4 @@
-//! Checkout v2: Get, Update and Complete Checkout Session.
+//! Checkout v2: Create, Get, Update and Complete Checkout Session.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -10,10 +10,19 @@ use shared::domain::amount::Currency;
 use simulator_http::{Answer, Request};
 
 use crate::books::{Books, Call};
+use crate::hosted;
 use crate::options::Options;
 use crate::session::{Price, Session, SessionState};
 use crate::signature::{self, error};
 use crate::simulator::Inner;
+
+/// The members of Update Checkout Session.
+const UPDATED: &str = "chargePermissionType merchantMetadata paymentDetails platformId \
+    recurringMetadata supplementaryData webCheckoutDetails";
+
+/// The members of Create Checkout Session.
+const CREATED: &str = "addressDetails chargePermissionType deliverySpecifications merchantMetadata \
+    paymentDetails platformId recurringMetadata scopes storeId supplementaryData webCheckoutDetails";
 
 /// Processes a call and records it in the books.
 pub(crate) fn process(inner: &Inner, request: &Request) -> Answer {
@@ -66,6 +75,7 @@ fn route(
     let path = request.path.strip_prefix(inner.options.version_path());
     let segments: Vec<&str> = path.ok_or_else(not_found)?.split('/').skip(1).collect();
     let (id, rest) = match segments.as_slice() {
+        ["checkoutSessions"] if request.method == "POST" => return create(inner, books, request),
         ["checkoutSessions", id, rest @ ..] => (*id, rest),
         _ => return Err(not_found()),
     };
@@ -85,7 +95,7 @@ fn route(
                 let why = format!("The checkout session is {:?}", session.state);
                 return Err(error(422, "InvalidCheckoutSessionStatus", &why));
             }
-            update(session, &inner.options, &request.body)?;
+            update(session, &inner.options, &body(request)?, UPDATED)?;
             let answer = Answer::json(200, &session.answer(&inner.base));
             if let Some(key) = key {
                 keys.insert(key.clone(), (content(request), answer.clone()));
@@ -127,12 +137,37 @@ fn content(request: &Request) -> String {
     format!("{method} {path} {}", String::from_utf8_lossy(body))
 }
 
-fn update(session: &mut Session, options: &Options, body: &[u8]) -> Result<(), Answer> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|why| error(400, "InvalidRequestFormat", &why.to_string()))?;
-    let known = "chargePermissionType merchantMetadata paymentDetails platformId recurringMetadata \
-                 supplementaryData webCheckoutDetails";
-    let body = object(&body, "the body", known)?;
+/// Create Checkout Session, with which a shop begins a session without a button.
+fn create(inner: &Inner, books: &mut Books, request: &Request) -> Result<Answer, Answer> {
+    let key = request.headers.get("x-amz-pay-idempotency-key");
+    let key = key.ok_or_else(|| signature::missing("x-amz-pay-idempotency-key"))?;
+    if let Some(answer) = first_answer(&books.keys, key, request)? {
+        return Ok(answer);
+    }
+    let payload = body(request)?;
+    hosted::check(inner, &payload).map_err(|why| error(400, "InvalidParameterValue", why))?;
+    let id = hosted::uuid();
+    let mut session = inner.session(id.clone(), payload.clone());
+    update(&mut session, &inner.options, &payload, CREATED)?;
+    let answer = Answer::json(201, &session.answer(&inner.base));
+    books.keys.insert(key.clone(), (content(request), answer.clone()));
+    books.sessions.insert(id, session);
+    Ok(answer)
+}
+
+fn body(request: &Request) -> Result<Value, Answer> {
+    serde_json::from_slice(&request.body)
+        .map_err(|why| error(400, "InvalidRequestFormat", &why.to_string()))
+}
+
+/// Applies a body without members other than the `known` ones.
+fn update(
+    session: &mut Session,
+    options: &Options,
+    body: &Value,
+    known: &str,
+) -> Result<(), Answer> {
+    let body = object(body, "the body", known)?;
     let mut updated = session.clone();
     if let Some(details) = body.get("paymentDetails") {
         let known = "allowOvercharge canHandlePendingAuthorization chargeAmount extendExpiration \

@@ -41,13 +41,7 @@ pub(crate) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer 
     let checked = signature::button(&inner.key, &inner.options, fields).and_then(|()| {
         let payload: Value =
             serde_json::from_str(&fields["payloadJSON"]).map_err(|_| "payloadJSON is not JSON")?;
-        let review = &payload["webCheckoutDetails"]["checkoutReviewReturnUrl"];
-        if payload["storeId"] != inner.options.store_id {
-            return Err("storeId is not the merchant's");
-        }
-        if review.as_str().is_none_or(|url| Url::parse(url).is_err()) {
-            return Err("checkoutReviewReturnUrl is not a URL");
-        }
+        check(inner, &payload)?;
         Ok(payload)
     });
     match checked {
@@ -63,6 +57,21 @@ pub(crate) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer 
             html(400, &format!("<p>The button was rejected: {why}.</p>"))
         }
     }
+}
+
+/// Validates the payload with which a session begins.
+///
+/// # Errors
+/// The reason for which it is rejected.
+pub(crate) fn check(inner: &Inner, payload: &Value) -> Result<(), &'static str> {
+    let review = &payload["webCheckoutDetails"]["checkoutReviewReturnUrl"];
+    if payload["storeId"] != inner.options.store_id {
+        return Err("storeId is not the merchant's");
+    }
+    if review.as_str().is_none_or(|url| Url::parse(url).is_err()) {
+        return Err("checkoutReviewReturnUrl is not a URL");
+    }
+    Ok(())
 }
 
 /// GET /checkout/{id}: the shopper picks a card, or leaves.
@@ -151,7 +160,7 @@ fn html(status: u16, body: &str) -> Answer {
     Answer::page(status, "Amazon Pay simulator", body)
 }
 
-fn uuid() -> String {
+pub(crate) fn uuid() -> String {
     let hex = format!("{:032x}", fastrand::u128(..));
     let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
     parts.join("-")

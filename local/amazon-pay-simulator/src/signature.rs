@@ -1,4 +1,4 @@
-//! Verifies the signatures of requests and buttons, `AMZN-PAY-RSASSA-PSS-V2`.
+//! Verifies the signatures of requests and buttons.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,13 +9,16 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
-use ring::digest::{SHA256, digest};
-use ring::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use rsa::Pss;
+use rsa::pkcs1::DecodeRsaPublicKey;
+use rsa::sha2::{Digest, Sha256};
 use simulator_http::{Answer, Request};
 
 use crate::options::Options;
 
-const ALGORITHM: &str = "AMZN-PAY-RSASSA-PSS-V2";
+/// Amazon Pay's algorithms, RSA-PSS with SHA-256, and the bytes of their salts.
+const ALGORITHMS: [(&str, usize); 2] =
+    [("AMZN-PAY-RSASSA-PSS", 20), ("AMZN-PAY-RSASSA-PSS-V2", 32)];
 
 /// Every other character of a query is encoded.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -28,30 +31,30 @@ const SIGNED: [&str; 5] =
 const CLOCK_SKEW: i64 = 15 * 60;
 
 /// The merchant's public key.
-pub(crate) struct PublicKey(UnparsedPublicKey<Vec<u8>>);
+pub(crate) struct PublicKey(rsa::PublicKey);
 
 impl PublicKey {
     /// Reads PEM of PKCS#1.
     pub fn from_pem(pem: &str) -> io::Result<Self> {
-        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
-        let der = BASE64_STANDARD
-            .decode(base64.trim())
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Ok(Self(UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, der)))
+        rsa::PublicKey::from_pkcs1_pem(pem)
+            .map(Self)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     }
 
-    /// Returns whether the signature is valid for the hash of that text. ring requires a salt as
-    /// long as the hash, 32 bytes.
-    fn verifies(&self, text: &[u8], signature: &str) -> bool {
-        let signed = format!("{ALGORITHM}\n{}", hash(text));
-        BASE64_STANDARD
-            .decode(signature)
-            .is_ok_and(|signature| self.0.verify(signed.as_bytes(), &signature).is_ok())
+    /// Returns whether the signature is valid for the hash of that text. An unknown algorithm
+    /// verifies nothing.
+    fn verifies(&self, algorithm: &str, text: &[u8], signature: &str) -> bool {
+        let known = ALGORITHMS.iter().find(|(name, _)| *name == algorithm);
+        let (Some((_, salt)), Ok(signature)) = (known, BASE64_STANDARD.decode(signature)) else {
+            return false;
+        };
+        let signed = Sha256::digest(format!("{algorithm}\n{}", hash(text)));
+        self.0.verify(Pss::<Sha256>::new_with_salt(*salt), &signed, &signature).is_ok()
     }
 }
 
 fn hash(bytes: &[u8]) -> String {
-    hex::encode(digest(&SHA256, bytes))
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Verifies the fields of a button.
@@ -67,10 +70,9 @@ pub(crate) fn button(
     if field("publicKeyId") != options.public_key_id {
         return Err("publicKeyId is not the merchant's");
     }
-    if field("algorithm") != ALGORITHM {
-        return Err("algorithm is not AMZN-PAY-RSASSA-PSS-V2");
-    }
-    if !key.verifies(field("payloadJSON").as_bytes(), field("signature")) {
+    // Without the field, it is the first algorithm.
+    let algorithm = fields.get("algorithm").map_or(ALGORITHMS[0].0, String::as_str);
+    if !key.verifies(algorithm, field("payloadJSON").as_bytes(), field("signature")) {
         return Err("signature is not the payload's");
     }
     Ok(())
@@ -88,7 +90,7 @@ pub(crate) fn request(
 ) -> Result<(), Answer> {
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     let authorization = header("authorization").ok_or_else(|| missing("authorization"))?;
-    let (public_key_id, signed, signature) =
+    let Credentials { algorithm, public_key_id, signed, signature } =
         credentials(authorization).ok_or_else(|| invalid("authorization"))?;
     if public_key_id != options.public_key_id {
         return Err(refused("The public key is unknown"));
@@ -115,28 +117,44 @@ pub(crate) fn request(
         return Err(invalid("x-amz-pay-date"));
     }
     let canonical = canonical(request, &signed).ok_or_else(|| invalid("authorization"))?;
-    if key.verifies(canonical.as_bytes(), signature) {
+    if key.verifies(algorithm, canonical.as_bytes(), signature) {
         Ok(())
     } else {
         Err(refused("The signature does not match the request"))
     }
 }
 
+struct Credentials<'a> {
+    algorithm: &'a str,
+    public_key_id: &'a str,
+    /// The names of the signed headers.
+    signed: Vec<&'a str>,
+    signature: &'a str,
+}
+
 /// `ALGORITHM PublicKeyId=…, SignedHeaders=a;b, Signature=…`.
-fn credentials(authorization: &str) -> Option<(&str, Vec<&str>, &str)> {
-    let rest = authorization.strip_prefix(ALGORITHM)?.strip_prefix(' ')?;
+fn credentials(authorization: &str) -> Option<Credentials<'_>> {
+    let (algorithm, rest) = authorization.split_once(' ')?;
     let mut parts = rest.split(", ");
     let public_key_id = parts.next()?.strip_prefix("PublicKeyId=")?;
     let signed = parts.next()?.strip_prefix("SignedHeaders=")?;
     let signature = parts.next()?.strip_prefix("Signature=")?;
     let signed: Vec<_> = signed.split(';').collect();
-    (parts.next().is_none() && signed.is_sorted()).then_some((public_key_id, signed, signature))
+    (parts.next().is_none() && signed.is_sorted()).then_some(Credentials {
+        algorithm,
+        public_key_id,
+        signed,
+        signature,
+    })
 }
 
+/// The date is compact in Amazon Pay's documentation. Its SDK for Node writes dashes and colons.
 fn is_now(date: &str, now: Timestamp) -> bool {
-    DateTime::strptime("%Y%m%dT%H%M%SZ", date)
-        .and_then(|date| TimeZone::UTC.to_timestamp(date))
-        .is_ok_and(|date| (date.as_second() - now.as_second()).abs() <= CLOCK_SKEW)
+    ["%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"]
+        .iter()
+        .find_map(|format| DateTime::strptime(format, date).ok())
+        .and_then(|date| TimeZone::UTC.to_timestamp(date).ok())
+        .is_some_and(|date| (date.as_second() - now.as_second()).abs() <= CLOCK_SKEW)
 }
 
 fn canonical(request: &Request, signed: &[&str]) -> Option<String> {
@@ -158,7 +176,7 @@ fn refused(why: &str) -> Answer {
     error(403, "InvalidRequestSignature", why)
 }
 
-fn missing(header: &str) -> Answer {
+pub(crate) fn missing(header: &str) -> Answer {
     error(400, "MissingHeader", &format!("{header} is missing"))
 }
 

@@ -1,14 +1,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::clock;
 use simulator_http::Fault;
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::books::Books;
@@ -16,9 +16,6 @@ use crate::options::Options;
 use crate::server;
 use crate::session::{Price, Session, SessionState};
 use crate::signature::PublicKey;
-
-/// The time that calls in progress have when the simulator stops.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// Shared by the server and the handle.
 pub(crate) struct Inner {
@@ -41,10 +38,14 @@ impl Inner {
     }
 
     pub fn begin(&self, id: String, payload: Value) {
+        let session = self.session(id.clone(), payload);
+        self.state().books.sessions.insert(id, session);
+    }
+
+    pub fn session(&self, id: String, payload: Value) -> Session {
         let now = clock::now();
         let expires = now.checked_add(self.options.session_life).unwrap_or(Timestamp::MAX);
-        let session = Session::new(id.clone(), payload, now, expires);
-        self.state().books.sessions.insert(id, session);
+        Session::new(id, payload, now, expires)
     }
 
     pub fn log(&self, line: &str) {
@@ -57,8 +58,8 @@ impl Inner {
 /// A running simulator. It stops when dropped.
 pub struct Simulator {
     inner: Arc<Inner>,
-    stop: Option<oneshot::Sender<()>>,
-    server: JoinHandle<io::Result<()>>,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
 }
 
 impl Simulator {
@@ -82,16 +83,16 @@ impl Simulator {
             state: Mutex::default(),
             options,
         });
-        let (stop, stopped) = oneshot::channel::<()>();
-        let server = axum::serve(listener, server::router(inner.clone()))
-            .with_graceful_shutdown(async { drop(stopped.await) });
-        Ok(Self { inner, stop: Some(stop), server: tokio::spawn(server.into_future()) })
+        let (stop, stopped) = watch::channel(false);
+        let service = TowerToHyperService::new(server::router(inner.clone()));
+        let server = tokio::spawn(simulator_http::serve(listener, stopped, service));
+        Ok(Self { inner, stop, server })
     }
 
     /// Stops after the calls in progress, or after a second.
     pub async fn stop(mut self) {
-        drop(self.stop.take());
-        let _ = tokio::time::timeout(GRACE, &mut self.server).await;
+        let _ = self.stop.send(true);
+        let _ = (&mut self.server).await;
     }
 
     /// The value of `AMAZON_PAY_URL`; it also serves `/checkout.js` and the hosted pages.

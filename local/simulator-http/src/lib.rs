@@ -1,9 +1,11 @@
 //! The HTTP that the simulators of Adyen and Amazon Pay share.
 
 mod answer;
+mod certificate;
 mod fault;
 pub mod listen;
 mod request;
+mod serve;
 mod watch;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 pub use answer::{Answer, escape_html};
 pub use fault::{Fault, FaultOn};
 pub use request::Request;
+pub use serve::serve;
 pub use watch::{Exchange, Watch, Watching};
 
 /// Receives one line per request.

@@ -212,12 +212,13 @@ fn announce(bundle: &Bundle, data: Option<&std::path::Path>, env: &Env) -> Resul
     print_line(format_args!("webhooks    {}", bundle.webhooks_url()));
     match bundle.simulator() {
         Some(simulator) => {
-            print_line(format_args!("Adyen       {} (simulator)", simulator.checkout_url()))
+            let url = simulator.checkout_url();
+            print_line(format_args!("Adyen       {url} (simulator, also https)"))
         }
         None => announce_adyen_test(bundle, env),
     }
     if let Some(amazon) = bundle.amazon() {
-        print_line(format_args!("Amazon Pay  {} (simulator)", amazon.url()));
+        print_line(format_args!("Amazon Pay  {} (simulator, also https)", amazon.url()));
     }
     print_line(format_args!(
         "DynamoDB    {} (tables orders and tokens, {tables})",

@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use amazon_pay_simulator::{Options, PRIVATE_KEY, PUBLIC_KEY_ID, Simulator};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::{Method, RequestBuilder};
+use rsa::Pss;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::sha2::{Digest, Sha256};
 use serde_json::json;
 use shared::amazon_pay::signing::Signer;
 use shared::amazon_pay::{PrivateKey, Region};
@@ -149,6 +154,103 @@ async fn old_signature_is_rejected() {
         let old = signed_at(&amazon, Method::GET, "/v2/checkoutSessions/S1", "", at);
         assert_eq!(old.send().await, 400);
     }
+}
+
+/// A GET request that is signed with that algorithm, salt and date.
+fn signed_with(amazon: &Simulator, algorithm: &str, salt: usize, date: &str) -> Signed {
+    let mut request = signed(amazon, Method::GET, "/v2/checkoutSessions/S1", "");
+    request.headers.remove("authorization");
+    request.headers.insert("x-amz-pay-date".to_owned(), date.to_owned());
+    let names: Vec<_> = request.headers.keys().map(String::as_str).collect();
+    let names = names.join(";");
+    let lines: String =
+        request.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let hash = |text: &str| hex::encode(Sha256::digest(text));
+    let path = request.url.path();
+    let canonical = format!("GET\n{path}\n\n{lines}\n{names}\n{}", hash(""));
+    let digest = Sha256::digest(format!("{algorithm}\n{}", hash(&canonical)));
+    let key = rsa::PrivateKey::from_pkcs8_pem(PRIVATE_KEY).unwrap();
+    let signature = key.sign(Pss::<Sha256>::new_with_salt(salt), &digest).unwrap();
+    let signature = BASE64_STANDARD.encode(signature);
+    request.headers.insert(
+        "authorization".to_owned(),
+        format!(
+            "{algorithm} PublicKeyId={PUBLIC_KEY_ID}, SignedHeaders={names}, Signature={signature}"
+        ),
+    );
+    request
+}
+
+const ALGORITHMS: [(&str, usize); 2] =
+    [("AMZN-PAY-RSASSA-PSS", 20), ("AMZN-PAY-RSASSA-PSS-V2", 32)];
+
+#[tokio::test]
+async fn signature_is_accepted_only_with_the_salt_of_its_algorithm() {
+    let amazon = amazon().await;
+    let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    for (algorithm, salt) in ALGORITHMS {
+        for length in [0, 20, 32] {
+            let status = signed_with(&amazon, algorithm, length, &now).send().await;
+            let expected = if length == salt { 200 } else { 403 };
+            assert_eq!(status, expected, "{algorithm} with a salt of {length}");
+        }
+    }
+    assert_eq!(signed_with(&amazon, "AMZN-PAY-RSASSA-PSS-V3", 32, &now).send().await, 403);
+}
+
+#[tokio::test]
+async fn changed_signature_is_rejected_with_each_algorithm() {
+    let amazon = amazon().await;
+    let now = Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    for (algorithm, salt) in ALGORITHMS {
+        let original = signed_with(&amazon, algorithm, salt, &now);
+        let mut moved = original.clone();
+        moved.url.set_path("/v2/checkoutSessions/S2");
+        let mut renamed = original.clone();
+        let authorization = renamed.headers.get_mut("authorization").unwrap();
+        let (other, _) = ALGORITHMS.iter().find(|(name, _)| *name != algorithm).unwrap();
+        *authorization = authorization.replacen(algorithm, other, 1);
+        assert_eq!(moved.send().await, 403, "{algorithm}");
+        assert_eq!(renamed.send().await, 403, "{algorithm}");
+        assert_eq!(original.send().await, 200, "{algorithm}");
+    }
+}
+
+#[tokio::test]
+async fn date_is_accepted_in_both_formats_of_iso_8601_and_only_if_it_is_now() {
+    let amazon = amazon().await;
+    let (algorithm, salt) = ALGORITHMS[0];
+    for format in ["%Y%m%dT%H%M%SZ", "%Y-%m-%dT%H:%M:%SZ"] {
+        for (minutes, status) in [(0, 200), (14, 200), (16, 400), (-16, 400)] {
+            let at = Timestamp::now() + SignedDuration::from_mins(minutes);
+            let date = at.strftime(format).to_string();
+            let got = signed_with(&amazon, algorithm, salt, &date).send().await;
+            assert_eq!(got, status, "{date}");
+        }
+    }
+    assert_eq!(signed_with(&amazon, algorithm, salt, "now").send().await, 400);
+}
+
+#[tokio::test]
+async fn session_is_created_once_for_each_idempotency_key_and_only_for_the_own_store() {
+    let amazon = amazon().await;
+    let payload = |store: &str| {
+        let details = json!({"checkoutReviewReturnUrl": "https://shop.example/review"});
+        json!({"webCheckoutDetails": details, "storeId": store}).to_string()
+    };
+    let own = payload(&Options::default().store_id);
+    let create = signed(&amazon, Method::POST, "/v2/checkoutSessions", &own);
+    let (status, first) = send(create.request()).await;
+    assert_eq!((status, &first["statusDetails"]["state"]), (201, &json!("Open")));
+    assert_eq!(send(create.request()).await.1["checkoutSessionId"], first["checkoutSessionId"]);
+
+    let other = payload("another");
+    for (body, without) in [(&other, ""), (&own, "x-amz-pay-idempotency-key")] {
+        let mut create = signed(&amazon, Method::POST, "/v2/checkoutSessions", body);
+        create.headers.remove(without);
+        assert!(matches!(create.send().await, 400 | 403), "{body}");
+    }
+    assert_eq!(amazon.books().sessions.len(), 3, "S1, S2 and the created one");
 }
 
 #[tokio::test]
