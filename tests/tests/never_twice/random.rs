@@ -385,7 +385,10 @@ impl<'a> Run<'a> {
         self.days += days;
         self.processes.shop.dynamodb.arrived().await;
         self.processes.shop.pass(&self.reference, SignedDuration::from_hours(24 * days)).await;
-        assert!(self.processes.shop.simulator().resolve_pending(&payment, approved).unwrap());
+        if !self.processes.shop.simulator().resolve_pending(&payment, approved).unwrap() {
+            // It was resolved before, and an answer from before that showed it again.
+            return;
+        }
         let outcome = if approved { "paid" } else { "not paid" };
         let method = self.methods[&attempt];
         self.story.push(format!("{method} of attempt {attempt} is {outcome} after {days} days"));
