@@ -1,0 +1,52 @@
+import { AdyenCheckout, AmazonPay, Dropin } from '@adyen/adyen-web/auto'
+
+// Your backend returns the URL of the API, a checkout token, its order, and the clientKey and environment for Adyen.
+const { api, token, order, adyen } = await (await fetch('checkout.json')).json()
+const here = location.origin + location.pathname
+const back = Object.fromEntries(new URLSearchParams(location.search))
+history.replaceState(null, '', here)
+const pause = () => new Promise(done => setTimeout(done, 2000))
+
+// If the connection breaks, the same request is sent again, which never pays twice.
+async function call(method, path, body) {
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() }
+  const send = () => fetch(api + path, { method, headers, body: body && JSON.stringify(body) }).then(answer => answer.json())
+  for (;;) try { return await send() } catch { await pause() }
+}
+const status = () => call('GET', `/orders/${order.reference}`)
+const details = data => call('POST', '/payments/details', { ...data, attempt: Number(sessionStorage.attempt) })
+
+// Shows an answer and switches on its nextStep. Unless the order is over, the shopper can choose again.
+async function next(answer, actions) {
+  for (; answer.nextStep === 'wait'; answer = await status()) show(answer), await pause()
+  show(answer)
+  if (answer.attempt) sessionStorage.attempt = answer.attempt
+  const { resultCode, action, nextStep } = answer
+  if (action) return actions.resolve({ resultCode, action })
+  if (nextStep === 'success' || nextStep === 'none') return document.querySelector('#checkout').remove()
+  dropin.mount('#checkout')
+}
+const show = ({ code, message, detail }) =>
+  document.querySelector('#message').textContent = code === 'order_not_found' ? '' : message ?? detail
+
+const checkout = await AdyenCheckout({
+  ...adyen,
+  amount: order.amount,
+  countryCode: order.countryCode,
+  paymentMethodsResponse: await call('POST', '/paymentMethods', {}),
+  onSubmit: async ({ data }, component, actions) => next(await call('POST', '/payments', {
+    ...data, returnUrl: here, channel: 'Web', origin: location.origin,
+    authenticationData: { threeDSRequestData: { nativeThreeDS: 'preferred' } }
+  }), actions),
+  onAdditionalDetails: async ({ data }, component, actions) => next(await details(data), actions)
+})
+const amazonpay = { productType: 'PayOnly', checkoutMode: 'ProcessOrder', returnUrl: here, cancelUrl: here }
+const dropin = new Dropin(checkout, { paymentMethodsConfiguration: { amazonpay } })
+
+// The shopper may come back from a bank's page or from Amazon Pay, or may have paid already.
+const { redirectResult, amazonCheckoutSessionId } = back
+const found = await status()
+if (found.nextStep === 'success') next(found)
+else if (redirectResult) next(await details({ details: { redirectResult } }))
+else if (amazonCheckoutSessionId) new AmazonPay(checkout, { amazonCheckoutSessionId, showOrderButton: false }).mount('#checkout').submit()
+else next(found)

@@ -1,0 +1,125 @@
+// Starts `cargo dev` and Chromium for the tests, and serves pages, everything on loopback.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { fileURLToPath } from 'node:url'
+
+import { build } from 'esbuild'
+import { chromium } from 'playwright-core'
+
+const repository = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The time that a test waits for anything, in milliseconds. */
+export const PATIENCE = 20_000
+
+/**
+ * Starts `cargo dev` on free ports.
+ *
+ * @param {Record<string, string>} env its variables
+ * @returns its URLs, a function that calls the API, and one that stops it
+ */
+export async function startDev(env = {}) {
+  const dev = spawn(`${repository}/target/debug/dev`, ['--port', '0'], {
+    env: { ...process.env, LOG_LEVEL: 'error', ...env },
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
+  let printed = ''
+  dev.stdout.on('data', chunk => { printed += chunk })
+  const url = name => new RegExp(`^${name} +(http\\S+)`, 'm').exec(printed)?.[1]
+  await until(() => printed.includes('Press Ctrl-C') || dev.exitCode !== null, () => `cargo dev printed: ${printed}`)
+  assert.equal(dev.exitCode, null, printed)
+  return {
+    api: url('API'),
+    adyen: new URL(url('Adyen')).origin,
+    amazonPay: url('Amazon Pay'),
+    dynamodb: url('DynamoDB'),
+    /** What it printed, a line for each call. */
+    printed: () => printed,
+    /** Mints a checkout token for an order. */
+    async token(order) {
+      const answer = await fetch(`${url('API')}/dev/token`, {
+        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(order)
+      })
+      assert.ok(answer.ok, `POST /dev/token: ${answer.status}`)
+      return (await answer.json()).token
+    },
+    async stop() {
+      dev.kill()
+      if (dev.exitCode === null) await once(dev, 'exit')
+    }
+  }
+}
+
+/**
+ * Serves on any port of loopback.
+ *
+ * @param {(url: URL) => [type: string, body: string] | undefined | Promise<…>} page
+ */
+export async function serve(page) {
+  const server = createServer(async (request, response) => {
+    const found = await page(new URL(request.url, 'http://127.0.0.1'))
+    response.writeHead(found ? 200 : 404, { 'content-type': found?.[0] ?? 'text/plain' })
+    response.end(found?.[1])
+  })
+  await new Promise(done => server.listen(0, '127.0.0.1', done))
+  const stop = () => new Promise(done => { server.close(done), server.closeAllConnections() })
+  return { url: `http://127.0.0.1:${server.address().port}`, stop }
+}
+
+/** Bundles a script and what it imports, as a shop's own tools do. */
+export async function bundle(file) {
+  const built = await build({
+    entryPoints: [fileURLToPath(new URL(file, import.meta.url))],
+    bundle: true, format: 'esm', write: false, logLevel: 'error'
+  })
+  return built.outputFiles[0].text
+}
+
+/**
+ * Starts Debian's Chromium, which can reach loopback only.
+ *
+ * @param {Record<string, string>} hosts other names for addresses on loopback, such as { 'localhost:8080': '127.0.0.1:3001' }
+ */
+export function startBrowser(hosts = {}) {
+  const names = Object.entries(hosts).map(([name, address]) => `MAP ${name} ${address}`)
+  const rules = [...names, 'EXCLUDE 127.0.0.1', 'MAP * ~NOTFOUND']
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [`--host-resolver-rules=${rules.join(', ')}`, '--no-sandbox', '--disable-dev-shm-usage']
+  })
+}
+
+/**
+ * Opens a window of its own, without cookies and storage of others. It records requests that would leave loopback,
+ * and the browser cannot send them.
+ *
+ * @param {Record<string, () => Promise<object>>} standIns answers in place of such URLs, as for Playwright's `fulfill`
+ */
+export async function openWindow(browser, standIns = {}) {
+  const context = await browser.newContext({ locale: 'en-US' })
+  context.setDefaultTimeout(PATIENCE)
+  const left = []
+  await context.route(url => !['127.0.0.1', 'localhost'].includes(url.hostname), async route => {
+    const url = route.request().url()
+    if (standIns[url]) return route.fulfill(await standIns[url]())
+    left.push(url)
+    return route.abort()
+  })
+  const page = await context.newPage()
+  const errors = []
+  page.on('pageerror', error => errors.push(error))
+  return { page, left, errors, close: () => context.close() }
+}
+
+/** Waits until the condition returns something true, and returns that. */
+export async function until(condition, describe = () => 'waited for too long') {
+  const end = Date.now() + PATIENCE
+  for (;;) {
+    const met = await condition()
+    if (met) return met
+    assert.ok(Date.now() < end, describe())
+    await new Promise(done => setTimeout(done, 50))
+  }
+}
