@@ -13,6 +13,7 @@ use simulator_http::listen::{self, Port, listen};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::amazon_pay_at_adyen::AmazonPayAtAdyen;
 use crate::call::OnCall;
 use crate::dynamodb::{DynamoDb, DynamoDbError};
 use crate::functions::{self, FunctionsError};
@@ -114,12 +115,26 @@ impl Bundle {
         .await?;
 
         let mut variables = variables(&url, dynamodb.url());
+        let amazon = match options.amazon {
+            Some(simulated) => {
+                let listener = bind(options.host, options.amazon_port).await?;
+                let url = listen::url(&listener)?;
+                variables.extend(for_amazon(&simulated, &url));
+                Some(amazon_pay_simulator::Simulator::serve(listener, *simulated)?)
+            }
+            None => None,
+        };
         let simulator = match options.adyen {
             Adyen::Simulator(mut simulated) => {
                 simulated.webhook_url.get_or_insert(format!("{url}{WEBHOOKS}"));
                 simulated.data = simulated.data.or(options.data);
                 if let Some(password) = options.variables.get("WEBHOOK_BASIC_AUTH") {
                     simulated.basic_auth.get_or_insert(password.clone());
+                }
+                if let Some(amazon) = &amazon {
+                    let connection = AmazonPayAtAdyen::new(amazon.acquirer());
+                    let connection = connection.map_err(io::Error::other)?;
+                    simulated.amazon_pay.get_or_insert(Arc::new(connection));
                 }
                 variables.extend(for_adyen(&simulated));
                 let listener = bind(options.host, options.adyen_port).await?;
@@ -133,15 +148,6 @@ impl Bundle {
                 variables.insert("ADYEN_MERCHANT_ACCOUNT".into(), merchant_account);
                 None
             }
-        };
-        let amazon = match options.amazon {
-            Some(simulated) => {
-                let listener = bind(options.host, options.amazon_port).await?;
-                let url = listen::url(&listener)?;
-                variables.extend(for_amazon(&simulated, &url));
-                Some(amazon_pay_simulator::Simulator::serve(listener, *simulated)?)
-            }
-            None => None,
         };
         variables.extend(options.variables);
         let functions = functions::start(&template, &variables).await?;

@@ -1,7 +1,7 @@
 //! The development keys. They are public, so they are safe only on one machine.
 
 pub use adyen_simulator::keys::{
-    ADYEN_API_KEY, MERCHANT_ACCOUNT, STANDARD_HMAC_KEY, TOKEN_HMAC_KEY,
+    ADYEN_API_KEY, CLIENT_KEY, MERCHANT_ACCOUNT, STANDARD_HMAC_KEY, TOKEN_HMAC_KEY,
 };
 
 /// Signs checkout tokens, which browsers carry.

@@ -2,6 +2,7 @@
 //! embedded DynamoDB, the simulators, and the `cargo dev` command line.
 
 mod actions;
+mod amazon_pay_at_adyen;
 pub mod bundle;
 pub mod call;
 pub mod cli;

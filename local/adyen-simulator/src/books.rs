@@ -50,6 +50,8 @@ pub enum PaymentState {
     Fingerprint,
     /// The shopper is being challenged.
     Challenge,
+    /// The browser was recognised, so that no challenge is needed.
+    Frictionless,
     Pending,
     Authorised,
     /// By the bank, or because the authentication failed.
@@ -98,6 +100,9 @@ pub struct Payment {
     /// The recurring processing models of the token to store, if one is to be stored.
     pub store_for: Option<Vec<String>>,
     pub return_url: String,
+    /// The origin of the page that pays in a browser.
+    #[serde(default)]
+    pub origin: Option<String>,
     /// Its id in 3-D Secure.
     pub action_id: Option<String>,
     /// The time of its OFFER_CLOSED.

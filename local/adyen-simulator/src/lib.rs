@@ -18,6 +18,7 @@
 //! | `-ERROR` | Error, code 4, then AUTHORISATION false |
 //! | `-3DS-REDIRECT` | RedirectShopper to a page on which a person approves, declines or cancels; needs `browserInfo` |
 //! | `-3DS-CHALLENGE` | IdentifyShopper, then ChallengeShopper, then Authorised or Refused; needs `browserInfo`, `channel: Web` and `origin` |
+//! | `-3DS-FRICTIONLESS` | IdentifyShopper, then Authorised without a challenge; needs the same |
 //! | `-PENDING` | Pending, without a webhook |
 //! | `-TIMEOUT` | processed, but answered after minutes; repeats until then get 704; AUTHORISATION true is sent late |
 //! | `-DROP` | processed, then the connection is cut; a repeat with the same key is answered |
@@ -43,9 +44,18 @@
 //!   `{"authorisationToken":"ID","transStatus":"Y"}` after ChallengeShopper (`"N"`
 //!   declines). `threeds2.fingerprint` and `threeds2.challengeResult` are accepted too, and
 //!   `paymentData` may name the payment instead of `authorisationToken`.
+//!
+//! # In a browser
+//!
+//! Adyen's library Adyen Web works with the URL of the simulator in place of Adyen's hosts and with
+//! [`keys::CLIENT_KEY`]. It fingerprints and challenges at the simulator's bank, and pays with
+//! Amazon Pay if [`Options::amazon_pay`] is set. Its card fields are served by Adyen only.
 
+mod acs;
+mod amazon_pay;
 mod api;
 mod books;
+mod browser;
 mod context;
 pub mod errors;
 mod fault;
@@ -67,6 +77,7 @@ mod three_ds;
 mod validate;
 pub mod webhook;
 
+pub use amazon_pay::AmazonPay;
 pub use books::{
     Amount, Books, Call, Delivery, Payment, PaymentState, Progress, Token, TokenState, Webhook,
 };

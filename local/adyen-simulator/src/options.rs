@@ -1,9 +1,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use simulator_http::{Log, Watch};
 
+use crate::amazon_pay::AmazonPay;
 use crate::keys;
 
 /// The options of a simulator. The default has the development keys and any free port.
@@ -15,6 +17,10 @@ pub struct Options {
     pub merchant_account: String,
     /// The accepted `X-API-Key`.
     pub api_key: String,
+    /// The key of calls from browsers.
+    pub client_key: String,
+    /// Without it, Drop-in cannot pay with Amazon Pay.
+    pub amazon_pay: Option<Arc<dyn AmazonPay>>,
     /// The URL of the webhooks; they wait until it is set.
     pub webhook_url: Option<String>,
     /// The key of standard webhooks, in hex.
@@ -57,6 +63,8 @@ impl Default for Options {
             listen: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
             merchant_account: keys::MERCHANT_ACCOUNT.into(),
             api_key: keys::ADYEN_API_KEY.into(),
+            client_key: keys::CLIENT_KEY.into(),
+            amazon_pay: None,
             webhook_url: None,
             hmac_key: keys::STANDARD_HMAC_KEY.into(),
             token_hmac_key: keys::TOKEN_HMAC_KEY.into(),

@@ -41,7 +41,7 @@ pub(crate) fn list(ctx: &CallContext, request: &Value) -> CallResult {
         && currency.is_some_and(|currency| CURRENCIES.contains(&currency.as_str()))
         && names("allowedPaymentMethods").is_none_or(|names| names.iter().any(is_amazon_pay))
         && names("blockedPaymentMethods").is_none_or(|names| !names.iter().any(is_amazon_pay));
-    let mut methods = if offered { vec![amazon_pay()] } else { vec![] };
+    let mut methods = if offered { vec![amazon_pay(ctx)] } else { vec![] };
     // The merchant account has the others enabled, and a request names those that it offers.
     for kind in names("allowedPaymentMethods").into_iter().flatten().filter_map(Value::as_str) {
         if kind != "amazonpay" && !is_blocked(kind) {
@@ -61,8 +61,8 @@ pub(crate) fn list(ctx: &CallContext, request: &Value) -> CallResult {
     Ok(Answer::json(200, &answer))
 }
 
-fn amazon_pay() -> Value {
-    json!({
+fn amazon_pay(ctx: &CallContext) -> Value {
+    let mut method = json!({
         "configuration": {
             "merchantId": "YOUR_AMAZON_PAY_MERCHANT_ID",
             "storeId": "YOUR_AMAZON_PAY_STORE_ID",
@@ -71,5 +71,9 @@ fn amazon_pay() -> Value {
         "details": [{"key": "amazonPayToken", "type": "text"}],
         "name": "Amazon Pay",
         "type": "amazonpay",
-    })
+    });
+    if let Some(amazon_pay) = &ctx.options.amazon_pay {
+        method["configuration"] = amazon_pay.configuration();
+    }
+    method
 }

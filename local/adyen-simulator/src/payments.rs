@@ -45,6 +45,12 @@ pub(crate) fn create(ctx: &mut CallContext, request: &Value) -> CallResult {
             }
             with_amazon_pay(ctx, &request, token)
         }
+        Method::AmazonPaySession(id) => {
+            let amazon_pay = ctx.options.amazon_pay.as_ref();
+            // Adyen documents no error for a session of another amount.
+            let token = amazon_pay.and_then(|amazon_pay| amazon_pay.token(id, &request.amount));
+            with_amazon_pay(ctx, &request, &token.ok_or_else(|| errors::coded("5_602"))?)
+        }
         Method::Stored(id) => with_token(ctx, &request, id),
         Method::Other(kind, fields) => {
             let payment = begin(ctx, &request);
@@ -62,7 +68,7 @@ fn with_amazon_pay(ctx: &mut CallContext, request: &validate::Payment, token: &s
         Scenario::Error => Ok(finish(ctx, payment, ERROR, WebhookTiming::Soon)),
         Scenario::NoWebhook => Ok(finish(ctx, payment, Outcome::Authorised, WebhookTiming::Never)),
         Scenario::Redirect => three_ds::redirect(ctx, request, payment),
-        Scenario::Challenge => three_ds::identify(ctx, request, payment),
+        Scenario::Challenge | Scenario::Frictionless => three_ds::identify(ctx, request, payment),
         Scenario::OfferClosed => offer_closed(ctx, request, payment),
         Scenario::Pending => Ok(without_action(ctx, payment, "Pending")),
         Scenario::LateFail => Ok(late_fail(ctx, payment)),
@@ -130,6 +136,7 @@ fn begin(ctx: &CallContext, request: &validate::Payment) -> Payment {
         payment_method_type: None,
         store_for: request.store.then_some(models),
         return_url: request.return_url.clone(),
+        origin: request.origin.clone(),
         action_id: None,
         closes_at: None,
         refund_failed: false,

@@ -7,6 +7,7 @@ pub(crate) enum Scenario {
     Error,
     Redirect,
     Challenge,
+    Frictionless,
     Pending,
     Timeout,
     Drop,
@@ -19,12 +20,13 @@ pub(crate) enum Scenario {
 
 impl Scenario {
     pub(crate) fn of(token: &str) -> Self {
-        const ENDINGS: [(&str, Scenario); 11] = [
+        const ENDINGS: [(&str, Scenario); 12] = [
             ("-REFUSED", Scenario::Refused),
             ("-CANCELLED", Scenario::Cancelled),
             ("-ERROR", Scenario::Error),
             ("-3DS-REDIRECT", Scenario::Redirect),
             ("-3DS-CHALLENGE", Scenario::Challenge),
+            ("-3DS-FRICTIONLESS", Scenario::Frictionless),
             ("-PENDING", Scenario::Pending),
             ("-TIMEOUT", Scenario::Timeout),
             ("-DROP", Scenario::Drop),

@@ -13,7 +13,9 @@ use simulator_http::{Answer, Fault, Request, Watching};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::acs;
 use crate::api;
+use crate::browser;
 use crate::errors;
 use crate::hosted;
 use crate::simulator::Inner;
@@ -32,8 +34,11 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
     let Ok(request) = Request::read(request.map(Body::new)).await else {
         return Ok(errors::service_error(413, "29_100", "The request is too large").into_response());
     };
-    if let Some(id) = request.path.strip_prefix("/threeds/") {
-        return Ok(three_ds_page(&inner, &request, id).into_response());
+    if let Some(path) = request.path.strip_prefix("/threeds/") {
+        return Ok(three_ds_page(&inner, &request, path).into_response());
+    }
+    if let Some(answer) = browser::answer(&inner, &request) {
+        return Ok(answer.into_response());
     }
     let fault = take_fault(&inner, &request.path);
     let watching = inner.options.watch.as_ref();
@@ -112,14 +117,19 @@ async fn answer(
     if reply.cut { Err(Cut) } else { Ok(reply.answer) }
 }
 
-fn three_ds_page(inner: &Inner, request: &Request, id: &str) -> Answer {
+fn three_ds_page(inner: &Inner, request: &Request, path: &str) -> Answer {
     let result = request.parameters().remove("result");
     inner.log(&format!(
-        "{} /threeds/{id} {}",
+        "{} /threeds/{path} {}",
         request.method,
         result.as_deref().unwrap_or_default()
     ));
-    hosted::page(&inner.state().journal.books, &inner.base, id, result.as_deref())
+    let state = inner.state();
+    let books = &state.journal.books;
+    match path.split_once('/') {
+        None => hosted::page(books, &inner.base, path, result.as_deref()),
+        Some((id, step)) => acs::page(books, &inner.base, id, step, request),
+    }
 }
 
 /// The head promises the whole body, but the connection is cut after half of it.

@@ -48,8 +48,8 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Applies a change that a test makes, and commits it.
-    fn change<T>(&self, change: impl FnOnce(&mut CallContext) -> T) -> io::Result<T> {
+    /// Applies a change that no call of the API makes, and commits it.
+    pub fn change<T>(&self, change: impl FnOnce(&mut CallContext) -> T) -> io::Result<T> {
         let mut state = self.state();
         let SimulatorState { journal, webhook_faults, .. } = &mut *state;
         let mut ctx = self.context(&journal.books, webhook_faults);

@@ -9,7 +9,8 @@ use simulator_http::Answer;
 use crate::books::{Payment, PaymentState};
 use crate::context::{CallContext, CallResult};
 use crate::payments::{self, CANCELLED, NOT_AUTHENTICATED, Outcome, WebhookTiming};
-use crate::{errors, members, validate};
+use crate::scenario::Scenario;
+use crate::{acs, errors, members, validate};
 
 /// The members of PaymentCompletionDetails.
 const DETAILS: &str = "MD PaReq PaRes authorization_token billingToken cupsecureplus.smscode \
@@ -87,36 +88,71 @@ pub(crate) fn identify(
     payment.state = PaymentState::Fingerprint;
     payment.action_id = Some(id.clone());
     ctx.save(&payment);
-    Ok(native(ctx, &payment, &id, "IdentifyShopper", "fingerprint"))
+    // The names are those that Adyen Web reads.
+    let token = json!({
+        "threeDSMethodNotificationURL": acs::url(ctx.base, &id, acs::METHOD_NOTIFICATION),
+        "threeDSMethodUrl": acs::url(ctx.base, &id, acs::METHOD),
+        "threeDSServerTransID": id,
+    });
+    let action = native(ctx, &payment, &id, "fingerprint", &token);
+    Ok(Answer::json(200, &json!({"resultCode": "IdentifyShopper", "action": action})))
 }
 
-fn native(
-    ctx: &CallContext,
-    payment: &Payment,
-    id: &str,
-    result_code: &str,
-    subtype: &str,
-) -> Answer {
-    let page = format!("{}/threeds/{id}", ctx.base);
-    let token = encode(&json!({
+/// The action after a fingerprint.
+fn challenge(ctx: &mut CallContext, mut payment: Payment, id: &str) -> Value {
+    payment.state = PaymentState::Challenge;
+    ctx.save(&payment);
+    let token = json!({
         "acsTransID": id,
-        "acsURL": page,
-        "messageVersion": "2.2.0",
-        "threeDSMethodNotificationURL": page,
-        "threeDSMethodURL": page,
-        "threeDSNotificationURL": page,
+        "acsURL": acs::url(ctx.base, id, acs::CHALLENGE),
+        "messageVersion": acs::MESSAGE_VERSION,
+        "threeDSNotificationURL": acs::url(ctx.base, id, acs::CHALLENGE_NOTIFICATION),
         "threeDSServerTransID": id,
-    }));
-    let action = json!({
+    });
+    native(ctx, &payment, id, "challenge", &token)
+}
+
+fn native(ctx: &CallContext, payment: &Payment, id: &str, subtype: &str, token: &Value) -> Value {
+    json!({
         "type": "threeDS2",
         "subtype": subtype,
-        "token": token,
+        "token": encode(token),
         "authorisationToken": id,
         "paymentData": id,
         "paymentMethodType": type_of(payment),
-        "url": page,
-    });
-    Answer::json(200, &json!({"resultCode": result_code, "action": action}))
+        "url": format!("{}/threeds/{id}", ctx.base),
+    })
+}
+
+/// POST /v1/submitThreeDS2Fingerprint, which Adyen Web calls in place of /payments/details.
+///
+/// Adyen does not document it; these are the members that Adyen Web sends and reads.
+pub(crate) fn submit_fingerprint(ctx: &mut CallContext, request: &Value) -> CallResult {
+    const NAME: &str = "SubmitThreeDS2FingerprintRequest";
+    let fields = members::object(request, NAME)?;
+    members::known(fields, NAME, "fingerprintResult paymentData")?;
+    let id = members::filled(fields, "paymentData", "702")?;
+    let result = decode(members::filled(fields, "fingerprintResult", "702")?)?;
+    if !matches!(result["threeDSCompInd"].as_str(), Some("Y" | "N" | "U")) {
+        return Err(unreadable());
+    }
+    let payment = ctx.books.payment_of_action(id).cloned().ok_or_else(unreadable)?;
+    if payment.state != PaymentState::Fingerprint {
+        return Err(errors::coded("704"));
+    }
+    let answer = if is_frictionless(&payment) {
+        ctx.save(&Payment { state: PaymentState::Frictionless, ..payment });
+        let result = encode(&json!({"authorisationToken": id, "transStatus": "Y"}));
+        json!({"type": "completed", "details": {"threeDSResult": result}})
+    } else {
+        json!({"type": "action", "action": challenge(ctx, payment, id)})
+    };
+    Ok(Answer::json(200, &answer))
+}
+
+fn is_frictionless(payment: &Payment) -> bool {
+    let token = payment.amazon_pay_token.as_deref().unwrap_or_default();
+    Scenario::of(token) == Scenario::Frictionless
 }
 
 fn needs_browser(request: &validate::Payment) -> Result<(), Answer> {
@@ -167,16 +203,21 @@ pub(crate) fn details(ctx: &mut CallContext, request: &Value) -> CallResult {
     match (payment.state, result) {
         (PaymentState::Redirect, DetailsResult::Redirect(outcome))
         | (PaymentState::Pending, DetailsResult::Redirect(outcome))
-        | (PaymentState::Challenge, DetailsResult::Challenge(outcome)) => {
-            Ok(payments::finish(ctx, payment, outcome, WebhookTiming::Soon))
+        | (
+            PaymentState::Challenge | PaymentState::Frictionless,
+            DetailsResult::Challenge(outcome),
+        ) => Ok(payments::finish(ctx, payment, outcome, WebhookTiming::Soon)),
+        (PaymentState::Fingerprint, DetailsResult::Fingerprint) if is_frictionless(&payment) => {
+            Ok(payments::finish(ctx, payment, Outcome::Authorised, WebhookTiming::Soon))
         }
         (PaymentState::Fingerprint, DetailsResult::Fingerprint) => {
-            let payment = Payment { state: PaymentState::Challenge, ..payment };
-            ctx.save(&payment);
-            Ok(native(ctx, &payment, &id, "ChallengeShopper", "challenge"))
+            let action = challenge(ctx, payment, &id);
+            Ok(Answer::json(200, &json!({"resultCode": "ChallengeShopper", "action": action})))
         }
         (PaymentState::Redirect | PaymentState::Fingerprint, _)
-        | (PaymentState::Challenge, DetailsResult::Redirect(_)) => Err(unreadable()),
+        | (PaymentState::Challenge | PaymentState::Frictionless, DetailsResult::Redirect(_)) => {
+            Err(unreadable())
+        }
         // This result was submitted before.
         _ => Err(errors::coded("704")),
     }
@@ -205,11 +246,7 @@ fn read_result(
         let Some(result) = members::text(details, name)? else {
             continue;
         };
-        let result = BASE64_STANDARD
-            .decode(result)
-            .ok()
-            .and_then(|json| serde_json::from_slice::<Value>(&json).ok())
-            .ok_or_else(unreadable)?;
+        let result = decode(result)?;
         let id = result["authorisationToken"].as_str().or(data).ok_or_else(unreadable)?;
         let result = match result["transStatus"].as_str() {
             Some("Y" | "A") => DetailsResult::Challenge(Outcome::Authorised),
@@ -220,6 +257,11 @@ fn read_result(
         return Ok((id.into(), result));
     }
     Err(unreadable())
+}
+
+fn decode(result: &str) -> Result<Value, Answer> {
+    let json = BASE64_STANDARD.decode(result).map_err(|_| unreadable())?;
+    serde_json::from_slice(&json).map_err(|_| unreadable())
 }
 
 fn unreadable() -> Answer {

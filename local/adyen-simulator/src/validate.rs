@@ -48,6 +48,8 @@ pub(crate) struct Payment {
 
 pub(crate) enum Method {
     AmazonPayToken(String),
+    /// The checkoutSessionId of Drop-in.
+    AmazonPaySession(String),
     Stored(String),
     /// Any other, with its type and members.
     Other(String, Map<String, Value>),
@@ -82,7 +84,10 @@ pub(crate) fn payment(request: &Value) -> Result<Payment, Answer> {
         one_of(fields, "shopperInteraction", &["Ecommerce", "ContAuth", "Moto", "POS"], "807")?;
     let method = payment_method(object(method, "PaymentMethod")?)?;
     match (&method, interaction) {
-        (Method::AmazonPayToken(_) | Method::Other(..), Some("ContAuth")) => {
+        (
+            Method::AmazonPayToken(_) | Method::AmazonPaySession(_) | Method::Other(..),
+            Some("ContAuth"),
+        ) => {
             return Err(errors::invalid("807", "ContAuth needs a stored payment method"));
         }
         (Method::Stored(_), _) if shopper_reference.is_none() => {
@@ -151,7 +156,9 @@ fn payment_method(fields: &Map<String, Value>) -> Result<Method, Answer> {
     )?;
     let token = text(fields, "amazonPayToken")?.unwrap_or_default();
     if token.is_empty() {
-        return Err(errors::coded("5_602"));
+        let session = text(fields, "checkoutSessionId")?.filter(|session| !session.is_empty());
+        let session = session.ok_or_else(|| errors::coded("5_602"))?;
+        return Ok(Method::AmazonPaySession(session.into()));
     }
     if !token.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter)) {
         return Err(errors::coded("5_604"));

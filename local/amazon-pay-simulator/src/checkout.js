@@ -1,11 +1,13 @@
 // Amazon Pay's button, as far as a storefront of one machine needs it.
 (() => {
-  const base = new URL(document.currentScript.src).origin
+  const base = 'BASE'
 
-  function press({ publicKeyId }, config) {
+  // Adyen Web names no algorithm, which means the older one, with a salt of 20 bytes. The simulators sign and verify
+  // only the newer one.
+  function press({ publicKeyId, createCheckoutSessionConfig: config }) {
     const form = document.createElement('form')
     Object.assign(form, { method: 'POST', action: `${base}/checkout` })
-    for (const [name, value] of Object.entries({ publicKeyId, ...config })) {
+    for (const [name, value] of Object.entries({ publicKeyId, algorithm: 'AMZN-PAY-RSASSA-PSS-V2', ...config })) {
       form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }))
     }
     document.body.append(form)
@@ -16,12 +18,12 @@
     const element = document.querySelector(selector)
     const button = Object.assign(document.createElement('button'), { type: 'button', textContent: 'Amazon Pay' })
     element.replaceChildren(button)
-    const initCheckout = ({ createCheckoutSessionConfig }) => press(options, createCheckoutSessionConfig)
+    const initCheckout = later => press({ ...options, ...later })
     // With a payload at hand a click begins the checkout; else the page says when.
     if (options.createCheckoutSessionConfig) button.onclick = () => initCheckout(options)
     return { onClick: then => { button.onclick = then }, initCheckout, updateButtonInfo: () => {} }
   }
 
-  window.amazon = { Pay: { renderButton } }
+  window.amazon = { Pay: { renderButton, initCheckout: press } }
   window.onAmazonPayLoad?.()
 })()

@@ -11,17 +11,21 @@ use crate::session::{Session, SessionState};
 use crate::signature;
 use crate::simulator::Inner;
 
-/// Renders the button, like Amazon Pay's own script.
-pub(crate) const SCRIPT: &str = include_str!("checkout.js");
+/// Renders the button, like Amazon Pay's own script. It names the simulator, because a test may
+/// serve it in place of Amazon Pay's.
+pub(crate) fn script(base: &str) -> String {
+    include_str!("checkout.js").replace("BASE", base)
+}
 
 /// The cards that the shopper can pick: the end of the token, and a description.
-const CARDS: [(&str, &str); 15] = [
+const CARDS: [(&str, &str); 16] = [
     ("", "A card that pays"),
     ("-REFUSED", "A card that is refused"),
     ("-CANCELLED", "A card whose payment is cancelled"),
     ("-ERROR", "A card whose bank fails"),
     ("-3DS-REDIRECT", "A card with 3-D Secure at the bank's page"),
     ("-3DS-CHALLENGE", "A card with 3-D Secure in the shop's page"),
+    ("-3DS-FRICTIONLESS", "A card that 3-D Secure recognises in the shop's page"),
     ("-PENDING", "A card whose payment stays pending"),
     ("-TIMEOUT", "A card for which Adyen answers too late"),
     ("-DROP", "A card for which Adyen's answer is lost"),

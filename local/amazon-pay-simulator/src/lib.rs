@@ -17,9 +17,12 @@
 //!    simulator's scenarios. The card `-NO-TOKEN` has no token, as if the key were not enabled
 //!    for Adyen.
 //!
+//! With Adyen's Drop-in, the simulator of Adyen takes steps 3 and 4 as an [`Acquirer`].
+//!
 //! [`Simulator::open`] and [`Simulator::confirmed`] start later, with a session of any id. Its
 //! token ends in the id.
 
+mod acquirer;
 mod api;
 mod books;
 mod hosted;
@@ -29,6 +32,7 @@ mod session;
 mod signature;
 mod simulator;
 
+pub use acquirer::Acquirer;
 pub use books::{Books, Call};
 pub use options::{Options, PRIVATE_KEY, PUBLIC_KEY, PUBLIC_KEY_ID};
 pub use session::{Price, Session, SessionState};

@@ -20,7 +20,8 @@ use crate::simulator::Inner;
 type Fields = BTreeMap<String, String>;
 
 pub(crate) fn router(inner: Arc<Inner>) -> Router {
-    let script = || async { ([("content-type", "text/javascript")], hosted::SCRIPT) };
+    let script = hosted::script(&inner.base);
+    let script = || async { ([("content-type", "text/javascript")], script) };
     Router::new()
         .route("/checkout.js", get(script))
         .route("/checkout", post(begin))

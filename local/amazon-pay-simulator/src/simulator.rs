@@ -11,6 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::acquirer::Acquirer;
 use crate::books::Books;
 use crate::options::Options;
 use crate::server;
@@ -98,6 +99,11 @@ impl Simulator {
     /// The value of `AMAZON_PAY_URL`; it also serves `/checkout.js` and the hosted pages.
     pub fn url(&self) -> &str {
         &self.inner.base
+    }
+
+    /// What Amazon Pay offers to Adyen.
+    pub fn acquirer(&self) -> Acquirer {
+        Acquirer::new(self.inner.clone())
     }
 
     /// A copy of the books.

@@ -1,6 +1,7 @@
 //! The Adyen simulator behaves as Adyen's documentation says.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod browser;
 mod faults;
 mod https;
 mod idempotency;

@@ -25,12 +25,12 @@ const BODY: &str = r#"{
   "merchantAccount": "ADYEN_MERCHANT_ACCOUNT"
 }"#;
 
-/// The response to /paymentMethods on the page.
+/// The response to /paymentMethods on the page, with the ids of the simulated merchant.
 const ENTRY: &str = r#"{
     "configuration": {
           "merchantId": "YOUR_AMAZON_PAY_MERCHANT_ID",
-          "storeId": "YOUR_AMAZON_PAY_STORE_ID",
-          "publicKeyId": "YOUR_AMAZON_PAY_PUBLIC_KEY_ID"
+          "storeId": "amzn1.application-oa2-client.development-only",
+          "publicKeyId": "SANDBOX-DEVELOPMENT-ONLY"
     },
     "details": [
         {
