@@ -40,13 +40,18 @@ const checkout = await AdyenCheckout({
   }), actions),
   onAdditionalDetails: async ({ data }, component, actions) => next(await details(data), actions)
 })
-const amazonpay = { productType: 'PayOnly', checkoutMode: 'ProcessOrder', returnUrl: here, cancelUrl: here }
+const amazonpay = { productType: 'PayOnly', returnUrl: here, cancelUrl: here }
 const dropin = new Dropin(checkout, { paymentMethodsConfiguration: { amazonpay } })
 
-// The shopper may come back from a bank's page or from Amazon Pay, or may have paid already.
-const { redirectResult, amazonCheckoutSessionId } = back
+// The shopper may have paid, and may come back from a bank's page or from Amazon Pay: first with a card, which a button
+// then confirms at Amazon Pay, and then with the confirmed session.
+const { redirectResult, amazonCheckoutSessionId, confirmed } = back
 const found = await status()
 if (found.nextStep === 'success') next(found)
 else if (redirectResult) next(await details({ details: { redirectResult } }))
-else if (amazonCheckoutSessionId) new AmazonPay(checkout, { amazonCheckoutSessionId, showOrderButton: false }).mount('#checkout').submit()
-else next(found)
+else if (amazonCheckoutSessionId) {
+  const returnUrl = `${here}?confirmed=yes`
+  const session = new AmazonPay(checkout, { amazonCheckoutSessionId, returnUrl, showOrderButton: !confirmed })
+  session.mount('#checkout')
+  if (confirmed) session.submit()
+} else next(found)

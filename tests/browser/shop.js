@@ -65,10 +65,12 @@ export async function openShop() {
         await close()
         assert.deepEqual(errors, [])
       },
-      /** Presses a method of the Drop-in, then its button. */
-      pay: async (name, button = /^(Pay|Continue|Confirm)/) => {
+      /** Opens a method of the Drop-in. */
+      choose: name => page.getByRole('radio', { name }).click(),
+      /** Opens a method of the Drop-in, and presses its button. */
+      pay: async name => {
         await page.getByRole('radio', { name }).click()
-        await page.getByRole('button', { name: button }).click()
+        await page.locator('.adyen-checkout__button--pay:visible').click()
       },
       shows: message => page.locator('#message', { hasText: message }).waitFor(),
       /** The order, once it meets a condition. */
