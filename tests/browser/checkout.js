@@ -9,25 +9,33 @@ const pause = () => new Promise(done => setTimeout(done, 2000))
 
 // If the connection breaks, the same request is sent again, which never pays twice.
 async function call(method, path, body) {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() }
-  const send = () => fetch(api + path, { method, headers, body: body && JSON.stringify(body) }).then(answer => answer.json())
-  for (;;) try { return await send() } catch { await pause() }
+  const headers = { 'content-type': 'application/json', 'idempotency-key': crypto.randomUUID() }
+  headers.authorization = `Bearer ${token}`
+  for (;;) {
+    try {
+      return await (await fetch(api + path, { method, headers, body: body && JSON.stringify(body) })).json()
+    } catch { await pause() }
+  }
 }
 const status = () => call('GET', `/orders/${order.reference}`)
 const details = data => call('POST', '/payments/details', { ...data, attempt: Number(sessionStorage.attempt) })
 
 // Shows an answer and switches on its nextStep. Unless the order is over, the shopper can choose again.
 async function next(answer, actions) {
-  for (; answer.nextStep === 'wait'; answer = await status()) show(answer), await pause()
   show(answer)
+  while (answer.nextStep === 'wait') {
+    await pause()
+    show(answer = await status())
+  }
   if (answer.attempt) sessionStorage.attempt = answer.attempt
   const { resultCode, action, nextStep } = answer
   if (action) return actions.resolve({ resultCode, action })
   if (nextStep === 'success' || nextStep === 'none') return document.querySelector('#checkout').remove()
   dropin.mount('#checkout')
 }
-const show = ({ code, message, detail }) =>
+function show({ code, message, detail }) {
   document.querySelector('#message').textContent = code === 'order_not_found' ? '' : message ?? detail
+}
 
 const checkout = await AdyenCheckout({
   ...adyen,

@@ -18,13 +18,14 @@ export const PATIENCE = 20_000
  * Starts `cargo dev` on free ports.
  *
  * @param {Record<string, string>} env its variables
- * @returns its URLs, a function that calls the API, and one that stops it
+ * @returns its URLs, and functions to mint a token and to stop it
  */
 export async function startDev(env = {}) {
   const dev = spawn(`${repository}/target/debug/dev`, ['--port', '0'], {
     env: { ...process.env, LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
+  process.on('exit', () => dev.kill())
   let printed = ''
   dev.stdout.on('data', chunk => { printed += chunk })
   const url = name => new RegExp(`^${name} +(http\\S+)`, 'm').exec(printed)?.[1]
@@ -80,7 +81,8 @@ export async function bundle(file) {
 /**
  * Starts Debian's Chromium, which can reach loopback only.
  *
- * @param {Record<string, string>} hosts other names for addresses on loopback, such as { 'localhost:8080': '127.0.0.1:3001' }
+ * @param {Record<string, string>} hosts other names of addresses on loopback, such as
+ *   { 'localhost:8080': '127.0.0.1:3001' }
  */
 export function startBrowser(hosts = {}) {
   const names = Object.entries(hosts).map(([name, address]) => `MAP ${name} ${address}`)

@@ -1,8 +1,8 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::json;
+use shared::clock;
 use shared::domain::amount::Currency;
 use url::Url;
 
@@ -63,7 +63,7 @@ impl Acquirer {
     fn with_open<T>(&self, id: &str, act: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let mut state = self.0.state();
         let session = state.books.sessions.get_mut(id)?;
-        let open = session.state == SessionState::Open && session.expires > Timestamp::now();
+        let open = session.state == SessionState::Open && session.expires > clock::now();
         open.then(|| act(session))
     }
 }

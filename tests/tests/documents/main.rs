@@ -9,6 +9,7 @@ mod limits;
 mod links;
 mod openapi;
 mod ownership;
+mod page;
 
 /// All values of an enum as they are serialized; the compiler reports a missing variant.
 macro_rules! every {
