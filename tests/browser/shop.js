@@ -63,7 +63,8 @@ export async function openShop() {
       left,
       close: async () => {
         await close()
-        assert.deepEqual(errors, [])
+        // Adyen Web reports an error if its Amazon Pay component ends before Amazon's script has loaded.
+        assert.deepEqual(errors.filter(error => error.message !== 'Script loading cancelled.'), [])
       },
       /** Opens a method of the Drop-in. */
       choose: name => page.getByRole('radio', { name }).click(),
