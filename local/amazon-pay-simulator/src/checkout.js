@@ -2,8 +2,8 @@
 (() => {
   const base = 'BASE'
 
-  // Adyen Web names no algorithm, which means the older one, with a salt of 20 bytes. The simulators sign and verify
-  // only the newer one.
+  // Adyen Web names no algorithm, which means the older one to Amazon Pay. The simulator of Adyen signs with the newer
+  // one.
   function press({ publicKeyId, createCheckoutSessionConfig: config }) {
     const form = document.createElement('form')
     Object.assign(form, { method: 'POST', action: `${base}/checkout` })
