@@ -1,15 +1,16 @@
 //! The page on which a shopper approves or declines a payment.
 
-use simulator_http::{Answer, escape_html};
+use shared::amazon_pay::Price;
+use simulator_http::{Answer, escape_html, links};
 use url::Url;
 
-use crate::books::{Books, Payment, PaymentState};
+use crate::books::{Amount, Books, Payment, PaymentState};
 use crate::three_ds;
 
 /// GET /threeds/{id}: the page, or with `?result=` the redirect to the shop.
 pub(crate) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) -> Answer {
     let Some(payment) = books.payment_of_action(id) else {
-        return html(404, "<p>There is no such payment.</p>");
+        return html(404, "<h1>Your bank</h1><p>There is no such payment.</p>");
     };
     let action = serde_json::json!({"url": format!("{base}/threeds/{id}")});
     match (payment.state, result) {
@@ -27,7 +28,9 @@ pub(crate) fn page(books: &Books, base: &str, id: &str, result: Option<&str>) ->
                 ("to decline", three_ds::challenge_result(&action, false)),
             ]),
         ),
-        _ => html(410, "<p>This payment is complete.</p>"),
+        _ => {
+            html(410, "<h1>Your bank</h1><p>This payment is complete. You can close this page.</p>")
+        }
     }
 }
 
@@ -39,13 +42,29 @@ fn back(payment: &Payment, redirect_result: &str) -> Answer {
     Answer::redirect(url.as_str())
 }
 
+/// The amount as people write it, such as `EUR 10.00`.
+fn written(amount: &Amount) -> String {
+    let Amount { currency, value } = amount;
+    match currency.parse() {
+        Ok(known) => {
+            let price =
+                Price::from(&shared::domain::amount::Amount { currency: known, value: *value });
+            format!("{currency} {}", price.amount)
+        }
+        Err(_) => format!("{currency} {value} (minor units)"),
+    }
+}
+
 fn choice(payment: &Payment) -> String {
     let reference = escape_html(&payment.reference);
-    let (value, currency) = (payment.amount.value, &payment.amount.currency);
+    let links = links(&[
+        ("?result=approved", "Approve"),
+        ("?result=refused", "Decline"),
+        ("?result=cancelled", "Cancel"),
+    ]);
     format!(
-        "<h1>Your bank</h1><p>Pay {value} {currency} (minor units) for {reference}?</p>\
-         <p><a href=\"?result=approved\">Approve</a> · <a href=\"?result=refused\">Decline</a> · \
-         <a href=\"?result=cancelled\">Cancel</a></p>"
+        "<h1>Your bank</h1><p>Pay <b>{}</b> for {reference}?</p>{links}",
+        written(&payment.amount)
     )
 }
 

@@ -2,9 +2,14 @@
 (() => {
   const base = 'BASE'
 
+  let pressed = false
+
   // Adyen Web names no algorithm, which means the older one to Amazon Pay. The simulator of Adyen signs with the newer
   // one.
   function press({ publicKeyId, createCheckoutSessionConfig: config }) {
+    // A second press would open a second session.
+    if (pressed) return
+    pressed = true
     const form = document.createElement('form')
     Object.assign(form, { method: 'POST', action: `${base}/checkout` })
     for (const [name, value] of Object.entries({ publicKeyId, algorithm: 'AMZN-PAY-RSASSA-PSS-V2', ...config })) {
@@ -24,6 +29,8 @@
     return { onClick: then => { button.onclick = then }, initCheckout, updateButtonInfo: () => {} }
   }
 
+  // The browser kept the page while the shopper was away.
+  addEventListener('pageshow', () => { pressed = false })
   window.amazon = { Pay: { renderButton, initCheckout: press } }
   window.onAmazonPayLoad?.()
 })()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use shared::clock;
-use simulator_http::{Answer, escape_html};
+use simulator_http::{Answer, escape_html, links};
 use url::Url;
 
 use crate::session::{Session, SessionState};
@@ -58,7 +58,7 @@ pub(crate) fn begin(inner: &Inner, fields: &BTreeMap<String, String>) -> Answer 
         Err(why) => {
             inner.log(&format!("button rejected: {why}"));
             inner.state().books.refused_buttons.push(why.to_owned());
-            html(400, &format!("<p>The button was rejected: {why}.</p>"))
+            html(400, &format!("<h1>Amazon Pay</h1><p>The button was rejected: {why}.</p>"))
         }
     }
 }
@@ -89,7 +89,7 @@ pub(crate) fn choose(inner: &Inner, id: &str, query: &BTreeMap<String, String>) 
             session.cancel("BuyerCanceled");
             return match session.url("checkoutCancelUrl") {
                 Some(url) => Answer::redirect(url),
-                None => html(200, "<p>You left. Go back to the shop.</p>"),
+                None => html(200, "<h1>Amazon Pay</h1><p>You left. Go back to the shop.</p>"),
             };
         }
         let cards: String = CARDS
@@ -103,8 +103,9 @@ pub(crate) fn choose(inner: &Inner, id: &str, query: &BTreeMap<String, String>) 
         html(
             200,
             &format!(
-                "<h1>Amazon Pay</h1>{agreement}<form><p>Pay with <select name=card>{cards}</select>\
-                 <p><button>Continue</button></form>\
+                "<h1>Amazon Pay</h1>{agreement}<form><label>Pay with \
+                 <select name=card>{cards}</select></label>\
+                 <button>Continue</button></form>\
                  <form><button name=leave value=1>Leave</button></form>"
             ),
         )
@@ -122,13 +123,13 @@ pub(crate) fn confirm(inner: &Inner, id: &str, answer: Option<&str>) -> Answer {
             Some("decline") => session.cancel("Declined"),
             _ => {
                 let (amount, currency) = (price.amount, price.currency_code);
+                let links = links(&[("?answer=pay", "Pay"), ("?answer=decline", "Decline")]);
                 let order = session.merchant_reference_id.as_deref().unwrap_or("your order");
                 return html(
                     200,
                     &format!(
-                        "<h1>Amazon Pay</h1><p>Pay {currency} {amount} for {}?</p>\
-                         <p><a href=\"?answer=pay\">Pay</a> · \
-                         <a href=\"?answer=decline\">Decline</a></p>",
+                        "<h1>Amazon Pay</h1><p>Pay <b>{currency} {amount}</b> for {}?</p>\
+                         {links}",
                         escape_html(order)
                     ),
                 );
@@ -141,11 +142,11 @@ pub(crate) fn confirm(inner: &Inner, id: &str, answer: Option<&str>) -> Answer {
 fn with_session(inner: &Inner, id: &str, show: impl FnOnce(&mut Session) -> Answer) -> Answer {
     let mut state = inner.state();
     match state.books.sessions.get_mut(id) {
-        None => html(404, "<p>There is no such checkout.</p>"),
+        None => html(404, "<h1>Amazon Pay</h1><p>There is no such checkout.</p>"),
         Some(session) if session.state == SessionState::Open && session.expires > clock::now() => {
             show(session)
         }
-        Some(_) => html(410, "<p>This checkout is over.</p>"),
+        Some(_) => html(410, "<h1>Amazon Pay</h1><p>This checkout is over.</p>"),
     }
 }
 

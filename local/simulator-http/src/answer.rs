@@ -2,6 +2,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 
+const STYLE: &str = include_str!("page.css");
+
 /// An HTTP answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -31,8 +33,10 @@ impl Answer {
     pub fn page(status: u16, title: &str, body: &str) -> Self {
         // Without an icon, browsers request /favicon.ico, which would count as a call of the API.
         let page = format!(
-            "<!doctype html><meta charset=utf-8><title>{title}</title>\
-             <link rel=icon href=\"data:,\">{body}\n"
+            "<!doctype html><html lang=en><meta charset=utf-8>\
+             <meta name=viewport content=\"width=device-width, initial-scale=1\">\
+             <title>{title}</title><link rel=icon href=\"data:,\"><style>{STYLE}</style>\
+             <main>{body}</main>\n"
         );
         Self::text(status, "text/html; charset=utf-8", page)
     }
@@ -71,4 +75,9 @@ impl IntoResponse for Answer {
 /// Text as HTML shows it.
 pub fn escape_html(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+/// Links that look like buttons, the first one like the main one: the href and the label of each.
+pub fn links(links: &[(&str, &str)]) -> String {
+    links.iter().map(|(href, label)| format!("<a href=\"{href}\">{label}</a>")).collect()
 }

@@ -10,7 +10,7 @@ mod watch;
 
 use std::sync::Arc;
 
-pub use answer::{Answer, escape_html};
+pub use answer::{Answer, escape_html, links};
 pub use fault::{Fault, FaultOn};
 pub use request::Request;
 pub use serve::serve;
