@@ -18,8 +18,9 @@ use crate::call::OnCall;
 use crate::dynamodb::{DynamoDb, DynamoDbError};
 use crate::functions::{self, FunctionsError};
 use crate::gateway::{Function, Gateway, WEBHOOKS};
+use crate::storefront::{self, Shop};
 use crate::template::{Template, TemplateError};
-use crate::{invoke, keys, storefront};
+use crate::{invoke, keys, token};
 
 /// The most time that a run of the schedule takes.
 const SCHEDULED: Duration = Duration::from_secs(299);
@@ -115,6 +116,7 @@ impl Bundle {
         .await?;
 
         let mut variables = variables(&url, dynamodb.url());
+        let is_simulated = matches!(options.adyen, Adyen::Simulator(_));
         let amazon = match options.amazon {
             Some(simulated) => {
                 let listener = bind(options.host, options.amazon_port).await?;
@@ -159,7 +161,11 @@ impl Bundle {
             on_call: options.on_call,
         }
         .router()
-        .merge(storefront::router(amazon.as_ref().map(amazon_pay_simulator::Simulator::url)))
+        .merge(storefront::router(Shop {
+            amazon_pay: amazon.as_ref().map(|amazon| amazon.url().to_owned()),
+            logos: (!is_simulated).then_some(storefront::ADYENS_LOGOS),
+            token_key: token::first_key(&variables["CHECKOUT_TOKEN_KEYS"]).to_owned(),
+        }))
         .merge(invoke::router(functions.recover.clone(), SCHEDULED))
         .into_make_service_with_connect_info::<SocketAddr>();
 

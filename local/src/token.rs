@@ -26,6 +26,11 @@ pub fn merchant(life: Duration) -> Result<String, String> {
     mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, life)
 }
 
+/// The key that signs, of a list such as `CHECKOUT_TOKEN_KEYS`; any of them verifies.
+pub fn first_key(keys: &str) -> &str {
+    keys.split(',').map(str::trim).find(|key| !key.is_empty()).unwrap_or_default()
+}
+
 /// Mints a token with that key.
 ///
 /// # Errors

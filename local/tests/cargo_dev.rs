@@ -42,12 +42,19 @@ struct Running {
     child: Child,
     lines: mpsc::Receiver<String>,
     url: String,
+    /// The lines of its start.
+    printed: Vec<String>,
 }
 
 impl Running {
     fn start(arguments: &[&str]) -> Self {
-        let mut child =
-            cargo_dev(arguments).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::start_with(arguments, |_| {})
+    }
+
+    fn start_with(arguments: &[&str], change: impl Fn(&mut Command)) -> Self {
+        let mut command = cargo_dev(arguments);
+        change(&mut command);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (send, lines) = mpsc::channel();
         let printed = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
@@ -57,9 +64,12 @@ impl Running {
                 .take_while(|line| send.send(line.clone()).is_ok())
                 .for_each(drop);
         });
-        let mut running = Self { child, lines, url: String::new() };
-        running.url = running.line("API ").split_whitespace().last().unwrap().to_owned();
-        running.line("Ctrl-C");
+        let mut running = Self { child, lines, url: String::new(), printed: Vec::new() };
+        while !running.printed.last().is_some_and(|line| line.contains("Ctrl-C")) {
+            running.printed.push(running.line(""));
+        }
+        let api = running.printed.iter().find(|line| line.starts_with("API ")).unwrap();
+        running.url = api.split_whitespace().last().unwrap().to_owned();
         running
     }
 
@@ -301,6 +311,45 @@ async fn an_answered_order_survives_kill_9_with_its_data_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn token_keys_of_the_environment_mean_the_same_to_every_command() {
+    const KEYS: &str = "the-newer-key-of-this-environment, the-former-key-of-this-environment";
+    let with_keys = |command: &mut Command| {
+        command.env("CHECKOUT_TOKEN_KEYS", KEYS).env("MERCHANT_TOKEN_KEYS", KEYS);
+    };
+    let running = Running::start_with(&["--port", "0"], with_keys);
+    for arguments in [&["--reference", "A"][..], &["--merchant"]] {
+        let mut command = cargo_dev(&["token"]);
+        with_keys(&mut command);
+        let minted = stdout(&output(command.args(arguments)));
+        let (status, answer) = running.call("GET", "/orders/A", minted.trim(), None).await;
+        assert_eq!((status, &answer["code"]), (404, &json!("order_not_found")));
+    }
+    // The page's backend mints with it too, and the development key is no longer accepted.
+    let order = json!({"reference": "A", "amount": {"currency": "EUR", "value": 1000}});
+    let http = shared::platform::http_client::build(None).unwrap();
+    let minted = http.post(format!("{}/dev/token", running.url)).json(&order).send().await.unwrap();
+    let minted: Value = minted.json().await.unwrap();
+    let (status, _) =
+        running.call("GET", "/orders/A", minted["token"].as_str().unwrap(), None).await;
+    assert_eq!(status, 404);
+    let (status, _) = running.call("GET", "/orders/A", &token(&["--reference", "A"]), None).await;
+    assert_eq!(status, 401);
+}
+
+#[test]
+fn token_keys_are_printed_unless_they_are_the_environments() {
+    let running = Running::start_with(&["--port", "0"], |command| {
+        command.env("MERCHANT_TOKEN_KEYS", "a-key-of-this-environment-that-is-secret");
+    });
+    let printed = running.printed.join("\n");
+    assert!(
+        printed.contains("development-only-checkout-token-key (CHECKOUT_TOKEN_KEYS)"),
+        "{printed}"
+    );
+    assert!(!printed.contains("that-is-secret"), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_storefront_gets_its_tokens_and_the_way_to_amazon_pay() {
     let running = Running::start(&["--port", "0"]);
     let http = shared::platform::http_client::build(None).unwrap();
@@ -308,10 +357,11 @@ async fn the_storefront_gets_its_tokens_and_the_way_to_amazon_pay() {
     assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
     assert!(page.text().await.unwrap().contains("Storefront"));
 
-    let amazon_pay = http.get(format!("{}/dev/amazon-pay", running.url));
-    let amazon_pay: Value = amazon_pay.send().await.unwrap().json().await.unwrap();
-    let script = format!("{}/checkout.js", amazon_pay["url"].as_str().unwrap());
+    let shop = http.get(format!("{}/dev/shop", running.url));
+    let shop: Value = shop.send().await.unwrap().json().await.unwrap();
+    let script = shop["script"].as_str().unwrap();
     assert_eq!(http.get(script).send().await.unwrap().status(), 200);
+    assert!(shop["logos"].is_null(), "{shop}: nothing leaves this machine");
 
     let order = json!({"reference": "A", "amount": {"currency": "EUR", "value": 1000}, "countryCode": "NL"});
     let minted = http.post(format!("{}/dev/token", running.url)).json(&order).send().await.unwrap();
@@ -319,4 +369,14 @@ async fn the_storefront_gets_its_tokens_and_the_way_to_amazon_pay() {
     let token = minted["token"].as_str().unwrap();
     let (status, _) = running.call("POST", "/payments", token, Some(payment())).await;
     assert_eq!(status, 200);
+
+    // For a shopper who returns in another browser.
+    let again = http.get(format!("{}/dev/token/A", running.url)).send().await.unwrap();
+    let again: Value = again.json().await.unwrap();
+    assert_eq!(again["order"], order);
+    let token = again["token"].as_str().unwrap();
+    let (status, paid) = running.call("GET", "/orders/A", token, None).await;
+    assert_eq!((status, &paid["status"]), (200, &json!("authorised")));
+    let unknown = http.get(format!("{}/dev/token/B", running.url)).send().await.unwrap();
+    assert_eq!(unknown.status(), 404);
 }

@@ -45,7 +45,7 @@ pub(crate) fn list(ctx: &CallContext, request: &Value) -> CallResult {
     // The merchant account has the others enabled, and a request names those that it offers.
     for kind in names("allowedPaymentMethods").into_iter().flatten().filter_map(Value::as_str) {
         if kind != "amazonpay" && !is_blocked(kind) {
-            methods.push(json!({"name": kind, "type": kind}));
+            methods.push(json!({"name": name(kind), "type": kind}));
         }
     }
     let mut answer = json!({"paymentMethods": methods});
@@ -59,6 +59,23 @@ pub(crate) fn list(ctx: &CallContext, request: &Value) -> CallResult {
         }
     }
     Ok(Answer::json(200, &answer))
+}
+
+/// The name that Adyen shows to shoppers.
+fn name(kind: &str) -> &str {
+    match kind {
+        "scheme" => "Cards",
+        "bankTransfer_IBAN" => "Bank Transfer",
+        "bcmc" => "Bancontact card",
+        "ideal" => "iDEAL",
+        "klarna" => "Pay later with Klarna.",
+        "mbway" => "MB WAY",
+        "multibanco" => "Multibanco",
+        "paypal" => "PayPal",
+        "sepadirectdebit" => "SEPA Direct Debit",
+        "wechatpayQR" => "WeChat Pay",
+        kind => kind,
+    }
 }
 
 fn amazon_pay(ctx: &CallContext) -> Value {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use shared::amazon_pay;
 use shared::domain::reference::{InvalidReference, Reference};
-use shared::http::jwt::Checkout;
+use shared::http::jwt::{Caller, Checkout};
 use shared::platform::config::{self, Env};
 use simulator_http::listen::Port;
 use tracing_subscriber::EnvFilter;
@@ -24,14 +24,20 @@ use crate::token::{self, CHECKOUT_LIFE};
 const PORT: u16 = 3000;
 
 /// Variables of a deployment that a developer can set in the environment.
-const PASSED_ON: [&str; 6] = [
+const PASSED_ON: [&str; 8] = [
     "ALLOWED_ORIGINS",
     "ALLOWED_PAYMENT_METHODS",
     "CAPTURE",
+    "CHECKOUT_TOKEN_KEYS",
     "DEFAULT_RETURN_URL",
+    "MERCHANT_TOKEN_KEYS",
     "SSL_CERT_FILE",
     "WEBHOOK_BASIC_AUTH",
 ];
+
+/// The methods that the simulator of Adyen offers: one of each kind.
+const PAYMENT_METHODS: &str = "amazonpay,scheme,ideal,klarna,paypal,mbway,wechatpayQR,multibanco,\
+    bankTransfer_IBAN,sepadirectdebit";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -85,6 +91,10 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         .iter()
         .filter_map(|name| Some((name.to_string(), env.get(name)?.to_owned())))
         .collect();
+    if let Adyen::Simulator(_) = adyen {
+        let methods = || PAYMENT_METHODS.to_owned();
+        variables.entry("ALLOWED_PAYMENT_METHODS".to_owned()).or_insert_with(methods);
+    }
     if let Adyen::Test { .. } = adyen {
         let urls = ["ADYEN_CHECKOUT_URL", "ADYEN_RECURRING_URL"];
         for name in urls.into_iter().chain(amazon_pay::VARIABLES) {
@@ -224,7 +234,14 @@ fn announce(bundle: &Bundle, data: Option<&std::path::Path>, env: &Env) -> Resul
         "DynamoDB    {} (tables orders and tokens, {tables})",
         bundle.dynamodb_url()
     ));
-    announce_curl(bundle)?;
+    for (name, development) in [
+        ("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY),
+        ("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY),
+    ] {
+        let key = env.get(name).map_or(development, |_| "of the environment");
+        print_line(format_args!("token key   {key} ({name})"));
+    }
+    announce_curl(bundle, env)?;
     print_line("Each call is printed below. Press Ctrl-C to stop.\n");
     Ok(())
 }
@@ -246,7 +263,7 @@ fn announce_adyen_test(bundle: &Bundle, env: &Env) {
 }
 
 /// Prints the payment of Adyen's integration page as curl commands.
-fn announce_curl(bundle: &Bundle) -> Result<(), Failure> {
+fn announce_curl(bundle: &Bundle, env: &Env) -> Result<(), Failure> {
     let url = bundle.url();
     let reference: Reference = format!("ORDER-{:06}", fastrand::u32(..1_000_000))
         .parse()
@@ -258,7 +275,8 @@ fn announce_curl(bundle: &Bundle) -> Result<(), Failure> {
         shopper_reference: None,
         terms: Box::default(),
     };
-    let token = token::checkout(order, CHECKOUT_LIFE)?;
+    let key = env.get("CHECKOUT_TOKEN_KEYS").unwrap_or(keys::CHECKOUT_TOKEN_KEY);
+    let token = token::mint(&Caller::Checkout(order), token::first_key(key), CHECKOUT_LIFE)?;
     print_line(format_args!(
         r#"
 A payment, with a token that is valid for an hour (`cargo dev token` prints another):

@@ -3,6 +3,7 @@ use std::time::Duration;
 use shared::domain::amount::Amount;
 use shared::domain::reference::Reference;
 use shared::http::jwt::{Caller, Checkout, Terms};
+use shared::platform::config::Env;
 use shared::{adyen::shopper::CountryCode, domain::shopper_reference::ShopperReference};
 
 use super::{Failure, print_line};
@@ -60,9 +61,8 @@ pub fn run(args: Args) -> Result<(), Failure> {
 
 /// The first key of that variable, or the development key.
 fn key(variable: &str, development: &str) -> String {
-    let keys = std::env::var(variable).unwrap_or_default();
-    let first = keys.split(',').map(str::trim).find(|key| !key.is_empty());
-    first.unwrap_or(development).to_owned()
+    let env = Env::process();
+    token::first_key(env.get(variable).unwrap_or(development)).to_owned()
 }
 
 fn country(text: &str) -> Result<CountryCode, &'static str> {
