@@ -6,6 +6,7 @@
 
 use std::{collections::HashSet, sync::Once};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use http::{HeaderMap, header};
 use jiff::Timestamp;
 use jsonwebtoken::{
@@ -19,7 +20,7 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, DeserializeOwned},
 };
-use serde_json::Number;
+use serde_json::{Number, Value};
 use signature::{Signer, Verifier};
 use url::Url;
 
@@ -175,7 +176,8 @@ impl JwtKeys {
             Err(invalid) => {
                 // Log the reason for the merchant's developers. Do not return it: it would help
                 // an attacker.
-                tracing::warn!(reason = invalid.reason(), "token rejected");
+                let claim = (invalid == Invalid::Claims).then(|| malformed_claim(token)).flatten();
+                tracing::warn!(reason = invalid.reason(), claim, "token rejected");
                 Err(unauthorized())
             }
         }
@@ -305,6 +307,33 @@ fn verify<T: DeserializeOwned>(
     } else {
         Ok(claims.about)
     }
+}
+
+/// The claim that cannot be read, and what is expected, without its value. The token was signed by
+/// one of the keys.
+fn malformed_claim(token: &str) -> Option<String> {
+    let payload = BASE64_URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&payload).ok()?;
+    for name in ["iat", "exp"] {
+        if numeric_date(&claims[name]).is_err() {
+            return Some(format!("{name}: expected seconds"));
+        }
+    }
+    // The path of a flattened field is lost, so read those once more by themselves.
+    claim_error::<Checkout>(&claims)
+        .filter(|error| !error.starts_with('.'))
+        .or_else(|| claim_error::<Terms>(&claims))
+}
+
+fn claim_error<T: DeserializeOwned>(claims: &Value) -> Option<String> {
+    let error = serde_path_to_error::deserialize::<_, T>(claims.clone()).err()?;
+    let message = error.inner().to_string();
+    if message.starts_with("missing field") {
+        return Some(message);
+    }
+    // Only the end of the message, because its begin quotes the value.
+    let expected = message.rfind("expected ").map_or("not valid", |at| &message[at..]);
+    Some(format!("{}: {expected}", error.path()))
 }
 
 /// Mints a token with a lifetime of `life` seconds, as the merchant's backend does.

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use adyen_simulator::{Answer as Reply, Fault, webhook::Event};
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use local::bundle::{Adyen, Options};
 use local::keys;
 use reqwest::{Method, header::HeaderMap};
+use ring::hmac;
 use serde_json::{Value, json};
 use shared::http::jwt::{self, Caller};
 use shared::platform::observe::{self, Completion};
@@ -19,7 +22,7 @@ pub const PHONE: &str = "+31201112233";
 pub const ADDRESS: &str = "203.0.113.99";
 pub const AGENT: &str = "Planted/5.0 (Agent)";
 pub const SHOPPER: &str = "planted-shopper-1";
-pub const TOKEN: &str = "PLANTED-AMZN";
+pub const TOKEN: &str = "PLANTEDAMZN";
 pub const API_KEY: &str = "planted-api-key";
 pub const PASSWORD: &str = "planted-user:planted-password";
 pub const CARD: &str = "4111111111111111";
@@ -134,6 +137,19 @@ async fn payments(stack: &Stack) -> Vec<String> {
     vec![result, fingerprint, challenge]
 }
 
+/// A checkout token with any claims.
+fn signed(mut claims: Value) -> String {
+    let now = Timestamp::now().as_second();
+    claims["aud"] = json!("checkout");
+    claims["iat"] = json!(now);
+    claims["exp"] = json!(now + 60);
+    let encode = |part: &Value| BASE64_URL_SAFE_NO_PAD.encode(part.to_string());
+    let content = format!("{}.{}", encode(&json!({"alg": "HS256", "typ": "JWT"})), encode(&claims));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, keys::CHECKOUT_TOKEN_KEY.as_bytes());
+    let signature = hmac::sign(&key, content.as_bytes());
+    format!("{content}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
+}
+
 /// Invalid bodies, tokens and fields.
 async fn invalid_requests(stack: &Stack) {
     let request = stack.request(Method::POST, "/payments");
@@ -151,6 +167,15 @@ async fn invalid_requests(stack: &Stack) {
     for key in [keys::MERCHANT_TOKEN_KEY, keys::CHECKOUT_TOKEN_KEY, GARBAGE] {
         let token = minted(key);
         stack.post("/payments", &token, &strange).await;
+    }
+    for claims in [
+        json!({"reference": GARBAGE.to_owned() + "/", "amount": {"currency": "EUR", "value": 1}}),
+        json!({"reference": "A", "amount": {"currency": "EUR", "value": 10.0}}),
+        json!({"amount": {"currency": "EUR", "value": 1}}),
+        json!({"reference": "A", "amount": {"currency": "EUR", "value": 1}, "shopperReference": 1}),
+        json!({"reference": "A", "amount": {"currency": "EUR", "value": 1}, "splits": GARBAGE}),
+    ] {
+        stack.post("/payments", &signed(claims), &strange).await;
     }
 }
 
