@@ -85,6 +85,7 @@ fn with_amazon_pay(ctx: &mut CallContext, request: &validate::Payment, token: &s
             Err(errors::coded(&code))
         }
         Scenario::Fault(code) => Ok(errors::coded(&code)),
+        Scenario::NoSuchEnding => Ok(errors::invalid("5_602", &Scenario::endings())),
         Scenario::Http(status) => Err(Answer::error_page(status)),
     }
 }

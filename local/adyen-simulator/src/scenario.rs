@@ -16,24 +16,31 @@ pub(crate) enum Scenario {
     OfferClosed,
     Fault(String),
     Http(u16),
+    /// The token ends like a scenario, but there is none of that name.
+    NoSuchEnding,
 }
+
+/// The ends of tokens, and their scenarios.
+const ENDINGS: [(&str, Scenario); 14] = [
+    ("-REFUSED", Scenario::Refused),
+    ("-CANCELLED", Scenario::Cancelled),
+    ("-ERROR", Scenario::Error),
+    ("-3DS-REDIRECT", Scenario::Redirect),
+    ("-3DS-CHALLENGE", Scenario::Challenge),
+    ("-3DS-FRICTIONLESS", Scenario::Frictionless),
+    ("-PENDING", Scenario::Pending),
+    ("-TIMEOUT", Scenario::Timeout),
+    ("-DROP", Scenario::Drop),
+    ("-LATE-FAIL", Scenario::LateFail),
+    ("-NO-WEBHOOK", Scenario::NoWebhook),
+    ("-OFFER-CLOSED", Scenario::OfferClosed),
+    // These pay; a later refund or charge fails.
+    ("-REFUND-FAIL", Scenario::Authorised),
+    ("-REVOKED", Scenario::Authorised),
+];
 
 impl Scenario {
     pub(crate) fn of(token: &str) -> Self {
-        const ENDINGS: [(&str, Scenario); 12] = [
-            ("-REFUSED", Scenario::Refused),
-            ("-CANCELLED", Scenario::Cancelled),
-            ("-ERROR", Scenario::Error),
-            ("-3DS-REDIRECT", Scenario::Redirect),
-            ("-3DS-CHALLENGE", Scenario::Challenge),
-            ("-3DS-FRICTIONLESS", Scenario::Frictionless),
-            ("-PENDING", Scenario::Pending),
-            ("-TIMEOUT", Scenario::Timeout),
-            ("-DROP", Scenario::Drop),
-            ("-LATE-FAIL", Scenario::LateFail),
-            ("-NO-WEBHOOK", Scenario::NoWebhook),
-            ("-OFFER-CLOSED", Scenario::OfferClosed),
-        ];
         if token.ends_with("-UNKNOWN") {
             return Self::Fault("5_602".into());
         }
@@ -45,9 +52,23 @@ impl Scenario {
         {
             return Self::Http(status);
         }
-        ENDINGS
-            .into_iter()
-            .find(|(ending, _)| token.ends_with(ending))
-            .map_or(Self::Authorised, |(_, scenario)| scenario)
+        // Someone who mistypes an ending wants no Authorised.
+        let other = match token.rsplit_once('-') {
+            Some((_, end)) if end.len() > 1 && end.bytes().all(|c| c.is_ascii_uppercase()) => {
+                Self::NoSuchEnding
+            }
+            _ => Self::Authorised,
+        };
+        let known = ENDINGS.into_iter().find(|(ending, _)| token.ends_with(ending));
+        known.map_or(other, |(_, scenario)| scenario)
+    }
+
+    /// The message about a token with another ending.
+    pub(crate) fn endings() -> String {
+        let known = ENDINGS.map(|(ending, _)| ending).join(", ");
+        format!(
+            "Amazon Pay token doesn't exist: the simulator knows the endings {known}, -UNKNOWN, \
+             -FAULT-<code> and -HTTP-<status>"
+        )
     }
 }

@@ -51,6 +51,21 @@ async fn payment_that_is_not_authorised_has_a_refusal_reason_and_a_failed_webhoo
 }
 
 #[tokio::test]
+async fn token_with_an_ending_that_does_not_exist_is_rejected_with_the_known_endings() {
+    for token in ["X-REFUSD", "X-3DS-REDIRECTED", "X-REFUND-FAIL-SOON"] {
+        let world = World::new().await;
+        let reply = world.pay(token).await;
+        assert_eq!((reply.status, &reply.body["errorCode"]), (422, &json!("5_602")), "{token}");
+        let message = reply.body["message"].as_str().unwrap();
+        assert!(message.contains("-REFUSED") && message.contains("-FAULT-<code>"), "{message}");
+        assert!(world.adyen.books().payments.is_empty(), "{token}");
+    }
+    // An ending of Amazon Pay's own has other characters.
+    let world = World::new().await;
+    assert_eq!(world.pay("160583287597AMZN-a1").await.body["resultCode"], "Authorised");
+}
+
+#[tokio::test]
 async fn pending_payment_sends_no_webhook_until_it_is_resolved() {
     for (approved, success) in [(true, "true"), (false, "false")] {
         let world = World::new().await;
