@@ -185,6 +185,7 @@ pub fn token_mismatch(code: Code, field: &str) -> Problem {
 /// The problem for a rejection by Adyen. The code distinguishes errors of the request, which the
 /// caller can correct, from errors of the deployment, which the merchant must correct.
 pub fn rejected(rejection: &Rejection) -> Problem {
+    let field = missing_at_adyen(&rejection.error_code);
     let (code, detail) = if rejection.is_deployment_error() {
         let detail = "Adyen rejects this deployment's requests. See the function's log.";
         (Code::AdyenConfiguration, detail.to_owned())
@@ -192,11 +193,35 @@ pub fn rejected(rejection: &Rejection) -> Problem {
         (Code::AdyenUnavailable, "Adyen could not process the request.".to_owned())
     } else if let Some(message) = &rejection.message {
         (Code::AdyenRejected, format!("Adyen rejected the request: {message}"))
+    } else if let Some(field) = field {
+        let detail =
+            format!("{field}: Adyen needs this field for this payment, complete and valid.");
+        (Code::AdyenRejected, detail)
     } else {
         let detail = "Adyen rejected the request; `errorCode` has the reason.";
         (Code::AdyenRejected, detail.to_owned())
     };
-    Problem::new(code, detail).with("errorCode", &rejection.error_code)
+    let problem = Problem::new(code, detail).with("errorCode", &rejection.error_code);
+    match field {
+        Some(field) => problem.at(field),
+        None => problem,
+    }
+}
+
+/// The field that is missing, by Adyen's error code. Which fields a payment needs depends on the
+/// method and on 3-D Secure, so Adyen decides.
+///
+/// Source: Adyen, Error codes and messages.
+fn missing_at_adyen(error_code: &str) -> Option<&'static str> {
+    Some(match error_code {
+        "121" => "shopperReference",
+        "14_004" | "14_006" => "paymentMethod",
+        "14_030" => "returnUrl",
+        "14_035" => "origin",
+        "14_036" => "channel",
+        "15_015" | "15_018" => "browserInfo",
+        _ => return None,
+    })
 }
 
 /// The problem for a failed call that the caller can repeat without risk.

@@ -140,6 +140,24 @@ async fn rejected_details_show_the_order_as_far_as_each_viewer_may_see_it() {
 }
 
 #[tokio::test]
+async fn rejection_because_of_a_missing_field_names_the_field() {
+    let stack = Stack::start().await;
+    let browser_info = stack.pay("ORDER-1", "160583287597AMZN-3DS-REDIRECT").await;
+    let mut body = from_browser("ORDER-2", "160583287597AMZN-3DS-CHALLENGE");
+    body["channel"] = json!("Web");
+    body.as_object_mut().unwrap().remove("origin");
+    let origin = stack.post("/payments", &browser("ORDER-2"), &body).await;
+    for (answer, error_code, field) in
+        [(browser_info, "15_015", "browserInfo"), (origin, "14_035", "origin")]
+    {
+        assert_eq!((answer.status, answer.code()), (422, "adyen_rejected"), "{answer:?}");
+        assert_eq!(answer.body["errorCode"], error_code, "{answer:?}");
+        assert_eq!(answer.body["field"], field, "{answer:?}");
+        assert!(answer.body["detail"].as_str().unwrap().starts_with(field), "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn unknown_amazon_pay_token_must_start_over() {
     let stack = Stack::start().await;
     let answer = stack.pay("ORDER-1", "160583287597AMZN-UNKNOWN").await;
