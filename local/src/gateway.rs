@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use jiff::Timestamp;
@@ -74,10 +75,11 @@ impl Gateway {
     pub fn router(self) -> axum::Router {
         let cors = cors(&self.allowed_origins, &self.cors);
         let router = axum::Router::new().fallback(serve).with_state(Arc::new(self));
-        match cors {
+        let router = match cors {
             Some(cors) => router.layer(cors),
             None => router,
-        }
+        };
+        router.layer(middleware::from_fn(log_refused_preflight))
     }
 
     /// The function of a request, and the source of its event.
@@ -115,6 +117,23 @@ fn cors(origins: &[String], cors: &Cors) -> Option<CorsLayer> {
             .expose_headers(parsed::<HeaderName>(&cors.expose_headers))
             .max_age(Duration::from_secs(cors.max_age)),
     )
+}
+
+/// A browser does not tell the page why it refuses a call, so the log does.
+async fn log_refused_preflight(request: axum::extract::Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let headers = request.headers().clone();
+    let response = next.run(request).await;
+    let text = |name| headers.get(name)?.to_str().ok();
+    let (asked, origin) = (text(header::ACCESS_CONTROL_REQUEST_METHOD), text(header::ORIGIN));
+    let allowed = response.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    if let (Method::OPTIONS, Some(asked), Some(origin), false) = (method, asked, origin, allowed) {
+        tracing::warn!(
+            origin,
+            "preflight of {asked} {path} refused: the origin is not in ALLOWED_ORIGINS"
+        );
+    }
+    response
 }
 
 fn parsed<T: FromStr>(texts: &[String]) -> Vec<T> {

@@ -343,6 +343,48 @@ async fn a_function_finishes_when_its_caller_is_gone() {
 }
 
 #[tokio::test]
+async fn a_refused_preflight_is_logged_with_its_origin() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    for allowed in [&[][..], &["https://other.test"]] {
+        let served = serve(echo(), allowed).await;
+        served
+            .send(
+                "OPTIONS /payments HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+                 Origin: https://shop.test\r\nAccess-Control-Request-Method: POST\r\n\r\n",
+            )
+            .await;
+        let text = std::mem::take(&mut *log.0.lock().unwrap());
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("preflight of POST /payments refused"), "{text}");
+        assert!(text.contains("ALLOWED_ORIGINS") && text.contains("https://shop.test"), "{text}");
+    }
+}
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> tracing_subscriber::fmt::MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
 async fn preflight_requests_are_answered_once_origins_are_configured() {
     let preflight = "OPTIONS /payments HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
         Origin: https://shop.test\r\nAccess-Control-Request-Method: POST\r\n\
