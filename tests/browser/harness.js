@@ -98,9 +98,10 @@ export function startBrowser(hosts = {}) {
  * and the browser cannot send them.
  *
  * @param {Record<string, () => Promise<object>>} standIns answers in place of such URLs, as for Playwright's `fulfill`
+ * @param {object} options of the browser's context, such as its viewport
  */
-export async function openWindow(browser, standIns = {}) {
-  const context = await browser.newContext({ locale: 'en-US' })
+export async function openWindow(browser, standIns = {}, options = {}) {
+  const context = await browser.newContext({ locale: 'en-US', ...options })
   context.setDefaultTimeout(PATIENCE)
   const left = []
   await context.route(url => !['127.0.0.1', 'localhost'].includes(url.hostname), async route => {

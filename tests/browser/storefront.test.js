@@ -1,0 +1,350 @@
+// The storefront page of `cargo dev`: nothing is lost or paid twice, and everyone can use it.
+
+import assert from 'node:assert/strict'
+import { mkdir, readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+import { openWindow, startBrowser, startDev, until } from './harness.js'
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const screenshots = fileURLToPath(new URL('../../target/screenshots', import.meta.url))
+
+let dev, browser
+before(async () => {
+  dev = await startDev()
+  browser = await startBrowser()
+  await mkdir(screenshots, { recursive: true })
+})
+after(async () => {
+  await browser.close()
+  await dev.stop()
+})
+
+let orders = 0
+
+/** Opens a shopper's browser, at the page of a new order. */
+async function checkout(options) {
+  const reference = `PAGE-${++orders}`
+  const { page, left, errors, close } = await openWindow(browser, {}, options)
+  await page.goto(dev.api)
+  await page.getByLabel('Reference').fill(reference)
+  await page.getByRole('button', { name: 'Check out' }).click()
+  await shows(page, 'Choose how to pay')
+  await page.getByRole('button', { name: 'Amazon Pay' }).waitFor()
+  return {
+    page, reference,
+    async end() {
+      assert.deepEqual([left, errors], [[], []], 'nothing leaves this machine, and no script fails')
+      await close()
+    }
+  }
+}
+
+const shows = (page, text) => page.getByRole('heading', { name: text }).waitFor()
+const press = (page, name) => page.getByRole('button', { name, exact: true }).click()
+
+/** Pays with a token of Amazon Pay that has this ending. */
+async function payWith(page, ending) {
+  await page.getByLabel('what shall happen').selectOption(ending)
+  await press(page, 'Pay with this outcome')
+}
+
+const approve = page => page.getByRole('link', { name: 'Approve' }).click()
+
+/** The order, and the assertion that it was not tried more often than that. */
+async function assertOrder(reference, status, attempts = 1) {
+  const token = await dev.token({ reference, amount: { currency: 'EUR', value: 1000 } })
+  const order = await until(async () => {
+    const answer = await fetch(`${dev.api}/orders/${reference}`, { headers: { authorization: `Bearer ${token}` } })
+    const order = await answer.json()
+    return order.status === status && order
+  }, () => `${reference} does not become ${status}`)
+  assert.equal(order.attempt, attempts, JSON.stringify(order))
+}
+
+/** Lets calls to a path be handled, and drops that many answers. */
+async function cut(page, path, times) {
+  await page.route(url => url.pathname.match(path), async route => {
+    if (times-- <= 0) return route.fallback()
+    await route.fetch()
+    await route.abort('connectionreset')
+  })
+}
+
+const SUCCESS = 'Your payment was successful.'
+
+// The ending of a token, the status of the order, what the page shows, and whether it offers to pay.
+const OUTCOMES = [
+  ['', 'authorised', SUCCESS, false],
+  ['-DROP', 'authorised', SUCCESS, false],
+  ['-NO-WEBHOOK', 'authorised', SUCCESS, false],
+  ['-REFUND-FAIL', 'authorised', SUCCESS, false],
+  ['-REVOKED', 'authorised', SUCCESS, false],
+  ['-REFUSED', 'refused', 'choose a different card in Amazon Pay', true],
+  ['-LATE-FAIL', 'refused', 'choose a different card in Amazon Pay', true],
+  ['-CANCELLED', 'cancelled', 'You cancelled the payment.', true],
+  ['-ERROR', 'error', 'There was an error processing your payment.', true],
+  ['-UNKNOWN', 'error', 'Please start your Amazon Pay payment again.', true],
+  ['-FAULT-905', 'error', 'There was an error processing your payment.', true],
+  ['-PENDING', 'pending', 'Your payment is being processed.', false],
+  ['-HTTP-500', 'pending', 'Your payment is being processed.', false]
+]
+
+for (const [ending, status, message, offers] of OUTCOMES) {
+  test(`outcome ${ending || 'authorised'}: the page shows it, also after a reload`, async () => {
+    const { page, reference, end } = await checkout()
+    await payWith(page, ending)
+    await shows(page, message)
+    for (const _ of ['after the payment', 'after a reload']) {
+      await shows(page, message)
+      const method = page.getByRole('button', { name: 'Card', exact: true })
+      if (offers) await method.waitFor()
+      else assert.equal(await method.isVisible(), false)
+      await page.reload()
+    }
+    await assertOrder(reference, status)
+    await end()
+  })
+}
+
+for (const [ending, at] of [['', /payments$/], ['-REFUSED', /payments$/], ['', /orders/], ['-3DS-CHALLENGE', /details$/]]) {
+  test(`answers of ${at} cut, with ${ending || 'authorised'}: the same requests are sent again`, async () => {
+    const { page, reference, end } = await checkout()
+    await cut(page, at, 2)
+    await payWith(page, ending)
+    if (ending === '-3DS-CHALLENGE') await press(page, 'Yes')
+    await shows(page, ending === '-REFUSED' ? 'choose a different card' : SUCCESS)
+    await assertOrder(reference, ending === '-REFUSED' ? 'refused' : 'authorised')
+    await end()
+  })
+}
+
+test('no connection: the page offers to go on, and a reload repeats the payment', async () => {
+  const { page, reference, end } = await checkout()
+  await cut(page, /payments$/, Infinity)
+  await payWith(page, '')
+  await page.getByText('The connection is interrupted.').waitFor()
+  await page.unrouteAll()
+  await page.reload()
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('bank in another tab: both tabs show the paid order', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-3DS-REDIRECT')
+  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  const bank = page.url()
+  await page.goBack()
+  await shows(page, 'Your payment is waiting for you.')
+  const other = await page.context().newPage()
+  await other.goto(bank)
+  await approve(other)
+  await shows(other, SUCCESS)
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('back from the bank: the payment can be continued', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-3DS-REDIRECT')
+  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  await page.goBack()
+  await press(page, 'Continue the payment')
+  await approve(page)
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('return in another browser: the payment is completed there', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-3DS-REDIRECT')
+  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  const other = await openWindow(browser)
+  await other.page.goto(page.url())
+  await approve(other.page)
+  await shows(other.page, SUCCESS)
+  await other.close()
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('answer of the bank\'s result cut: the paid order is shown', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-3DS-REDIRECT')
+  await cut(page, /details$/, 2)
+  await approve(page)
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('challenge, reloaded: it is asked again and can be declined', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-3DS-CHALLENGE')
+  await shows(page, 'Your bank asks')
+  await page.reload()
+  await shows(page, 'Your bank asks')
+  await press(page, 'No')
+  await shows(page, 'choose a different card')
+  await assertOrder(reference, 'refused')
+  await end()
+})
+
+test('two tabs: the second shows what the first paid, and does not offer to pay', async () => {
+  const { page, reference, end } = await checkout()
+  const other = await page.context().newPage()
+  await other.goto(page.url())
+  await shows(other, 'Choose how to pay')
+  await payWith(page, '')
+  await shows(other, SUCCESS)
+  assert.equal(await other.getByRole('button', { name: 'Card', exact: true }).isVisible(), false)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('two tabs pay at once: the order is paid once, and both show it', async () => {
+  const { page, reference, end } = await checkout()
+  const other = await page.context().newPage()
+  await other.goto(page.url())
+  await shows(other, 'Choose how to pay')
+  await Promise.all([payWith(page, ''), payWith(other, '')])
+  await Promise.all([shows(page, SUCCESS), shows(other, SUCCESS)])
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('double click at each step: one payment', async () => {
+  const { page, reference, end } = await checkout()
+  await page.getByRole('button', { name: 'iDEAL' }).dblclick()
+  await page.getByRole('link', { name: 'Approve' }).dblclick()
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+
+  const challenged = await checkout()
+  await challenged.page.getByLabel('what shall happen').selectOption('-3DS-CHALLENGE')
+  await challenged.page.getByRole('button', { name: 'Pay with this outcome' }).dblclick()
+  await challenged.page.getByRole('button', { name: 'Yes' }).dblclick()
+  await shows(challenged.page, SUCCESS)
+  await assertOrder(challenged.reference, 'authorised')
+  await challenged.end()
+})
+
+test('Amazon Pay, with a cut answer and a reload: the session is not lost', async () => {
+  const { page, reference, end } = await checkout()
+  await page.getByRole('button', { name: 'Amazon Pay' }).dblclick()
+  await page.getByRole('button', { name: 'Continue' }).click()
+  await cut(page, /payments$/, Infinity)
+  await page.getByRole('link', { name: 'Pay', exact: true }).click()
+  await page.getByText('The connection is interrupted.').waitFor()
+  await page.unrouteAll()
+  await page.reload()
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('Amazon Pay, left: the shop offers to pay again', async () => {
+  const { page, end } = await checkout()
+  await press(page, 'Amazon Pay')
+  await press(page, 'Leave')
+  await shows(page, 'Choose how to pay')
+  await end()
+})
+
+// A method, and what it asks of the shopper.
+const METHODS = [
+  ['Card', SUCCESS], ['Card that is refused', 'choose a different payment method'],
+  ['MB WAY', 'in the app on your phone'], ['WeChat Pay', 'scan this code'], ['Multibanco', 'pay with this reference'],
+  ['Bank Transfer', 'transfer the amount'], ['SEPA Direct Debit', 'being processed'], ['PayPal', 'in the window of your wallet']
+]
+
+for (const [method, message] of METHODS) {
+  test(`${method}: the shopper sees what to do, also after a reload`, async () => {
+    const { page, end } = await checkout()
+    await press(page, method)
+    await shows(page, message)
+    await page.reload()
+    await shows(page, message)
+    await end()
+  })
+}
+
+test('keyboard only: an order is paid, and the focus is where the news is', async () => {
+  const { page, reference, end } = await checkout()
+  const focused = () => page.evaluate(() => document.activeElement.textContent)
+  assert.equal(await focused(), 'Choose how to pay')
+  const tabTo = async name => {
+    for (let tabs = 0; tabs < 30; tabs++) {
+      await page.keyboard.press('Tab')
+      if ((await focused()).trim() === name) return page.keyboard.press('Enter')
+    }
+    assert.fail(`no focus on ${name}`)
+  }
+  await tabTo('Card with 3-D Secure')
+  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  await tabTo('Approve')
+  await shows(page, SUCCESS)
+  assert.match(await focused(), new RegExp(SUCCESS))
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+/** Asserts that axe finds nothing and that the page does not scroll sideways, and keeps a picture. */
+async function assertUsable(page, name) {
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate(() => window.axe.run())
+  assert.deepEqual(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)]), [], name)
+  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
+  assert.ok(wide <= window, `${name} is ${wide} pixels wide`)
+  await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
+}
+
+for (const [width, height] of [[375, 700], [1280, 800]]) {
+  for (const colorScheme of ['light', 'dark']) {
+    test(`${width} pixels, ${colorScheme}: no violations of accessibility`, async () => {
+      const options = { viewport: { width, height }, colorScheme }
+      const name = of => `${of}-${width}-${colorScheme}`
+      const { page, end } = await checkout(options)
+      await assertUsable(page, name('choose'))
+      await payWith(page, '-3DS-CHALLENGE')
+      await shows(page, 'Your bank asks')
+      await assertUsable(page, name('challenge'))
+      await press(page, 'Yes')
+      await shows(page, SUCCESS)
+      await assertUsable(page, name('success'))
+      await page.getByText('For developers').click()
+      await assertUsable(page, name('calls'))
+      await page.getByRole('link', { name: 'another order' }).click()
+      await page.getByText('Earlier orders').waitFor()
+      await assertUsable(page, name('new'))
+      await end()
+
+      const waiting = await checkout(options)
+      for (const [method, message] of [['WeChat Pay', 'scan this code'], ['Multibanco', 'pay with this reference']]) {
+        await press(waiting.page, method)
+        await shows(waiting.page, message)
+        await assertUsable(waiting.page, name(method))
+      }
+      await press(waiting.page, 'iDEAL')
+      await waiting.page.getByRole('link', { name: 'Approve' }).waitFor()
+      await assertUsable(waiting.page, name('bank'))
+      await waiting.end()
+
+      const amazon = await checkout(options)
+      await press(amazon.page, 'Amazon Pay')
+      await amazon.page.getByRole('button', { name: 'Continue' }).waitFor()
+      await assertUsable(amazon.page, name('amazon-card'))
+      await press(amazon.page, 'Continue')
+      await amazon.page.getByRole('link', { name: 'Decline' }).waitFor()
+      await assertUsable(amazon.page, name('amazon-amount'))
+      await amazon.end()
+    })
+  }
+}
