@@ -7,6 +7,7 @@ mod errors;
 mod layers;
 mod limits;
 mod links;
+mod messages;
 mod openapi;
 mod ownership;
 mod page;
