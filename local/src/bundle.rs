@@ -20,10 +20,11 @@ use crate::functions::{self, FunctionsError};
 use crate::gateway::{Function, Gateway, WEBHOOKS};
 use crate::storefront::{self, Shop};
 use crate::template::{Template, TemplateError};
+use crate::workbench::{self, Bench, Record, Source};
 use crate::{invoke, keys, token};
 
 /// The most time that a run of the schedule takes.
-const SCHEDULED: Duration = Duration::from_secs(299);
+pub(crate) const SCHEDULED: Duration = Duration::from_secs(299);
 
 /// The time that requests in progress have when the bundle stops.
 const GRACE: Duration = Duration::from_secs(2);
@@ -46,6 +47,8 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// Called after each call.
     pub on_call: OnCall,
+    /// True to record what happens, and to serve the workbench.
+    pub workbench: bool,
 }
 
 impl Default for Options {
@@ -61,6 +64,7 @@ impl Default for Options {
             amazon: Some(Box::default()),
             variables: BTreeMap::new(),
             on_call: Arc::new(|_| {}),
+            workbench: false,
         }
     }
 }
@@ -78,8 +82,9 @@ pub enum Adyen {
 pub struct Bundle {
     url: String,
     dynamodb: DynamoDb,
-    simulator: Option<Simulator>,
-    amazon: Option<amazon_pay_simulator::Simulator>,
+    simulator: Option<Arc<Simulator>>,
+    amazon: Option<Arc<amazon_pay_simulator::Simulator>>,
+    record: Option<Record>,
     functions: BTreeMap<String, Function>,
     recover: Arc<recover::State>,
     schedule: JoinHandle<()>,
@@ -108,24 +113,28 @@ impl Bundle {
         let template = Template::read()?;
         let gateway = bind(options.host, options.port).await?;
         let url = listen::url(&gateway)?;
+        let record = options.workbench.then(Record::default);
         let dynamodb = DynamoDb::start(
             &template,
             options.data.as_deref(),
             bind(options.host, options.dynamodb_port).await?,
+            record.as_ref().map(Record::dynamodb),
         )
         .await?;
 
         let mut variables = variables(&url, dynamodb.url());
         let is_simulated = matches!(options.adyen, Adyen::Simulator(_));
         let amazon = match options.amazon {
-            Some(simulated) => {
+            Some(mut simulated) => {
+                simulated.watch = record.as_ref().map(|record| record.watch(Source::AmazonPay));
                 let listener = bind(options.host, options.amazon_port).await?;
                 let url = listen::url(&listener)?;
                 variables.extend(for_amazon(&simulated, &url));
-                Some(amazon_pay_simulator::Simulator::serve(listener, *simulated)?)
+                Some(Arc::new(amazon_pay_simulator::Simulator::serve(listener, *simulated)?))
             }
             None => None,
         };
+        let mut webhooks_to = None;
         let simulator = match options.adyen {
             Adyen::Simulator(mut simulated) => {
                 simulated.webhook_url.get_or_insert(format!("{url}{WEBHOOKS}"));
@@ -138,12 +147,14 @@ impl Bundle {
                     let connection = connection.map_err(io::Error::other)?;
                     simulated.amazon_pay.get_or_insert(Arc::new(connection));
                 }
+                simulated.watch = record.as_ref().map(|record| record.watch(Source::Adyen));
+                webhooks_to.clone_from(&simulated.webhook_copy);
                 variables.extend(for_adyen(&simulated));
                 let listener = bind(options.host, options.adyen_port).await?;
                 let simulator = Simulator::serve(listener, *simulated)?;
                 variables.insert("ADYEN_CHECKOUT_URL".into(), simulator.checkout_url());
                 variables.insert("ADYEN_RECURRING_URL".into(), simulator.recurring_url());
-                Some(simulator)
+                Some(Arc::new(simulator))
             }
             Adyen::Test { api_key, merchant_account } => {
                 variables.insert("ADYEN_API_KEY".into(), api_key);
@@ -153,12 +164,29 @@ impl Bundle {
         };
         variables.extend(options.variables);
         let functions = functions::start(&template, &variables).await?;
+        let bench = record.as_ref().map(|record| Bench {
+            record: record.clone(),
+            database: dynamodb.database().clone(),
+            pipe: template.order_events.clone(),
+            adyen: simulator.clone(),
+            amazon: amazon.clone(),
+            recover: functions.recover.clone(),
+            url: url.clone(),
+            merchant_account: variable(&variables, "ADYEN_MERCHANT_ACCOUNT"),
+            hmac_keys: variable(&variables, "ADYEN_HMAC_KEYS")
+                .split(',')
+                .map(|key| key.trim().to_owned())
+                .collect(),
+            basic_auth: variables.get("WEBHOOK_BASIC_AUTH").cloned(),
+            webhooks_to,
+        });
         let router = Gateway {
             routes: functions.routes,
             webhooks: functions.webhooks,
             allowed_origins: origins(&variables),
             cors: template.cors,
-            on_call: options.on_call,
+            on_call: recorded(options.on_call, record.clone()),
+            traced: record.is_some(),
         }
         .router()
         .merge(storefront::router(Shop {
@@ -167,6 +195,7 @@ impl Bundle {
             token_key: token::first_key(&variables["CHECKOUT_TOKEN_KEYS"]).to_owned(),
         }))
         .merge(invoke::router(functions.recover.clone(), SCHEDULED))
+        .merge(bench.map(workbench::router).unwrap_or_default())
         .into_make_service_with_connect_info::<SocketAddr>();
 
         let (stop, stopped) = oneshot::channel::<()>();
@@ -180,6 +209,7 @@ impl Bundle {
             dynamodb,
             simulator,
             amazon,
+            record,
             functions: functions.by_folder,
             schedule: tokio::spawn(schedule(functions.recover.clone())),
             recover: functions.recover,
@@ -199,11 +229,11 @@ impl Bundle {
     }
 
     pub fn simulator(&self) -> Option<&Simulator> {
-        self.simulator.as_ref()
+        self.simulator.as_deref()
     }
 
     pub fn amazon(&self) -> Option<&amazon_pay_simulator::Simulator> {
-        self.amazon.as_ref()
+        self.amazon.as_deref()
     }
 
     pub fn dynamodb_url(&self) -> &str {
@@ -218,7 +248,7 @@ impl Bundle {
         event: &str,
     ) -> Option<lambda_http::Response<lambda_http::Body>> {
         let function = self.functions.get(function)?;
-        function.invoke(event, "0").await.ok()
+        function.invoke(event, "0", false).await.ok()
     }
 
     /// Runs the function `recover`, like its schedule.
@@ -234,13 +264,16 @@ impl Bundle {
     /// Stops after the calls in progress, or after two seconds.
     pub async fn stop(mut self) {
         drop(self.stop.take());
+        if let Some(record) = &self.record {
+            record.end();
+        }
         self.schedule.abort();
         let ended = async {
             drop(self.server.await);
-            if let Some(simulator) = self.simulator {
+            if let Some(simulator) = self.simulator.and_then(Arc::into_inner) {
                 simulator.stop().await;
             }
-            if let Some(amazon) = self.amazon {
+            if let Some(amazon) = self.amazon.and_then(Arc::into_inner) {
                 amazon.stop().await;
             }
             self.dynamodb.stop().await;
@@ -261,6 +294,21 @@ async fn schedule(state: Arc<recover::State>) {
             tracing::error!(%error, "the schedule failed");
         }
     }
+}
+
+/// Records each call too.
+fn recorded(on_call: OnCall, record: Option<Record>) -> OnCall {
+    match record {
+        None => on_call,
+        Some(record) => Arc::new(move |call| {
+            on_call(call);
+            record.call(call);
+        }),
+    }
+}
+
+fn variable(variables: &BTreeMap<String, String>, name: &str) -> String {
+    variables.get(name).cloned().unwrap_or_default()
 }
 
 async fn bind(host: IpAddr, port: Port) -> Result<tokio::net::TcpListener, StartError> {

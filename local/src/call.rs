@@ -4,16 +4,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::{Method, StatusCode};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method, StatusCode};
 use serde_json::Value;
 
 /// One finished call of the gateway.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Call {
+    /// The request id, of 24 hexadecimal digits.
+    pub id: String,
     pub method: Method,
-    /// Without the query, which may contain a shopper's data.
+    /// Without the query.
     pub path: String,
+    pub query: String,
+    pub headers: HeaderMap,
+    /// Empty if no function was invoked.
+    pub body: Bytes,
     pub status: StatusCode,
+    pub answer: Bytes,
     pub took: Duration,
     pub webhook: Option<Webhook>,
 }
@@ -47,15 +55,37 @@ impl Webhook {
     }
 }
 
+impl fmt::Display for Webhook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Call {
+    /// The code of a problem, and the field that it is about.
+    fn problem(&self) -> Option<String> {
+        if self.status.as_u16() < 400 {
+            return None;
+        }
+        let problem: Value = serde_json::from_slice(&self.answer).ok()?;
+        let field = problem["field"].as_str().map(|field| format!(" {field}"));
+        Some(format!("{}{}", problem["code"].as_str()?, field.unwrap_or_default()))
+    }
+}
+
+// The query is left out, because it may contain a shopper's data.
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { method, path, status, took, webhook } = self;
+        let Self { method, path, status, took, webhook, .. } = self;
         let millis = took.as_secs_f64() * 1000.0;
         let (method, status) = (method.as_str(), status.as_u16());
         write!(f, "{method:<4} {path}  {status}  {millis:.1} ms")?;
-        match webhook {
-            // Escaped, because the sender must not control the terminal.
-            Some(Webhook(summary)) => write!(f, "  {}", summary.escape_debug()),
+        // Escaped, because the sender must not control the terminal.
+        if let Some(Webhook(summary)) = webhook {
+            write!(f, "  {}", summary.escape_debug())?;
+        }
+        match self.problem() {
+            Some(problem) => write!(f, "  {}", problem.escape_debug()),
             None => Ok(()),
         }
     }

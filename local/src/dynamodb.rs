@@ -7,23 +7,27 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::path::Path;
+use std::sync::Arc;
 
 use dynoxide::Database;
 use serde_json::{Value, json};
+use simulator_http::Watch;
 use simulator_http::listen::{self, Port, listen};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
 
-use crate::actions;
+use crate::actions::{self, Actions};
+use crate::proxy;
 use crate::template::Template;
 
 /// A running DynamoDB. It stops when dropped.
 pub struct DynamoDb {
     url: String,
+    database: Database,
     stop: Option<oneshot::Sender<()>>,
     server: JoinHandle<()>,
-    recorder: Option<JoinSet<()>>,
+    proxy: Option<JoinSet<()>>,
 }
 
 /// An error at the start of DynamoDB.
@@ -44,33 +48,35 @@ pub fn table_name(logical_id: &str) -> String {
 
 impl DynamoDb {
     /// Creates the missing tables of the template and serves all of them. `data` is their folder;
-    /// without it they are in memory.
+    /// without it they are in memory. `watch` sees every call.
     pub async fn start(
         template: &Template,
         data: Option<&Path>,
         listener: TcpListener,
+        watch: Option<Watch>,
     ) -> Result<Self, DynamoDbError> {
         let database = open(data)?;
         create_tables(&database, template)?;
         let url = listen::url(&listener)?;
-        let (listener, recorder) = match actions::file() {
-            Some(file) => {
+        let (listener, proxy) = match with_actions(watch)? {
+            Some(watch) => {
                 let behind = listen(Ipv4Addr::LOCALHOST.into(), Port::Any).await?;
-                let recorder = actions::record(listener, listen::url(&behind)?, file)?;
-                (behind, Some(recorder))
+                let proxy = proxy::serve(listener, listen::url(&behind)?, watch)?;
+                (behind, Some(proxy))
             }
             None => (listener, None),
         };
+        let served = database.clone();
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
             if let Err(error) =
-                dynoxide::server::serve_with_shutdown(listener, database, stopped).await
+                dynoxide::server::serve_with_shutdown(listener, served, stopped).await
             {
                 tracing::error!(error, "DynamoDB ended");
             }
         });
-        Ok(Self { url, stop: Some(stop), server, recorder })
+        Ok(Self { url, database, stop: Some(stop), server, proxy })
     }
 
     /// The value of `AWS_ENDPOINT_URL_DYNAMODB`.
@@ -78,12 +84,29 @@ impl DynamoDb {
         &self.url
     }
 
+    /// The tables, for reads that are not calls.
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// Stops after the requests in progress.
     pub async fn stop(mut self) {
         drop(self.stop.take());
         drop(self.server.await);
-        drop(self.recorder);
+        drop(self.proxy);
     }
+}
+
+/// Adds the record of actions, if it is enabled.
+fn with_actions(watch: Option<Watch>) -> io::Result<Option<Watch>> {
+    let Some(file) = actions::file() else { return Ok(watch) };
+    let actions = Actions::open(file)?;
+    Ok(Some(Arc::new(move |exchange| {
+        actions.record(&exchange.request);
+        if let Some(watch) = &watch {
+            watch(exchange);
+        }
+    })))
 }
 
 fn open(data: Option<&Path>) -> Result<Database, DynamoDbError> {

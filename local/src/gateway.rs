@@ -68,6 +68,8 @@ pub struct Gateway {
     pub cors: Cors,
     /// Called after each call.
     pub on_call: OnCall,
+    /// True if invocations have a trace, by which the calls that they make are recognised.
+    pub traced: bool,
 }
 
 impl Gateway {
@@ -164,19 +166,35 @@ async fn serve(
 ) -> Response {
     let began = Instant::now();
     let (parts, body) = request.into_parts();
-    let (method, path) = (parts.method.clone(), parts.uri.path().to_owned());
-    let response = answer(&gateway, parts, body, client).await;
-    (gateway.on_call)(&Call {
-        method,
-        path,
-        status: response.status(),
-        took: began.elapsed(),
-        webhook: response.extensions().get::<Webhook>().cloned(),
-    });
-    response
+    let mut call = Call {
+        id: format!("{:024x}", fastrand::u128(..) >> 32),
+        method: parts.method.clone(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        headers: parts.headers.clone(),
+        body: Bytes::new(),
+        status: StatusCode::OK,
+        answer: Bytes::new(),
+        took: Duration::ZERO,
+        webhook: None,
+    };
+    let response = answer(&gateway, parts, body, client, &mut call).await;
+    let (parts, body) = response.into_parts();
+    // The answers of functions are in memory.
+    call.answer = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    call.status = parts.status;
+    call.took = began.elapsed();
+    (gateway.on_call)(&call);
+    Response::from_parts(parts, call.answer.into())
 }
 
-async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr) -> Response {
+async fn answer(
+    gateway: &Gateway,
+    parts: Parts,
+    body: Body,
+    client: SocketAddr,
+    call: &mut Call,
+) -> Response {
     let (function, source) = match gateway.find(&parts) {
         Ok(Some(found)) => found,
         Ok(None) => return message(StatusCode::NOT_FOUND, "Not Found"),
@@ -190,20 +208,17 @@ async fn answer(gateway: &Gateway, parts: Parts, body: Body, client: SocketAddr)
         Ok(body) => body,
         Err(rejection) => return rejection,
     };
-    let id = format!("{:024x}", fastrand::u128(..) >> 32);
-    let Ok(event) = event::event(&source, &parts, &body, client, &id, clock::now()) else {
+    call.body = body.clone();
+    if matches!(source, EventSource::FunctionUrl) {
+        call.webhook = Webhook::read(&body);
+    }
+    let Ok(event) = event::event(&source, &parts, &body, client, &call.id, clock::now()) else {
         return message(StatusCode::BAD_REQUEST, "Bad Request");
     };
-    let mut response = match function.invoke(&event, &id).await {
+    match function.invoke(&event, &call.id, gateway.traced).await {
         Ok(answer) => respond(answer),
         Err(failure) => failed(failure, &source),
-    };
-    if matches!(source, EventSource::FunctionUrl)
-        && let Some(webhook) = Webhook::read(&body)
-    {
-        response.extensions_mut().insert(webhook);
     }
-    response
 }
 
 /// The body, or the rejection. Bytes beyond the limit are read and dropped, because otherwise the
@@ -246,9 +261,15 @@ impl Function {
         &self,
         event: &str,
         id: &str,
+        traced: bool,
     ) -> Result<lambda_http::Response<lambda_http::Body>, InvocationError> {
         let mut context = Context::default();
         context.request_id = uuid(id);
+        if traced {
+            let root = format!("{:08x}-{id:0>24}", clock::now().as_second());
+            let trace = format!("Root=1-{root};Parent={:016x};Sampled=0", fastrand::u64(1..));
+            context.xray_trace_id = Some(trace);
+        }
         context.invoked_function_arn =
             "arn:aws:lambda:eu-west-1:123456789012:function:local".to_owned();
         context.deadline = (Timestamp::now().as_millisecond() as u64)

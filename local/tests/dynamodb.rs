@@ -25,7 +25,7 @@ type Item = HashMap<String, AttributeValue>;
 
 async fn dynamodb(data: Option<&Path>) -> (DynamoDb, Client) {
     let listener = listen(Ipv4Addr::LOCALHOST.into(), Port::Any).await.unwrap();
-    let dynamodb = DynamoDb::start(&Template::read().unwrap(), data, listener).await.unwrap();
+    let dynamodb = DynamoDb::start(&Template::read().unwrap(), data, listener, None).await.unwrap();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))

@@ -86,6 +86,7 @@ async fn serve(function: Function, allowed_origins: &[&str]) -> Served {
         allowed_origins: allowed_origins.iter().map(ToString::to_string).collect(),
         cors: Template::read().unwrap().cors,
         on_call: Arc::new(move |call| seen.lock().unwrap().push(call.clone())),
+        traced: false,
     };
     let service = gateway.router().into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(axum::serve(listener, service).into_future());
@@ -368,7 +369,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        std::io::Write::write(&mut *self.0.lock().unwrap(), bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -73,7 +73,7 @@ async fn tables() {
     let Some(data) = std::env::var_os(DATA) else { return };
     let listener = listen(Ipv4Addr::LOCALHOST.into(), Port::Any).await.unwrap();
     let template = Template::read().unwrap();
-    let tables = DynamoDb::start(&template, Some(data.as_ref()), listener).await.unwrap();
+    let tables = DynamoDb::start(&template, Some(data.as_ref()), listener, None).await.unwrap();
     println!("tables at {}", tables.url());
     std::future::pending().await
 }

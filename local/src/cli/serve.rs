@@ -54,6 +54,9 @@ pub struct Args {
     /// The Adyen to call; test reads ADYEN_API_KEY and ADYEN_MERCHANT_ACCOUNT from the environment
     #[arg(long, value_enum, value_name = "WHICH", default_value = "simulator")]
     adyen: AdyenTarget,
+    /// Send the webhooks of the simulator of Adyen to this URL too
+    #[arg(long, value_name = "URL")]
+    webhooks_to: Option<String>,
     /// Leave merchantReference and amount out of the answers of the simulator of Adyen, as in
     /// Adyen's own example
     #[arg(long)]
@@ -125,6 +128,7 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         adyen,
         variables,
         on_call: Arc::new(|call| print_line(call)),
+        workbench: true,
     }
 }
 
@@ -150,8 +154,15 @@ fn amazon_simulator() -> amazon_pay_simulator::Options {
 fn adyen(args: &Args, env: &Env) -> Result<Adyen, Failure> {
     if args.adyen == AdyenTarget::Simulator {
         let merchant_reference = !args.no_merchant_reference;
-        let simulator = adyen_simulator::Options { merchant_reference, ..simulator() };
+        let webhook_copy = args.webhooks_to.clone();
+        let simulator =
+            adyen_simulator::Options { merchant_reference, webhook_copy, ..simulator() };
         return Ok(Adyen::Simulator(Box::new(simulator)));
+    }
+    if args.webhooks_to.is_some() {
+        return Err(
+            "--webhooks-to copies the simulator's webhooks, so it needs the simulator".into()
+        );
     }
     match (env.get("ADYEN_API_KEY"), env.get("ADYEN_MERCHANT_ACCOUNT")) {
         (Some(api_key), Some(merchant_account)) => Ok(Adyen::Test {
@@ -218,6 +229,7 @@ fn announce(bundle: &Bundle, data: Option<&std::path::Path>, env: &Env) -> Resul
     let tables =
         data.map_or_else(|| "in memory".to_owned(), |data| format!("kept in {}", data.display()));
     print_line(format_args!("storefront  {url}/"));
+    print_line(format_args!("workbench   {url}/workbench"));
     print_line(format_args!("API         {url}"));
     print_line(format_args!("webhooks    {}", bundle.webhooks_url()));
     match bundle.simulator() {

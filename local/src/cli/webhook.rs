@@ -1,8 +1,16 @@
+use std::time::Duration;
+
 use adyen_simulator::webhook::{Event, Signer, Target};
 use shared::domain::amount::Amount;
 
 use super::{Failure, print_line};
 use crate::{keys, token};
+
+/// The events whose pspReference is the payment's.
+const OF_PAYMENT: [&str; 3] = ["AUTHORISATION", "OFFER_CLOSED", "EXPIRE"];
+
+/// The time for finding the order's payment.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Sign and send a webhook like Adyen
 #[derive(clap::Args)]
@@ -13,10 +21,11 @@ pub struct Args {
     /// merchantReference: of the order, or of a modification
     #[arg(long, value_name = "R", default_value = "YOUR_ORDER_NUMBER")]
     reference: String,
-    /// pspReference of the event; for recurring.token events the eventId, which is the payment's [default: a new one]
+    /// pspReference of the event; for recurring.token events the eventId, which is the payment's [default: the
+    /// order's for AUTHORISATION, OFFER_CLOSED and EXPIRE, otherwise a new one]
     #[arg(long, value_name = "P")]
     psp: Option<String>,
-    /// originalReference: the pspReference of the payment, for events after the payment
+    /// originalReference: the pspReference of the payment, for events after the payment [default: the order's]
     #[arg(long, value_name = "O")]
     original: Option<String>,
     /// success of the event
@@ -60,11 +69,14 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     let basic_auth = std::env::var("WEBHOOK_BASIC_AUTH").ok();
     let target = Target::new(&args.to, basic_auth.as_deref()).map_err(|error| error.to_string())?;
     let (times, to, forged) = (args.times, args.to.clone(), args.bad_signature);
-    let event = event(args);
+    let payment = payment(&to, &args.reference).await;
+    let event = event(args, payment);
     let message = event.message(&signer, forged);
     let mut accepted = true;
     for _ in 0..times {
-        let answer = target.post(&message).await.map_err(|error| format!("{to}: {error}"))?;
+        let answer = target.post(&message).await.map_err(|error| {
+            format!("{to}: {error}; start cargo dev, or name its URL with --to")
+        })?;
         let (name, psp) = (&event.event, &event.psp_reference);
         print_line(format_args!("{name} {psp} -> {} {}", answer.status, answer.body));
         accepted &= answer.status == 200;
@@ -77,10 +89,24 @@ pub async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-fn event(args: Args) -> Event {
-    let psp = args.psp.unwrap_or_else(adyen_simulator::new_psp_reference);
+/// The payment of an order, if the `cargo dev` at that URL knows the order.
+async fn payment(to: &str, reference: &str) -> Option<String> {
+    let mut url = url::Url::parse(to).ok()?;
+    url.path_segments_mut().ok()?.clear().extend(["workbench", "api", "orders", reference]);
+    let http = shared::platform::http_client::build(None).ok()?;
+    let answer = http.get(url).timeout(PATIENCE).send().await.ok()?;
+    let answer: serde_json::Value = answer.json().await.ok()?;
+    answer["order"]["pspReference"].as_str().map(str::to_owned)
+}
+
+fn event(args: Args, payment: Option<String>) -> Event {
+    let of_payment = OF_PAYMENT.contains(&args.event.as_str());
+    let is_about_a_token = args.event.starts_with("recurring.token.");
+    let own = payment.clone().filter(|_| of_payment);
+    let psp = args.psp.or(own).unwrap_or_else(adyen_simulator::new_psp_reference);
     let mut event = Event::new(&args.event, &args.merchant_account, &psp, &args.reference);
-    event.original_reference = args.original;
+    let payment = payment.filter(|_| !of_payment && !is_about_a_token);
+    event.original_reference = args.original.or(payment);
     event.success = args.success;
     event.reason = args.reason;
     event.live = args.live;

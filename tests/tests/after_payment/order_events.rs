@@ -1,55 +1,18 @@
-//! Order events: the records of the orders table's stream, as
-//! the template's pipe filters and rewrites them.
+//! Order events: the records of the orders table's stream, as the template's pipe filters and
+//! rewrites them.
 
 use adyen_simulator::webhook::Event;
+use local::order_events::order_event;
 use local::template::Template;
 use serde_json::{Value, json};
 use tests::{Stack, backend};
 
-/// The value at a JSON path in a record of the stream.
-fn at<'a>(record: &'a Value, path: &str) -> &'a Value {
-    let pointer = path.trim_start_matches('$').replace('.', "/");
-    record.pointer(&pointer).unwrap_or(&Value::Null)
-}
-
-/// Matches as EventBridge does: every member of the pattern must exist, and each list has the
-/// accepted values.
-fn matches(pattern: &Value, record: &Value) -> bool {
-    match pattern {
-        Value::Object(members) => {
-            members.iter().all(|(name, pattern)| matches(pattern, &record[name]))
-        }
-        _ => {
-            assert_eq!(*pattern, json!([{"exists": true}]), "another pattern");
-            !record.is_null() && !record.is_object()
-        }
-    }
-}
-
-/// Fills the pipe's template: paths in angle brackets are replaced by their values.
-fn filled(template: &str, record: &Value) -> Value {
-    let mut text = String::new();
-    for part in template.split('<') {
-        match part.split_once('>') {
-            Some((path, rest)) => text += &format!("{}{rest}", at(record, path)),
-            None => text += part,
-        }
-    }
-    serde_json::from_str(&text).unwrap()
-}
-
 /// The detail-type and detail of every order event on the merchant's bus.
 async fn order_events(stack: &Stack) -> Vec<(Value, Value)> {
     let pipe = Template::read().unwrap().order_events;
-    let pattern = serde_json::from_str(&pipe.pattern).unwrap();
     let records = records(stack).await;
-    let matching = records.iter().filter(|record| matches(&pattern, record));
-    matching
-        .map(|record| {
-            let detail = filled(&pipe.detail, record);
-            (at(record, &pipe.detail_type).clone(), detail)
-        })
-        .collect()
+    let events = records.iter().filter_map(|record| order_event(&pipe, record).unwrap());
+    events.map(|event| (event["detail-type"].clone(), event["detail"].clone())).collect()
 }
 
 /// Every record of the orders table's stream.

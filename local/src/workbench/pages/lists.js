@@ -1,0 +1,65 @@
+// Stored payment methods, order events, and the sessions of Amazon Pay.
+
+import { get } from "./api.js";
+import { h, json, orderLink, status, table, time } from "./dom.js";
+
+const fold = (key, text, value) =>
+  h("details", { "data-key": key }, h("summary", {}, "JSON", h("span", { class: "soft" }, ` of ${text}`)), json(value));
+
+export async function storedPaymentMethods() {
+  return {
+    async show() {
+      const { storedPaymentMethods: all } = await get("stored-payment-methods");
+      return [
+        h("h1", {}, "Stored payment methods"),
+        all.length === 0 ? h("p", {}, "None is stored.")
+          : table("All shoppers", ["Shopper", "storedPaymentMethodId", "Status", "Created", "Disabled", "Item"],
+            all.map((it) => [
+              it.shopperReference, h("code", {}, it.storedPaymentMethodId), status(it.status),
+              time(it.createdAt), time(it.disabledAt),
+              fold(`token-${it.storedPaymentMethodId}`, it.storedPaymentMethodId, it.item),
+            ])),
+      ];
+    },
+  };
+}
+
+export async function orderEvents() {
+  return {
+    async show() {
+      const { orderEvents: all } = await get("order-events");
+      return [
+        h("h1", {}, "Order events"),
+        h("p", {}, "The events that a deployment would send to the EventBridge bus, the newest first."),
+        all.length === 0 ? h("p", {}, "None yet.")
+          : table("Order events", ["Order", "From", "To", "At", "Event"],
+            all.map((it) => [
+              orderLink(it.detail.reference), it.detail.previousStatus, status(it.detail.status),
+              time(it.detail.changedAt),
+              fold(`event-${it.detail.reference}-${it.detail.sequence}`,
+                `${it.detail.reference}, ${it.detail.status}`, it),
+            ])),
+      ];
+    },
+  };
+}
+
+export async function sessions() {
+  return {
+    async show() {
+      const { sessions: all } = await get("sessions");
+      return [
+        h("h1", {}, "Sessions of Amazon Pay"),
+        all.length === 0 ? h("p", {}, "No session yet.")
+          : table("The newest first", ["Session", "State", "Order", "Amount", "Confirmed", "Expires", "Button"],
+            all.map((it) => [
+              h("code", {}, it.checkoutSessionId),
+              it.reasonCode ? `${it.state} (${it.reasonCode})` : it.state,
+              it.reference ? orderLink(it.reference) : "",
+              it.amount ?? "", it.confirmed ? "yes" : "no", time(it.expiresAt),
+              fold(`session-${it.checkoutSessionId}`, it.checkoutSessionId, it.payload),
+            ])),
+      ];
+    },
+  };
+}
