@@ -5,6 +5,7 @@ use std::time::Duration;
 use adyen_simulator::{Fault, PaymentState, coded};
 use axum::Json;
 use axum::extract::State;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clock;
@@ -12,6 +13,9 @@ use shared::clock;
 use super::webhooks::Written;
 use super::{Answer, Bench, Refusal, Shared, mask};
 use crate::token::{self, MERCHANT_LIFE};
+
+/// The characters to encode in a segment of a path.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Longer than any function waits for an answer.
 const TOO_LATE: Duration = Duration::from_secs(60);
@@ -60,7 +64,7 @@ pub(super) enum Act {
         /// Such as `90s`, `15m`, `2h` or `6d`.
         by: String,
     },
-    Recover,
+    Recover {},
 }
 
 fn yes() -> bool {
@@ -111,7 +115,7 @@ pub(super) async fn act(State(bench): Shared, Json(act): Json<Act>) -> Answer {
         Act::Pay { reference, approved } => bench.pay(&reference, approved),
         Act::FailNext { target, how, path } => bench.fail_next(target, how, path),
         Act::Advance { by } => bench.advance(&by),
-        Act::Recover => {
+        Act::Recover {} => {
             let until = tokio::time::Instant::now() + crate::bundle::SCHEDULED;
             let report = recover::recover(&bench.recover, until).await;
             report.map(|report| Json(json!(report))).map_err(Refusal::internal)
@@ -137,8 +141,7 @@ impl Bench {
         };
         let token = token::merchant(MERCHANT_LIFE).map_err(Refusal::internal)?;
         let http = shared::platform::http_client::build(None).map_err(Refusal::internal)?;
-        let encoded =
-            percent_encoding::utf8_percent_encode(reference, percent_encoding::NON_ALPHANUMERIC);
+        let encoded = utf8_percent_encode(reference, SEGMENT);
         let request = http
             .post(format!("{}/orders/{encoded}/{route}", self.url))
             .bearer_auth(token)

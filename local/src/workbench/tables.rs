@@ -46,6 +46,10 @@ pub fn orders(database: &Database) -> Result<Vec<(Order, Value)>, String> {
 
 /// One order with its item.
 pub fn order(database: &Database, reference: &str) -> Result<Option<(Order, Value)>, String> {
+    // An empty key is an error of the database.
+    if reference.is_empty() {
+        return Ok(None);
+    }
     let get = json!({"TableName": "orders", "Key": {"reference": {"S": reference}}});
     let found = answer(database.get_item(request(get)?))?;
     let item = found["Item"].as_object().map(plain::item);

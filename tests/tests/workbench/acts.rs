@@ -72,11 +72,12 @@ async fn closed_offer_expires_an_order_that_waits_for_its_shopper() {
 #[tokio::test]
 async fn next_call_fails_as_chosen() {
     let bench = Bench::start().await;
-    for (number, (how, status, note)) in [
-        ("error500", Some(500), "500 instead"),
-        ("transient503", Some(503), "503 instead"),
-        ("cutBefore", None, "DropBefore"),
-        ("cutAfter", None, "DropAfter"),
+    // After a 500 the outcome is unknown; the others are tried again at once.
+    for (number, (how, status, note, payments)) in [
+        ("error500", Some(500), "500 instead", 0),
+        ("transient503", Some(503), "503 instead", 1),
+        ("cutBefore", None, "DropBefore", 1),
+        ("cutAfter", None, "DropAfter", 1),
     ]
     .into_iter()
     .enumerate()
@@ -93,7 +94,7 @@ async fn next_call_fails_as_chosen() {
         let failed = failed.unwrap_or_else(|| panic!("{how}: {calls:?}"));
         assert_eq!(failed["status"], json!(status), "{how}");
         assert!(failed["references"].as_array().unwrap().contains(&json!(reference)), "{failed}");
-        assert_eq!(bench.stack.authorisations(&reference), 1, "{how}");
+        assert_eq!(bench.stack.authorisations(&reference), payments, "{how}");
     }
 }
 

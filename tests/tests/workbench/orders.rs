@@ -60,7 +60,9 @@ async fn search_finds_references_and_psp_references() {
 #[tokio::test]
 async fn timeline_is_in_order_of_time_with_the_rule_of_each_status() {
     let bench = Bench::start().await;
-    bench.paid("ORDER-1").await;
+    bench.stack.adyen().hold_webhooks();
+    bench.stack.pay("ORDER-1", "160583287597AMZN").await;
+    bench.stack.adyen().release_webhooks(adyen_simulator::Release::InOrder).await;
 
     let order = bench.get("orders/ORDER-1").await;
 
@@ -150,16 +152,15 @@ async fn whole_entry_has_request_and_answer() {
 
 #[tokio::test]
 async fn news_are_announced_as_they_happen() {
-    use futures_util::StreamExt;
     let bench = Bench::start().await;
     let live = bench.stack.request(reqwest::Method::GET, "/workbench/api/live");
-    let mut news = live.send().await.unwrap().bytes_stream();
+    let mut news = live.send().await.unwrap();
 
     bench.stack.pay("ORDER-1", "160583287597AMZN").await;
 
     let mut text = String::new();
     while !text.contains("\"ORDER-1\"") {
-        let part = tokio::time::timeout(std::time::Duration::from_secs(10), news.next()).await;
+        let part = tokio::time::timeout(std::time::Duration::from_secs(10), news.chunk()).await;
         text += std::str::from_utf8(&part.unwrap().unwrap().unwrap()).unwrap();
     }
     assert!(text.starts_with("data: {"), "{text}");
