@@ -287,6 +287,51 @@ async fn webhooks_can_be_sent_forged_and_repeated_by_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn webhook_sent_by_hand_is_about_the_payment_of_its_order() {
+    let running = Running::start(&["--port", "0"]);
+    let to = format!("{}/webhooks", running.url);
+    let token = token(&["--reference", "A", "--country", "NL"]);
+    let (_, paid) = running.call("POST", "/payments", &token, Some(payment())).await;
+    let psp = paid["pspReference"].as_str().unwrap();
+    let webhook = |event: &str| {
+        let sent = output(&mut cargo_dev(&["webhook", event, "--reference", "A", "--to", &to]));
+        assert!(sent.status.success());
+        stdout(&sent)
+    };
+
+    let authorised = webhook("AUTHORISATION");
+    let charged_back = webhook("CHARGEBACK");
+
+    assert!(authorised.starts_with(&format!("AUTHORISATION {psp} -> 200")), "{authorised}");
+    assert!(!charged_back.contains(psp), "a dispute has a name of its own: {charged_back}");
+    let (_, order) = running.call("GET", "/orders/A", &token, None).await;
+    assert_eq!(order["status"], "chargedBack");
+}
+
+#[test]
+fn webhook_that_nobody_answers_names_the_option() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let to = format!("http://{free}/webhooks");
+
+    let message = failure(&mut cargo_dev(&["webhook", "AUTHORISATION", "--to", &to]));
+
+    assert!(message.contains(&to) && message.contains("--to"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn line_of_a_rejected_request_names_code_and_field() {
+    let running = Running::start(&["--port", "0"]);
+    let token = token(&["--reference", "A", "--country", "NL"]);
+    let mut body = payment();
+    body["unheardOf"] = json!(1);
+
+    running.call("POST", "/payments", &token, Some(body)).await;
+
+    let line = running.line("POST /payments  422");
+    assert!(line.ends_with("unknown_field unheardOf"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answered_order_survives_kill_9_with_its_data_kept() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();

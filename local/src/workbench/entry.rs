@@ -42,6 +42,9 @@ pub struct Problem {
     pub field: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// What Adyen or Amazon Pay said before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<String>,
 }
 
 /// An order that was written.
@@ -183,7 +186,7 @@ impl Entry {
                 let code = kind.rsplit('#').next().unwrap_or(kind).to_owned();
                 let message = answer["message"].as_str().or(answer["Message"].as_str());
                 let detail = message.map(str::to_owned);
-                entry.problem = Some(Problem { code, field: None, detail });
+                entry.problem = Some(Problem { code, field: None, detail, said: None });
             }
             entry.references_of_item(&answer);
             entry.answer = kept(&mask::masked(&answer));
@@ -243,7 +246,7 @@ impl Entry {
         let code = text("code").or(text("errorCode")).or(text("reasonCode"));
         if let Some(code) = code.filter(|_| self.status.is_none_or(|status| status >= 400)) {
             let detail = text("detail").or(text("message"));
-            self.problem = Some(Problem { code, field: text("field"), detail });
+            self.problem = Some(Problem { code, field: text("field"), detail, said: None });
         }
         self.answer = kept(&answer);
     }

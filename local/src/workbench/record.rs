@@ -46,7 +46,25 @@ impl Record {
     }
 
     pub fn call(&self, call: &Call) {
-        self.add(Entry::of_call(call));
+        let mut entry = Entry::of_call(call);
+        if let Some(problem) = &mut entry.problem {
+            problem.said = self.said(&call.id);
+        }
+        self.add(entry);
+    }
+
+    /// The last problem that Adyen or Amazon Pay reported in the course of a request.
+    fn said(&self, trace: &str) -> Option<String> {
+        let kept = self.kept();
+        let mut calls = kept.entries.iter().rev().filter(|entry| {
+            entry.trace.as_deref() == Some(trace)
+                && matches!(entry.source, Source::Adyen | Source::AmazonPay)
+        });
+        let problem = calls.find_map(|entry| entry.problem.clone())?;
+        Some(match problem.detail {
+            Some(detail) => format!("{}: {detail}", problem.code),
+            None => problem.code,
+        })
     }
 
     /// A watcher that records a simulator's calls. Calls of DynamoDB need

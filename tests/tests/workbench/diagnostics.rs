@@ -30,6 +30,8 @@ async fn rejected_call_has_adyens_error_code_and_message() {
 
     assert_eq!(call["problem"]["code"], "905");
     assert_eq!(call["problem"]["detail"], "Payment details are not supported");
+    let request = bench.requests("api").await.remove(0);
+    assert_eq!(request["problem"]["said"], "905: Payment details are not supported");
     let timeline = bench.get("orders/ORDER-1").await["timeline"].clone();
     let named = |entry: &&Value| entry["problem"]["code"] == "905";
     assert_eq!(timeline.as_array().unwrap().iter().filter(named).count(), 1);

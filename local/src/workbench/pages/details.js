@@ -25,10 +25,11 @@ export function title(entry) {
 /** The code of a problem, its field, and what Adyen or the token's claims say about it. */
 export function problem(entry) {
   if (!entry.problem) return null;
-  const { code, field, detail } = entry.problem;
+  const { code, field, detail, said } = entry.problem;
   return h("p", { class: "bad" }, h("code", {}, code),
     field ? [" at ", h("code", {}, field)] : null,
-    detail ? `: ${detail}` : null);
+    detail ? `: ${detail}` : null,
+    said ? h("span", { class: "soft" }, ` (Adyen or Amazon Pay said ${said})`) : null);
 }
 
 /** A fold that fetches the JSON of an entry when it is opened. */

@@ -22,6 +22,9 @@ export async function order(reference) {
     button("Close the offer", happens("closeOffer")),
     button("Let it be paid", happens("pay")),
     button("Let it be declined", happens("pay", { approved: false })));
+  const reads = h("input", { type: "checkbox" });
+  reads.addEventListener("change", () => dispatchEvent(new Event("changed")));
+  const choice = h("p", {}, h("label", { class: "check" }, reads, "Show reads that changed nothing"));
   const box = h("fieldset", {}, h("legend", {}, "Do"), form);
   return {
     async show() {
@@ -32,9 +35,10 @@ export async function order(reference) {
         it ? box : null,
         it && it.modifications.length > 0 ? modifications(it) : null,
         h("h2", {}, "Timeline"),
+        choice,
         timeline.length === 0
           ? h("p", {}, "Nothing was recorded since the start of cargo dev.")
-          : h("ol", { class: "timeline" }, lines(timeline)),
+          : h("ol", { class: "timeline" }, lines(timeline.filter((entry) => reads.checked || !isRead(entry)))),
         item ? [h("h2", {}, "Stored item"),
           h("details", { "data-key": "item" }, h("summary", {}, "JSON of the item"), json(item))] : null,
         h("p", {}, link(`webhooks?reference=${encodeURIComponent(reference)}`, "Send a webhook about it")),
@@ -67,6 +71,12 @@ function modifications(it) {
     it.modifications.map((one) => [
       one.operation, money({ currency, value: one.value }), one.state, one.pspReference ?? "", time(one.requestedAt),
     ]));
+}
+
+/** True for requests and calls that only read, and worked. */
+function isRead(entry) {
+  const reads = ["GET", "GetItem", "Query", "Scan"];
+  return ["api", "dynamodb"].includes(entry.source) && reads.includes(entry.method) && entry.status === 200;
 }
 
 /** Calls that were made in the course of a request are indented below it. */
