@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::domain::amount::Amount;
-use shared::http::jwt::{self, Caller, Checkout, Terms};
+use shared::http::jwt::{self, Caller, Checkout, Merchant, Terms};
 use shared::limits;
 
 use crate::keys;
@@ -22,8 +22,8 @@ pub fn checkout(order: Checkout, life: Duration) -> Result<String, String> {
 }
 
 /// Mints a token for the merchant's backend, with the development key.
-pub fn merchant(life: Duration) -> Result<String, String> {
-    mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, life)
+pub fn merchant(claims: Merchant, life: Duration) -> Result<String, String> {
+    mint(&Caller::Merchant(claims), keys::MERCHANT_TOKEN_KEY, life)
 }
 
 /// The key that signs, of a list such as `CHECKOUT_TOKEN_KEYS`; any of them verifies.
@@ -38,7 +38,7 @@ pub fn first_key(keys: &str) -> &str {
 pub fn mint(caller: &Caller, key: &str, life: Duration) -> Result<String, String> {
     let longest = match caller {
         Caller::Checkout(_) => limits::CHECKOUT_TOKEN_LIFE,
-        Caller::Merchant => limits::MERCHANT_TOKEN_LIFE,
+        Caller::Merchant(_) => limits::MERCHANT_TOKEN_LIFE,
     };
     match i64::try_from(life.as_secs()) {
         Ok(life) if (1..=longest).contains(&life) => jwt::mint(caller, key, life),

@@ -202,6 +202,9 @@ pub const ORDER: usize = 150 * 1024;
 /// A stored text that only people read is truncated.
 pub const TEXT: usize = 128;
 
+/// The characters of a person's note.
+pub const NOTE: usize = 256;
+
 /// A text that identifies an event. Adyen's have 16 characters.
 pub const EVENT_TEXT: usize = 64;
 

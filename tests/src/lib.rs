@@ -19,7 +19,7 @@ use reqwest::{Method, RequestBuilder, header::HeaderMap};
 use serde_json::{Value, json};
 use shared::{
     domain::token::TokenId,
-    http::jwt::Checkout,
+    http::jwt::{Checkout, Merchant},
     platform::{
         config::{Env, Settings},
         http_client::SdkHttpClient,
@@ -209,7 +209,12 @@ pub fn browser_with(claims: Value) -> String {
 }
 
 pub fn backend() -> String {
-    token::merchant(MERCHANT_LIFE).unwrap()
+    token::merchant(Merchant::default(), MERCHANT_LIFE).unwrap()
+}
+
+/// A merchant token of a person.
+pub fn operator(name: &str) -> String {
+    token::merchant(Merchant { sub: Some(name.to_owned()) }, MERCHANT_LIFE).unwrap()
 }
 
 /// The request body of a payment of EUR 10.00.

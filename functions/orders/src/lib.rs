@@ -1,6 +1,8 @@
-//! Reads and modifies orders: `GET /orders/{reference}` and
-//! `POST /orders/{reference}/captures|cancels|refunds|reversals`.
+//! Reads and modifies orders: `GET /orders/{reference}`,
+//! `POST /orders/{reference}/captures|cancels|refunds|reversals`, and what a person decides about
+//! an order.
 
+mod close;
 mod modify;
 
 use http::StatusCode;
@@ -64,6 +66,9 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
     let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
         "GET /orders/{reference}" => show(state, &caller, request).await,
+        "POST /orders/{reference}/attempts/{attempt}/close" => {
+            close::close(state, &caller, request).await
+        }
         route => match route.strip_prefix("POST /orders/{reference}/").and_then(Operation::of_path)
         {
             Some(operation) => modify::modify(state, &caller, operation, request).await,

@@ -80,7 +80,7 @@ pub async fn modify(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    edge::merchant_only(caller, "Only the merchant's backend may modify payments.")?;
+    edge::merchant(caller, "Only the merchant's backend may modify payments.")?;
     let idempotency_key = edge::idempotency_key(request)?;
     let body: ModificationBody = edge::typed(edge::optional_json_object(request)?)?;
     if body

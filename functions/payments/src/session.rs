@@ -24,7 +24,7 @@ pub async fn redeem(
     let order = Payable {
         reference: &payment.reference,
         amount: &payment.amount,
-        unnamed: *caller == Caller::Merchant,
+        unnamed: caller.is_merchant(),
     };
     let token = shared::http::amazon_pay::configured(amazon_pay)?
         .client

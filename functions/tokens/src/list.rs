@@ -94,7 +94,7 @@ pub async fn list(
     }
     let shopper = shopper(request)?;
     let query = list_query(request)?;
-    if query.status == StatusFilter::All && *caller != Caller::Merchant {
+    if query.status == StatusFilter::All && !caller.is_merchant() {
         return Err(Problem::new(
             Code::MerchantTokenRequired,
             "Only the merchant's backend may list disabled stored payment methods.",
@@ -111,7 +111,7 @@ pub async fn list(
     tokens
         .retain(|token| query.status == StatusFilter::All || token.status() == TokenStatus::Active);
     tokens.sort_by_key(Token::created_at);
-    if *caller == Caller::Merchant {
+    if caller.is_merchant() {
         for token in &mut tokens {
             link(state, token).await?;
         }

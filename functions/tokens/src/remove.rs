@@ -26,7 +26,7 @@ pub async fn remove(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
-    edge::merchant_only(caller, "Only the merchant's backend may remove stored payment methods.")?;
+    edge::merchant(caller, "Only the merchant's backend may remove stored payment methods.")?;
     let key =
         TokenId { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
     // Read the time before the call, so that it is not later than Adyen's date of the removal.

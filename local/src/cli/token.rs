@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use shared::domain::amount::Amount;
 use shared::domain::reference::Reference;
-use shared::http::jwt::{Caller, Checkout, Terms};
+use shared::http::jwt::{Caller, Checkout, Merchant, Terms};
 use shared::platform::config::Env;
 use shared::{adyen::shopper::CountryCode, domain::shopper_reference::ShopperReference};
 
@@ -34,6 +34,9 @@ pub struct Args {
     /// Print a merchant token, for the backend and every order
     #[arg(long, conflicts_with_all = ["reference", "amount", "country", "shopper", "claims"])]
     merchant: bool,
+    /// With --merchant: the person or system that acts, for the record
+    #[arg(long, value_name = "WHO", requires = "merchant")]
+    sub: Option<String>,
     /// The life of the token: 90s, 15m, 2h; the API accepts up to 24h, with --merchant 15m
     /// [default: 1h, with --merchant 10m]
     #[arg(long, value_name = "TIME", value_parser = token::life)]
@@ -43,7 +46,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<(), Failure> {
     let (caller, key, life) = if args.merchant {
         let key = key("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY);
-        (Caller::Merchant, key, MERCHANT_LIFE)
+        (Caller::Merchant(Merchant { sub: args.sub }), key, MERCHANT_LIFE)
     } else {
         let order = Checkout {
             reference: args.reference,

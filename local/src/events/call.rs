@@ -146,7 +146,9 @@ impl Caller {
     fn token(self) -> Result<Option<String>, EventsError> {
         let minted = match self {
             Self::Nobody => return Ok(None),
-            Self::Merchant => mint(&jwt::Caller::Merchant, keys::MERCHANT_TOKEN_KEY),
+            Self::Merchant => {
+                mint(&jwt::Caller::Merchant(Default::default()), keys::MERCHANT_TOKEN_KEY)
+            }
             Self::Checkout(reference) => browser(reference, None),
             Self::Shopper(reference, shopper) => browser(reference, Some(shopper)),
         };

@@ -179,6 +179,16 @@ struct AttemptAnswer<'a> {
     error_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     abandoned_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed: Option<ClosingAnswer<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct ClosingAnswer<'a> {
+    reason: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    at: Timestamp,
 }
 
 #[derive(Debug, Serialize)]
@@ -301,6 +311,11 @@ impl<'a> AttemptAnswer<'a> {
             refusal_reason_code: None,
             error_code: None,
             abandoned_at: attempt.abandoned_at,
+            closed: attempt.closed.as_ref().map(|closed| ClosingAnswer {
+                reason: &closed.text,
+                by: closed.by.as_deref(),
+                at: closed.at,
+            }),
         };
         match attempt.outcome() {
             Some(Outcome::Answered {

@@ -15,7 +15,7 @@ use crate::{
         order::Rejection,
     },
     http::{
-        jwt::Caller,
+        jwt::{Caller, Merchant},
         ownership::{FIELDS, Field, Owner},
         problem::{Code, Problem},
     },
@@ -150,11 +150,13 @@ fn enforce_ownership(
     result
 }
 
+/// The merchant's backend, which alone may do something.
+///
 /// # Errors
 /// `merchant_token_required`, with `why` as its detail.
-pub fn merchant_only(caller: &Caller, why: &str) -> Result<(), Problem> {
+pub fn merchant<'a>(caller: &'a Caller, why: &str) -> Result<&'a Merchant, Problem> {
     match caller {
-        Caller::Merchant => Ok(()),
+        Caller::Merchant(merchant) => Ok(merchant),
         Caller::Checkout(_) => Err(Problem::new(Code::MerchantTokenRequired, why)),
     }
 }

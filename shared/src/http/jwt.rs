@@ -54,14 +54,20 @@ pub enum Caller {
     /// A browser with a token for one order.
     Checkout(Checkout),
     /// The merchant's backend.
-    Merchant,
+    Merchant(Merchant),
+}
+
+impl Caller {
+    pub fn is_merchant(&self) -> bool {
+        matches!(self, Self::Merchant(_))
+    }
 }
 
 impl From<&Caller> for Viewer {
     fn from(caller: &Caller) -> Self {
         match caller {
             Caller::Checkout(_) => Self::Shopper,
-            Caller::Merchant => Self::Merchant,
+            Caller::Merchant(_) => Self::Merchant,
         }
     }
 }
@@ -159,7 +165,7 @@ impl JwtKeys {
             }
         }
         match verdict {
-            Ok(Caller::Merchant) if headers.contains_key(header::ORIGIN) => Err(Problem::new(
+            Ok(Caller::Merchant(_)) if headers.contains_key(header::ORIGIN) => Err(Problem::new(
                 Code::MerchantTokenInBrowser,
                 "This request comes from a browser. Mint a checkout token for it.",
             )),
@@ -189,7 +195,7 @@ impl JwtKeys {
             .map(Caller::Checkout)
             .or_else(|one| {
                 verify(token, merchant, "merchant", limit(limits::MERCHANT_TOKEN_LIFE))
-                    .map(|Merchant {}| Caller::Merchant)
+                    .map(Caller::Merchant)
                     // Keep the reason of the check that got further.
                     .map_err(|other| one.max(other))
             })
@@ -255,9 +261,13 @@ impl From<jsonwebtoken::errors::Error> for Invalid {
     }
 }
 
-/// A merchant token has no further claims.
-#[derive(Serialize, Deserialize)]
-struct Merchant {}
+/// The claims of a merchant token, which has all rights.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merchant {
+    /// The person or system that acts, for the record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+}
 
 #[derive(Deserialize)]
 struct Claims<T> {
@@ -365,8 +375,8 @@ pub fn mint_at(caller: &Caller, key: &str, at: Timestamp, life: i64) -> Result<S
         Caller::Checkout(about) => {
             encode(&header, &Minted { aud: "checkout", iat, exp, about }, &key)
         }
-        Caller::Merchant => {
-            encode(&header, &Minted { aud: "merchant", iat, exp, about: Merchant {} }, &key)
+        Caller::Merchant(about) => {
+            encode(&header, &Minted { aud: "merchant", iat, exp, about }, &key)
         }
     }
     .map_err(|error| error.to_string())

@@ -68,6 +68,8 @@ codes! {
     OrderNotFound "order_not_found" NOT_FOUND,
     /// The order has no such payment.
     PaymentNotFound "payment_not_found" NOT_FOUND,
+    /// The order has no such attempt.
+    AttemptNotFound "attempt_not_found" NOT_FOUND,
     /// There is no such checkout session.
     CheckoutSessionNotFound "checkout_session_not_found" NOT_FOUND,
     /// The order is paid.

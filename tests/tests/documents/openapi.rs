@@ -120,14 +120,15 @@ fn enumerations_of_answers_and_openapi_match() {
     assert_eq!(words(&description.schema("ModificationState")["enum"]), state.into());
 
     let mut reasons = words(&description.schema("Attention")["anyOf"][0]["enum"]);
-    reasons.extend(["paid_twice", "payment_of_another_order"].map(str::to_owned));
+    let named = ["closed_attempt_paid", "paid_twice", "payment_of_another_order"];
+    reasons.extend(named.map(str::to_owned));
     assert_eq!(reasons, attention());
 }
 
 /// The reasons of `needsAttention`, without what follows a colon.
 pub fn attention() -> BTreeSet<String> {
     let reasons = every!(Attention: AmountDiffers, AmountUnreadable, CancelledAfterCapture, CancelOrRefundUnclear,
-        CaptureExceedsAuthorised, CaptureFailedUnmatched, CurrencyDiffers,
+        CaptureExceedsAuthorised, CaptureFailedUnmatched, ClosedAttemptPaid(Vec::new()), CurrencyDiffers,
         ModificationUndecided, ModificationUnknown, OutcomeUnknown, PaidInPart,
         PaidTwice(Vec::new()), PaymentOfAnotherOrder(Vec::new()), PrearbitrationLost, RefundExceedsCaptured,
         RefundFailedUnmatched, TooManyEvents, Unconfirmed);

@@ -163,7 +163,8 @@ async fn invalid_requests(stack: &Stack) {
     {
         stack.post("/payments", &checkout("A"), &json!({"paymentMethod": method})).await;
     }
-    let minted = |key: &str| jwt::mint(&Caller::Merchant, key, 24 * 60 * 60).unwrap();
+    let minted =
+        |key: &str| jwt::mint(&Caller::Merchant(Default::default()), key, 24 * 60 * 60).unwrap();
     for key in [keys::MERCHANT_TOKEN_KEY, keys::CHECKOUT_TOKEN_KEY, GARBAGE] {
         let token = minted(key);
         stack.post("/payments", &token, &strange).await;

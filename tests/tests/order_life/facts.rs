@@ -7,7 +7,7 @@ use shared::domain::amount::Amount;
 use shared::domain::order::{
     AdyenEvent, Attempt, Attention, Capture, DecidedWithin, Derived, Details, EventAmount,
     ModificationRequest, Order, Outcome, PayDecision, PaymentInstrument, RecordedModification,
-    Refusal, Rejection, Submission, Target,
+    Refusal, Rejection, Statement, Submission, Target,
 };
 use shared::limits;
 
@@ -182,6 +182,11 @@ impl AttemptBuilder for Attempt {
         self.details.push(Details { outcome, ..Details::new(content, at(0)) });
         self
     }
+}
+
+/// What a person stated in that second.
+pub fn statement(second: i64) -> Statement {
+    Statement::new("looked it up".to_owned(), None, at(second))
 }
 
 pub fn amount(currency: &str, value: i64) -> Option<EventAmount> {

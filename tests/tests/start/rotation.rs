@@ -100,7 +100,9 @@ async fn keys_rotate_without_a_rejected_request() {
         assert_eq!(webhook.attempts.len(), 1, "{:?}", webhook.attempts);
         assert!(webhook.accepted());
     }
-    let merchant = mint(&Caller::Merchant, NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE).unwrap();
+    let merchant =
+        mint(&Caller::Merchant(Default::default()), NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE)
+            .unwrap();
     let answer = stack.get("/orders/NEW", &merchant).await;
     assert_eq!(answer.body["confirmed"], true, "{answer:?}");
 
@@ -143,7 +145,9 @@ async fn private_key_that_amazon_pay_rejects_is_fetched_again() {
 async fn failed_logins_trigger_at_most_one_fetch_in_five_seconds() {
     let (stack, manager) = rotating().await;
     let before = manager.requests_for("MERCHANT_TOKEN_KEYS");
-    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE).unwrap();
+    let wrong =
+        mint(&Caller::Merchant(Default::default()), NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE)
+            .unwrap();
     let guesses = (0..20).map(|_| {
         let request = stack.request(reqwest::Method::GET, "/orders/A");
         Answer::of(request.bearer_auth(&wrong))
@@ -158,9 +162,15 @@ async fn failed_logins_trigger_at_most_one_fetch_in_five_seconds() {
 async fn secret_that_cannot_be_fetched_keeps_its_old_value() {
     let (stack, manager) = rotating().await;
     manager.fail();
-    let wrong = mint(&Caller::Merchant, NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE).unwrap();
+    let wrong =
+        mint(&Caller::Merchant(Default::default()), NEW_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE)
+            .unwrap();
     assert_eq!(stack.get("/orders/A", &wrong).await.status, 401);
-    let right = mint(&Caller::Merchant, keys::MERCHANT_TOKEN_KEY, limits::MERCHANT_TOKEN_LIFE);
+    let right = mint(
+        &Caller::Merchant(Default::default()),
+        keys::MERCHANT_TOKEN_KEY,
+        limits::MERCHANT_TOKEN_LIFE,
+    );
     let answer = stack.get("/orders/A", &right.unwrap()).await;
     assert_eq!(answer.code(), "order_not_found");
 }

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AttemptStatus, NextStep, Target};
+use super::{AttemptStatus, NextStep, Statement, Target};
 use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
@@ -39,6 +39,9 @@ pub struct Attempt {
     /// When the schedule marked it as abandoned, because its shopper did not return.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub abandoned_at: Option<Timestamp>,
+    /// Why a person stated that there is no payment of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Statement>,
     /// The offers that had closed before it began, which therefore belong to earlier attempts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closed_before: Vec<String>,
@@ -217,6 +220,7 @@ impl Attempt {
             details: Vec::new(),
             outcome_unknown: false,
             abandoned_at: None,
+            closed: None,
             closed_before,
             unknown: Unknown::default(),
         }

@@ -40,6 +40,9 @@
 //! may belong to a request whose answer was lost undoes nothing. A failure that matches nothing
 //! needs attention ten minutes after its receipt.
 //!
+//! An attempt that a person closed counts as ended in an error until an answer or a webhook of
+//! Adyen's has another result. If it was paid after all, the payment counts and needs attention.
+//!
 //! An abandoned attempt counts as expired until its shopper returns or a webhook has another result.
 //!
 //! A CAPTURE stands again if its reason is a recapture and it is dated after its CAPTURE_FAILED. A
@@ -174,7 +177,7 @@ impl Derived {
         let confirming = confirming.filter_map(|payment| payment.authorised).sum_saturating();
         let confirmed =
             standing.iter().any(|payment| payment.confirmed) && confirming >= order.amount.value;
-        look_at_payments(order, &counting, confirmed, &mut findings);
+        look_at_payments(order, &attempts, &counting, confirmed, &mut findings);
         let last = order.attempts.last();
         let pending = last.filter(|_| status == Status::Pending);
         if pending.is_some_and(|attempt| attempt.outcome_unknown) {
@@ -261,9 +264,11 @@ fn counting(totals: &[PaymentTotals]) -> Vec<&PaymentTotals> {
     counting
 }
 
-/// Raises reasons for attention about the amounts, the number and the confirmation of payments.
+/// Raises reasons for attention about the amounts, the number, the attempts and the confirmation
+/// of payments.
 fn look_at_payments(
     order: &Order,
+    attempts: &[Resolution],
     counting: &[&PaymentTotals],
     confirmed: bool,
     findings: &mut Findings,
@@ -272,6 +277,11 @@ fn look_at_payments(
     let named = |payment: &&PaymentTotals| payment.psp_reference.clone();
     if unreturned.len() > 1 {
         findings.raise(Attention::PaidTwice(unreturned.iter().map(named).collect()));
+    }
+    let late = unreturned.iter().filter(|payment| is_of_closed(order, attempts, payment));
+    let late: Vec<String> = late.map(named).collect();
+    if !late.is_empty() {
+        findings.raise(Attention::ClosedAttemptPaid(late));
     }
     if counting.iter().any(|payment| payment.amount_differs) {
         findings.raise(Attention::AmountDiffers);
@@ -285,6 +295,19 @@ fn look_at_payments(
         let answered_at = attempt.last_sent_at().max(attempt.started_at);
         findings.raise_from(after(answered_at, limits::AUTHORISATION), Attention::Unconfirmed);
     }
+}
+
+/// True if a payment is of an attempt that a person had closed. A payment that no attempt knows may
+/// be of any that has none.
+fn is_of_closed(order: &Order, attempts: &[Resolution], payment: &PaymentTotals) -> bool {
+    let mut attempts = order.attempts.iter().zip(attempts).enumerate();
+    attempts.any(|(at, (attempt, resolution))| {
+        attempt.closed.is_some()
+            && match payment.attempt {
+                Some(number) => number == at + 1,
+                None => resolution.psp_reference.is_none(),
+            }
+    })
 }
 
 /// The rule that applies, the status, and the payment that decided it.

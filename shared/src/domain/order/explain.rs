@@ -69,6 +69,7 @@ pub enum Cause {
     AuthorisationFailed,
     OfferClosed,
     Abandoned,
+    Closed,
     /// It counts as expired, but it may be pending.
     MaybePending,
 }
@@ -81,6 +82,7 @@ impl Cause {
             Self::AuthorisationFailed => "a failed AUTHORISATION, without a final answer",
             Self::OfferClosed => "OFFER_CLOSED, while it was unresolved",
             Self::Abandoned => "its shopper did not return for 25 hours",
+            Self::Closed => "a person closed it, and Adyen has not answered since",
             Self::MaybePending => {
                 "it counts as expired, but an earlier call or attempt may still be pending"
             }

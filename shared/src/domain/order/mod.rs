@@ -4,6 +4,7 @@
 
 mod attempt;
 mod binding;
+mod closing;
 mod conclude;
 mod content;
 mod decide;
@@ -29,6 +30,7 @@ pub use attempt::{
     Attempt, Details, Outcome, PaymentInstrument, Rejection, Submission, idempotency_key, sha256,
 };
 pub use binding::AnswerIdentity;
+pub use closing::{Statement, Unclosable};
 pub use conclude::AnswerDecision;
 pub use content::content_digest;
 pub use decide::PayDecision;

@@ -19,7 +19,8 @@
 //! | 5_610 | Amazon Pay is not available | `tryAnotherMethod` |
 //! | 5_601, 5_604, 5_605, 5_607, 5_608, 5_609, 5_612, 5_613, 5_614, 5_616, any other | Amazon's, Adyen's or the deployment's fault | `showError` |
 //!
-//! The status is `error` for all of these. The reason of a refusal is not shown to the shopper,
+//! The status is `error` for all of these, and for an attempt that a person closed, after which
+//! the shopper starts over. The reason of a refusal is not shown to the shopper,
 //! who is asked for another card in any case.
 
 use serde::Serialize;
@@ -77,6 +78,9 @@ impl NextStep {
                 }
                 _ => Self::RetryWithAmazonPay,
             },
+            Status::Error if attempt.is_some_and(|(attempt, _)| attempt.is_closed()) => {
+                Self::StartOver
+            }
             Status::Error => match attempt.map(|(attempt, _)| (attempt, attempt.outcome())) {
                 Some((attempt, Some(Outcome::Rejected(rejection)))) => {
                     attempt.step_after(rejection)

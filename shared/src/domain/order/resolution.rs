@@ -216,6 +216,9 @@ pub(super) fn resolve(
                 _ if answered.requires_action() && attempt.is_abandoned() => {
                     (AttemptStatus::Expired, Cause::Abandoned)
                 }
+                _ if answered.is_pending() && attempt.is_closed() => {
+                    (AttemptStatus::Error, Cause::Closed)
+                }
                 _ => (answered, Cause::Answer),
             };
             witness.attempt(at, cause);

@@ -78,6 +78,8 @@ pub enum Attention {
     CaptureExceedsAuthorised,
     /// A CAPTURE_FAILED matches no capture.
     CaptureFailedUnmatched,
+    /// Payments stand of attempts that a person had closed.
+    ClosedAttemptPaid(Vec<String>),
     /// A capture or refund is in another currency than the order.
     CurrencyDiffers,
     /// Adyen received a modification and did not decide it in time.
@@ -114,6 +116,7 @@ impl Attention {
             Self::CancelOrRefundUnclear => "cancel_or_refund_unclear",
             Self::CaptureExceedsAuthorised => "capture_exceeds_authorised",
             Self::CaptureFailedUnmatched => "capture_failed_unmatched",
+            Self::ClosedAttemptPaid(_) => "closed_attempt_paid",
             Self::CurrencyDiffers => "currency_differs",
             Self::ModificationUndecided => "modification_undecided",
             Self::ModificationUnknown => "modification_unknown",
@@ -134,7 +137,9 @@ impl fmt::Display for Attention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())?;
         match self {
-            Self::PaidTwice(payments) | Self::PaymentOfAnotherOrder(payments)
+            Self::ClosedAttemptPaid(payments)
+            | Self::PaidTwice(payments)
+            | Self::PaymentOfAnotherOrder(payments)
                 if !payments.is_empty() =>
             {
                 write!(f, ": {}", payments.join(", "))

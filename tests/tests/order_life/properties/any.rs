@@ -174,11 +174,13 @@ fn attempt() -> impl Strategy<Value = Attempt> {
     // Requests are sent in second 0. An earlier `abandoned_at` means that the shopper returned
     // after it.
     let abandoned_at = select(vec![None, None, None, None, Some(90_000), Some(-1)]);
-    (answered, details, claimed, prop::bool::weighted(0.1), abandoned_at).prop_map(
-        |(attempt, details, claimed, outcome_unknown, abandoned_at)| {
+    let marks = (prop::bool::weighted(0.1), abandoned_at, prop::bool::weighted(0.1));
+    (answered, details, claimed, marks).prop_map(
+        |(attempt, details, claimed, (outcome_unknown, abandoned_at, closed))| {
             let attempt = details.into_iter().fold(attempt, AttemptBuilder::with_details);
             let abandoned_at = abandoned_at.map(at);
-            let mut attempt = Attempt { outcome_unknown, abandoned_at, ..attempt };
+            let closed = closed.then(|| facts::statement(60));
+            let mut attempt = Attempt { outcome_unknown, abandoned_at, closed, ..attempt };
             if let Some(unanswered) = attempt.details.iter_mut().find(|it| it.outcome.is_none()) {
                 unanswered.claimed = claimed.map(str::to_owned);
             }

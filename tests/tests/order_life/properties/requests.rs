@@ -6,7 +6,8 @@ use shared::domain::order::{Details, Order, PaymentInstrument};
 
 use super::cases;
 use crate::facts::{
-    EventBuilder, answered, at, authorisation, manual, offer_closed_of, rejected, request, take,
+    EventBuilder, answered, at, authorisation, manual, offer_closed_of, rejected, request,
+    statement, take,
 };
 
 /// A token that Adyen rejects.
@@ -53,6 +54,10 @@ enum Step {
     },
     /// The schedule abandons an attempt whose shopper stayed away.
     Abandon,
+    /// A person finds no payment of an attempt at Adyen, and closes the attempt.
+    Close {
+        attempt: usize,
+    },
 }
 
 /// The state of a payment at Adyen.
@@ -158,6 +163,12 @@ impl World {
             Step::Webhook { attempt } => self.send_webhook(attempt),
             Step::Abandon => {
                 self.order.abandon(at(self.now));
+            }
+            Step::Close { attempt } => {
+                if let Some(None) = self.books.get(attempt) {
+                    // It is refused while a request may still arrive.
+                    let _ = self.order.close(attempt + 1, statement(self.now));
+                }
             }
         }
     }
@@ -268,6 +279,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(attempt, becomes)| Step::Decide { attempt, becomes }),
         2 => (0..4usize).prop_map(|attempt| Step::Webhook { attempt }),
         1 => Just(Step::Abandon),
+        2 => (0..4usize).prop_map(|attempt| Step::Close { attempt }),
     ];
     vec(step, 1..40)
 }

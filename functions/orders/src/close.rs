@@ -1,0 +1,72 @@
+//! `POST /orders/{reference}/attempts/{attempt}/close`.
+
+use http::StatusCode;
+use jiff::Timestamp;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::Deserialize;
+use shared::{
+    domain::{
+        order::{Statement, Unclosable},
+        text::Text,
+    },
+    http::{
+        answer::{OrderAnswer, Viewer},
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
+    limits,
+    platform::observe,
+    store::Start,
+};
+
+use crate::{State, not_found, reference_in_path};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosingBody {
+    reason: Text<{ limits::NOTE }>,
+}
+
+/// Ends the doubt about an attempt whose outcome is unknown.
+pub async fn close(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let by = edge::merchant(caller, "Only the merchant's backend may close attempts.")?.sub.clone();
+    let body: ClosingBody = edge::typed(edge::json_object(request)?)?;
+    let reference = reference_in_path(request).parse().map_err(|_| not_found())?;
+    let number = request.path_parameters().first("attempt").and_then(|it| it.parse().ok());
+    let (order, ()) = state
+        .orders
+        .change(&reference, Start::Read, |order| {
+            let order = order.as_mut().ok_or_else(not_found)?;
+            let reason = Statement::new(body.reason.to_string(), by.clone(), Timestamp::now());
+            order.close(number.unwrap_or_default(), reason).map_err(unclosable)
+        })
+        .await?;
+    let order = order.ok_or_else(not_found)?;
+    observe::outcome("closed");
+    Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, Viewer::Merchant)))
+}
+
+fn unclosable(unclosable: Unclosable) -> Problem {
+    let wrong_state = |detail: &str| Problem::new(Code::WrongState, detail);
+    match unclosable {
+        Unclosable::NoSuchAttempt => {
+            Problem::new(Code::AttemptNotFound, "The order has no attempt of this number.")
+        }
+        Unclosable::Ended => wrong_state("The attempt has ended, so its outcome is not in doubt."),
+        Unclosable::WaitsForShopper => wrong_state(
+            "The attempt waits for its shopper, who can return or pay in another way at any time.",
+        ),
+        Unclosable::PendingAtAdyen => wrong_state(
+            "Adyen has the payment and will report its result by webhook; nothing is in doubt.",
+        ),
+        Unclosable::InFlight { retry_after } => {
+            wrong_state("A request of the attempt may still be with Adyen; try again in a moment.")
+                .retry_after(retry_after.as_secs() + 1)
+        }
+    }
+}
