@@ -34,7 +34,7 @@ pub async fn close(
     caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
-    let by = edge::merchant(caller, "Only the merchant's backend may close attempts.")?.sub.clone();
+    let by = &edge::merchant(caller, "Only the merchant's backend may close attempts.")?.sub;
     let body: ClosingBody = edge::typed(edge::json_object(request)?)?;
     let reference = reference_in_path(request).parse().map_err(|_| not_found())?;
     let number = request.path_parameters().first("attempt").and_then(|it| it.parse().ok());

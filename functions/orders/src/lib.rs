@@ -2,6 +2,7 @@
 //! `POST /orders/{reference}/captures|cancels|refunds|reversals`, and what a person decides about
 //! an order.
 
+mod acknowledge;
 mod close;
 mod modify;
 
@@ -68,6 +69,9 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
         "GET /orders/{reference}" => show(state, &caller, request).await,
         "POST /orders/{reference}/attempts/{attempt}/close" => {
             close::close(state, &caller, request).await
+        }
+        "POST /orders/{reference}/needsAttention/{reason}/acknowledge" => {
+            acknowledge::acknowledge(state, &caller, request).await
         }
         route => match route.strip_prefix("POST /orders/{reference}/").and_then(Operation::of_path)
         {

@@ -126,6 +126,9 @@ pub struct OrderAnswer<'a> {
     created_at: Timestamp,
     updated_at: Timestamp,
     needs_attention: Vec<Attention>,
+    /// The reasons that no longer need attention.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged: Option<Vec<AcknowledgementAnswer<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shopper_reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +141,15 @@ pub struct OrderAnswer<'a> {
     modifications: Option<Vec<ModificationAnswer<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<Vec<EventAnswer<'a>>>,
+}
+
+#[derive(Debug, Serialize)]
+struct AcknowledgementAnswer<'a> {
+    reason: Attention,
+    note: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
+    at: Timestamp,
 }
 
 /// An amount that may be zero.
@@ -239,6 +251,16 @@ impl<'a> OrderAnswer<'a> {
                 AttemptAnswer::new(at + 1, attempt, resolution.psp_reference)
             })
             .collect();
+        let acknowledged = derived.acknowledged.into_iter().filter_map(|reason| {
+            let note = &order.acknowledged.get(reason.code())?.note;
+            Some(AcknowledgementAnswer {
+                reason,
+                note: &note.text,
+                by: note.by.as_deref(),
+                at: note.at,
+            })
+        });
+        let acknowledged = acknowledged.collect();
         Self {
             reference: &order.reference,
             status: derived.status,
@@ -265,6 +287,7 @@ impl<'a> OrderAnswer<'a> {
                     reason => reason,
                 })
                 .collect(),
+            acknowledged: merchant.then_some(acknowledged),
             shopper_reference: order.shopper_reference.as_deref().filter(|_| merchant),
             capturable_amount: merchant.then(|| money(open.0)),
             refundable_amount: merchant.then(|| money(open.1)),

@@ -70,6 +70,8 @@ codes! {
     PaymentNotFound "payment_not_found" NOT_FOUND,
     /// The order has no such attempt.
     AttemptNotFound "attempt_not_found" NOT_FOUND,
+    /// The order has no such reason for attention.
+    AttentionNotFound "attention_not_found" NOT_FOUND,
     /// There is no such checkout session.
     CheckoutSessionNotFound "checkout_session_not_found" NOT_FOUND,
     /// The order is paid.

@@ -1,6 +1,7 @@
 //! Modifications, order events, the schedule, and what a person decides.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attention;
 mod doubt;
 mod modifications;
 mod order_events;

@@ -102,6 +102,10 @@ pub struct Derived {
     pub result_code: Option<ResultCode>,
     pub next_step: NextStep,
     pub needs_attention: Vec<Attention>,
+    /// The digest of the facts that raised each of them.
+    pub attention_facts: Vec<String>,
+    /// The reasons that a person has acknowledged, and whose facts are still the same.
+    pub acknowledged: Vec<Attention>,
     /// The next deadline that raises a reason for attention. It is later than the order's last
     /// write.
     pub overdue_at: Option<Timestamp>,
@@ -181,26 +185,37 @@ impl Derived {
         let last = order.attempts.last();
         let pending = last.filter(|_| status == Status::Pending);
         if pending.is_some_and(|attempt| attempt.outcome_unknown) {
-            findings.raise(Attention::OutcomeUnknown);
+            let sent = last.map_or(0, |attempt| attempt.submissions.len() + attempt.details.len());
+            findings.raise(Attention::OutcomeUnknown, format!("{} {sent}", attempts.len()));
         }
-        for (modification, state) in order.modifications.iter().zip(&modifications) {
+        for (at, state) in modifications.iter().enumerate() {
+            let fact = at.to_string();
             match state {
-                ModificationState::Unknown => findings.raise(Attention::ModificationUnknown),
+                ModificationState::Unknown => {
+                    findings.raise(Attention::ModificationUnknown, fact);
+                }
                 ModificationState::Received => {
-                    findings.raise_from(modification.decide_by, Attention::ModificationUndecided);
+                    let deadline = order.modifications[at].decide_by;
+                    findings.raise_from(deadline, Attention::ModificationUndecided, fact);
                 }
                 _ => {}
             }
         }
         if order.events_dropped {
-            findings.raise(Attention::TooManyEvents);
+            findings.raise(Attention::TooManyEvents, "");
         }
         if !order.contested.is_empty() {
             let contested = order.contested.iter().cloned().collect();
-            findings.raise(Attention::PaymentOfAnotherOrder(contested));
+            findings.raise(Attention::PaymentOfAnotherOrder(contested), "");
         }
 
-        let open = Open::of(order, status, &attempts, &modifications, findings.overdue_at);
+        let overdue_at = findings.overdue_at;
+        let (acknowledged, reasons): (Vec<_>, Vec<_>) = findings
+            .reasons()
+            .into_iter()
+            .partition(|(reason, facts)| order.is_acknowledged(reason, facts));
+        let (needs_attention, attention_facts) = reasons.into_iter().unzip();
+        let open = Open::of(order, status, &attempts, &modifications, overdue_at);
         // Describe the payment that decided the status or, without one, the highest attempt.
         let number = payment.and_then(|payment| payment.attempt).unwrap_or(attempts.len());
         let at = number.checked_sub(1);
@@ -220,8 +235,10 @@ impl Derived {
             result_code: decisive
                 .and_then(|(attempt, resolution)| attempt.result_code_if(resolution.status)),
             next_step: NextStep::after(status, payment.is_some(), decisive),
-            needs_attention: findings.attention.into_iter().collect(),
-            overdue_at: findings.overdue_at,
+            needs_attention,
+            attention_facts,
+            acknowledged: acknowledged.into_iter().map(|(reason, _)| reason).collect(),
+            overdue_at,
             open,
             payments: totals
                 .iter()
@@ -276,24 +293,27 @@ fn look_at_payments(
     let unreturned: Vec<&PaymentTotals> = unreturned(counting).collect();
     let named = |payment: &&PaymentTotals| payment.psp_reference.clone();
     if unreturned.len() > 1 {
-        findings.raise(Attention::PaidTwice(unreturned.iter().map(named).collect()));
+        findings.raise(Attention::PaidTwice(unreturned.iter().map(named).collect()), "");
     }
     let late = unreturned.iter().filter(|payment| is_of_closed(order, attempts, payment));
     let late: Vec<String> = late.map(named).collect();
     if !late.is_empty() {
-        findings.raise(Attention::ClosedAttemptPaid(late));
+        findings.raise(Attention::ClosedAttemptPaid(late), "");
     }
-    if counting.iter().any(|payment| payment.amount_differs) {
-        findings.raise(Attention::AmountDiffers);
+    for event in counting.iter().filter_map(|payment| payment.differing.as_ref()) {
+        findings.raise(Attention::AmountDiffers, event);
     }
-    if !confirmed && unreturned.iter().any(|payment| payment.confirmed) {
-        findings.raise(Attention::PaidInPart);
+    for payment in unreturned.iter().filter(|payment| payment.confirmed && !confirmed) {
+        let authorised = payment.authorised.unwrap_or_default();
+        findings.raise(Attention::PaidInPart, format!("{} {authorised}", payment.psp_reference));
     }
     let unreported = unreturned.iter().filter(|payment| !payment.confirmed);
-    let attempts = unreported.filter_map(|payment| order.attempts.get(payment.attempt? - 1));
-    for attempt in attempts {
+    let unreported = unreported.filter_map(|payment| payment.attempt);
+    for number in unreported {
+        let Some(attempt) = order.attempt(number) else { continue };
         let answered_at = attempt.last_sent_at().max(attempt.started_at);
-        findings.raise_from(after(answered_at, limits::AUTHORISATION), Attention::Unconfirmed);
+        let deadline = after(answered_at, limits::AUTHORISATION);
+        findings.raise_from(deadline, Attention::Unconfirmed, number.to_string());
     }
 }
 

@@ -62,6 +62,14 @@ impl AdyenEvent {
         (&self.event_code, &self.psp_reference, self.success)
     }
 
+    /// Returns the event and its amount in one line. Its date does not count, because a repeated
+    /// report may have another.
+    pub(super) fn line(&self) -> String {
+        let amount = self.amount.as_ref().map(|it| format!("{} {}", it.currency, it.value));
+        let amount = amount.unwrap_or_default();
+        format!("{} {} {} {amount}", self.event_code, self.psp_reference, self.success)
+    }
+
     /// Returns the payment that the event names.
     pub fn payment(&self) -> &str {
         match &self.original_reference {

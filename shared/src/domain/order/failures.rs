@@ -51,13 +51,13 @@ impl<'a> Failures<'a> {
         }
     }
 
-    /// Removes the failed events from `accepted`. Returns, for each unmatched failure, when it
-    /// needs attention.
+    /// Removes the failed events from `accepted`. Returns when each unmatched failure
+    /// needs attention, and the failure itself.
     pub(super) fn undo(
         self,
         accepted: &mut Vec<&'a AdyenEvent>,
         reports: &Reports<'a>,
-    ) -> Vec<Timestamp> {
+    ) -> Vec<(Timestamp, String)> {
         let Self { failures, names, mut nameless } = self;
         accepted.retain(|event| !reports.undone(event));
         let mut unmatched = Vec::new();
@@ -74,7 +74,8 @@ impl<'a> Failures<'a> {
                 accepted.remove(at);
                 continue;
             }
-            unmatched.push(after(failure.received_at, limits::UNMATCHED_FAILURE));
+            let deadline = after(failure.received_at, limits::UNMATCHED_FAILURE);
+            unmatched.push((deadline, failure.line()));
         }
         unmatched
     }

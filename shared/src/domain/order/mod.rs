@@ -2,6 +2,7 @@
 //! [`Derived::of`] derives everything else, such as the status, so the result does not depend on
 //! the order or number of deliveries.
 
+mod acknowledgement;
 mod attempt;
 mod binding;
 mod closing;
@@ -26,6 +27,7 @@ mod room;
 mod status;
 mod target;
 
+pub use acknowledgement::Acknowledgement;
 pub use attempt::{
     Attempt, Details, Outcome, PaymentInstrument, Rejection, Submission, idempotency_key, sha256,
 };
@@ -50,7 +52,7 @@ pub use room::shortened;
 pub use status::{Attention, Status};
 pub use target::Target;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -103,6 +105,9 @@ pub struct Order {
     /// The pspReferences of payments that another order claims too.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub contested: BTreeSet<String>,
+    /// The reasons for attention that a person acknowledged, by their codes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub acknowledged: BTreeMap<String, Acknowledgement>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub look: Option<Look>,
     #[serde(flatten)]
@@ -131,6 +136,7 @@ impl Order {
             events: Vec::new(),
             events_dropped: false,
             contested: BTreeSet::new(),
+            acknowledged: BTreeMap::new(),
             look: None,
             unknown: Unknown::default(),
         }

@@ -23,8 +23,8 @@ pub(super) struct PaymentTotals {
     pub(super) authorised: Option<i64>,
     /// True once a successful AUTHORISATION has arrived.
     pub(super) confirmed: bool,
-    /// True if its AUTHORISATION has another amount than the order.
-    pub(super) amount_differs: bool,
+    /// Its AUTHORISATION, if that has another amount than the order.
+    pub(super) differing: Option<String>,
     pub(super) has_capture: bool,
     pub(super) captured: i64,
     /// Excludes automatic captures.
@@ -131,13 +131,13 @@ fn payment_totals(
     let mut refunds: Vec<&AdyenEvent> = succeeded(EventCode::Refund).collect();
     let mut cancellations: Vec<&AdyenEvent> =
         succeeded(EventCode::Cancellation).chain(succeeded(EventCode::TechnicalCancel)).collect();
-    let mut unclear = false;
+    let mut unclear = Vec::new();
     for reversal in succeeded(EventCode::CancelOrRefund) {
         match reversal.modification_action.as_deref() {
             Some("cancel") => cancellations.push(reversal),
             Some("refund") => refunds.push(reversal),
             _ => {
-                unclear = true;
+                unclear.push(reversal.line());
                 witness.event(reversal, Effect::Unclear);
             }
         }
@@ -148,12 +148,12 @@ fn payment_totals(
         Failures::of(codes, psp_reference, order, modifications, reports)
     };
     let failed_captures = failures(&[EventCode::Capture]);
-    for deadline in failed_captures.undo(&mut captures, reports) {
-        findings.raise_from(deadline, Attention::CaptureFailedUnmatched);
+    for (deadline, failure) in failed_captures.undo(&mut captures, reports) {
+        findings.raise_from(deadline, Attention::CaptureFailedUnmatched, failure);
     }
     let failed_refunds = failures(&[EventCode::Refund, EventCode::CancelOrRefund]);
-    for deadline in failed_refunds.undo(&mut refunds, reports) {
-        findings.raise_from(deadline, Attention::RefundFailedUnmatched);
+    for (deadline, failure) in failed_refunds.undo(&mut refunds, reports) {
+        findings.raise_from(deadline, Attention::RefundFailedUnmatched, failure);
     }
 
     let mut sum = |events: &[&AdyenEvent]| {
@@ -179,15 +179,17 @@ fn payment_totals(
         // A refused payment needs no amount.
         None => event.success,
     };
-    if unclear {
-        findings.raise(Attention::CancelOrRefundUnclear);
+    let is_unclear = !unclear.is_empty();
+    for reversal in unclear {
+        findings.raise(Attention::CancelOrRefundUnclear, reversal);
     }
     if cancelled.is_some() && !captures.is_empty() {
-        findings.raise(Attention::CancelledAfterCapture);
+        findings.raise(Attention::CancelledAfterCapture, format!("{psp_reference} {captured}"));
     }
     let disputes = disputes(psp_reference, reports, witness);
-    if disputes.contains(&DisputeState::Lost) {
-        findings.raise(Attention::PrearbitrationLost);
+    let lost = disputes.iter().filter(|dispute| **dispute == DisputeState::Lost).count();
+    if lost > 0 {
+        findings.raise(Attention::PrearbitrationLost, format!("{psp_reference} {lost}"));
     }
     PaymentTotals {
         psp_reference: psp_reference.to_owned(),
@@ -195,7 +197,7 @@ fn payment_totals(
         at: report.map_or(Timestamp::UNIX_EPOCH, AdyenEvent::date),
         authorised,
         confirmed: authorised.is_some(),
-        amount_differs: report.is_some_and(differs),
+        differing: report.filter(|event| differs(event)).map(AdyenEvent::line),
         has_capture: !captures.is_empty(),
         captured,
         taken_by_capture: captured,
@@ -203,7 +205,7 @@ fn payment_totals(
         refunded,
         charged_back: disputes.iter().any(|dispute| *dispute != DisputeState::Open),
         ended,
-        unclear,
+        unclear: is_unclear,
         undecided: Undecided::default(),
     }
 }
@@ -214,11 +216,11 @@ fn value(event: &AdyenEvent, order: &Order, findings: &mut Findings) -> i64 {
     match &event.amount {
         Some(amount) if amount.currency == order.amount.currency.code() => amount.value.max(0),
         Some(_) => {
-            findings.raise(Attention::CurrencyDiffers);
+            findings.raise(Attention::CurrencyDiffers, event.line());
             0
         }
         None => {
-            findings.raise(Attention::AmountUnreadable);
+            findings.raise(Attention::AmountUnreadable, event.line());
             0
         }
     }
@@ -249,8 +251,10 @@ fn undecided(psp_reference: &str, order: &Order, states: &[ModificationState]) -
 /// Computes what was taken, and raises attention if captures or refunds exceed their limit.
 fn balance(payment_totals: &mut PaymentTotals, capture: &Capture, findings: &mut Findings) {
     let authorised = payment_totals.authorised.unwrap_or(0);
-    if payment_totals.captured > authorised {
-        findings.raise(Attention::CaptureExceedsAuthorised);
+    let PaymentTotals { psp_reference, captured, .. } = &*payment_totals;
+    if *captured > authorised {
+        let fact = format!("{psp_reference} {captured} {authorised}");
+        findings.raise(Attention::CaptureExceedsAuthorised, fact);
     }
     payment_totals.taken = payment_totals.captured;
     if *capture == Capture::Automatic && payment_totals.ended.is_none() {
@@ -259,8 +263,10 @@ fn balance(payment_totals: &mut PaymentTotals, capture: &Capture, findings: &mut
             payment_totals.captured = payment_totals.captured.max(authorised);
         }
     }
-    if payment_totals.refunded > payment_totals.taken {
-        findings.raise(Attention::RefundExceedsCaptured);
+    let PaymentTotals { psp_reference, refunded, taken, .. } = &*payment_totals;
+    if refunded > taken {
+        let fact = format!("{psp_reference} {refunded} {taken}");
+        findings.raise(Attention::RefundExceedsCaptured, fact);
     }
 }
 

@@ -74,8 +74,8 @@ proptest! {
             ..Derived::of(&Order { updated_at, ..order.clone() })
         };
         let now = at(written);
-        let later = Derived { needs_attention: Vec::new(), overdue_at: None, ..at(Timestamp::MAX) };
-        let unmoved = Derived { needs_attention: Vec::new(), overdue_at: None, ..now.clone() };
+        let later = Derived { needs_attention: Vec::new(), attention_facts: Vec::new(), overdue_at: None, ..at(Timestamp::MAX) };
+        let unmoved = Derived { needs_attention: Vec::new(), attention_facts: Vec::new(), overdue_at: None, ..now.clone() };
         prop_assert_eq!(later, unmoved);
         let Some(next) = now.overdue_at else {
             prop_assert_eq!(at(Timestamp::MAX), now);

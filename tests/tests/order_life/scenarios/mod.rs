@@ -1,5 +1,6 @@
 //! Histories of orders, also out of sequence.
 
+mod acknowledged;
 mod attempts;
 mod confirmed;
 mod money;
