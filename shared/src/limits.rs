@@ -237,6 +237,13 @@ pub const TRANSIENT_EVENTS: usize = 100;
 /// The items of the index that are read at once and held in memory.
 pub const PAGE: i32 = 25;
 
+/// The shards of each list. Each takes 1,000 writes per second, and each is read for every page.
+/// The number may grow: orders stay in their shard until they are written again.
+pub const LIST_SHARDS: u64 = 4;
+
+/// The shards that are read concurrently.
+pub const LIST_AT_ONCE: usize = 16;
+
 /// The pointers in a transaction: DynamoDB allows 100 items, and one is the order.
 pub const POINTERS: usize = 99;
 

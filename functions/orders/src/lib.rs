@@ -1,9 +1,10 @@
-//! Reads and modifies orders: `GET /orders/{reference}`,
+//! Finds, reads and modifies orders: `GET /orders`, `GET /orders/{reference}`,
 //! `POST /orders/{reference}/captures|cancels|refunds|reversals`, and what a person decides about
 //! an order.
 
 mod acknowledge;
 mod close;
+mod find;
 mod modify;
 
 use http::StatusCode;
@@ -66,6 +67,7 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
     let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
+        "GET /orders" => find::find(state, &caller, request).await,
         "GET /orders/{reference}" => show(state, &caller, request).await,
         "POST /orders/{reference}/attempts/{attempt}/close" => {
             close::close(state, &caller, request).await

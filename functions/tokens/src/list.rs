@@ -4,7 +4,6 @@ use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use shared::{
     adyen::sync::sync_tokens,
     domain::{
@@ -93,7 +92,7 @@ pub async fn list(
         }
     }
     let shopper = shopper(request)?;
-    let query = list_query(request)?;
+    let query = edge::query::<ListQuery>(request)?;
     if query.status == StatusFilter::All && !caller.is_merchant() {
         return Err(Problem::new(
             Code::MerchantTokenRequired,
@@ -147,13 +146,6 @@ async fn link(state: &State, token: &mut Token) -> Result<(), StoreError> {
         *token = linked;
     }
     Ok(())
-}
-
-fn list_query(request: &Request) -> Result<ListQuery, Problem> {
-    let query = request.query_string_parameters();
-    let members: Map<String, Value> =
-        query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    edge::typed(members)
 }
 
 impl<'a> StoredPaymentMethod<'a> {

@@ -381,6 +381,15 @@ pub fn no_route(request: &Request) -> Problem {
     )
 }
 
+/// Reads the parameters of the URL strictly.
+///
+/// # Errors
+/// `unknown_field` or `invalid_field`, with the name of the parameter.
+pub fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let query = request.query_string_parameters();
+    typed(query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
 /// The caller's address as API Gateway recorded it.
 pub fn source_ip(request: &Request) -> Option<IpAddr> {
     match request.request_context_ref()? {

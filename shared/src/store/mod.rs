@@ -4,7 +4,9 @@ mod orders;
 mod patience;
 mod tokens;
 
-pub use orders::{Class, Due, Letter, Orders, Page, Place, Start};
+pub use orders::{
+    Class, Cursor, Due, Letter, ListPage, Listed, Listing, Orders, Page, Place, Range, Start,
+};
 pub use tokens::Tokens;
 
 use std::collections::HashMap;

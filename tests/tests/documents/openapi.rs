@@ -120,6 +120,7 @@ fn enumerations_of_answers_and_openapi_match() {
     assert_eq!(words(&description.schema("ModificationState")["enum"]), state.into());
 
     assert_eq!(words(&description.schema("AttentionCode")["enum"]), attention());
+    assert_eq!(Attention::CODES.map(str::to_owned), Vec::from_iter(attention())[..]);
 }
 
 /// The reasons of `needsAttention`, without what follows a colon.

@@ -27,6 +27,20 @@ pub enum Status {
 }
 
 impl Status {
+    pub const ALL: [Self; 11] = [
+        Self::Created,
+        Self::Pending,
+        Self::Authorised,
+        Self::Captured,
+        Self::PartiallyRefunded,
+        Self::Refunded,
+        Self::ChargedBack,
+        Self::Cancelled,
+        Self::Expired,
+        Self::Refused,
+        Self::Error,
+    ];
+
     /// Returns the status as written in responses and in the table.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -107,6 +121,29 @@ pub enum Attention {
 }
 
 impl Attention {
+    /// The codes of all reasons.
+    pub const CODES: [&str; 19] = [
+        "amount_differs",
+        "amount_unreadable",
+        "cancel_or_refund_unclear",
+        "cancelled_after_capture",
+        "capture_exceeds_authorised",
+        "capture_failed_unmatched",
+        "closed_attempt_paid",
+        "currency_differs",
+        "modification_undecided",
+        "modification_unknown",
+        "outcome_unknown",
+        "paid_in_part",
+        "paid_twice",
+        "payment_of_another_order",
+        "prearbitration_lost",
+        "refund_exceeds_captured",
+        "refund_failed_unmatched",
+        "too_many_events",
+        "unconfirmed",
+    ];
+
     /// Returns the reason without its payments.
     pub fn code(&self) -> &'static str {
         match self {

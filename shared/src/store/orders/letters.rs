@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Item, Orders,
+    Item, Orders, list,
     open::{self, shard},
     text_value,
 };
@@ -63,15 +63,23 @@ impl fmt::Debug for Letter {
     }
 }
 
+impl Class {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dead => "dead",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
 impl Letter {
     fn key(&self, class: Class) -> String {
         let name = self.name.iter().map(String::as_str);
         match class {
-            Class::Dead => key("dead", name),
-            Class::Foreign => key(
-                "foreign",
-                [&*self.environment, &*self.merchant_account].into_iter().chain(name),
-            ),
+            Class::Dead => key(class, name),
+            Class::Foreign => {
+                key(class, [&*self.environment, &*self.merchant_account].into_iter().chain(name))
+            }
         }
     }
 }
@@ -138,7 +146,7 @@ impl Orders {
     /// Returns true if a key belongs to a foreign notification of `owner`: an environment and a
     /// merchant account.
     pub fn is_foreign_of(key: &str, owner: [&str; 2]) -> bool {
-        key.starts_with(&(self::key("foreign", owner) + "#"))
+        key.starts_with(&(self::key(Class::Foreign, owner) + "#"))
     }
 }
 
@@ -150,6 +158,7 @@ fn item(class: Class, letter: &Letter, key: &str) -> Result<Item, StoreError> {
     };
     item.insert("reference".to_owned(), text_value(key));
     item.insert("body".to_owned(), body);
+    item.extend(list::of_letter(class, key, letter.received_at));
     if class == Class::Foreign {
         let expires_at = letter.received_at.as_second() + limits::EVENT_KEPT.as_secs();
         item.insert("expiresAt".to_owned(), AttributeValue::N(expires_at.to_string()));
@@ -160,8 +169,8 @@ fn item(class: Class, letter: &Letter, key: &str) -> Result<Item, StoreError> {
 }
 
 /// Joins the parts to a key. A part that is too long is replaced by its digest.
-fn key<'a>(class: &str, parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut key = class.to_owned();
+fn key<'a>(class: Class, parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut key = class.as_str().to_owned();
     for part in parts {
         key.push('#');
         match part.len() {

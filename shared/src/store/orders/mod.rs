@@ -28,14 +28,17 @@
 //! | a webhook | get; put |
 //! | a webhook with a new pspReference | get; transaction of two writes |
 //! | a status query | get |
+//! | a page of a list | a query for each of four shards, or of four for each status |
 
 mod letters;
+mod list;
 mod open;
 mod pointers;
 mod write;
 
 pub use self::{
     letters::{Class, Letter},
+    list::{Cursor, ListPage, Listed, Listing, Range},
     open::{Due, Page, Place},
 };
 
@@ -297,7 +300,7 @@ fn contest(order: &mut Order, pointers: &HashMap<String, Pointer>) {
 }
 
 fn order(item: Item) -> Result<Order, StoreError> {
-    read(item, &write::DERIVED)
+    read(item, &[&write::DERIVED[..], &list::ATTRIBUTES].concat())
 }
 
 fn text_value(text: &str) -> AttributeValue {

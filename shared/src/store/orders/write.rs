@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    Item, Orders, open, order,
+    Item, Orders, list, open, order,
     pointers::{Pointer, pointer},
 };
 use crate::{
@@ -202,6 +202,7 @@ fn projected(change: &Change) -> Result<Item, StoreError> {
         }),
     };
     let mut item: Item = serde_dynamo::to_item(projected)?;
+    item.extend(list::of_order(after, is));
     if let Some(open) = is.open {
         let shard = open::shard_of(&after.reference);
         item.extend(open::attributes(shard, open.since, open.due_at));
