@@ -65,7 +65,7 @@ async fn one(state: &State, key: &str) -> Result<bool, StoreError> {
     if !state.inbox.is_ours(&letter.environment, &letter.merchant_account) {
         return Ok(false);
     }
-    state.inbox.take_over(&letter).await?;
+    state.inbox.store_again(&letter).await?;
     orders.discard(key).await?;
     Ok(true)
 }

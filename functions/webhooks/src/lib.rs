@@ -1,4 +1,5 @@
-//! Adyen's webhooks: `POST /` on a Lambda function URL.
+//! Adyen's webhooks: `POST /` on a Lambda function URL. What could not be applied is handled through
+//! the API: `/deadLetters`.
 //!
 //! A webhook is acknowledged with `[accepted]` only after its events are stored. An earlier
 //! failure is an error response, after which Adyen retries. All items of a delivery are verified
@@ -6,6 +7,8 @@
 //!
 //! Every correctly signed webhook is accepted and stored by [`Inbox`], because a rejected one
 //! blocks all later webhooks of Adyen.
+
+mod letters;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
@@ -22,6 +25,7 @@ use shared::{
     clock,
     http::{
         edge,
+        jwt::JwtKeys,
         problem::{Code, Problem},
     },
     limits,
@@ -37,19 +41,24 @@ pub struct State {
     keys: Secret<hmac::Keys>,
     basic_auth: Option<Secret<BasicAuth>>,
     inbox: Inbox,
+    jwt_keys: JwtKeys,
 }
 
 impl State {
     /// # Errors
     /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let mut settings = Settings::load(env, &["ADYEN_HMAC_KEYS", "WEBHOOK_BASIC_AUTH"]).await?;
+        let own = ["ADYEN_HMAC_KEYS", "WEBHOOK_BASIC_AUTH"];
+        let mut settings = Settings::load(env, &[own, JwtKeys::SECRETS].concat()).await?;
         let keys = settings.secret("ADYEN_HMAC_KEYS", |keys| {
             keys.parse().map_err(|error: hmac::InvalidKey| error.to_string())
         });
         let basic_auth = settings.optional_secret("WEBHOOK_BASIC_AUTH", BasicAuth::parse);
         let inbox = Inbox::read(&mut settings);
-        settings.finish((|| Some(Self { keys: keys?, basic_auth: basic_auth?, inbox: inbox? }))())
+        let jwt_keys = JwtKeys::read(&mut settings);
+        settings.finish((|| {
+            Some(Self { keys: keys?, basic_auth: basic_auth?, inbox: inbox?, jwt_keys: jwt_keys? })
+        })())
     }
 }
 
@@ -57,6 +66,9 @@ impl State {
 const SIGNATURE: &str = "hmacsignature";
 
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
+    if letters::are_of(&request) {
+        return edge::respond(&request, letters::route(state, &request)).await;
+    }
     let received =
         async { receive(state, &request).await.inspect_err(|it| count_rejected(&request, it)) };
     edge::respond(&request, received).await
@@ -99,17 +111,12 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     }
     let until = edge::deadline(request).min(Instant::now() + limits::STORE_WEBHOOK);
     let webhook = webhook::read(body).map_err(unreadable)?;
-    let signature = match &webhook {
-        Webhook::Standard(notification) => {
-            verify_items(state, notification).await?;
-            // It may belong to this deployment, so let Adyen retry it.
-            if notification.live.is_none() {
-                return Err(unreadable("live: expected true or false."));
-            }
-            None
-        }
-        Webhook::Token(_) => Some(verify_body(state, request.headers(), body).await?),
-    };
+    let signature = request.headers().get(SIGNATURE).and_then(|it| it.to_str().ok());
+    let signature = verify(state, &webhook, body, signature).await?;
+    // It may belong to this deployment, so let Adyen retry it.
+    if matches!(&webhook, Webhook::Standard(notification) if notification.live.is_none()) {
+        return Err(unreadable("live: expected true or false."));
+    }
     state
         .inbox
         .within(until)
@@ -123,6 +130,19 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     Ok(accepted)
 }
 
+/// Verifies a webhook, and returns the signature of its body if it has one.
+async fn verify<'r>(
+    state: &State,
+    webhook: &Webhook,
+    body: &[u8],
+    signature: Option<&'r str>,
+) -> Result<Option<&'r str>, Problem> {
+    match webhook {
+        Webhook::Standard(notification) => verify_items(state, notification).await.map(|()| None),
+        Webhook::Token(_) => verify_body(state, body, signature).await.map(Some),
+    }
+}
+
 async fn verify_items(state: &State, notification: &Notification) -> Result<(), Problem> {
     let items = || notification.notification_items.iter().map(|it| &it.notification_request_item);
     let signers = |keys: &hmac::Keys| items().map(|item| item.verify(keys)).collect();
@@ -134,10 +154,9 @@ async fn verify_items(state: &State, notification: &Notification) -> Result<(), 
 /// Verifies the body of a token notification and returns its signature.
 async fn verify_body<'r>(
     state: &State,
-    headers: &'r HeaderMap,
     body: &[u8],
+    signature: Option<&'r str>,
 ) -> Result<&'r str, Problem> {
-    let signature = headers.get(SIGNATURE).and_then(|signature| signature.to_str().ok());
     let Some(signature) = signature else {
         // An unsigned body is read strictly, because lenient reading is for Adyen's bodies only.
         return Err(match serde_json::from_slice::<Value>(body) {

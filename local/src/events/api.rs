@@ -7,7 +7,11 @@ use super::call::Caller::{Checkout as Shopper, Merchant, Nobody};
 use super::{EventsError, Sample};
 
 pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
-    [payment_methods(), payments(), orders()].into_iter().flatten().map(Call::sample).collect()
+    [payment_methods(), payments(), orders(), dead_letters()]
+        .into_iter()
+        .flatten()
+        .map(Call::sample)
+        .collect()
 }
 
 fn payment_methods() -> Vec<Call> {
@@ -90,8 +94,48 @@ fn orders() -> Vec<Call> {
             .answers(404, json!({"code": "order_not_found"})),
         Call::order("orders-wrong-order", Shopper("EVENT-REFUSED"), "EVENT-AUTHORISED")
             .answers(403, json!({"code": "wrong_order"})),
+        Call::bare("orders", ("GET", "/orders"), &[], "?status=refused", "orders-find", Merchant)
+            .answers(200, json!({"orders": [{"status": "refused"}]})),
+        operation(
+            "orders",
+            "/orders/{reference}/attempts/{attempt}/close",
+            "orders-close",
+            &ATTEMPT,
+        )
+        .sends(json!({"reason": "Looked in the Customer Area: there is no payment."}))
+        .answers(409, json!({"code": "wrong_state"})),
+        operation(
+            "orders",
+            "/orders/{reference}/needsAttention/{reason}/acknowledge",
+            "orders-acknowledge",
+            &[("reference", "EVENT-AUTHORISED"), ("reason", "paid_twice")],
+        )
+        .sends(json!({"note": "The shopper wanted both."}))
+        .answers(404, json!({"code": "attention_not_found"})),
         Call::order("orders-unauthorized", Nobody, "EVENT-AUTHORISED")
             .answers(401, json!({"code": "unauthorized"})),
+    ]
+}
+
+const ATTEMPT: [(&str, &str); 2] = [("reference", "EVENT-AUTHORISED"), ("attempt", "1")];
+
+fn operation(
+    function: &'static str,
+    route: &'static str,
+    name: &'static str,
+    parameters: &[(&str, &str)],
+) -> Call {
+    Call::bare(function, ("POST", route), parameters, "", name, Merchant)
+}
+
+fn dead_letters() -> Vec<Call> {
+    let route = ("GET", "/deadLetters");
+    let apply = "/deadLetters/{id}/apply";
+    vec![
+        Call::bare("webhooks", route, &[], "", "dead-letters", Merchant)
+            .answers(200, json!({"deadLetters": []})),
+        operation("webhooks", apply, "dead-letters-apply", &[("id", "UNKNOWN")])
+            .answers(404, json!({"code": "dead_letter_not_found"})),
     ]
 }
 

@@ -72,6 +72,8 @@ codes! {
     AttemptNotFound "attempt_not_found" NOT_FOUND,
     /// The order has no such reason for attention.
     AttentionNotFound "attention_not_found" NOT_FOUND,
+    /// There is no such dead letter.
+    DeadLetterNotFound "dead_letter_not_found" NOT_FOUND,
     /// There is no such checkout session.
     CheckoutSessionNotFound "checkout_session_not_found" NOT_FOUND,
     /// The order is paid.

@@ -5,7 +5,8 @@ mod patience;
 mod tokens;
 
 pub use orders::{
-    Class, Cursor, Due, Letter, ListPage, Listed, Listing, Orders, Page, Place, Range, Start,
+    Class, Cursor, Due, Handled, Handling, Letter, ListPage, Listed, Listing, Orders, Page, Place,
+    Range, Start,
 };
 pub use tokens::Tokens;
 

@@ -1,4 +1,4 @@
-//! docs/going-live.md: every alarm, and every reason for attention;
+//! docs/operations.md: every alarm, and every reason for attention;
 //! docs/deploying.md: the smoke test.
 
 use std::collections::BTreeSet;
@@ -14,7 +14,7 @@ fn alarms_and_their_headings_match() {
     let resources = template["Resources"].as_object().unwrap().iter();
     let alarms = resources.filter(|(_, it)| it["Type"] == "AWS::CloudWatch::Alarm");
     let alarms: BTreeSet<&str> = alarms.map(|(name, _)| name.as_str()).collect();
-    let document = text("docs/going-live.md");
+    let document = text("docs/operations.md");
     let headings = document.lines().filter_map(|line| line.strip_prefix("### "));
     assert_eq!(headings.filter(|it| it.ends_with("Alarm")).collect::<BTreeSet<_>>(), alarms);
 }
@@ -35,7 +35,7 @@ fn smoke_test_calls_every_route() {
 
 #[test]
 fn every_reason_for_attention_is_explained() {
-    let document = text("docs/going-live.md");
+    let document = text("docs/operations.md");
     for reason in attention() {
         let row = format!("\n| `{reason}` |");
         assert!(document.contains(&row), "{reason} is not explained");

@@ -22,7 +22,7 @@ pub fn match_the_template(lines: &[Value]) {
     let names = |known: &BTreeSet<MetricId>| known.iter().map(|(name, _)| name.clone()).collect();
     let (published, watched): (BTreeSet<_>, BTreeSet<_>) = (names(&published), names(&watched));
     assert_eq!(published, watched);
-    let explained = text("docs/going-live.md");
+    let explained = text("docs/operations.md");
     for name in watched {
         assert!(explained.contains(&format!("`{name}`")), "{name} is not explained");
     }

@@ -11,6 +11,7 @@ mod finding;
 mod flood;
 mod foreign;
 mod histories;
+mod letters;
 mod money;
 mod newer;
 mod parsers;

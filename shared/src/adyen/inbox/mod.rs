@@ -49,6 +49,15 @@ enum Unapplied {
     Foreign,
 }
 
+impl Unapplied {
+    fn why(&self) -> &'static str {
+        match self {
+            Self::Ignored(why) | Self::Dead(why) => why,
+            Self::Foreign => "it belongs to another environment or merchant account",
+        }
+    }
+}
+
 impl Inbox {
     pub fn read(settings: &mut Settings) -> Option<Self> {
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
@@ -85,22 +94,25 @@ impl Inbox {
                 }
                 Ok(())
             }
-            Webhook::Token(notification) => self.store_token(notification, delivery).await,
+            Webhook::Token(notification) => {
+                self.store_token(notification, delivery).await.map(drop)
+            }
         }
     }
 
-    /// Stores a foreign event that belongs to this deployment now.
+    /// Stores the event of a letter as if it was delivered now. Returns the reason if it is still not
+    /// applied; it is kept again then, unless it concerns neither a payment nor a token.
     ///
     /// # Errors
     /// [`StoreError`] if it was not stored.
-    pub async fn take_over(&self, letter: &Letter) -> Result<(), StoreError> {
+    pub async fn store_again(&self, letter: &Letter) -> Result<Option<String>, StoreError> {
         let delivery = Delivery {
             body: &letter.body,
             signature: letter.signature.as_deref(),
             received_at: letter.received_at,
         };
         let webhook = webhook::read(&letter.body);
-        match webhook.map_err(|_| StoreError::Unreadable("a foreign event"))? {
+        match webhook.map_err(|_| StoreError::Unreadable("a kept notification"))? {
             Webhook::Standard(notification) => {
                 self.store_item(&notification, letter.item, delivery).await
             }

@@ -22,13 +22,13 @@ use crate::{
 };
 
 impl Inbox {
-    /// Stores the item at position `at` of the delivery.
+    /// Stores the item at position `at` of the delivery. Returns the reason if it is not applied.
     pub(super) async fn store_item(
         &self,
         notification: &Notification,
         at: usize,
         delivery: Delivery<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let Some(item) = notification.notification_items.get(at) else {
             return Err(StoreError::Unreadable("an event of a delivery"));
         };
@@ -49,12 +49,12 @@ impl Inbox {
                 let letter = Letter { why: why.clone(), event: Some(event), ..letter };
                 self.keep(Class::Dead, &letter).await?;
                 fields(item).dead(&why);
-                return Ok(());
+                return Ok(Some(why));
             }
             Err(error) => return Err(error),
         };
         fields(item).stored(order.as_ref());
-        Ok(())
+        Ok(None)
     }
 
     /// Stores an event with its order, and disables the stored payment method that it reports as
@@ -111,27 +111,28 @@ impl Inbox {
         item: &NotificationRequestItem,
         unapplied: Unapplied,
         letter: &Letter,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let fields = fields(item);
         if !matches!(unapplied, Unapplied::Foreign) {
             observe::count(Metric::WebhookEvent(fields.event_code.to_owned()));
         }
+        let why = unapplied.why();
+        let letter = Letter { why: why.to_owned(), ..letter.clone() };
         match unapplied {
             Unapplied::Ignored(why) => {
                 observe::outcome("ignored");
                 fields.ignored(why);
             }
             Unapplied::Dead(why) => {
-                let letter = Letter { why: why.to_owned(), ..letter.clone() };
                 self.keep(Class::Dead, &letter).await?;
                 fields.dead(why);
             }
             Unapplied::Foreign => {
-                self.keep(Class::Foreign, letter).await?;
-                fields.foreign(letter);
+                self.keep(Class::Foreign, &letter).await?;
+                fields.foreign(&letter);
             }
         }
-        Ok(())
+        Ok(Some(why.to_owned()))
     }
 }
 
@@ -160,6 +161,7 @@ fn letter(
         received_at: delivery.received_at,
         why: String::new(),
         event: None,
+        handled: None,
     }
 }
 

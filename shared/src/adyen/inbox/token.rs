@@ -14,11 +14,12 @@ use crate::{
 };
 
 impl Inbox {
+    /// Returns the reason if the event is not applied.
     pub(super) async fn store_token(
         &self,
         notification: &TokenNotification,
         delivery: Delivery<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let letter = letter(notification, delivery);
         let (key, event) = match self.classify_token(notification, &letter) {
             Ok(event) => event,
@@ -29,7 +30,7 @@ impl Inbox {
             Err(error) if error.is_permanent() => {
                 self.dead_token(Letter { why: error.to_string(), ..letter }).await
             }
-            applied => applied,
+            applied => applied.map(|()| None),
         }
     }
 
@@ -84,7 +85,9 @@ impl Inbox {
         &self,
         unapplied: Unapplied,
         letter: Letter,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
+        let why = unapplied.why();
+        let letter = Letter { why: why.to_owned(), ..letter };
         let [kind, event_id] = names(&letter);
         match unapplied {
             Unapplied::Ignored(why) => {
@@ -92,9 +95,9 @@ impl Inbox {
                 observe::outcome("ignored");
                 tracing::warn!(kind, eventId = event_id, "token event ignored: {why}");
             }
-            Unapplied::Dead(why) => {
+            Unapplied::Dead(_) => {
                 observe::count(Metric::WebhookEvent(kind.to_owned()));
-                self.dead_token(Letter { why: why.to_owned(), ..letter }).await?;
+                return self.dead_token(letter).await;
             }
             Unapplied::Foreign => {
                 self.keep(Class::Foreign, &letter).await?;
@@ -107,15 +110,15 @@ impl Inbox {
                 );
             }
         }
-        Ok(())
+        Ok(Some(why.to_owned()))
     }
 
-    async fn dead_token(&self, letter: Letter) -> Result<(), StoreError> {
+    async fn dead_token(&self, letter: Letter) -> Result<Option<String>, StoreError> {
         self.keep(Class::Dead, &letter).await?;
         let [kind, event_id] = names(&letter);
         let why = &letter.why;
         tracing::error!(kind, eventId = event_id, why, "token event kept as a dead letter");
-        Ok(())
+        Ok(Some(letter.why))
     }
 }
 
@@ -139,6 +142,7 @@ fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
         received_at: delivery.received_at,
         why: String::new(),
         event: None,
+        handled: None,
     }
 }
 

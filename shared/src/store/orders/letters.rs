@@ -3,7 +3,9 @@
 use std::fmt;
 
 use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError, primitives::Blob, types::AttributeValue,
+    operation::{put_item::PutItemError, update_item::UpdateItemError},
+    primitives::Blob,
+    types::AttributeValue,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,10 @@ use super::{
     text_value,
 };
 use crate::{
-    domain::order::{AdyenEvent, sha256},
+    domain::{
+        order::{AdyenEvent, sha256},
+        text::open_enum,
+    },
     limits,
     store::{StoreError, patience::Patience},
 };
@@ -54,6 +59,27 @@ pub struct Letter {
     /// The event, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<AdyenEvent>,
+    /// What a person did with it. It is no longer listed then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handled: Option<Handled>,
+}
+
+open_enum! {
+    Handling {
+        Applied = "applied",
+        Discarded = "discarded",
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handled {
+    pub how: Handling,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The person or system, as the merchant's token names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    pub at: Timestamp,
 }
 
 /// Omits the body, because it may name a shopper.
@@ -64,6 +90,12 @@ impl fmt::Debug for Letter {
 }
 
 impl Class {
+    /// The kind of a letter, by its key. None if it is the key of another item.
+    pub fn of(key: &str) -> Option<Self> {
+        let (class, _) = key.split_once('#')?;
+        [Self::Dead, Self::Foreign].into_iter().find(|known| known.as_str() == class)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dead => "dead",
@@ -133,6 +165,43 @@ impl Orders {
         };
         let letter: Letter = serde_dynamo::from_item(item)?;
         Ok(Some(Letter { body, ..letter }))
+    }
+
+    /// Records what a person did with a letter, which expires after 90 days then. Returns false if
+    /// there is no such letter.
+    pub async fn handled(&self, key: &str, handled: &Handled) -> Result<bool, StoreError> {
+        let expires_at = handled.at.as_second() + limits::EVENT_KEPT.as_secs();
+        let value: AttributeValue = serde_dynamo::to_attribute_value(handled)?;
+        let update = async || {
+            let update = self.client.update_item().table_name(&self.table);
+            let updated = update
+                .key("reference", text_value(key))
+                .update_expression(
+                    "SET #handled = :handled, #expiresAt = :expiresAt \
+                     REMOVE #attentionShard, #position, #openShard",
+                )
+                .condition_expression("attribute_exists(#reference)")
+                .expression_attribute_names("#reference", "reference")
+                .expression_attribute_names("#handled", "handled")
+                .expression_attribute_names("#expiresAt", "expiresAt")
+                .expression_attribute_names("#attentionShard", "attentionShard")
+                .expression_attribute_names("#position", "position")
+                .expression_attribute_names("#openShard", "openShard")
+                .expression_attribute_values(":handled", value.clone())
+                .expression_attribute_values(
+                    ":expiresAt",
+                    AttributeValue::N(expires_at.to_string()),
+                )
+                .send();
+            match updated.await {
+                Ok(_) => Ok(true),
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                    _ => Err(StoreError::sdk(error)),
+                },
+            }
+        };
+        Patience::new(self.deadline).call(update).await
     }
 
     pub async fn discard(&self, key: &str) -> Result<(), StoreError> {

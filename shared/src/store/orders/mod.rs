@@ -37,7 +37,7 @@ mod pointers;
 mod write;
 
 pub use self::{
-    letters::{Class, Letter},
+    letters::{Class, Handled, Handling, Letter},
     list::{Cursor, ListPage, Listed, Listing, Range},
     open::{Due, Page, Place},
 };

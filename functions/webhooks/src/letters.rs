@@ -1,0 +1,233 @@
+//! Dead letters and foreign events: `GET /deadLetters`, `GET /deadLetters/{id}`,
+//! `POST /deadLetters/{id}/apply|discard`.
+
+use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+use http::StatusCode;
+use jiff::Timestamp;
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde::{Deserialize, Serialize};
+use shared::{
+    adyen::webhook,
+    domain::{order::shortened, text::Text},
+    http::{
+        edge,
+        jwt::{Caller, Merchant},
+        problem::{Code, Problem},
+    },
+    limits,
+    platform::observe,
+    store::{Class, Cursor, Handled, Handling, Letter, Listed, Listing, Range, StoreError},
+};
+use tokio::time::Instant;
+
+use crate::State;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ListQuery {
+    class: Kind,
+    cursor: Option<Cursor>,
+}
+
+#[derive(Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    #[default]
+    Dead,
+    Foreign,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListAnswer {
+    dead_letters: Vec<ListedAnswer>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedAnswer {
+    id: String,
+    key: String,
+    received_at: Timestamp,
+    why: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LetterAnswer<'a> {
+    id: String,
+    key: &'a str,
+    received_at: Timestamp,
+    why: &'a str,
+    environment: &'a str,
+    merchant_account: &'a str,
+    merchant_reference: &'a str,
+    /// The index of the event in the items of the body.
+    item: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<&'a str>,
+    /// The body if it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handled: Option<&'a Handled>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DiscardBody {
+    note: Text<{ limits::NOTE }>,
+}
+
+/// True for a request to the API. The function URL has no routes.
+pub fn are_of(request: &Request) -> bool {
+    edge::route(request).contains(" /deadLetters")
+}
+
+pub async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    let caller: Caller = state.jwt_keys.caller(request.headers()).await?;
+    let why = "Only the merchant's backend may handle dead letters.";
+    let merchant = edge::merchant(&caller, why)?;
+    match edge::route(request) {
+        "GET /deadLetters" => list(state, request).await,
+        "GET /deadLetters/{id}" => {
+            let (key, letter) = letter(state, request).await?;
+            Ok(answer(&key, &letter))
+        }
+        "POST /deadLetters/{id}/apply" => apply(state, merchant, request).await,
+        "POST /deadLetters/{id}/discard" => discard(state, merchant, request).await,
+        _ => Err(edge::no_route(request)),
+    }
+}
+
+/// Lists those that nobody has handled, the latest first.
+async fn list(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+    let query: ListQuery = edge::query(request)?;
+    let class = match query.class {
+        Kind::Dead => Class::Dead,
+        Kind::Foreign => Class::Foreign,
+    };
+    let range = Range { after: query.cursor, ..Range::default() };
+    let page = state.inbox.orders.list(Listing::Letters(class), &range).await?;
+    let listed = ListAnswer {
+        dead_letters: page.items.into_iter().map(ListedAnswer::from).collect(),
+        next_cursor: page.next.as_ref().map(Cursor::text),
+    };
+    Ok(edge::json(StatusCode::OK, &listed))
+}
+
+/// Applies the event as if it was delivered now: with the same check of its signature, and the same
+/// code.
+async fn apply(
+    state: &State,
+    merchant: &Merchant,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let (key, mut letter) = letter(state, request).await?;
+    if letter.handled.as_ref().is_some_and(|handled| handled.how == Handling::Applied) {
+        return Ok(answer(&key, &letter));
+    }
+    let until = edge::deadline(request).min(Instant::now() + limits::STORE_WEBHOOK);
+    let webhook =
+        webhook::read(&letter.body).map_err(|_| StoreError::Unreadable("a kept notification"))?;
+    let verified = crate::verify(state, &webhook, &letter.body, letter.signature.as_deref()).await;
+    verified.map_err(|_| {
+        wrong_state(
+            "No HMAC key of this deployment matches the event's signature any more. Add the key again, \
+             or resend the webhook in the Customer Area.",
+        )
+    })?;
+    if let Some(why) = state.inbox.within(until).store_again(&letter).await? {
+        return Err(wrong_state(format!("The event still cannot be applied: {why}.")));
+    }
+    handle(state, &key, &mut letter, Handling::Applied, None, merchant).await
+}
+
+/// Records that nobody needs to apply the event.
+async fn discard(
+    state: &State,
+    merchant: &Merchant,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let body: DiscardBody = edge::typed(edge::json_object(request)?)?;
+    let (key, mut letter) = letter(state, request).await?;
+    if letter.handled.is_some() {
+        return Ok(answer(&key, &letter));
+    }
+    let note = Some(body.note.to_string());
+    handle(state, &key, &mut letter, Handling::Discarded, note, merchant).await
+}
+
+async fn handle(
+    state: &State,
+    key: &str,
+    letter: &mut Letter,
+    how: Handling,
+    note: Option<String>,
+    merchant: &Merchant,
+) -> Result<Response<Body>, Problem> {
+    observe::outcome(how.as_str());
+    let by = merchant.sub.clone().map(shortened);
+    let handled = letter.handled.insert(Handled { how, note, by, at: Timestamp::now() });
+    match state.inbox.orders.handled(key, handled).await? {
+        true => Ok(answer(key, letter)),
+        false => Err(not_found()),
+    }
+}
+
+/// The letter in the path, and its key.
+async fn letter(state: &State, request: &Request) -> Result<(String, Letter), Problem> {
+    let parameters = request.path_parameters();
+    let id = parameters.first("id").unwrap_or_default();
+    let key = BASE64_URL_SAFE_NO_PAD.decode(id).ok().and_then(|key| String::from_utf8(key).ok());
+    // The table has other items too.
+    let key = key.filter(|key| Class::of(key).is_some()).ok_or_else(not_found)?;
+    let letter = state.inbox.orders.letter(&key).await?.ok_or_else(not_found)?;
+    Ok((key, letter))
+}
+
+fn answer(key: &str, letter: &Letter) -> Response<Body> {
+    let body = std::str::from_utf8(&letter.body).ok();
+    edge::json(
+        StatusCode::OK,
+        &LetterAnswer {
+            id: id(key),
+            key,
+            received_at: letter.received_at,
+            why: &letter.why,
+            environment: &letter.environment,
+            merchant_account: &letter.merchant_account,
+            merchant_reference: &letter.named,
+            item: letter.item,
+            body,
+            body_base64: body.is_none().then(|| BASE64_STANDARD.encode(&letter.body)),
+            handled: letter.handled.as_ref(),
+        },
+    )
+}
+
+fn id(key: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key)
+}
+
+fn not_found() -> Problem {
+    Problem::new(Code::DeadLetterNotFound, "There is no such dead letter.")
+}
+
+fn wrong_state(detail: impl Into<String>) -> Problem {
+    Problem::new(Code::WrongState, detail)
+}
+
+impl From<Listed> for ListedAnswer {
+    fn from(listed: Listed) -> Self {
+        Self {
+            id: id(&listed.key),
+            key: listed.key,
+            received_at: listed.updated_at,
+            why: listed.why,
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `/deadLetters`: a person lists, reads, applies and discards what could not be applied.
+
+use std::collections::BTreeMap;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use local::bundle::Options;
+use local::keys;
+use serde_json::{Value, json};
+use tests::{Answer, Stack, assert_problem, backend, browser, faulty_dynamodb, operator};
+
+use crate::world::{
+    World, accepted, item, modification, signed, signed_by, standard, token_notification, with,
+};
+
+async fn list(stack: &Stack, query: &str) -> Vec<Value> {
+    let answer = stack.get(&format!("/deadLetters{query}"), &backend()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.body["deadLetters"].as_array().unwrap().clone()
+}
+
+async fn only(stack: &Stack, query: &str) -> String {
+    let listed = list(stack, query).await;
+    assert_eq!(listed.len(), 1, "{listed:?}");
+    listed[0]["id"].as_str().unwrap().to_owned()
+}
+
+async fn act(stack: &Stack, id: &str, action: &str, body: &Value) -> Answer {
+    stack.post(&format!("/deadLetters/{id}/{action}"), &operator("anna"), body).await
+}
+
+/// Delivers a refund whose order is missing, and returns its body.
+async fn orphan(world: &World) -> String {
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let pointer = world.stack.dynamodb().put_item().table_name("orders");
+    let pointer =
+        pointer.item("reference", text("psp#ORPHAN0000000001")).item("order", text("gone"));
+    pointer.send().await.unwrap();
+    let refund = signed(&modification("REFUND", "REFUND0000000001", "ORPHAN0000000001", "gone"));
+    let body = standard(&[refund]).to_string();
+    accepted(&world.deliver(body.clone()).await);
+    body
+}
+
+/// A second bundle on the same tables, with these variables.
+async fn mended(world: &World, variables: &[(&str, &str)]) -> Stack {
+    let own = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let mut variables: BTreeMap<String, String> = own.collect();
+    variables.extend([faulty_dynamodb::variable(&world.dynamodb)]);
+    Stack::with(Options { variables, ..Options::default() }).await
+}
+
+#[tokio::test]
+async fn dead_letter_is_listed_and_shown_as_it_was_received() {
+    let world = World::new().await;
+    assert!(list(&world.stack, "").await.is_empty());
+    let body = orphan(&world).await;
+    let listed = list(&world.stack, "").await;
+    assert_eq!(listed[0]["key"], "dead#REFUND0000000001#REFUND#true");
+    assert_eq!(listed[0]["why"], "the order of a payment's pointer cannot be read");
+    let id = only(&world.stack, "?class=dead").await;
+    let shown = world.stack.get(&format!("/deadLetters/{id}"), &backend()).await;
+    assert_eq!(shown.status, 200, "{shown:?}");
+    assert_eq!(shown.body["body"], body);
+    for (field, value) in [
+        ("id", id.as_str()),
+        ("environment", "test"),
+        ("merchantAccount", keys::MERCHANT_ACCOUNT),
+        ("merchantReference", "gone"),
+    ] {
+        assert_eq!(shown.body[field], value, "{field}");
+    }
+    assert_eq!(shown.body["receivedAt"], listed[0]["receivedAt"]);
+    assert!(list(&world.stack, "?class=foreign").await.is_empty());
+    // Bytes that are not UTF-8 are shown whole too.
+    let invalid = with(item("AUTHORISATION", "A:B", "order"), json!({"reason": "?"}));
+    let mut bytes = standard(&[signed(&invalid)]).to_string().into_bytes();
+    let at = bytes.windows(3).position(|it| it == b"\"?\"").unwrap() + 1;
+    bytes[at] = 0xff;
+    accepted(&world.deliver(bytes.clone()).await);
+    let id = list(&world.stack, "").await[0]["id"].as_str().unwrap().to_owned();
+    let shown = world.stack.get(&format!("/deadLetters/{id}"), &backend()).await;
+    let encoded = shown.body["bodyBase64"].as_str().unwrap();
+    assert_eq!(base64::prelude::BASE64_STANDARD.decode(encoded).unwrap(), bytes);
+}
+
+#[tokio::test]
+async fn dead_letter_is_applied_once_its_cause_is_mended() {
+    let world = World::new().await;
+    orphan(&world).await;
+    let id = only(&world.stack, "").await;
+    let still = act(&world.stack, &id, "apply", &json!({})).await;
+    assert_problem(&still, 409, "wrong_state");
+    assert_eq!(only(&world.stack, "").await, id);
+
+    // The order is restored.
+    world.paid("gone", "AMZN").await;
+    let applied = act(&world.stack, &id, "apply", &json!({})).await;
+    assert_eq!(applied.status, 200, "{applied:?}");
+    let handled = &applied.body["handled"];
+    assert_eq!((&handled["how"], &handled["by"]), (&json!("applied"), &json!("anna")));
+    assert!(list(&world.stack, "").await.is_empty());
+    let order = world.order("gone").await;
+    assert!(order.events.iter().any(|event| event.psp_reference == "REFUND0000000001"));
+    let kept = world.item("dead#REFUND0000000001#REFUND#true").await.unwrap();
+    assert!(kept.contains_key("expiresAt") && !kept.contains_key("attentionShard"));
+
+    // Neither a repetition nor a late change of mind changes anything.
+    for action in ["apply", "discard"] {
+        let again = act(&world.stack, &id, action, &json!({"note": "again"})).await;
+        assert_eq!((again.status, &again.body), (200, &applied.body), "{action}");
+    }
+    assert_eq!(world.order("gone").await, order);
+}
+
+#[tokio::test]
+async fn discarded_dead_letter_is_no_longer_listed_and_shows_the_note() {
+    let world = World::new().await;
+    let body = orphan(&world).await;
+    let id = only(&world.stack, "").await;
+    assert_problem(&act(&world.stack, &id, "discard", &json!({})).await, 422, "missing_field");
+    let note = json!({"note": "Booked by hand."});
+    let discarded = act(&world.stack, &id, "discard", &note).await;
+    assert_eq!(discarded.status, 200, "{discarded:?}");
+    let handled = &discarded.body["handled"];
+    assert_eq!(
+        (&handled["how"], &handled["note"], &handled["by"]),
+        (&json!("discarded"), &note["note"], &json!("anna"))
+    );
+    assert!(list(&world.stack, "").await.is_empty());
+    let shown = world.stack.get(&format!("/deadLetters/{id}"), &backend()).await;
+    assert_eq!(shown.body, discarded.body);
+    // Adyen sends it again, so it waits for a person again.
+    accepted(&world.deliver(body).await);
+    assert_eq!(only(&world.stack, "").await, id);
+}
+
+#[tokio::test]
+async fn foreign_event_is_applied_after_its_deployment_is_corrected() {
+    let world = World::new().await;
+    let payment = world.paid("foreign", "A-PENDING").await;
+    let mut live = standard(&[signed(&item("AUTHORISATION", &payment, "foreign"))]);
+    live["live"] = json!("true");
+    accepted(&world.deliver(live.to_string()).await);
+    let id = only(&world.stack, "?class=foreign").await;
+    assert_problem(&act(&world.stack, &id, "apply", &json!({})).await, 409, "wrong_state");
+    let stack = mended(&world, &[("ADYEN_ENVIRONMENT", "live")]).await;
+    assert_eq!(act(&stack, &id, "apply", &json!({})).await.status, 200);
+    assert_eq!(world.status("foreign").await, "authorised");
+    assert!(list(&stack, "?class=foreign").await.is_empty());
+    assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 0);
+}
+
+#[tokio::test]
+async fn event_is_only_applied_if_a_known_key_has_signed_it() {
+    let other = "0123456789abcdef".repeat(4);
+    let keys = format!("{},{},{other}", keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY);
+    let world = World::with([("ADYEN_HMAC_KEYS", &keys)]).await;
+    world.spoil_a_token().await;
+    let ambiguous = signed_by(&item("AUTHORISATION", "A:B", "order"), &other);
+    accepted(&world.deliver(standard(&[ambiguous]).to_string()).await);
+    // A deployment that has only the standard key now.
+    let stack = mended(&world, &[("ADYEN_HMAC_KEYS", keys::STANDARD_HMAC_KEY)]).await;
+    let listed = list(&stack, "").await;
+    assert_eq!(listed.len(), 2);
+    for letter in listed {
+        let answer = act(&stack, letter["id"].as_str().unwrap(), "apply", &json!({})).await;
+        assert_problem(&answer, 409, "wrong_state");
+        assert!(answer.body["detail"].as_str().unwrap().contains("HMAC key"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn mended_token_event_is_applied() {
+    let world = World::new().await;
+    world.spoil_a_token().await;
+    let id = only(&world.stack, "").await;
+    let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
+    let delete = world.stack.dynamodb().delete_item().table_name("tokens");
+    let delete = delete.key("shopperReference", text("shopper-1"));
+    delete.key("storedPaymentMethodId", text("TOKEN")).send().await.unwrap();
+    let created = token_notification("created", "CREATED000000001", "shopper-1", "TOKEN");
+    world.deliver_token(&created).await;
+    assert_eq!(act(&world.stack, &id, "apply", &json!({})).await.status, 200);
+    assert_eq!(json!(world.token("shopper-1", "TOKEN").await.unwrap().status()), "disabled");
+}
+
+#[tokio::test]
+async fn id_of_another_item_names_no_dead_letter() {
+    let world = World::new().await;
+    let payment = world.paid("order", "AMZN").await;
+    let id = |key: &str| BASE64_URL_SAFE_NO_PAD.encode(key);
+    let unknown = id("dead#X#REFUND#true");
+    for id in [id("order"), id(&format!("psp#{payment}")), id("deadly"), unknown, "x".to_owned()] {
+        let shown = world.stack.get(&format!("/deadLetters/{id}"), &backend()).await;
+        assert_problem(&shown, 404, "dead_letter_not_found");
+        for action in ["apply", "discard"] {
+            let answer = act(&world.stack, &id, action, &json!({"note": "x"})).await;
+            assert_problem(&answer, 404, "dead_letter_not_found");
+        }
+    }
+    for path in ["/deadLetters", "/deadLetters/x"] {
+        let answer = world.stack.get(path, &browser("order")).await;
+        assert_problem(&answer, 403, "merchant_token_required");
+    }
+    let answer = world.stack.get("/deadLetters?cursor=x", &backend()).await;
+    assert_problem(&answer, 422, "invalid_field");
+    // The function URL has no such route.
+    let answer = world.deliver("{}").await;
+    assert_problem(&answer, 401, "invalid_signature");
+}
