@@ -198,8 +198,8 @@ async fn cost(stack: &Stack, dynamodb: &Faulty, query: &str) -> (usize, f64, Opt
     (calls.len(), units.sum(), cursor)
 }
 
-/// `FIND_ORDERS=1000000 cargo test -p tests --test after_payment find -- --nocapture` prints the
-/// figures of docs/architecture.md.
+/// `FIND_ORDERS=1000000 cargo test -p tests --test after_payment page_costs -- --nocapture` is the
+/// long form.
 #[tokio::test]
 async fn page_costs_the_same_however_many_orders_there_are() {
     let orders: usize = std::env::var("FIND_ORDERS").map_or(4000, |number| number.parse().unwrap());
