@@ -48,7 +48,7 @@ pub enum Metric {
     WebhookSignatureFailure,
     /// A webhook without a signature or credentials, which Adyen's always have.
     UnsignedWebhook,
-    /// A signature was verified. By `Key`, the position of the HMAC key, counted from 1.
+    /// A signature was verified. Only by `Key`, the position of the HMAC key, counted from 1.
     HmacKeyMatched(usize),
     /// An event was parked until an order claims its payment.
     ParkedEvent,
@@ -80,13 +80,13 @@ struct Parts {
     name: &'static str,
     unit: &'static str,
     value: f64,
-    /// The metric is published with each of these, and without dimensions.
+    /// The metric is published with each of these. The empty one is the sum.
     dimensions: Vec<Dimensions>,
 }
 
 impl Parts {
     fn new(name: &'static str, unit: &'static str, value: f64) -> Self {
-        Self { name, unit, value, dimensions: Vec::new() }
+        Self { name, unit, value, dimensions: vec![Vec::new()] }
     }
 
     fn count(name: &'static str) -> Self {
@@ -100,6 +100,12 @@ impl Parts {
 
     fn by_version(self) -> Self {
         self.by("Version", &source().version)
+    }
+
+    /// For a metric whose sum is also another metric, because each costs money.
+    fn without_sum(mut self) -> Self {
+        self.dimensions.retain(|dimensions| !dimensions.is_empty());
+        self
     }
 }
 
@@ -117,7 +123,7 @@ impl Metric {
             Self::WebhookSignatureFailure => Parts::count("WebhookSignatureFailures"),
             Self::UnsignedWebhook => Parts::count("UnsignedWebhooks"),
             Self::HmacKeyMatched(position) => {
-                Parts::count("HmacKeyMatched").by("Key", position.to_string())
+                Parts::count("HmacKeyMatched").by("Key", position.to_string()).without_sum()
             }
             Self::ParkedEvent => Parts::count("ParkedEvents"),
             Self::ClaimedEvents(count) => Parts::new("ParkedEvents", "Count", -f64::from(*count)),
@@ -126,9 +132,9 @@ impl Metric {
             Self::WriteConflict => Parts::count("WriteConflicts"),
             Self::NeedsAttention(reason) => Parts::count("NeedsAttention").by("Reason", *reason),
             Self::ServerError(code) => {
-                let mut parts = Parts::count("ServerErrors").by("Code", *code);
-                let version = ("Version", source().version.clone());
-                parts.dimensions.iter_mut().for_each(|it| it.push(version.clone()));
+                let mut parts = Parts::count("ServerErrors");
+                let version = source().version.clone();
+                parts.dimensions.push(vec![("Code", (*code).to_owned()), ("Version", version)]);
                 parts
             }
             Self::Latency(took) => Parts::new("Latency", "Milliseconds", milliseconds(*took)),
@@ -170,9 +176,8 @@ pub(super) fn publish(metrics: &[Metric]) {
 }
 
 fn line(dimensions: Vec<Dimensions>, values: Values) -> Value {
-    // The empty set publishes the metric without dimensions.
-    let mut named = vec![Vec::new()];
-    named.extend(dimensions.iter().map(|it| it.iter().map(|(name, _)| *name).collect()));
+    let named: Vec<Vec<_>> =
+        dimensions.iter().map(|it| it.iter().map(|(name, _)| *name).collect()).collect();
     let described: Vec<Value> =
         values.iter().map(|(name, (unit, _))| json!({"Name": name, "Unit": unit})).collect();
     let mut line = Map::new();
