@@ -6,7 +6,7 @@
 Of the built template as CloudFormation gets it: a role allows every action
 that its function performed at DynamoDB, and no other; it reads the secrets
 that the function's X_SECRET variables name, and no other; and apart from
-writing logs and traces that is all. A condition counts as true.
+writing logs that is all. A condition counts as true.
 """
 
 import re
@@ -21,7 +21,6 @@ from cloudformation import FUNCTION, LOGS, cloudformation
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / ".aws-sam/build/template.yaml"
 
-TRACES = "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess"
 SECRET = re.compile(r"arn:\$\{AWS::Partition\}:secretsmanager:\$\{AWS::Region\}:\$\{AWS::AccountId\}:secret:\$\{(\w+)\}-\?{6}")
 
 
@@ -75,7 +74,7 @@ def allowed(name, resources):
                 for about in listed(statement["Resource"]):
                     pairs.add((action, resource(about)))
     for arn in role.get("ManagedPolicyArns", []):
-        if arn not in (LOGS, TRACES):
+        if arn != LOGS:
             pairs.add((f"{arn} (unexpected)", ""))
     return pairs
 
