@@ -79,7 +79,7 @@ fn kind(unexpected: Unexpected<'_>) -> &'static str {
         Unexpected::Char(_) | Unexpected::Str(_) | Unexpected::Bytes(_) => "string",
         Unexpected::Unit | Unexpected::Option => "null",
         Unexpected::Seq => "list",
-        Unexpected::Other(other) if other == "number" => "number",
+        Unexpected::Other("number") => "number",
         _ => "object",
     }
 }
