@@ -21,7 +21,7 @@ pub(crate) enum Scenario {
 }
 
 /// The ends of tokens, and their scenarios.
-const ENDINGS: [(&str, Scenario); 14] = [
+const ENDINGS: [(&str, Scenario); 15] = [
     ("-REFUSED", Scenario::Refused),
     ("-CANCELLED", Scenario::Cancelled),
     ("-ERROR", Scenario::Error),
@@ -34,7 +34,8 @@ const ENDINGS: [(&str, Scenario); 14] = [
     ("-LATE-FAIL", Scenario::LateFail),
     ("-NO-WEBHOOK", Scenario::NoWebhook),
     ("-OFFER-CLOSED", Scenario::OfferClosed),
-    // These pay; a later refund or charge fails.
+    // These pay; a later capture, refund or charge fails.
+    ("-WHOLE-CAPTURE", Scenario::Authorised),
     ("-REFUND-FAIL", Scenario::Authorised),
     ("-REVOKED", Scenario::Authorised),
 ];

@@ -192,7 +192,7 @@ async fn webhook_of_a_revoked_token_disables_it() {
 async fn unbound_refused_answer_disables_no_token() {
     let shop = Shop::open().await;
     let revoked = shop.stored(SHOPPER, "FIRST").await;
-    shop.pay_and_store(SHOPPER, "SECOND", "ANOTHER-CARD").await;
+    shop.pay_and_store(SHOPPER, "SECOND", "ANOTHERCARD").await;
     shop.webhooks_delivered().await;
     let stored = shop.ids(SHOPPER, "").await;
     let healthy = stored.iter().find(|id| **id != revoked).unwrap();
