@@ -173,6 +173,7 @@ impl Bundle {
             recover: functions.recover.clone(),
             url: url.clone(),
             merchant_account: variable(&variables, "ADYEN_MERCHANT_ACCOUNT"),
+            merchant_key: token::first_key(&variables["MERCHANT_TOKEN_KEYS"]).to_owned(),
             hmac_keys: variable(&variables, "ADYEN_HMAC_KEYS")
                 .split(',')
                 .map(|key| key.trim().to_owned())

@@ -9,6 +9,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::clock;
+use shared::http::jwt::{Caller, Merchant};
 
 use super::webhooks::Written;
 use super::{Answer, Bench, Refusal, Shared, mask};
@@ -139,7 +140,9 @@ impl Bench {
             }
             None => json!({}),
         };
-        let token = token::merchant(MERCHANT_LIFE).map_err(Refusal::internal)?;
+        let caller = Caller::Merchant(Merchant { sub: Some("workbench".to_owned()) });
+        let token =
+            token::mint(&caller, &self.merchant_key, MERCHANT_LIFE).map_err(Refusal::internal)?;
         let http = shared::platform::http_client::build(None).map_err(Refusal::internal)?;
         let encoded = utf8_percent_encode(reference, SEGMENT);
         let request = http

@@ -197,7 +197,7 @@ impl Entry {
 
     /// The orders that a successful call of DynamoDB wrote.
     pub fn orders(exchange: &Exchange) -> Vec<Order> {
-        if !exchange.answer.as_ref().is_some_and(|answer| answer.status == 200) {
+        if exchange.answer.as_ref().is_none_or(|answer| answer.status != 200) {
             return Vec::new();
         }
         let request = exchange.request.json();

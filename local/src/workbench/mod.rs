@@ -53,6 +53,8 @@ pub(crate) struct Bench {
     /// The URL of the gateway.
     pub url: String,
     pub merchant_account: String,
+    /// The key of merchant tokens.
+    pub merchant_key: String,
     /// The keys that webhooks may be signed with, in hex.
     pub hmac_keys: Vec<String>,
     /// The `user:password` of webhooks.

@@ -162,7 +162,7 @@ impl Bench {
         event.live = written.live;
         event.shopper_reference = written.shopper_reference;
         event.stored_payment_method_id = written.stored_payment_method_id;
-        let amount = written.amount.or(order.map(|order| (*order.amount).clone()));
+        let amount = written.amount.or(order.map(|order| *order.amount));
         event.amount = amount.map(|amount| adyen_simulator::Amount {
             currency: amount.currency.code().to_owned(),
             value: amount.value,
