@@ -2,7 +2,7 @@
 //! a write changed.
 
 use serde_json::{Value, json};
-use shared::domain::order::{Attempt, AttemptStatus, Order, Outcome};
+use shared::domain::order::{Attempt, AttemptStatus, Cause, Order, Outcome};
 
 /// The status with its reasons.
 pub fn explanation(order: &Order) -> Value {
@@ -13,7 +13,7 @@ pub fn explanation(order: &Order) -> Value {
         json!({
             "number": at + 1,
             "status": attempt_status(*status),
-            "because": cause.text(),
+            "because": because(*cause, attempt),
             "answer": answer(attempt),
             "pspReference": resolved.psp_reference,
             "startedAt": attempt.started_at,
@@ -135,6 +135,14 @@ pub fn psp_references(order: &Order) -> Vec<String> {
     all.sort();
     all.dedup();
     all
+}
+
+fn because(cause: Cause, attempt: &Attempt) -> &'static str {
+    match (cause, &attempt.outcome) {
+        (Cause::Answer, None) => "Adyen has not answered yet",
+        (Cause::Answer, Some(_)) => "Adyen's answer, because no webhook decides",
+        (cause, _) => cause.text(),
+    }
 }
 
 fn answer(attempt: &Attempt) -> Option<String> {

@@ -100,7 +100,7 @@ async fn cause_of_a_status_changes_from_the_answer_to_the_webhook() {
     bench.stack.adyen().release_webhooks(adyen_simulator::Release::InOrder).await;
     let confirmed = bench.once("orders/ORDER-1", |it| it["order"]["confirmed"] == true).await;
 
-    assert_eq!(answered["attempts"][0]["because"], "Adyen's answer, or that there is none yet");
+    assert_eq!(answered["attempts"][0]["because"], "Adyen's answer, because no webhook decides");
     assert_eq!(answered["events"], json!([]));
     let confirmed = &confirmed["order"];
     assert_eq!(
