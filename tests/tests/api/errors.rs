@@ -20,7 +20,7 @@ async fn gateway_answers_unknown_routes_with_404() {
         (Method::POST, "/Payments"),
         (Method::POST, "/payments/details/more"),
         (Method::POST, "/v72/payments"),
-        (Method::GET, "/orders"),
+        (Method::POST, "/orders"),
         (Method::GET, "/orders/"),
         (Method::DELETE, "/orders/ORDER-1"),
         (Method::GET, "/nowhere"),

@@ -84,6 +84,7 @@ pub async fn everything(stack: &Stack) -> Vec<String> {
     secrets.extend(payments(stack).await);
     invalid_requests(stack).await;
     webhooks(stack).await;
+    operations(stack).await;
     secrets.push(stored(stack).await);
     secrets.extend(amazon_pay(stack).await);
     afterwards(stack).await;
@@ -225,6 +226,21 @@ async fn webhooks(stack: &Stack) {
     let resolved = stack.adyen().webhooks_delivered(Duration::from_secs(10));
     assert!(resolved.await);
     assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 0);
+}
+
+/// What a person finds and decides.
+async fn operations(stack: &Stack) {
+    let (reason, note) = (json!({"reason": MAIL}), json!({"note": MAIL}));
+    stack.get("/orders?needsAttention=any", &backend()).await;
+    stack.post("/orders/F/attempts/1/close", &backend(), &reason).await;
+    let path = "/orders/A/needsAttention/amount_differs/acknowledge";
+    assert_eq!(stack.post(path, &backend(), &note).await.status, 200);
+    let letters = stack.get("/deadLetters", &backend()).await;
+    let letter = letters.body["deadLetters"][0]["id"].as_str().expect("a dead letter");
+    let letter = format!("/deadLetters/{letter}");
+    assert_eq!(stack.get(&letter, &backend()).await.status, 200);
+    stack.post(&format!("{letter}/apply"), &backend(), &json!({})).await;
+    stack.post(&format!("{letter}/discard"), &backend(), &note).await;
 }
 
 /// An order that no version can read, and that has been open since then.
