@@ -1,10 +1,10 @@
 //! `POST /orders/{reference}/needsAttention/{reason}/acknowledge`.
 
 use http::StatusCode;
-use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Deserialize;
 use shared::{
+    clock,
     domain::{order::Statement, text::Text},
     http::{
         answer::{OrderAnswer, Viewer},
@@ -40,7 +40,7 @@ pub async fn acknowledge(
         .orders
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
-            let note = Statement::new(body.note.to_string(), by.clone(), Timestamp::now());
+            let note = Statement::new(body.note.to_string(), by.clone(), clock::now());
             match order.acknowledge(reason, note) {
                 true => Ok(()),
                 false => Err(Problem::new(

@@ -1,10 +1,10 @@
 //! `POST /orders/{reference}/attempts/{attempt}/close`.
 
 use http::StatusCode;
-use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Deserialize;
 use shared::{
+    clock,
     domain::{
         order::{Statement, Unclosable},
         text::Text,
@@ -42,7 +42,7 @@ pub async fn close(
         .orders
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
-            let reason = Statement::new(body.reason.to_string(), by.clone(), Timestamp::now());
+            let reason = Statement::new(body.reason.to_string(), by.clone(), clock::now());
             order.close(number.unwrap_or_default(), reason).map_err(unclosable)
         })
         .await?;

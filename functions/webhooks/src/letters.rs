@@ -8,6 +8,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
 use shared::{
     adyen::webhook,
+    clock,
     domain::{order::shortened, text::Text},
     http::{
         edge,
@@ -171,7 +172,7 @@ async fn handle(
 ) -> Result<Response<Body>, Problem> {
     observe::outcome(how.as_str());
     let by = merchant.sub.clone().map(shortened);
-    let handled = letter.handled.insert(Handled { how, note, by, at: Timestamp::now() });
+    let handled = letter.handled.insert(Handled { how, note, by, at: clock::now() });
     match state.inbox.orders.handled(key, handled).await? {
         true => Ok(answer(key, letter)),
         false => Err(not_found()),
