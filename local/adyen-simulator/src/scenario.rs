@@ -54,8 +54,9 @@ impl Scenario {
             return Self::Http(status);
         }
         // Someone who mistypes an ending wants no Authorised.
-        let other = match token.rsplit_once('-') {
-            Some((_, end)) if end.len() > 1 && end.bytes().all(|c| c.is_ascii_uppercase()) => {
+        let end = token.rsplit_once("AMZN-").map(|(_, end)| end.rsplit('-').next().unwrap_or(end));
+        let other = match end {
+            Some(end) if end.len() > 1 && end.bytes().all(|c| c.is_ascii_uppercase()) => {
                 Self::NoSuchEnding
             }
             _ => Self::Authorised,

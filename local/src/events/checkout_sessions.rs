@@ -8,10 +8,10 @@ use super::call::Caller::{Checkout, Nobody};
 use super::{EventsError, Sample};
 
 /// A session for which the shopper picked a card.
-const OPEN: &str = "EVENT-SESSION-OPEN";
+const OPEN: &str = "EVENT-SESSION-1";
 
 /// A session that the shopper confirmed for EUR 10.00.
-const CONFIRMED: &str = "EVENT-SESSION-CONFIRMED";
+const CONFIRMED: &str = "EVENT-SESSION-2";
 
 /// Opens the sessions of the events, which `cargo dev` does at its start.
 pub fn open_sessions(amazon: &Simulator) {

@@ -52,7 +52,7 @@ async fn payment_that_is_not_authorised_has_a_refusal_reason_and_a_failed_webhoo
 
 #[tokio::test]
 async fn token_with_an_ending_that_does_not_exist_is_rejected_with_the_known_endings() {
-    for token in ["X-REFUSD", "X-3DS-REDIRECTED", "X-REFUND-FAIL-SOON"] {
+    for token in ["1AMZN-REFUSD", "1AMZN-3DS-REDIRECTED", "1AMZN-REFUND-FAIL-SOON"] {
         let world = World::new().await;
         let reply = world.pay(token).await;
         assert_eq!((reply.status, &reply.body["errorCode"]), (422, &json!("5_602")), "{token}");

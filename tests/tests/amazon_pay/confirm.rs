@@ -28,7 +28,7 @@ async fn session_leads_from_the_button_to_a_token() {
         json!({"checkoutSessionId": id, "reference": "ORDER-1", "amazonPayRedirectUrl": redirect})
     );
     let page = shop.visit(redirect).await.text().await.unwrap();
-    assert!(page.contains("Pay EUR 10.00 for ORDER-1?"), "{page}");
+    assert!(page.contains("Pay <b>EUR 10.00</b> for ORDER-1?"), "{page}");
     assert_eq!(shop.session(&id).amazon_pay_token(), None, "not confirmed yet");
     let back = location(&shop.visit(&format!("{redirect}?answer=pay")).await);
     assert!(back.starts_with(RESULT));

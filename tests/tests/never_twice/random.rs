@@ -111,7 +111,7 @@ struct Run<'a> {
     vouchers: BTreeMap<u64, String>,
     /// The vouchers that the shopper has paid.
     paid_vouchers: BTreeSet<String>,
-    /// The payments that an answer called successful.
+    /// The payments that an answer called authorised.
     acknowledged: BTreeSet<String>,
     /// The days that have passed.
     days: i64,
@@ -361,7 +361,8 @@ impl<'a> Run<'a> {
     /// Remembers what an answer says.
     fn note(&mut self, method: &'static str, answer: &Value) {
         let payment = answer["pspReference"].as_str().map(str::to_owned);
-        if answer["nextStep"] == "success" {
+        // `nextStep` is the order's: while this payment waits, an older voucher may be paid.
+        if answer["resultCode"] == "Authorised" {
             self.acknowledged.extend(payment.clone());
         }
         let Some(attempt) = answer["attempt"].as_u64().filter(|_| !method.is_empty()) else {
