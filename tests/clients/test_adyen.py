@@ -160,6 +160,10 @@ def simulated(*options):
     received = []
 
     class Receiver(BaseHTTPRequestHandler):
+        # The command first asks `cargo dev` for the order, which this server is not.
+        def do_GET(self):
+            self.send_error(404)
+
         def do_POST(self):
             received.append((self.headers, self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(200)
@@ -169,12 +173,12 @@ def simulated(*options):
             pass
 
     with HTTPServer(("127.0.0.1", 0), Receiver) as server:
-        thread = threading.Thread(target=server.handle_request)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}/"
         command = [os.environ["DEV"], "webhook", *options, "--to", url]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        thread.join()
+        server.shutdown()
     return received[0]
 
 

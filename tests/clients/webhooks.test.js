@@ -25,7 +25,10 @@ async function simulated(...options) {
   const received = new Promise((resolve) => {
     server.on('request', async (request, response) => {
       const chunks = await request.toArray();
+      // The command first asks `cargo dev` for the order, which this server is not.
+      response.statusCode = request.method === 'POST' ? 200 : 404;
       response.end();
+      if (request.method !== 'POST') return;
       resolve({ headers: request.headers, body: Buffer.concat(chunks).toString() });
     });
   });
