@@ -7,6 +7,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use serde_json::{Map, Value};
 use simulator_http::{Answer, Request, Watch, Watching};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -89,14 +90,11 @@ async fn forward(
     Ok(response)
 }
 
-/// The body with a request for the consumed capacity units.
+/// The body with a request for the consumed capacity units, unless the caller asks for them.
 fn measured(body: Bytes) -> Bytes {
-    match body.strip_prefix(b"{") {
-        Some(rest) if rest.first() == Some(&b'"') => {
-            [b"{\"ReturnConsumedCapacity\":\"TOTAL\",", rest].concat().into()
-        }
-        _ => body,
-    }
+    let Ok(mut request) = serde_json::from_slice::<Map<String, Value>>(&body) else { return body };
+    request.entry("ReturnConsumedCapacity").or_insert_with(|| "TOTAL".into());
+    Value::Object(request).to_string().into()
 }
 
 /// The headers without those of one connection.

@@ -161,6 +161,27 @@ test('back from the bank: the payment can be continued', async () => {
   await end()
 })
 
+test('shopper who never acts at the bank: the order expires, and the shop offers to pay again', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-OFFER-CLOSED')
+  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  await assertOrder(reference, 'expired')
+  await page.goBack()
+  await shows(page, 'Your payment timed out.')
+  await page.getByRole('button', { name: 'Card', exact: true }).waitFor()
+  await end()
+})
+
+test('answer of Adyen that comes too late: the page waits, and shows the paid order', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '-TIMEOUT')
+  // The API waits for 24 seconds, and the webhook comes 15 seconds later.
+  await page.getByRole('heading', { name: 'Your payment is being processed.' }).waitFor({ timeout: 40_000 })
+  await page.getByRole('heading', { name: SUCCESS }).waitFor({ timeout: 40_000 })
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
 test('return in another browser: the payment is completed there', async () => {
   const { page, reference, end } = await checkout()
   await payWith(page, '-3DS-REDIRECT')
