@@ -16,7 +16,7 @@ use shared::http::jwt::{Caller, Checkout};
 
 use crate::token::{self, CHECKOUT_LIFE};
 
-/// What the page needs to know about this shop.
+/// The shop whose page is served.
 pub struct Shop {
     /// The URL of the Amazon Pay simulator, which serves Amazon Pay's script.
     pub amazon_pay: Option<String>,

@@ -1,23 +1,19 @@
 //! `POST /orders/{reference}/needsAttention/{reason}/acknowledge`.
 
-use http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Deserialize;
 use shared::{
     clock,
     domain::{order::Statement, text::Text},
     http::{
-        answer::{OrderAnswer, Viewer},
         edge,
         jwt::Caller,
         problem::{Code, Problem},
     },
     limits,
-    platform::observe,
-    store::Start,
 };
 
-use crate::{State, not_found, reference_in_path};
+use crate::{State, decided};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,24 +29,17 @@ pub async fn acknowledge(
 ) -> Result<Response<Body>, Problem> {
     let by = &edge::merchant(caller, "Only the merchant's backend may acknowledge reasons.")?.sub;
     let body: AcknowledgementBody = edge::typed(edge::json_object(request)?)?;
-    let reference = reference_in_path(request).parse().map_err(|_| not_found())?;
     let parameters = request.path_parameters();
     let reason = parameters.first("reason").unwrap_or_default();
-    let (order, ()) = state
-        .orders
-        .change(&reference, Start::Read, |order| {
-            let order = order.as_mut().ok_or_else(not_found)?;
-            let note = Statement::new(body.note.to_string(), by.clone(), clock::now());
-            match order.acknowledge(reason, note) {
-                true => Ok(()),
-                false => Err(Problem::new(
-                    Code::AttentionNotFound,
-                    "The order does not need attention for this reason.",
-                )),
-            }
-        })
-        .await?;
-    let order = order.ok_or_else(not_found)?;
-    observe::outcome("acknowledged");
-    Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, Viewer::Merchant)))
+    decided(state, request, "acknowledged", |order| {
+        let note = Statement::new(body.note.to_string(), by.clone(), clock::now());
+        match order.acknowledge(reason, note) {
+            true => Ok(()),
+            false => Err(Problem::new(
+                Code::AttentionNotFound,
+                "The order does not need attention for this reason.",
+            )),
+        }
+    })
+    .await
 }

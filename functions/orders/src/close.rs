@@ -1,6 +1,5 @@
 //! `POST /orders/{reference}/attempts/{attempt}/close`.
 
-use http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Deserialize;
 use shared::{
@@ -10,17 +9,14 @@ use shared::{
         text::Text,
     },
     http::{
-        answer::{OrderAnswer, Viewer},
         edge,
         jwt::Caller,
         problem::{Code, Problem},
     },
     limits,
-    platform::observe,
-    store::Start,
 };
 
-use crate::{State, not_found, reference_in_path};
+use crate::{State, decided};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,19 +32,12 @@ pub async fn close(
 ) -> Result<Response<Body>, Problem> {
     let by = &edge::merchant(caller, "Only the merchant's backend may close attempts.")?.sub;
     let body: ClosingBody = edge::typed(edge::json_object(request)?)?;
-    let reference = reference_in_path(request).parse().map_err(|_| not_found())?;
     let number = request.path_parameters().first("attempt").and_then(|it| it.parse().ok());
-    let (order, ()) = state
-        .orders
-        .change(&reference, Start::Read, |order| {
-            let order = order.as_mut().ok_or_else(not_found)?;
-            let reason = Statement::new(body.reason.to_string(), by.clone(), clock::now());
-            order.close(number.unwrap_or_default(), reason).map_err(unclosable)
-        })
-        .await?;
-    let order = order.ok_or_else(not_found)?;
-    observe::outcome("closed");
-    Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, Viewer::Merchant)))
+    decided(state, request, "closed", |order| {
+        let reason = Statement::new(body.reason.to_string(), by.clone(), clock::now());
+        order.close(number.unwrap_or_default(), reason).map_err(unclosable)
+    })
+    .await
 }
 
 fn unclosable(unclosable: Unclosable) -> Problem {

@@ -12,18 +12,21 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
     adyen::client::Client,
     domain::{
-        order::{DecidedWithin, Operation, Target},
+        order::{DecidedWithin, Operation, Order, Target},
         reference::Reference,
     },
     http::{
-        answer::OrderAnswer,
+        answer::{OrderAnswer, Viewer},
         edge,
         jwt::{Caller, JwtKeys},
         problem::{Code, Problem},
     },
     limits,
-    platform::config::{Env, Settings, StartError, days},
-    store::Orders,
+    platform::{
+        config::{Env, Settings, StartError, days},
+        observe,
+    },
+    store::{Orders, Start},
 };
 
 pub struct State {
@@ -97,6 +100,23 @@ async fn show(
     };
     let order = order.ok_or_else(not_found)?;
     Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, caller.into())))
+}
+
+/// Records a person's decision in the order of the path, and answers with the order.
+async fn decided(
+    state: &State,
+    request: &Request,
+    outcome: &'static str,
+    mut decide: impl FnMut(&mut Order) -> Result<(), Problem>,
+) -> Result<Response<Body>, Problem> {
+    let reference = reference_in_path(request).parse().map_err(|_| not_found())?;
+    let (order, ()) = state
+        .orders
+        .change(&reference, Start::Read, |order| decide(order.as_mut().ok_or_else(not_found)?))
+        .await?;
+    let order = order.ok_or_else(not_found)?;
+    observe::outcome(outcome);
+    Ok(edge::json(StatusCode::OK, &OrderAnswer::new(&order, Viewer::Merchant)))
 }
 
 fn reference_in_path(request: &Request) -> String {

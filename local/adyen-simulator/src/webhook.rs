@@ -161,6 +161,11 @@ impl Event {
 }
 
 /// A time in Adyen's format: in Amsterdam's winter time, to the second.
+/// True if the pspReference of such an event is the payment's.
+pub fn has_payments_reference(event: &str) -> bool {
+    matches!(event, "AUTHORISATION" | "OFFER_CLOSED" | "EXPIRE")
+}
+
 fn date(time: Timestamp) -> String {
     time.to_zoned_datetime(TimeZone::fixed(Offset::constant(1)))
         .strftime("%Y-%m-%dT%H:%M:%S%:z")

@@ -101,7 +101,7 @@ impl Simulator {
         &self.inner.base
     }
 
-    /// What Amazon Pay offers to Adyen.
+    /// Amazon Pay's side for Adyen.
     pub fn acquirer(&self) -> Acquirer {
         Acquirer::new(self.inner.clone())
     }

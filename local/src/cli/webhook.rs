@@ -1,13 +1,10 @@
 use std::time::Duration;
 
-use adyen_simulator::webhook::{Event, Signer, Target};
+use adyen_simulator::webhook::{self, Event, Signer, Target};
 use shared::domain::amount::Amount;
 
 use super::{Failure, print_line};
 use crate::{keys, token};
-
-/// The events whose pspReference is the payment's.
-const OF_PAYMENT: [&str; 3] = ["AUTHORISATION", "OFFER_CLOSED", "EXPIRE"];
 
 /// The time for finding the order's payment.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -100,7 +97,7 @@ async fn payment(to: &str, reference: &str) -> Option<String> {
 }
 
 fn event(args: Args, payment: Option<String>) -> Event {
-    let of_payment = OF_PAYMENT.contains(&args.event.as_str());
+    let of_payment = webhook::has_payments_reference(&args.event);
     let is_about_a_token = args.event.starts_with("recurring.token.");
     let own = payment.clone().filter(|_| of_payment);
     let psp = args.psp.or(own).unwrap_or_else(adyen_simulator::new_psp_reference);

@@ -1,4 +1,4 @@
-//! What a person can do: modify an order, let the world outside act, fail a call, set the clock.
+//! The actions of a person: modify an order, let the world outside act, fail a call, set the clock.
 
 use std::time::Duration;
 

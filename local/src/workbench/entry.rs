@@ -42,7 +42,7 @@ pub struct Problem {
     pub field: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What Adyen or Amazon Pay said before.
+    /// The text of Adyen or Amazon Pay that came before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub said: Option<String>,
 }

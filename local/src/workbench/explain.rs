@@ -69,7 +69,7 @@ pub fn explanation(order: &Order) -> Value {
     })
 }
 
-/// What a write changed, in words.
+/// The changes of a write, in words.
 pub fn changes(before: Option<&Order>, after: &Order) -> Vec<String> {
     let mut changes = Vec::new();
     for (at, attempt) in after.attempts.iter().enumerate() {

@@ -136,7 +136,7 @@ impl Record {
         kept.entries.iter().rev().filter(|entry| fits(entry)).take(most).cloned().collect()
     }
 
-    /// What happened to an order, in order of time.
+    /// The entries about an order, oldest first.
     pub fn timeline(&self, reference: &str, psp_references: &[String]) -> Vec<Arc<Entry>> {
         let kept = self.kept();
         let is_about = |entry: &Entry| {

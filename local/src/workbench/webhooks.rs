@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use adyen_simulator::webhook::{Event, Message, Reply, Signer, Target};
+use adyen_simulator::webhook::{self, Event, Message, Reply, Signer, Target};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
+use shared::adyen::notification::NotificationRequestItem;
 use shared::domain::amount::Amount;
 
 use super::entry::{Entry, Source};
@@ -148,15 +149,15 @@ impl Bench {
             let attempts = || order.attempts.iter().rev().find_map(|it| it.psp_reference.clone());
             derived.psp_reference.or_else(attempts)
         });
-        let introduces = matches!(name, "AUTHORISATION" | "OFFER_CLOSED" | "EXPIRE");
-        let own = if introduces { payment.clone() } else { None };
+        let of_payment = webhook::has_payments_reference(name);
+        let own = payment.clone().filter(|_| of_payment);
         let psp_reference = filled(written.psp_reference)
             .or(own)
             .unwrap_or_else(adyen_simulator::new_psp_reference);
         let mut event =
             Event::new(name, &self.merchant_account, &psp_reference, &written.reference);
         event.original_reference =
-            filled(written.original_reference).or(payment.filter(|_| !introduces));
+            filled(written.original_reference).or(payment.filter(|_| !of_payment));
         event.success = written.success;
         event.reason = filled(written.reason);
         event.live = written.live;
@@ -199,7 +200,7 @@ impl Bench {
         let in_item = item["additionalData"]["hmacSignature"].as_str();
         let (base, given) = match header {
             Some(given) => (String::from_utf8_lossy(&entry.raw).into_owned(), Some(given)),
-            None => (signed_text(item), in_item),
+            None => (signed_text(item).unwrap_or_default(), in_item),
         };
         let matches = |hex: &&String| {
             let key = Key::from_hex(hex).ok();
@@ -219,25 +220,9 @@ fn signer() -> Result<Signer, Refusal> {
     Signer::new(keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY).map_err(Refusal::internal)
 }
 
-/// The eight signed fields of a standard webhook.
-fn signed_text(item: &Value) -> String {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    };
-    [
-        &item["pspReference"],
-        &item["originalReference"],
-        &item["merchantAccountCode"],
-        &item["merchantReference"],
-        &item["amount"]["value"],
-        &item["amount"]["currency"],
-        &item["eventCode"],
-        &item["success"],
-    ]
-    .map(text)
-    .join(":")
+/// The text that the signature of an item covers, as the webhooks function reads it.
+fn signed_text(item: &Value) -> Result<String, serde_json::Error> {
+    NotificationRequestItem::deserialize(item).map(|item| item.signed_content())
 }
 
 /// A delivery as it was received.
@@ -280,7 +265,8 @@ fn signed_wrongly(message: &Message) -> Result<Message, Refusal> {
         headers.push(("hmacsignature".to_owned(), signature));
         return Ok(Message { body: message.body.clone(), headers });
     };
-    item["additionalData"]["hmacSignature"] = json!(key.sign(signed_text(item).as_bytes()));
+    let text = signed_text(item).map_err(|error| Refusal::new(error.to_string()))?;
+    item["additionalData"]["hmacSignature"] = json!(key.sign(text.as_bytes()));
     Ok(Message { body: body.to_string(), headers: message.headers.clone() })
 }
 

@@ -228,7 +228,7 @@ async fn webhooks(stack: &Stack) {
     assert_eq!(stack.bundle.take_over().await.unwrap().taken_over, 0);
 }
 
-/// What a person finds and decides.
+/// The searches and decisions of a person.
 async fn operations(stack: &Stack) {
     let (reason, note) = (json!({"reason": MAIL}), json!({"note": MAIL}));
     stack.get("/orders?needsAttention=any", &backend()).await;

@@ -48,7 +48,7 @@ struct TwoProcesses {
     stored: String,
 }
 
-/// What a schedule's shopper pays with.
+/// The methods of a schedule's shopper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Course {
     AmazonPay(Flow),

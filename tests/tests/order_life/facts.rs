@@ -184,7 +184,7 @@ impl AttemptBuilder for Attempt {
     }
 }
 
-/// What a person stated in that second.
+/// A person's statement in that second.
 pub fn statement(second: i64) -> Statement {
     Statement::new("looked it up".to_owned(), None, at(second))
 }

@@ -9,7 +9,7 @@ use crate::shop::{Shop, card, with};
 
 const SHOPPER: &str = "SHOPPER-1";
 
-/// What becomes of an example.
+/// The outcome of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Sent,

@@ -1,4 +1,4 @@
-//! What can be done: modify an order, let the world outside act, fail a call, run the schedule.
+//! The actions: modify an order, let the world outside act, fail a call, run the schedule.
 
 use serde_json::json;
 

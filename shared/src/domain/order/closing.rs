@@ -13,7 +13,7 @@ use super::{Attempt, AttemptStatus, Order, PendingOn, shortened};
 use crate::domain::unknown::Unknown;
 use crate::limits;
 
-/// What a person states about an order.
+/// A person's statement about an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     pub text: String,

@@ -59,7 +59,7 @@ pub struct Letter {
     /// The event, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<AdyenEvent>,
-    /// What a person did with it. It is no longer listed then.
+    /// A person's decision. The letter is no longer listed then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handled: Option<Handled>,
 }
