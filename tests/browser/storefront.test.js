@@ -51,6 +51,14 @@ async function payWith(page, ending) {
   await press(page, 'Pay with this outcome')
 }
 
+/** Opens a shopper's browser, at the page of the bank. */
+async function atTheBank(ending = '-3DS-REDIRECT') {
+  const shopper = await checkout()
+  await payWith(shopper.page, ending)
+  await shopper.page.getByRole('link', { name: 'Approve' }).waitFor()
+  return shopper
+}
+
 const approve = page => page.getByRole('link', { name: 'Approve' }).click()
 
 /** The order, and the assertion that it was not tried more often than that. */
@@ -134,9 +142,7 @@ test('no connection: the page offers to go on, and a reload repeats the payment'
 })
 
 test('bank in another tab: both tabs show the paid order', async () => {
-  const { page, reference, end } = await checkout()
-  await payWith(page, '-3DS-REDIRECT')
-  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  const { page, reference, end } = await atTheBank()
   const bank = page.url()
   await page.goBack()
   await shows(page, 'Your payment is waiting for you.')
@@ -150,9 +156,7 @@ test('bank in another tab: both tabs show the paid order', async () => {
 })
 
 test('back from the bank: the payment can be continued', async () => {
-  const { page, reference, end } = await checkout()
-  await payWith(page, '-3DS-REDIRECT')
-  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  const { page, reference, end } = await atTheBank()
   await page.goBack()
   await press(page, 'Continue the payment')
   await approve(page)
@@ -162,9 +166,7 @@ test('back from the bank: the payment can be continued', async () => {
 })
 
 test('shopper who never acts at the bank: the order expires, and the shop offers to pay again', async () => {
-  const { page, reference, end } = await checkout()
-  await payWith(page, '-OFFER-CLOSED')
-  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  const { page, reference, end } = await atTheBank('-OFFER-CLOSED')
   await assertOrder(reference, 'expired')
   await page.goBack()
   await shows(page, 'Your payment timed out.')
@@ -183,9 +185,7 @@ test('answer of Adyen that comes too late: the page waits, and shows the paid or
 })
 
 test('return in another browser: the payment is completed there', async () => {
-  const { page, reference, end } = await checkout()
-  await payWith(page, '-3DS-REDIRECT')
-  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  const { page, reference, end } = await atTheBank()
   const other = await openWindow(browser)
   await other.page.goto(page.url())
   await approve(other.page)
@@ -196,8 +196,7 @@ test('return in another browser: the payment is completed there', async () => {
 })
 
 test('answer of the bank\'s result cut: the paid order is shown', async () => {
-  const { page, reference, end } = await checkout()
-  await payWith(page, '-3DS-REDIRECT')
+  const { page, reference, end } = await atTheBank()
   await cut(page, /details$/, 2)
   await approve(page)
   await shows(page, SUCCESS)
