@@ -27,6 +27,10 @@ use shared::{
 
 use crate::{State, accepted, already_paid, answer, in_progress, not_processed, too_many};
 
+/// Members that PayPal's script returns beside those that Adyen takes. Adyen's library for the
+/// browser passes all of them on.
+const OF_PAYPAL: [&str; 2] = ["accelerated", "paymentSource"];
+
 /// Sends the details to Adyen, once however often they are posted.
 pub async fn submit(
     state: &State,
@@ -189,6 +193,9 @@ fn read(
         return Err(edge::wrong_merchant_account());
     }
     completed?;
+    if let Some(Value::Object(details)) = body.get_mut("details") {
+        details.retain(|name, _| !OF_PAYPAL.contains(&name.as_str()));
+    }
     let details: PaymentDetailsRequest = edge::typed(body)?;
     if details.details == Default::default() {
         return Err(Problem::new(

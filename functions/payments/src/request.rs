@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use shared::{
     adyen::{
-        payment_method::PaymentMethod,
+        payment_method::{PaymentMethod, raw_card_data},
         payments::{PaymentRequest, RecurringProcessingModel, ShopperInteraction},
     },
     http::{
@@ -29,6 +29,9 @@ pub fn payment(
     if let Some(name) = RAW_CARD_DATA.into_iter().find(|name| edge::names(&body, name)) {
         return Err(edge::raw_card_data(name));
     }
+    if let Some(name) = body.get("bankAccount").and_then(raw_card_data) {
+        return Err(edge::raw_card_data(name));
+    }
     // Adyen's library for the browser adds it for itself.
     body.remove("clientStateDataIndicator");
     let completed = edge::complete_payment(&mut body, caller);
@@ -44,6 +47,7 @@ pub fn payment(
     if payment.merchant_account != rules.target.merchant_account {
         return Err(edge::wrong_merchant_account());
     }
+    rules.allow(caller, &payment)?;
     let is_one_click = rules.is_one_click(caller, &payment);
     if is_one_click {
         // The shopper is present, which ContAuth with CardOnFile says.
@@ -60,7 +64,6 @@ pub fn payment(
     }
     adds_up(&payment)?;
     consistent(&payment, is_one_click)?;
-    rules.allow(&payment)?;
     Ok((payment, caller_body))
 }
 
@@ -114,12 +117,19 @@ impl Rules {
         self.allowed_payment_methods.iter().any(|allowed| allowed == kind)
     }
 
-    /// Rejects a payment method that this deployment does not offer. A stored one was offered when
-    /// it was stored.
-    fn allow(&self, payment: &PaymentRequest) -> Result<(), Problem> {
-        let method = &payment.payment_method;
-        let is_stored = matches!(method, PaymentMethod::StoredPaymentMethod { .. });
-        if is_stored || method.kind().is_some_and(|kind| self.allows(kind)) {
+    /// Rejects a payment method that this deployment does not offer. The backend may charge a stored
+    /// one, because it was offered when it was stored. Only the backend charges those of Amazon Pay.
+    fn allow(&self, caller: &Caller, payment: &PaymentRequest) -> Result<(), Problem> {
+        let is_allowed = match &payment.payment_method {
+            PaymentMethod::StoredPaymentMethod { .. } if matches!(caller, Caller::Merchant(_)) => {
+                true
+            }
+            method @ PaymentMethod::StoredPaymentMethod { .. } => {
+                method.kind().is_none_or(|kind| kind == "amazonpay" || self.allows(kind))
+            }
+            method => method.kind().is_some_and(|kind| self.allows(kind)),
+        };
+        if is_allowed {
             return Ok(());
         }
         Err(Problem::new(

@@ -164,6 +164,8 @@ pub(crate) fn describe(token: &Token) -> Value {
             "expiryMonth": "03",
             "expiryYear": "30",
             "supportedRecurringProcessingModels": token.recurring_processing_models,
+            // Adyen's library offers only those with Ecommerce.
+            "supportedShopperInteractions": ["Ecommerce", "ContAuth"],
         });
     }
     json!({

@@ -239,10 +239,11 @@ fn single_use(
 /// Source: Checkout API, `CardDetails` and `StoredPaymentMethodDetails`, without the members that
 /// another instrument has.
 fn stored(fields: Fields) -> Result<PaymentMethod, String> {
-    const KNOWN: [&str; 8] = [
+    const KNOWN: [&str; 9] = [
         "brand",
         "checkoutAttemptId",
         "encryptedSecurityCode",
+        "fundingSource",
         "holderName",
         "sdkData",
         "storedPaymentMethodId",

@@ -41,6 +41,9 @@ pub struct PaymentRequest {
     pub additional_data: BTreeMap<&'static str, &'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_data: Option<AuthenticationData>,
+    /// The account of a direct debit, such as RatePay's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bank_account: Option<PassedOn>,
     /// Required for native 3-D Secure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub billing_address: Option<Address>,
@@ -65,6 +68,9 @@ pub struct PaymentRequest {
     pub deliver_at: Option<Text<40>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery_address: Option<Address>,
+    /// At most 5,000 characters.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_fingerprint: Option<Text<5000>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installments: Option<Installments>,
     /// They add up to the amount.

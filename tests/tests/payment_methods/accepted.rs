@@ -98,8 +98,10 @@ async fn data_of_adyens_browser_library_is_accepted() {
 async fn shoppers_fields_arrive_from_a_browser() {
     let shop = Shop::open().await;
     let shoppers = json!({
+        "bankAccount": {"iban": "NL13TEST0123456789", "ownerName": "A. Klaassen", "countryCode": "NL"},
         "company": {"name": "Smith Ltd", "registrationNumber": "123", "taxId": "NL1"},
         "dateOfBirth": "1980-01-31",
+        "deviceFingerprint": "DpqwU4zEdN0050000000000000",
         "installments": {"value": 3, "plan": "regular"},
         "lineItems": [
             {"id": "1", "quantity": 2, "amountIncludingTax": 331, "taxPercentage": 2100, "description": "Shoes"},

@@ -1,5 +1,7 @@
 //! Actions: the attempt waits for its shopper, whatever the result code is.
 
+use adyen_simulator::webhook::Event;
+use local::keys::MERCHANT_ACCOUNT;
 use serde_json::{Value, json};
 use tests::browser;
 
@@ -54,6 +56,24 @@ async fn voucher_that_is_paid_later_confirms_the_order() {
 }
 
 #[tokio::test]
+async fn direct_debit_is_confirmed_later_and_charged_back_when_it_fails() {
+    let shop = Shop::open().await;
+    let iban = json!({"type": "sepadirectdebit", "iban": "NL13TEST0123456789", "ownerName": "A"});
+    let answer = shop.pay("ORDER-1", iban).await;
+    let payment = answer.body["pspReference"].as_str().unwrap();
+    assert!(shop.stack.adyen().resolve_pending(payment, true).unwrap());
+    let order = shop.stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
+    assert_eq!(order["status"], "authorised");
+
+    let psp = adyen_simulator::new_psp_reference();
+    let mut event = Event::new("CHARGEBACK", MERCHANT_ACCOUNT, &psp, "ORDER-1");
+    event.original_reference = Some(payment.to_owned());
+    event.amount = Some(adyen_simulator::Amount { currency: "EUR".to_owned(), value: 1000 });
+    shop.stack.adyen().notify(&event).unwrap();
+    shop.stack.order_once("ORDER-1", |order| order["status"] == "chargedBack").await;
+}
+
+#[tokio::test]
 async fn voucher_paid_beside_another_method_is_paid_twice() {
     let shop = Shop::open().await;
     let answer = shop.pay("ORDER-1", json!({"type": "multibanco"})).await;
@@ -76,7 +96,10 @@ async fn redirect_and_sdk_results_conclude_their_attempts() {
         (
             "ORDER-2",
             json!({
-                "details": {"orderID": "EC-1", "payerID": "P-1", "facilitatorAccessToken": "F"},
+                "details": {
+                    "orderID": "EC-1", "payerID": "P-1", "facilitatorAccessToken": "F",
+                    "paymentSource": "paypal", "accelerated": false,
+                },
                 "paymentData": data,
             }),
         ),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::browser_with;
+use tests::{Stack, browser_with};
 
 use crate::shop::{Shop, card, with};
 
@@ -68,7 +68,10 @@ async fn stored_card_is_listed_to_its_shopper() {
     let id = stored(&shop, "SHOPPER-1").await;
     let answer =
         shop.stack.post("/paymentMethods", &token("ORDER-1", "SHOPPER-1"), &json!({})).await;
-    assert_eq!(answer.body["storedPaymentMethods"][0]["id"], id, "{answer:?}");
+    let card = &answer.body["storedPaymentMethods"][0];
+    assert_eq!(card["id"], id, "{answer:?}");
+    // Adyen's library offers no other.
+    assert!(card["supportedShopperInteractions"].to_string().contains("Ecommerce"), "{card}");
     let other =
         shop.stack.post("/paymentMethods", &token("ORDER-2", "SHOPPER-2"), &json!({})).await;
     assert!(other.body.get("storedPaymentMethods").is_none(), "{other:?}");
@@ -83,6 +86,17 @@ async fn another_shoppers_stored_card_is_refused_without_a_payment() {
         shop.stack.post("/payments", &token("ORDER-1", "SHOPPER-2"), &one_click(&id)).await;
     assert_eq!((answer.status, answer.code()), (422, "stored_payment_method_wrong_shopper"));
     assert_eq!(shop.stack.adyen().books().calls.len(), before, "no call");
+}
+
+#[tokio::test]
+async fn stored_method_of_a_type_that_is_not_switched_on_is_not_allowed_in_a_browser() {
+    let stack = Stack::start().await;
+    for kind in ["scheme", "paypal"] {
+        let mut body = one_click("M");
+        body["paymentMethod"]["type"] = json!(kind);
+        let answer = stack.post("/payments", &token("ORDER-1", "SHOPPER-1"), &body).await;
+        assert_eq!((answer.status, answer.code()), (422, "payment_method_not_allowed"));
+    }
 }
 
 #[tokio::test]

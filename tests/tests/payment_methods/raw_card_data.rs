@@ -29,13 +29,17 @@ async fn raw_card_data_is_rejected_and_reaches_nobody() {
         assert!(!answer.body.to_string().contains(NUMBER));
         assert!(answer.body["field"].as_str().unwrap().starts_with("paymentMethod."));
     }
-    for name in ["card", "number", "cvc"] {
+    for name in ["card", "number", "cvc", "expiryMonth", "expiryYear", "encryptedCard"] {
         let mut body = with(card(NUMBER));
         body[name] = json!(NUMBER);
         let answer = shop.stack.post("/payments", &browser("ORDER-1"), &body).await;
         assert_eq!((answer.status, answer.code()), (422, "raw_card_data"), "{answer:?}");
         assert_eq!(answer.body["field"], name);
     }
+    let mut body = with(card(NUMBER));
+    body["bankAccount"] = json!({"iban": "NL13TEST0123456789", "cvc": "737"});
+    let answer = shop.stack.post("/payments", &browser("ORDER-1"), &body).await;
+    assert_eq!((answer.status, answer.code()), (422, "raw_card_data"), "{answer:?}");
     assert!(shop.sent().is_empty());
     let answer = shop.stack.get("/orders/ORDER-1", &tests::backend()).await;
     assert_eq!(answer.status, 404, "nothing was stored: {answer:?}");
