@@ -264,9 +264,13 @@ impl From<jsonwebtoken::errors::Error> for Invalid {
 /// The claims of a merchant token, which has all rights.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
-    /// The person or system that acts, for the record.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The person or system that acts, for the record. Anything but a text names nobody.
+    #[serde(default, deserialize_with = "text_or_none", skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
+}
+
+fn text_or_none<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_str().map(str::to_owned))
 }
 
 #[derive(Deserialize)]

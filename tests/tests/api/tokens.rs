@@ -208,6 +208,8 @@ async fn token_with_every_claim_is_accepted() {
         with(checkout(), json!({"iat": now() - 86_390, "exp": now() + 10})),
         with(merchant(), json!({"iat": now(), "exp": now() + 900})),
         with(checkout(), json!({"aud": ["checkout"]})),
+        with(merchant(), json!({"sub": 1})),
+        with(merchant(), json!({"sub": null})),
         with(checkout(), json!({"iss": "shop", "sub": "1", "jti": "2", "nbf": now()})),
     ] {
         let answer = stack.post("/paymentMethods", &sign(&claims), &body).await;
