@@ -25,7 +25,7 @@ pub fn order_event(pipe: &Pipe, record: &Value) -> Result<Option<Value>, PipeErr
     }
     Ok(Some(json!({
         "source": SOURCE,
-        "detail-type": at(record, &pipe.detail_type),
+        "detail-type": pipe.detail_type,
         "detail": filled(&pipe.detail, record)?,
     })))
 }

@@ -59,7 +59,6 @@ pub struct Cors {
 pub struct Pipe {
     /// The event pattern that a record must match, as JSON text.
     pub pattern: String,
-    /// The path of the detail-type in a record.
     pub detail_type: String,
     /// The detail of an event, with paths into the record in angle brackets. The template's
     /// parameters have their defaults.

@@ -4,7 +4,7 @@ use serde_json::{Map, Number, Value};
 use shared::domain::order::Order;
 
 /// The attributes of an order that are derived.
-const DERIVED: [&str; 5] = ["status", "statusChange", "openShard", "openSince", "recoverAt"];
+const DERIVED: [&str; 5] = ["status", "change", "openShard", "openSince", "recoverAt"];
 
 /// An attribute value such as `{"S": "text"}` as plain JSON.
 pub fn value(attribute: &Value) -> Value {

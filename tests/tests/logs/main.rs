@@ -247,7 +247,8 @@ async fn error_line_names_its_request_at_any_log_level() {
     let price = serde_json::from_value(json!({"currency": "EUR", "value": 1000})).unwrap();
     let mut order = Order::new(reference, price, Capture::Automatic, None, Timestamp::now());
     order.events_dropped = true;
-    let work = async { observe::attention(&order.reference, None, &Derived::of(&order)) };
+    let changes = Derived::of(&order).changes_since(None);
+    let work = async { observe::attention(&order.reference, &changes) };
     let completion = |(): &()| Completion::Run(true);
     observe::invocation("test", &HeaderMap::new(), Some(&context), work, completion).await;
 

@@ -11,16 +11,10 @@ async fn order_events_are_those_that_a_deployment_would_send() {
 
     let events = bench.get("order-events").await["orderEvents"].clone();
 
-    let changes: Vec<_> = events
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|event| (&event["detail-type"], &event["detail"]["previousStatus"]))
-        .collect();
-    assert_eq!(
-        changes,
-        [(&json!("authorised"), &json!("pending")), (&json!("pending"), &json!("created"))]
-    );
+    let changes: Vec<_> =
+        events.as_array().unwrap().iter().map(|event| &event["detail"]["changes"]).collect();
+    assert_eq!(changes, [&json!(["confirmed"]), &json!(["authorised"]), &json!(["pending"])]);
+    assert_eq!(events[0]["detail-type"], "OrderChanged");
     assert_eq!(events[0]["source"], "amazon-pay.orders");
     assert_eq!(events[0]["detail"]["reference"], "ORDER-1");
 }

@@ -32,12 +32,12 @@ export async function orderEvents() {
         h("h1", {}, "Order events"),
         h("p", {}, "The events that a deployment would send to the EventBridge bus, the newest first."),
         all.length === 0 ? h("p", {}, "None yet.")
-          : table("Order events", ["Order", "From", "To", "At", "Event"],
+          : table("Order events", ["Order", "Changes", "Status", "At", "Event"],
             all.map((it) => [
-              orderLink(it.detail.reference), it.detail.previousStatus, status(it.detail.status),
+              orderLink(it.detail.reference), it.detail.changes.join(", "), status(it.detail.status),
               time(it.detail.changedAt),
               fold(`event-${it.detail.reference}-${it.detail.sequence}`,
-                `${it.detail.reference}, ${it.detail.status}`, it),
+                `${it.detail.reference}, ${it.detail.changes.join(", ")}`, it),
             ])),
       ];
     },

@@ -5,6 +5,7 @@
 mod acknowledgement;
 mod attempt;
 mod binding;
+mod change;
 mod closing;
 mod conclude;
 mod content;
@@ -32,6 +33,7 @@ pub use attempt::{
     Attempt, Details, Outcome, PaymentInstrument, Rejection, Submission, idempotency_key, sha256,
 };
 pub use binding::AnswerIdentity;
+pub use change::Change;
 pub use closing::{Statement, Unclosable};
 pub use conclude::AnswerDecision;
 pub use content::content_digest;

@@ -20,7 +20,7 @@ use tracing::Instrument;
 
 use self::{metrics::publish, trace::Trace};
 use crate::domain::{
-    order::{Derived, Order},
+    order::{Change, Order},
     reference::Reference,
 };
 
@@ -201,15 +201,13 @@ pub fn count(metric: Metric) {
     note(|observed| observed.metrics.push(metric));
 }
 
-/// Logs and counts the reasons for attention that an order did not have before.
-pub fn attention(reference: &Reference, before: Option<&Derived>, after: &Derived) {
-    let known = |reason: &&'static str| {
-        before.is_some_and(|before| before.needs_attention.iter().any(|it| it.code() == *reason))
-    };
-    let reasons = after.needs_attention.iter().map(|reason| reason.code());
-    for reason in reasons.filter(|reason| !known(reason)) {
-        tracing::warn!(%reference, reason, "order needs attention");
-        count(Metric::NeedsAttention(reason));
+/// Logs and counts the reasons for attention that a change of an order raised.
+pub fn attention(reference: &Reference, changes: &[Change]) {
+    for change in changes {
+        if let Change::Raised(reason) = change {
+            tracing::warn!(%reference, reason, "order needs attention");
+            count(Metric::NeedsAttention(reason));
+        }
     }
 }
 

@@ -50,7 +50,7 @@ use tokio::time::Instant;
 
 use self::{
     pointers::Pointer,
-    write::{Change, Conflict},
+    write::{Conflict, Write},
 };
 use super::{Item, StoreError, patience::Patience, read};
 use crate::{
@@ -185,14 +185,14 @@ impl Orders {
             order.schema = SCHEMA;
             order.version += 1;
             order.updated_at = clock::now();
-            let change = Change::new(before.as_ref(), order);
-            let conflict = patience.call(|| self.write(&change, &pointers)).await?;
+            let write = Write::new(before.as_ref(), order);
+            let conflict = patience.call(|| self.write(&write, &pointers)).await?;
             if conflict.is_some() {
                 observe::count(Metric::WriteConflict);
             }
             match conflict {
                 None => {
-                    observe::attention(reference, change.was.as_ref(), &change.is);
+                    observe::attention(reference, &write.changes);
                     for pointer in pointers.values() {
                         if let Pointer::Parked(_, count) = pointer {
                             let count = count.parse().unwrap_or_default();
@@ -212,7 +212,7 @@ impl Orders {
                 Some(Conflict::Pointer(payment, pointer)) => {
                     if let Pointer::Order(other) = &pointer
                         && other != reference
-                        && change.after.contestable().contains(payment.as_str())
+                        && write.after.contestable().contains(payment.as_str())
                     {
                         // Write the other order first: if this process ends in between, this
                         // order does not know the payment yet, so a repeated delivery does the

@@ -87,9 +87,10 @@ impl Orders {
             let update = self.client.update_item().table_name(&self.table);
             let updated = update
                 .key("reference", text_value(&due.key))
-                .update_expression("SET #recoverAt = :until REMOVE statusChange")
+                .update_expression("SET #recoverAt = :until REMOVE #change")
                 .condition_expression("#recoverAt = :seen")
                 .expression_attribute_names("#recoverAt", "recoverAt")
+                .expression_attribute_names("#change", "change")
                 .expression_attribute_values(":until", text_value(&second(until)))
                 .expression_attribute_values(":seen", text_value(&due.recover_at))
                 .send();

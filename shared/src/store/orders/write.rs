@@ -1,6 +1,6 @@
 //! Writes an order if nobody else has written it in between.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
@@ -17,23 +17,26 @@ use super::{
     pointers::{Pointer, pointer},
 };
 use crate::{
-    domain::order::{Derived, Order, Status},
+    domain::order::{Change, Derived, Order, Status},
     limits,
     platform::config::aws_error,
     store::StoreError,
 };
 
 /// An order before and after a change, with its derived values.
-pub(super) struct Change<'a> {
+pub(super) struct Write<'a> {
     pub before: Option<&'a Order>,
-    pub was: Option<Derived>,
+    was: Option<Derived>,
     pub after: &'a Order,
-    pub is: Derived,
+    is: Derived,
+    pub changes: Vec<Change>,
 }
 
-impl<'a> Change<'a> {
+impl<'a> Write<'a> {
     pub(super) fn new(before: Option<&'a Order>, after: &'a Order) -> Self {
-        Self { before, was: before.map(Derived::of), after, is: Derived::of(after) }
+        let (was, is) = (before.map(Derived::of), Derived::of(after));
+        let changes = is.changes_since(was.as_ref());
+        Self { before, was, after, is, changes }
     }
 }
 
@@ -48,10 +51,10 @@ impl Orders {
     /// Writes an order together with the pointers of its new payments and disputes.
     pub(super) async fn write(
         &self,
-        change: &Change<'_>,
+        write: &Write<'_>,
         pointers: &HashMap<String, Pointer>,
     ) -> Result<Option<Conflict>, StoreError> {
-        let Change { before, after, .. } = change;
+        let Write { before, after, .. } = write;
         let known = before.map(Order::psp_references).unwrap_or_default();
         let mut added: Vec<&str> = after.psp_references().difference(&known).copied().collect();
         // Only parked disputes can exceed the limit, so the payment must come first.
@@ -64,7 +67,7 @@ impl Orders {
             .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
             .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))
             .collect::<Result<Vec<_>, _>>()?;
-        let put = self.put(change)?;
+        let put = self.put(write)?;
         if updates.is_empty() {
             self.write_alone(put).await
         } else {
@@ -144,12 +147,12 @@ impl Orders {
     }
 
     /// Builds the write of an order, conditional on the version of `before`.
-    fn put(&self, change: &Change) -> Result<Put, StoreError> {
+    fn put(&self, write: &Write) -> Result<Put, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(projected(change)?))
+            .set_item(Some(projected(write)?))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match change.before {
+        let put = match write.before {
             None => put
                 .condition_expression("attribute_not_exists(#reference)")
                 .expression_attribute_names("#reference", "reference"),
@@ -166,11 +169,10 @@ impl Orders {
 }
 
 /// The attributes of an order's item that are derived from the others.
-pub(super) const DERIVED: [&str; 5] =
-    ["status", "statusChange", "openShard", "openSince", "recoverAt"];
+pub(super) const DERIVED: [&str; 5] = ["status", "change", "openShard", "openSince", "recoverAt"];
 
 /// Returns the item of an order with its derived attributes, which other readers use.
-fn projected(change: &Change) -> Result<Item, StoreError> {
+fn projected(write: &Write) -> Result<Item, StoreError> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Projected<'a> {
@@ -178,29 +180,38 @@ fn projected(change: &Change) -> Result<Item, StoreError> {
         facts: &'a Order,
         status: Status,
         #[serde(skip_serializing_if = "Option::is_none")]
-        status_change: Option<StatusChange>,
+        change: Option<OrderEvent>,
     }
 
+    // The pipe in template.yaml sends it to the merchant's systems.
     #[derive(Serialize)]
-    struct StatusChange {
+    struct OrderEvent {
+        #[serde(serialize_with = "serde_dynamo::string_set::serialize")]
+        changes: BTreeSet<String>,
         from: Status,
         to: Status,
+        confirmed: bool,
+        authorised: i64,
+        captured: i64,
+        refunded: i64,
         at: Timestamp,
         seq: u64,
     }
 
-    let Change { was, is, after, .. } = change;
-    let from = was.as_ref().map_or(Status::Created, |was| was.status);
-    let projected = Projected {
-        facts: after,
-        status: is.status,
-        status_change: (from != is.status).then_some(StatusChange {
-            from,
-            to: is.status,
-            at: after.updated_at,
-            seq: after.version,
-        }),
+    let Write { was, is, after, changes, .. } = write;
+    let event = || OrderEvent {
+        changes: changes.iter().map(Change::to_string).collect(),
+        from: was.as_ref().map_or(Status::Created, |was| was.status),
+        to: is.status,
+        confirmed: is.confirmed,
+        authorised: is.authorised,
+        captured: is.captured,
+        refunded: is.refunded,
+        at: after.updated_at,
+        seq: after.version,
     };
+    let projected =
+        Projected { facts: after, status: is.status, change: (!changes.is_empty()).then(event) };
     let mut item: Item = serde_dynamo::to_item(projected)?;
     item.extend(list::of_order(after, is));
     if let Some(open) = is.open {
