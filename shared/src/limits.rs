@@ -3,7 +3,7 @@
 //! The assertions at the end hold the relations that make them safe. A test compares them with
 //! template.yaml.
 
-use std::time::Duration;
+use std::{num::NonZeroUsize, time::Duration};
 
 use jiff::SignedDuration;
 
@@ -112,6 +112,20 @@ pub const SECRET_REFRESH: Duration = Duration::from_secs(2);
 /// calls.
 pub const SECRET_REFETCH: Duration = Duration::from_secs(5);
 
+// Payment methods
+
+/// Adyen's list of payment methods is answered again for this long.
+pub const LIST_FRESH: SignedDuration = SignedDuration::from_mins(1);
+
+/// The same while Adyen does not answer.
+pub const LIST_STALE: SignedDuration = SignedDuration::from_mins(10);
+
+/// A lookup waits this long for Adyen if it has a list that is at most [`LIST_STALE`].
+pub const LIST_WAIT: Duration = Duration::from_secs(3);
+
+/// After Adyen did not answer, such lookups do not ask it for this long.
+pub const LIST_PAUSE: SignedDuration = SignedDuration::from_secs(10);
+
 // Payments
 
 /// A request to Adyen without an answer may still be processed for this long.
@@ -192,6 +206,9 @@ pub const PAYMENT_METHOD: usize = 100 * 1024;
 /// The levels of nesting in such a payment method.
 pub const PAYMENT_METHOD_DEPTH: usize = 5;
 
+/// A longer list of payment methods is not kept.
+pub const LIST: usize = 64 * 1024;
+
 /// The charge of a stored payment method, which is stored with the order.
 pub const CHARGE: usize = 16 * 1024;
 
@@ -233,6 +250,10 @@ pub const INERT_EVENTS: usize = 100;
 
 /// The events of a stored payment method that do not end it.
 pub const TRANSIENT_EVENTS: usize = 100;
+
+/// The lists of payment methods that a process keeps, one for each country, amount, channel and
+/// locale.
+pub const LISTS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 
 /// The items of the index that are read at once and held in memory.
 pub const PAGE: i32 = 25;

@@ -50,6 +50,7 @@ ANOTHER = {
     "AlarmEmail": "others@shop.example",
     "AllowedOrigins": "https://shop.example,https://www.shop.example",
     "AllowedPaymentMethods": "amazonpay,ideal",
+    "KeepPaymentMethods": "false",
     "AmazonPayLedgerCurrency": "GBP",
     "AmazonPayPublicKeyId": "SANDBOX-DEF",
     "DefaultReturnUrl": "https://shop.example/other",

@@ -1,5 +1,7 @@
 //! Lists the payment methods for a shopper: `POST /paymentMethods`.
 
+mod kept;
+
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
 use serde::Deserialize;
@@ -7,7 +9,7 @@ use serde_json::{Map, Value};
 use shared::{
     adyen::{
         client::Client,
-        payment_methods::{PaymentMethodsRequest, PaymentMethodsResponse},
+        payment_methods::PaymentMethodsRequest,
         payments::Channel,
         shopper::{CountryCode, ShopperLocale},
     },
@@ -17,14 +19,18 @@ use shared::{
         jwt::{Caller, JwtKeys},
         problem::Problem,
     },
-    platform::config::{Env, Settings, StartError, list, text},
+    platform::config::{Env, Settings, StartError, flag, list, text},
 };
+
+use crate::kept::Kept;
 
 pub struct State {
     jwt_keys: JwtKeys,
     adyen: Client,
     merchant_account: String,
     allowed_payment_methods: Vec<String>,
+    /// The lists for requests without a shopper, if they are kept.
+    kept: Option<Kept>,
 }
 
 impl State {
@@ -37,12 +43,14 @@ impl State {
         let adyen = Client::read(&mut settings);
         let merchant_account = settings.required("ADYEN_MERCHANT_ACCOUNT", text);
         let allowed = settings.or("ALLOWED_PAYMENT_METHODS", "amazonpay", list);
+        let keep = settings.or("KEEP_PAYMENT_METHODS", "true", flag);
         settings.finish((|| {
             Some(Self {
                 jwt_keys: jwt_keys?,
                 adyen: adyen?,
                 merchant_account: merchant_account?,
                 allowed_payment_methods: allowed?,
+                kept: keep?.then(Kept::default),
             })
         })())
     }
@@ -94,11 +102,15 @@ async fn look_up(
         shopper_locale: lookup.shopper_locale,
         shopper_reference: lookup.shopper_reference,
     };
-    match state.adyen.post::<PaymentMethodsResponse>("paymentMethods", &question, None, until).await
-    {
-        Ok(answer) => Ok(edge::json(StatusCode::OK, &answer)),
-        Err(error) => Err(edge::unanswered(&error)),
-    }
+    let answered = match &state.kept {
+        Some(kept) if question.shopper_reference.is_none() => {
+            kept.answer(&question, &state.adyen, until).await
+        }
+        _ => kept::ask(&state.adyen, &question, until)
+            .await
+            .map(|answer| edge::json(StatusCode::OK, &answer)),
+    };
+    answered.map_err(|error| edge::unanswered(&error))
 }
 
 /// Reads the body, completed from a browser's token.

@@ -24,12 +24,13 @@ use crate::token::{self, CHECKOUT_LIFE};
 const PORT: u16 = 3000;
 
 /// Variables of a deployment that a developer can set in the environment.
-const PASSED_ON: [&str; 8] = [
+const PASSED_ON: [&str; 9] = [
     "ALLOWED_ORIGINS",
     "ALLOWED_PAYMENT_METHODS",
     "CAPTURE",
     "CHECKOUT_TOKEN_KEYS",
     "DEFAULT_RETURN_URL",
+    "KEEP_PAYMENT_METHODS",
     "MERCHANT_TOKEN_KEYS",
     "SSL_CERT_FILE",
     "WEBHOOK_BASIC_AUTH",

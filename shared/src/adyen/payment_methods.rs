@@ -12,7 +12,7 @@ use super::{
 use crate::domain::{amount::Amount, shopper_reference::ShopperReference};
 
 /// Source: Checkout API, `PaymentMethodsRequest`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentMethodsRequest {
     pub merchant_account: String,

@@ -127,7 +127,7 @@ pub struct PaymentRequest {
 }
 
 /// The platform on which the shopper pays. Source: Checkout API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Channel {
     #[serde(rename = "iOS")]
     Ios,

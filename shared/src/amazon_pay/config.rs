@@ -6,7 +6,7 @@ use url::Url;
 use super::{client::Client, key::PrivateKey};
 use crate::{
     domain::amount::Currency,
-    platform::config::{Settings, service_url},
+    platform::config::{Settings, flag, service_url},
 };
 
 /// The deployment's account at Amazon Pay.
@@ -113,11 +113,6 @@ impl AmazonPay {
 /// `LIVE` selects the environment by itself; for other key ids the path selects it.
 fn environment(settings: &mut Settings, public_key_id: &str) -> Option<(bool, &'static str)> {
     const VARIABLE: &str = "AMAZON_PAY_SANDBOX";
-    let flag = |text: &str| match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("expected true or false"),
-    };
     let prefixed = match public_key_id.split_once('-') {
         Some(("SANDBOX", _)) => true,
         Some(("LIVE", _)) => false,

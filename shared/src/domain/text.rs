@@ -49,7 +49,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 macro_rules! checked {
     ($(#[$doc:meta])* $name:ident, $max:literal, $expected:literal, $rule:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 

@@ -393,6 +393,16 @@ pub fn days(text: &str) -> Result<SignedDuration, &'static str> {
     }
 }
 
+/// # Errors
+/// The accepted values.
+pub fn flag(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("expected true or false"),
+    }
+}
+
 /// Reads texts separated by commas.
 ///
 /// # Errors

@@ -317,7 +317,7 @@ async fn payment_methods_contain_the_documented_entry() {
 
 #[tokio::test]
 async fn payment_methods_are_returned_unchanged() {
-    let stack = Stack::start().await;
+    let stack = Stack::with_variables(&[("KEEP_PAYMENT_METHODS", "false")]).await;
     let token = browser_with(without_country());
     let body = json!({"countryCode": "NL"});
     for (adyen_answer, handed_on) in [

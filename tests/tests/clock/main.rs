@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod payment_methods;
+
 use std::time::{Duration, Instant};
 
 use local::bundle::Options;
@@ -24,12 +26,16 @@ impl World {
     }
 
     async fn with(adyen: adyen_simulator::Options) -> Self {
-        let alone = CLOCK.lock().await;
-        let options = Options {
+        Self::with_options(Options {
             adyen: local::bundle::Adyen::Simulator(Box::new(adyen)),
-            workbench: true,
             ..Options::default()
-        };
+        })
+        .await
+    }
+
+    async fn with_options(options: Options) -> Self {
+        let alone = CLOCK.lock().await;
+        let options = Options { workbench: true, ..options };
         Self { stack: Stack::with(options).await, _alone: alone }
     }
 
