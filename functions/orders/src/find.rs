@@ -92,10 +92,10 @@ pub async fn find(
 }
 
 async fn of_payment(state: &State, payment: &str) -> Result<Vec<FoundOrder>, Problem> {
-    let Some(reference) = state.orders.of_payment(payment).await? else {
+    let Some(reference) = state.inbox.orders.of_payment(payment).await? else {
         return Ok(Vec::new());
     };
-    let order = state.orders.get(&reference).await?;
+    let order = state.inbox.orders.get(&reference).await?;
     Ok(order.iter().map(FoundOrder::from).collect())
 }
 
@@ -105,7 +105,7 @@ async fn list(state: &State, query: FindQuery) -> Result<Found, Problem> {
         None => Listing::Orders(query.status),
     };
     let range = Range { from: query.updated_from, to: query.updated_to, after: query.cursor };
-    let mut page = state.orders.list(listing, &range).await?;
+    let mut page = state.inbox.orders.list(listing, &range).await?;
     // The index of orders that need attention knows neither the status nor each reason as a key.
     if let Some(code) = query.needs_attention.filter(|code| code != ANY) {
         page.items.retain(|order| order.attention.contains(&code));

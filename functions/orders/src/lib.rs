@@ -1,16 +1,17 @@
 //! Finds, reads and modifies orders: `GET /orders`, `GET /orders/{reference}`,
 //! `POST /orders/{reference}/captures|cancels|refunds|reversals`, and what a person decides about
-//! an order.
+//! an order or a dead letter.
 
 mod acknowledge;
 mod close;
 mod find;
+mod letters;
 mod modify;
 
 use http::StatusCode;
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
-    adyen::client::Client,
+    adyen::{client::Client, inbox::Inbox, verifier::Verifier},
     domain::{
         order::{DecidedWithin, Operation, Order, Target},
         reference::Reference,
@@ -26,12 +27,13 @@ use shared::{
         config::{Env, Settings, StartError, days},
         observe,
     },
-    store::{Orders, Start},
+    store::Start,
 };
 
 pub struct State {
     jwt_keys: JwtKeys,
-    orders: Orders,
+    inbox: Inbox,
+    verifier: Verifier,
     adyen: Client,
     decided_within: DecidedWithin,
     target: Target,
@@ -41,10 +43,11 @@ impl State {
     /// # Errors
     /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let mut settings =
-            Settings::load(env, &[Client::SECRETS, &JwtKeys::SECRETS].concat()).await?;
+        let secrets = [Client::SECRETS, &JwtKeys::SECRETS, Verifier::SECRETS].concat();
+        let mut settings = Settings::load(env, &secrets).await?;
         let jwt_keys = JwtKeys::read(&mut settings);
-        let orders = Orders::read(&mut settings);
+        let inbox = Inbox::read(&mut settings);
+        let verifier = Verifier::read(&mut settings);
         let adyen = Client::read(&mut settings);
         let target = Client::target(&mut settings, adyen.as_ref());
         let usual = limits::REFUND_DAYS.to_string();
@@ -54,7 +57,8 @@ impl State {
         settings.finish((|| {
             Some(Self {
                 jwt_keys: jwt_keys?,
-                orders: orders?,
+                inbox: inbox?,
+                verifier: verifier?,
                 target: target?,
                 adyen: adyen?,
                 decided_within: DecidedWithin { refunds: refunds?, others: others? },
@@ -78,6 +82,10 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
         "POST /orders/{reference}/needsAttention/{reason}/acknowledge" => {
             acknowledge::acknowledge(state, &caller, request).await
         }
+        "GET /deadLetters" => letters::list(state, &caller, request).await,
+        "GET /deadLetters/{id}" => letters::show(state, &caller, request).await,
+        "POST /deadLetters/{id}/apply" => letters::apply(state, &caller, request).await,
+        "POST /deadLetters/{id}/discard" => letters::discard(state, &caller, request).await,
         route => match route.strip_prefix("POST /orders/{reference}/").and_then(Operation::of_path)
         {
             Some(operation) => modify::modify(state, &caller, operation, request).await,
@@ -94,7 +102,7 @@ async fn show(
     let reference = reference_in_path(request);
     edge::require_own_order(caller, &reference)?;
     let order = match reference.parse::<Reference>() {
-        Ok(reference) => state.orders.get(&reference).await?,
+        Ok(reference) => state.inbox.orders.get(&reference).await?,
         // A malformed reference cannot exist, so answer 404 rather than 422.
         Err(_) => None,
     };
@@ -111,6 +119,7 @@ async fn decided(
 ) -> Result<Response<Body>, Problem> {
     let reference = reference_in_path(request).parse().map_err(|_| not_found())?;
     let (order, ()) = state
+        .inbox
         .orders
         .change(&reference, Start::Read, |order| decide(order.as_mut().ok_or_else(not_found)?))
         .await?;

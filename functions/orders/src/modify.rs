@@ -111,6 +111,7 @@ pub async fn modify(
     };
 
     let (order, recorded) = state
+        .inbox
         .orders
         .change(&reference, Start::Read, |order| {
             let order = order.as_mut().ok_or_else(not_found)?;
@@ -126,8 +127,11 @@ pub async fn modify(
         RecordedModification::Sent(sent) => sent,
         RecordedModification::Kept { at } => return answer(&order, at),
     };
-    let sender =
-        ModificationSender { adyen: &state.adyen, orders: &state.orders, target: &state.target };
+    let sender = ModificationSender {
+        adyen: &state.adyen,
+        orders: &state.inbox.orders,
+        target: &state.target,
+    };
     let (order, adyen_answer) = sender.send(order, sent, until).await?;
     match adyen_answer {
         ModificationAnswer::Stored | ModificationAnswer::Unknown => answer(&order, sent.at),

@@ -55,14 +55,16 @@ pub async fn take_over(state: &State, until: Instant) -> Result<TakenOver, Store
     Ok(report)
 }
 
-/// Takes over one event. Returns false if it is gone or is not this deployment's.
+/// Takes over one event. Returns false if it is gone, is not this deployment's, or was handled by a
+/// person in the meantime.
 async fn one(state: &State, key: &str) -> Result<bool, StoreError> {
     let orders = &state.inbox.orders;
     let Some(letter) = orders.letter(key).await? else {
         return Ok(false);
     };
     // The key alone is ambiguous.
-    if !state.inbox.is_ours(&letter.environment, &letter.merchant_account) {
+    let is_ours = state.inbox.is_ours(&letter.environment, &letter.merchant_account);
+    if !is_ours || letter.handled.is_some() {
         return Ok(false);
     }
     state.inbox.store_again(&letter).await?;

@@ -1,5 +1,4 @@
-//! Adyen's webhooks: `POST /` on a Lambda function URL. What could not be applied is handled through
-//! the API: `/deadLetters`.
+//! Adyen's webhooks: `POST /` on a Lambda function URL.
 //!
 //! A webhook is acknowledged with `[accepted]` only after its events are stored. An earlier
 //! failure is an error response, after which Adyen retries. All items of a delivery are verified
@@ -8,8 +7,6 @@
 //! Every correctly signed webhook is accepted and stored by [`Inbox`], because a rejected one
 //! blocks all later webhooks of Adyen.
 
-mod letters;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use http::{HeaderMap, Method, StatusCode, header};
 use lambda_http::{Body, Request, Response};
@@ -17,15 +14,13 @@ use ring::hmac as digest;
 use serde_json::Value;
 use shared::{
     adyen::{
-        hmac,
         inbox::{Delivery, Inbox},
-        notification::Notification,
+        verifier::Verifier,
         webhook::{self, Webhook},
     },
     clock,
     http::{
         edge,
-        jwt::JwtKeys,
         problem::{Code, Problem},
     },
     limits,
@@ -38,26 +33,22 @@ use shared::{
 use tokio::time::Instant;
 
 pub struct State {
-    keys: Secret<hmac::Keys>,
+    verifier: Verifier,
     basic_auth: Option<Secret<BasicAuth>>,
     inbox: Inbox,
-    jwt_keys: JwtKeys,
 }
 
 impl State {
     /// # Errors
     /// [`StartError`] with every missing or malformed variable.
     pub async fn start(env: &Env) -> Result<Self, StartError> {
-        let own = ["ADYEN_HMAC_KEYS", "WEBHOOK_BASIC_AUTH"];
-        let mut settings = Settings::load(env, &[own, JwtKeys::SECRETS].concat()).await?;
-        let keys = settings.secret("ADYEN_HMAC_KEYS", |keys| {
-            keys.parse().map_err(|error: hmac::InvalidKey| error.to_string())
-        });
+        let secrets = [Verifier::SECRETS, &["WEBHOOK_BASIC_AUTH"]].concat();
+        let mut settings = Settings::load(env, &secrets).await?;
+        let verifier = Verifier::read(&mut settings);
         let basic_auth = settings.optional_secret("WEBHOOK_BASIC_AUTH", BasicAuth::parse);
         let inbox = Inbox::read(&mut settings);
-        let jwt_keys = JwtKeys::read(&mut settings);
         settings.finish((|| {
-            Some(Self { keys: keys?, basic_auth: basic_auth?, inbox: inbox?, jwt_keys: jwt_keys? })
+            Some(Self { verifier: verifier?, basic_auth: basic_auth?, inbox: inbox? })
         })())
     }
 }
@@ -66,9 +57,6 @@ impl State {
 const SIGNATURE: &str = "hmacsignature";
 
 pub async fn handle(state: &State, request: Request) -> Response<Body> {
-    if letters::are_of(&request) {
-        return edge::respond(&request, letters::route(state, &request)).await;
-    }
     let received =
         async { receive(state, &request).await.inspect_err(|it| count_rejected(&request, it)) };
     edge::respond(&request, received).await
@@ -112,7 +100,9 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     let until = edge::deadline(request).min(Instant::now() + limits::STORE_WEBHOOK);
     let webhook = webhook::read(body).map_err(unreadable)?;
     let signature = request.headers().get(SIGNATURE).and_then(|it| it.to_str().ok());
-    let signature = verify(state, &webhook, body, signature).await?;
+    if !state.verifier.accepts(&webhook, body, signature).await {
+        return Err(not_accepted(&webhook, body, signature));
+    }
     // It may belong to this deployment, so let Adyen retry it.
     if matches!(&webhook, Webhook::Standard(notification) if notification.live.is_none()) {
         return Err(unreadable("live: expected true or false."));
@@ -130,47 +120,15 @@ async fn receive(state: &State, request: &Request) -> Result<Response<Body>, Pro
     Ok(accepted)
 }
 
-/// Verifies a webhook, and returns the signature of its body if it has one.
-async fn verify<'r>(
-    state: &State,
-    webhook: &Webhook,
-    body: &[u8],
-    signature: Option<&'r str>,
-) -> Result<Option<&'r str>, Problem> {
-    match webhook {
-        Webhook::Standard(notification) => verify_items(state, notification).await.map(|()| None),
-        Webhook::Token(_) => verify_body(state, body, signature).await.map(Some),
+/// The problem of a webhook whose signature is missing or wrong.
+fn not_accepted(webhook: &Webhook, body: &[u8], signature: Option<&str>) -> Problem {
+    // An unsigned body is read strictly, because lenient reading is for Adyen's bodies only.
+    if let (Webhook::Token(_), None) = (webhook, signature)
+        && let Err(error) = serde_json::from_slice::<Value>(body)
+    {
+        return unreadable(format!("The body is not JSON: {error}."));
     }
-}
-
-async fn verify_items(state: &State, notification: &Notification) -> Result<(), Problem> {
-    let items = || notification.notification_items.iter().map(|it| &it.notification_request_item);
-    let signers = |keys: &hmac::Keys| items().map(|item| item.verify(keys)).collect();
-    let signers: Option<Vec<usize>> = state.keys.accepted(signers).await;
-    signers.ok_or_else(invalid_signature)?.into_iter().for_each(matched);
-    Ok(())
-}
-
-/// Verifies the body of a token notification and returns its signature.
-async fn verify_body<'r>(
-    state: &State,
-    body: &[u8],
-    signature: Option<&'r str>,
-) -> Result<&'r str, Problem> {
-    let Some(signature) = signature else {
-        // An unsigned body is read strictly, because lenient reading is for Adyen's bodies only.
-        return Err(match serde_json::from_slice::<Value>(body) {
-            Ok(_) => invalid_signature(),
-            Err(error) => unreadable(format!("The body is not JSON: {error}.")),
-        });
-    };
-    let signer = state.keys.accepted(|keys| keys.verify(body, signature));
-    matched(signer.await.ok_or_else(invalid_signature)?);
-    Ok(signature)
-}
-
-fn matched(position: usize) {
-    observe::count(Metric::HmacKeyMatched(position + 1));
+    invalid_signature()
 }
 
 fn invalid_signature() -> Problem {

@@ -132,9 +132,9 @@ fn dead_letters() -> Vec<Call> {
     let route = ("GET", "/deadLetters");
     let apply = "/deadLetters/{id}/apply";
     vec![
-        Call::bare("webhooks", route, &[], "", "dead-letters", Merchant)
+        Call::bare("orders", route, &[], "", "dead-letters", Merchant)
             .answers(200, json!({"deadLetters": []})),
-        operation("webhooks", apply, "dead-letters-apply", &[("id", "UNKNOWN")])
+        operation("orders", apply, "dead-letters-apply", &[("id", "UNKNOWN")])
             .answers(404, json!({"code": "dead_letter_not_found"})),
     ]
 }

@@ -19,4 +19,5 @@ pub mod service_error;
 pub mod shopper;
 pub mod sync;
 pub mod token_notification;
+pub mod verifier;
 pub mod webhook;

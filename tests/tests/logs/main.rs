@@ -6,13 +6,14 @@ mod flows;
 mod metrics;
 mod output;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use std::time::Duration;
 
 use adyen_simulator::Fault;
 use adyen_simulator::webhook::{Event, Signer};
 use jiff::Timestamp;
+use local::bundle::Options;
 use local::keys;
 use local::template::Template;
 use reqwest::{Method, header::HeaderMap};
@@ -22,7 +23,7 @@ use shared::http::edge;
 use shared::platform::observe::{self, Completion};
 
 use output::Output;
-use tests::{Answer, Stack, until};
+use tests::{Answer, Stack, backend, faulty_dynamodb, until};
 use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
@@ -258,4 +259,36 @@ async fn error_line_names_its_request_at_any_log_level() {
     assert_eq!(line["reason"], "too_many_events");
     // Metrics have no level.
     assert_eq!(metrics[0]["Reason"], "too_many_events");
+}
+
+#[tokio::test]
+async fn dead_letter_is_counted_once_and_its_outcome_logged_after_the_decision_is_stored() {
+    let output = Output::default();
+    let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::INFO));
+    let dynamodb = faulty_dynamodb::start().await;
+    let variables = BTreeMap::from([faulty_dynamodb::variable(&dynamodb)]);
+    let stack = Stack::with(Options { variables, ..Options::default() }).await;
+    dynamodb.lead_to(stack.bundle.dynamodb_url());
+    send(&stack, &Event::new("CAPTURE", keys::MERCHANT_ACCOUNT, "A:B", "A")).await;
+    assert_eq!(sum(&output.lines().0, "DeadLetters"), 1.0);
+    let listed = stack.get("/deadLetters", &backend()).await;
+    let letter = format!("/deadLetters/{}", listed.body["deadLetters"][0]["id"].as_str().unwrap());
+    let act = async |action: &str| {
+        let note = json!({"note": "Booked by hand."});
+        let answer = stack.post(&format!("{letter}/{action}"), &backend(), &note).await;
+        let (_, lines) = output.lines();
+        let done = lines.iter().rfind(|line| line["message"] == "done").unwrap();
+        (answer.status, done["outcome"].as_str().unwrap().to_owned())
+    };
+
+    assert_eq!(act("apply").await, (409, "wrong_state".to_owned()));
+    dynamodb.begin(|call| (call.name == "UpdateItem").then(faulty_dynamodb::server_error));
+    assert_eq!(act("discard").await, (503, "storage_unavailable".to_owned()));
+    dynamodb.calm();
+    assert_eq!(act("discard").await, (200, "discarded".to_owned()));
+    assert_eq!(act("apply").await, (409, "wrong_state".to_owned()));
+
+    let (metrics, _) = output.lines();
+    assert_eq!(sum(&metrics, "DeadLetters"), 1.0);
+    assert_eq!(sum(&metrics, "WebhookEvents"), 1.0);
 }

@@ -20,6 +20,9 @@ const PAYMENTS: [(&str, &str); 9] = [
     ("LOG_LEVEL", "info"),
 ];
 
+const HMAC_KEYS: (&str, &str) =
+    ("ADYEN_HMAC_KEYS", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+
 async fn payments_start(change: &[(&str, &str)]) {
     let variables: Vec<_> = PAYMENTS.into_iter().chain(change.iter().copied()).collect();
     if let Err(error) = payments::State::start(&env(&variables)).await {
@@ -82,7 +85,7 @@ async fn every_malformed_variable_is_named_without_secrets() {
 async fn days_must_be_whole_and_between_1_and_365() {
     for name in ["UNDECIDED_AFTER_DAYS", "REFUND_UNDECIDED_AFTER_DAYS"] {
         let start = async |days| {
-            let variables: Vec<_> = PAYMENTS.into_iter().chain([(name, days)]).collect();
+            let variables: Vec<_> = PAYMENTS.into_iter().chain([HMAC_KEYS, (name, days)]).collect();
             orders::State::start(&env(&variables)).await.err().map(|error| error.to_string())
         };
         for days in ["1", "365", ""] {
@@ -264,9 +267,7 @@ async fn default_environment_must_match_adyens_hosts() {
 /// Starts a function with all variables that it needs, and returns its error.
 macro_rules! start {
     ($function:ident, $change:expr) => {{
-        let hmac =
-            ("ADYEN_HMAC_KEYS", "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
-        let variables: Vec<_> = PAYMENTS.into_iter().chain([hmac]).chain($change).collect();
+        let variables: Vec<_> = PAYMENTS.into_iter().chain([HMAC_KEYS]).chain($change).collect();
         $function::State::start(&env(&variables)).await.err().map(|error| error.to_string())
     }};
 }
@@ -298,4 +299,16 @@ fn every_function_with_adyens_url_has_the_environment_in_the_template() {
         assert_eq!(knows(name, CHECKOUT), knows(name, "ADYEN_ENVIRONMENT"), "{name}");
     }
     assert!(knows("webhooks", CHECKOUT) && knows("payments", CHECKOUT));
+}
+
+#[test]
+fn only_functions_behind_the_api_have_the_keys_of_tokens() {
+    let template = local::template::Template::read().unwrap();
+    for (name, function) in &template.functions {
+        for key in ["CHECKOUT_TOKEN_KEYS", "MERCHANT_TOKEN_KEYS"] {
+            let has_key = function.secrets.iter().any(|secret| secret == key);
+            assert_eq!(has_key, !function.routes.is_empty(), "{name}: {key}");
+        }
+        assert!(!function.has_url || function.routes.is_empty(), "{name} has a public URL too");
+    }
 }

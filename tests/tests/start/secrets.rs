@@ -21,8 +21,6 @@ use shared::platform::config::Env;
 
 const HMAC_KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
-const TOKEN_KEY: &str = "a key that is at least 32 bytes long";
-
 /// A Secrets Manager with these secrets that records its requests.
 #[derive(Clone, Default)]
 pub struct Manager {
@@ -106,35 +104,24 @@ async fn started(env: &Env) {
 
 #[tokio::test]
 async fn function_fetches_only_its_own_secrets() {
-    let (manager, url) = Manager::with(&[
-        ("hmac", &format!("{HMAC_KEY}\n")),
-        ("auth", "user:password"),
-        ("checkout", TOKEN_KEY),
-        ("merchant", TOKEN_KEY),
-    ])
-    .await;
+    let (manager, url) =
+        Manager::with(&[("hmac", &format!("{HMAC_KEY}\n")), ("auth", "user:password")]).await;
     let secrets = [
-        ("CHECKOUT_TOKEN_KEYS_SECRET", "checkout"),
-        ("MERCHANT_TOKEN_KEYS_SECRET", "merchant"),
         ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
         ("WEBHOOK_BASIC_AUTH_SECRET", "auth"),
         ("ADYEN_API_KEY_SECRET", "not-the-webhooks'"),
+        ("MERCHANT_TOKEN_KEYS_SECRET", "not-the-webhooks'"),
     ];
     started(&env(&url, &secrets)).await;
     let mut requested = manager.requested.lock().unwrap().clone();
     requested.sort();
-    assert_eq!(requested, ["auth", "checkout", "hmac", "merchant"]);
+    assert_eq!(requested, ["auth", "hmac"]);
 }
 
 #[tokio::test]
 async fn a_secret_given_directly_is_not_fetched() {
     let (manager, url) = Manager::with(&[]).await;
-    let secrets = [
-        ("ADYEN_HMAC_KEYS", HMAC_KEY),
-        ("ADYEN_HMAC_KEYS_SECRET", "hmac"),
-        ("CHECKOUT_TOKEN_KEYS", TOKEN_KEY),
-        ("MERCHANT_TOKEN_KEYS", TOKEN_KEY),
-    ];
+    let secrets = [("ADYEN_HMAC_KEYS", HMAC_KEY), ("ADYEN_HMAC_KEYS_SECRET", "hmac")];
     started(&env(&url, &secrets)).await;
     assert!(manager.requested.lock().unwrap().is_empty());
 }

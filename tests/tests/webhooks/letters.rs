@@ -1,4 +1,4 @@
-//! `/deadLetters`: a person lists, reads, applies and discards what could not be applied.
+//! `/deadLetters`: a person lists, reads, applies and discards events that could not be applied.
 
 use std::collections::BTreeMap;
 
@@ -135,6 +135,81 @@ async fn discarded_dead_letter_is_no_longer_listed_and_shows_the_note() {
 }
 
 #[tokio::test]
+async fn discarded_dead_letter_that_still_cannot_be_applied_stays_discarded() {
+    let world = World::new().await;
+    orphan(&world).await;
+    let id = only(&world.stack, "").await;
+    let discarded = act(&world.stack, &id, "discard", &json!({"note": "Booked by hand."})).await;
+    let kept = world.item("dead#REFUND0000000001#REFUND#true").await;
+    for _ in 0..2 {
+        let still = act(&world.stack, &id, "apply", &json!({})).await;
+        assert_problem(&still, 409, "wrong_state");
+    }
+    assert!(list(&world.stack, "").await.is_empty());
+    let shown = world.stack.get(&format!("/deadLetters/{id}"), &backend()).await;
+    assert_eq!(shown.body, discarded.body);
+    assert_eq!(world.item("dead#REFUND0000000001#REFUND#true").await, kept);
+    assert_eq!(world.keys("dead#").await.len(), 1);
+
+    // A later change of mind succeeds once the order is restored.
+    world.paid("gone", "AMZN").await;
+    let applied = act(&world.stack, &id, "apply", &json!({})).await;
+    assert_eq!(applied.body["handled"]["how"], "applied", "{applied:?}");
+}
+
+#[tokio::test]
+async fn foreign_event_that_still_cannot_be_applied_is_listed_once() {
+    let world = World::new().await;
+    let mut live = standard(&[signed(&item("AUTHORISATION", "A:B", "foreign"))]);
+    live["live"] = json!("true");
+    accepted(&world.deliver(live.to_string()).await);
+    let id = only(&world.stack, "?class=foreign").await;
+    // It is foreign to the first deployment, and the corrected one cannot apply it either.
+    let corrected = mended(&world, &[("ADYEN_ENVIRONMENT", "live")]).await;
+    for stack in [&world.stack, &corrected] {
+        let still = act(stack, &id, "apply", &json!({})).await;
+        assert_problem(&still, 409, "wrong_state");
+        assert_eq!(only(stack, "?class=foreign").await, id);
+        assert!(list(stack, "").await.is_empty());
+    }
+    // The takeover makes it a dead letter, because those never expire.
+    assert_eq!(corrected.bundle.take_over().await.unwrap().taken_over, 1);
+    assert!(list(&corrected, "?class=foreign").await.is_empty());
+    assert_eq!(list(&corrected, "").await[0]["key"], "dead#A:B#AUTHORISATION#true");
+}
+
+#[tokio::test]
+async fn events_with_the_same_key_are_handled_separately() {
+    let world = World::new().await;
+    let payment = world.paid("same", "A-PENDING").await;
+    let authorisation = item("AUTHORISATION", &payment, "same");
+    let other = with(authorisation.clone(), json!({"amount": {"currency": "EUR", "value": 1}}));
+    for event in [&authorisation, &other] {
+        let mut live = standard(&[signed(event)]);
+        live["live"] = json!("true");
+        accepted(&world.deliver(live.to_string()).await);
+    }
+    let listed = list(&world.stack, "?class=foreign").await;
+    let [last, first] = [0, 1].map(|at| listed[at]["id"].as_str().unwrap().to_owned());
+    let expired = world.stack.dynamodb().delete_item().table_name("orders");
+    let key = aws_sdk_dynamodb::types::AttributeValue::S(listed[1]["key"].as_str().unwrap().into());
+    let note = json!({"note": "Of another system."});
+    assert_eq!(act(&world.stack, &first, "discard", &note).await.status, 200);
+    expired.key("reference", key).send().await.unwrap();
+
+    // The other one does not take the place that is free now.
+    let still = act(&world.stack, &last, "apply", &json!({})).await;
+    assert_problem(&still, 409, "wrong_state");
+    assert_eq!(only(&world.stack, "?class=foreign").await, last);
+    assert_eq!(world.keys("foreign#").await.len(), 1);
+
+    let corrected = mended(&world, &[("ADYEN_ENVIRONMENT", "live")]).await;
+    assert_eq!(act(&corrected, &last, "apply", &json!({})).await.status, 200);
+    assert!(list(&corrected, "?class=foreign").await.is_empty());
+    assert_eq!(world.order("same").await.events.len(), 1);
+}
+
+#[tokio::test]
 async fn foreign_event_is_applied_after_its_deployment_is_corrected() {
     let world = World::new().await;
     let payment = world.paid("foreign", "A-PENDING").await;
@@ -202,9 +277,62 @@ async fn id_of_another_item_names_no_dead_letter() {
         let answer = world.stack.get(path, &browser("order")).await;
         assert_problem(&answer, 403, "merchant_token_required");
     }
-    let answer = world.stack.get("/deadLetters?cursor=x", &backend()).await;
-    assert_problem(&answer, 422, "invalid_field");
-    // The function URL has no such route.
-    let answer = world.deliver("{}").await;
-    assert_problem(&answer, 401, "invalid_signature");
+    for query in ["cursor=x", "class=x", "class="] {
+        let answer = world.stack.get(&format!("/deadLetters?{query}"), &backend()).await;
+        assert_problem(&answer, 422, "invalid_field");
+    }
+}
+
+/// The status and body of the webhooks function for an event of `/deadLetters`.
+async fn on_webhooks(world: &World, method: &str, route_key: &str, body: &str) -> (u16, Value) {
+    let event = json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": "/deadLetters",
+        "rawQueryString": "",
+        "headers": {
+            "authorization": format!("Bearer {}", backend()),
+            "content-type": "application/json",
+            "host": "id.lambda-url.eu-west-1.on.aws",
+        },
+        "requestContext": {
+            "domainName": "id.lambda-url.eu-west-1.on.aws",
+            "http": {
+                "method": method,
+                "path": "/deadLetters",
+                "protocol": "HTTP/1.1",
+                "sourceIp": "192.0.2.1",
+                "userAgent": "tests",
+            },
+            "routeKey": route_key,
+            "stage": "$default",
+            "timeEpoch": 0,
+        },
+        "body": body,
+        "isBase64Encoded": false,
+    });
+    let answer = world.stack.bundle.invoke("webhooks", &event.to_string()).await.unwrap();
+    let text = String::from_utf8(answer.body().to_vec()).unwrap();
+    (answer.status().as_u16(), serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+#[tokio::test]
+async fn function_url_has_no_dead_letters() {
+    let world = World::new().await;
+    orphan(&world).await;
+    // The second route key is that of the API.
+    for route_key in ["$default", "GET /deadLetters"] {
+        let (status, body) = on_webhooks(&world, "GET", route_key, "").await;
+        assert_eq!((status, &body["code"]), (404, &json!("not_found")), "{body}");
+    }
+    // Every path of the function URL receives webhooks, and a merchant token does not sign them.
+    let payment = world.paid("path", "A-PENDING").await;
+    let unsigned = standard(&[item("AUTHORISATION", &payment, "path")]).to_string();
+    let (status, body) = on_webhooks(&world, "POST", "$default", &unsigned).await;
+    assert_eq!((status, &body["code"]), (401, &json!("invalid_signature")), "{body}");
+    assert_eq!(world.status("path").await, "pending");
+    let signed = standard(&[signed(&item("AUTHORISATION", &payment, "path"))]).to_string();
+    let answer = on_webhooks(&world, "POST", "$default", &signed).await;
+    assert_eq!(answer, (200, json!("[accepted]")));
+    assert_eq!(world.status("path").await, "authorised");
 }

@@ -10,14 +10,17 @@
 mod standard;
 mod token;
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::{
     adyen::webhook::{self, Webhook},
+    domain::order::AdyenEvent,
     platform::{
         config::{Environment, Settings, text},
-        observe,
+        observe::{self, Metric},
     },
     store::{Class, Letter, Orders, StoreError, Tokens},
 };
@@ -39,22 +42,28 @@ pub struct Delivery<'a> {
     pub received_at: Timestamp,
 }
 
-/// The reason for which an event is not applied.
-enum Unapplied {
-    /// It concerns neither a payment nor a token.
-    Ignored(&'static str),
-    /// It can never be applied as it is.
-    Dead(&'static str),
-    /// It belongs to another environment or merchant account.
-    Foreign,
+/// An event that is not applied.
+struct Unapplied {
+    /// The class of the letter in which it is kept. None if it concerns neither a payment nor a
+    /// token, because then it is ignored.
+    class: Option<Class>,
+    why: Cow<'static, str>,
+    /// The event if it could be read.
+    event: Option<AdyenEvent>,
 }
 
 impl Unapplied {
-    fn why(&self) -> &'static str {
-        match self {
-            Self::Ignored(why) | Self::Dead(why) => why,
-            Self::Foreign => "it belongs to another environment or merchant account",
-        }
+    fn ignored(why: &'static str) -> Self {
+        Self { class: None, why: why.into(), event: None }
+    }
+
+    fn dead(why: impl Into<Cow<'static, str>>) -> Self {
+        Self { class: Some(Class::Dead), why: why.into(), event: None }
+    }
+
+    fn foreign() -> Self {
+        let why = "it belongs to another environment or merchant account";
+        Self { class: Some(Class::Foreign), why: why.into(), event: None }
     }
 }
 
@@ -87,36 +96,60 @@ impl Inbox {
     /// # Errors
     /// [`StoreError`] if an event was not stored. The same delivery can then be stored again.
     pub async fn store(&self, webhook: &Webhook, delivery: Delivery<'_>) -> Result<(), StoreError> {
-        match webhook {
-            Webhook::Standard(notification) => {
-                for at in 0..notification.notification_items.len() {
-                    self.store_item(notification, at, delivery).await?;
-                }
-                Ok(())
-            }
-            Webhook::Token(notification) => {
-                self.store_token(notification, delivery).await.map(drop)
-            }
+        let events = match webhook {
+            Webhook::Standard(notification) => notification.notification_items.len(),
+            Webhook::Token(_) => 1,
+        };
+        for at in 0..events {
+            self.store_event(webhook, at, delivery).await?;
         }
+        Ok(())
     }
 
-    /// Stores the event of a letter as if it was delivered now. Returns the reason if it is still not
-    /// applied; it is kept again then, unless it concerns neither a payment nor a token.
+    /// Stores the event of a letter as if it was delivered now, so that it is kept in another
+    /// letter if it is not applied.
     ///
     /// # Errors
     /// [`StoreError`] if it was not stored.
-    pub async fn store_again(&self, letter: &Letter) -> Result<Option<String>, StoreError> {
+    pub async fn store_again(&self, letter: &Letter) -> Result<(), StoreError> {
         let delivery = Delivery {
             body: &letter.body,
             signature: letter.signature.as_deref(),
             received_at: letter.received_at,
         };
-        let webhook = webhook::read(&letter.body);
-        match webhook.map_err(|_| StoreError::Unreadable("a kept notification"))? {
+        self.store_event(&delivered(letter)?, letter.item, delivery).await
+    }
+
+    /// Applies the event of a letter that was delivered with `webhook`, as if it was delivered now.
+    /// Returns the reason if it still cannot be applied. The letter stays as it is in either case.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it was not applied, but may be later.
+    pub async fn apply(
+        &self,
+        webhook: &Webhook,
+        letter: &Letter,
+    ) -> Result<Option<String>, StoreError> {
+        let unapplied = match webhook {
             Webhook::Standard(notification) => {
-                self.store_item(&notification, letter.item, delivery).await
+                self.apply_item(notification, letter.item, letter.received_at).await?
             }
-            Webhook::Token(notification) => self.store_token(&notification, delivery).await,
+            Webhook::Token(notification) => {
+                self.apply_token(notification, letter.received_at).await?
+            }
+        };
+        Ok(unapplied.map(|unapplied| unapplied.why.into_owned()))
+    }
+
+    async fn store_event(
+        &self,
+        webhook: &Webhook,
+        at: usize,
+        delivery: Delivery<'_>,
+    ) -> Result<(), StoreError> {
+        match webhook {
+            Webhook::Standard(notification) => self.store_item(notification, at, delivery).await,
+            Webhook::Token(notification) => self.store_token(notification, delivery).await,
         }
     }
 
@@ -130,12 +163,33 @@ impl Inbox {
         [self.environment.as_str(), &self.merchant_account]
     }
 
-    async fn keep(&self, class: Class, letter: &Letter) -> Result<(), StoreError> {
-        self.orders.keep(class, letter).await?;
-        match class {
-            Class::Dead => observe::dead_letter(),
-            Class::Foreign => observe::foreign(),
+    /// Keeps an event that is not applied, unless it is ignored. Returns its letter.
+    async fn keep(&self, unapplied: Unapplied, letter: Letter) -> Result<Letter, StoreError> {
+        let Unapplied { class, why, event } = unapplied;
+        let letter = Letter { why: why.into_owned(), event, ..letter };
+        if let Some(class) = class {
+            self.orders.keep(class, &letter).await?;
         }
-        Ok(())
+        match class {
+            Some(Class::Dead) => observe::dead_letter(),
+            Some(Class::Foreign) => observe::foreign(),
+            None => observe::outcome("ignored"),
+        }
+        Ok(letter)
     }
+}
+
+/// Counts an event that is not applied, unless it is of another deployment.
+fn count_unapplied(class: Option<Class>, event_code: &str) {
+    if class != Some(Class::Foreign) {
+        observe::count(Metric::WebhookEvent(event_code.to_owned()));
+    }
+}
+
+/// The webhook with which the event of a letter was delivered.
+///
+/// # Errors
+/// [`StoreError::Unreadable`] if this version cannot read it.
+pub fn delivered(letter: &Letter) -> Result<Webhook, StoreError> {
+    webhook::read(&letter.body).map_err(|_| StoreError::Unreadable("a kept notification"))
 }

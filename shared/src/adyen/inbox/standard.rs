@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Delivery, Inbox, Unapplied};
+use super::{Delivery, Inbox, Unapplied, count_unapplied};
 use crate::{
     adyen::{
         notification::{Notification, NotificationRequestItem},
@@ -22,44 +22,61 @@ use crate::{
 };
 
 impl Inbox {
-    /// Stores the item at position `at` of the delivery. Returns the reason if it is not applied.
+    /// Stores the item at position `at` of the delivery: applies it, or keeps it.
     pub(super) async fn store_item(
         &self,
         notification: &Notification,
         at: usize,
         delivery: Delivery<'_>,
-    ) -> Result<Option<String>, StoreError> {
-        let Some(item) = notification.notification_items.get(at) else {
-            return Err(StoreError::Unreadable("an event of a delivery"));
+    ) -> Result<(), StoreError> {
+        let applied = self.apply_item(notification, at, delivery.received_at).await?;
+        let Some(unapplied) = applied else {
+            return Ok(());
         };
-        let item = &item.notification_request_item;
-        let letter = letter(notification.live, item, at, delivery);
-        let event = match self.classify(notification.live, item, delivery.received_at) {
+        let item = item(notification, at)?;
+        let fields = fields(item);
+        let class = unapplied.class;
+        let letter = self.keep(unapplied, letter(notification.live, item, at, delivery)).await?;
+        count_unapplied(class, fields.event_code);
+        match class {
+            None => fields.ignored(&letter.why),
+            Some(Class::Dead) => fields.dead(&letter.why),
+            Some(Class::Foreign) => fields.foreign(&letter),
+        }
+        Ok(())
+    }
+
+    /// Applies the item at position `at` of the delivery, or returns it unapplied.
+    pub(super) async fn apply_item(
+        &self,
+        notification: &Notification,
+        at: usize,
+        received_at: Timestamp,
+    ) -> Result<Option<Unapplied>, StoreError> {
+        let item = item(notification, at)?;
+        let event = match self.classify(notification.live, item, received_at) {
             Ok(event) => event,
-            Err(unapplied) => return self.handle_unapplied(item, unapplied, &letter).await,
+            Err(unapplied) => return Ok(Some(unapplied)),
         };
-        observe::count(Metric::WebhookEvent(event.event_code.to_string()));
         let named = item.merchant_reference.as_deref().and_then(|named| named.parse().ok());
-        let applied = self.apply(&event, named.as_ref()).await;
+        let applied = self.record(&event, named.as_ref()).await;
         observe::payment(event.payment());
         let order = match applied {
             Ok(order) => order,
             Err(error) if error.is_permanent() => {
-                let why = error.to_string();
-                let letter = Letter { why: why.clone(), event: Some(event), ..letter };
-                self.keep(Class::Dead, &letter).await?;
-                fields(item).dead(&why);
-                return Ok(Some(why));
+                let event = Some(event);
+                return Ok(Some(Unapplied { event, ..Unapplied::dead(error.to_string()) }));
             }
             Err(error) => return Err(error),
         };
+        observe::count(Metric::WebhookEvent(event.event_code.to_string()));
         fields(item).stored(order.as_ref());
         Ok(None)
     }
 
     /// Stores an event with its order, and disables the stored payment method that it reports as
     /// revoked.
-    async fn apply(
+    async fn record(
         &self,
         event: &AdyenEvent,
         named: Option<&Reference>,
@@ -79,25 +96,25 @@ impl Inbox {
         received_at: Timestamp,
     ) -> Result<AdyenEvent, Unapplied> {
         if item.is_garbled() {
-            return Err(Unapplied::Dead("a signed field is unreadable"));
+            return Err(Unapplied::dead("a signed field is unreadable"));
         }
         if is_about_no_payment(item) {
-            return Err(Unapplied::Ignored("it concerns no payment"));
+            return Err(Unapplied::ignored("it concerns no payment"));
         }
         let Some(live) = live else {
-            return Err(Unapplied::Dead("its environment is unreadable"));
+            return Err(Unapplied::dead("its environment is unreadable"));
         };
         let account = item.merchant_account_code.as_deref().unwrap_or_default();
         if !self.is_ours(Environment::of(live).as_str(), account) {
-            return Err(Unapplied::Foreign);
+            return Err(Unapplied::foreign());
         }
         if item.is_ambiguous() {
-            return Err(Unapplied::Dead("its signature also fits other events"));
+            return Err(Unapplied::dead("its signature also fits other events"));
         }
         let mut event =
-            item.event(received_at).ok_or(Unapplied::Dead("an identifying field is missing"))?;
+            item.event(received_at).ok_or(Unapplied::dead("an identifying field is missing"))?;
         if !is_short(&event) {
-            return Err(Unapplied::Dead("an identifying field is too long"));
+            return Err(Unapplied::dead("an identifying field is too long"));
         }
         if item.amount.is_some() && event.amount.is_none() {
             fields(item).without_amount();
@@ -105,35 +122,11 @@ impl Inbox {
         trim(&mut event);
         Ok(event)
     }
+}
 
-    async fn handle_unapplied(
-        &self,
-        item: &NotificationRequestItem,
-        unapplied: Unapplied,
-        letter: &Letter,
-    ) -> Result<Option<String>, StoreError> {
-        let fields = fields(item);
-        if !matches!(unapplied, Unapplied::Foreign) {
-            observe::count(Metric::WebhookEvent(fields.event_code.to_owned()));
-        }
-        let why = unapplied.why();
-        let letter = Letter { why: why.to_owned(), ..letter.clone() };
-        match unapplied {
-            Unapplied::Ignored(why) => {
-                observe::outcome("ignored");
-                fields.ignored(why);
-            }
-            Unapplied::Dead(why) => {
-                self.keep(Class::Dead, &letter).await?;
-                fields.dead(why);
-            }
-            Unapplied::Foreign => {
-                self.keep(Class::Foreign, &letter).await?;
-                fields.foreign(&letter);
-            }
-        }
-        Ok(Some(why.to_owned()))
-    }
+fn item(notification: &Notification, at: usize) -> Result<&NotificationRequestItem, StoreError> {
+    let item = notification.notification_items.get(at).map(|item| &item.notification_request_item);
+    item.ok_or(StoreError::Unreadable("an event of a delivery"))
 }
 
 /// The letter in which an event that cannot be applied is kept.

@@ -1,6 +1,8 @@
 //! Stores token notifications with their stored payment methods.
 
-use super::{Delivery, Inbox, Unapplied};
+use jiff::Timestamp;
+
+use super::{Delivery, Inbox, Unapplied, count_unapplied};
 use crate::{
     adyen::token_notification::TokenNotification,
     clock,
@@ -14,27 +16,54 @@ use crate::{
 };
 
 impl Inbox {
-    /// Returns the reason if the event is not applied.
+    /// Stores the event: applies it, or keeps it.
     pub(super) async fn store_token(
         &self,
         notification: &TokenNotification,
         delivery: Delivery<'_>,
-    ) -> Result<Option<String>, StoreError> {
-        let letter = letter(notification, delivery);
-        let (key, event) = match self.classify_token(notification, &letter) {
-            Ok(event) => event,
-            Err(unapplied) => return self.handle_unapplied_token(unapplied, letter).await,
+    ) -> Result<(), StoreError> {
+        let Some(unapplied) = self.apply_token(notification, delivery.received_at).await? else {
+            return Ok(());
         };
-        observe::count(Metric::WebhookEvent(event.kind.to_string()));
-        match self.apply_token(&key, event).await {
-            Err(error) if error.is_permanent() => {
-                self.dead_token(Letter { why: error.to_string(), ..letter }).await
+        let class = unapplied.class;
+        let letter = self.keep(unapplied, letter(notification, delivery)).await?;
+        let [kind, event_id] = names(&letter);
+        count_unapplied(class, kind);
+        let why = &letter.why;
+        match class {
+            None => tracing::warn!(kind, eventId = event_id, "token event ignored: {why}"),
+            Some(Class::Dead) => {
+                tracing::error!(kind, eventId = event_id, why, "token event kept as a dead letter");
             }
-            applied => applied.map(|()| None),
+            Some(Class::Foreign) => tracing::error!(
+                kind,
+                eventId = event_id,
+                environment = letter.environment,
+                merchantAccount = letter.merchant_account,
+                "token event of another environment or merchant account kept for 90 days"
+            ),
+        }
+        Ok(())
+    }
+
+    /// Applies the event, or returns it unapplied.
+    pub(super) async fn apply_token(
+        &self,
+        notification: &TokenNotification,
+        received_at: Timestamp,
+    ) -> Result<Option<Unapplied>, StoreError> {
+        let (key, event) = match self.classify_token(notification, received_at) {
+            Ok(event) => event,
+            Err(unapplied) => return Ok(Some(unapplied)),
+        };
+        match self.record_token(&key, event).await {
+            Ok(()) => Ok(None),
+            Err(error) if error.is_permanent() => Ok(Some(Unapplied::dead(error.to_string()))),
+            Err(error) => Err(error),
         }
     }
 
-    async fn apply_token(&self, key: &TokenId, mut event: TokenEvent) -> Result<(), StoreError> {
+    async fn record_token(&self, key: &TokenId, mut event: TokenEvent) -> Result<(), StoreError> {
         if event.names_payment() {
             event.reference = self.orders.of_payment(&event.event_id).await?;
             event.reference.iter().for_each(observe::reference);
@@ -50,6 +79,7 @@ impl Inbox {
                 Ok::<_, StoreError>(*token != known)
             })
             .await?;
+        observe::count(Metric::WebhookEvent(event.kind.to_string()));
         observe::webhook_stored(news);
         tracing::info!(
             kind = event.kind.as_str(),
@@ -65,75 +95,46 @@ impl Inbox {
     fn classify_token(
         &self,
         notification: &TokenNotification,
-        letter: &Letter,
+        received_at: Timestamp,
     ) -> Result<(TokenId, TokenEvent), Unapplied> {
         if notification.is_garbled {
-            return Err(Unapplied::Dead("an identifying field is unreadable"));
+            return Err(Unapplied::dead("an identifying field is unreadable"));
         }
         if matches!(&notification.kind, None | Some(TokenEventType::Unknown(_))) {
-            return Err(Unapplied::Ignored("its kind is unknown"));
+            return Err(Unapplied::ignored("its kind is unknown"));
         }
-        if !self.is_ours(&letter.environment, &letter.merchant_account) {
-            return Err(Unapplied::Foreign);
+        let [environment, merchant_account] = owner(notification);
+        if !self.is_ours(&environment, &merchant_account) {
+            return Err(Unapplied::foreign());
         }
         notification
-            .event(letter.received_at)
-            .ok_or(Unapplied::Dead("an identifying field is missing or too long"))
+            .event(received_at)
+            .ok_or(Unapplied::dead("an identifying field is missing or too long"))
     }
+}
 
-    async fn handle_unapplied_token(
-        &self,
-        unapplied: Unapplied,
-        letter: Letter,
-    ) -> Result<Option<String>, StoreError> {
-        let why = unapplied.why();
-        let letter = Letter { why: why.to_owned(), ..letter };
-        let [kind, event_id] = names(&letter);
-        match unapplied {
-            Unapplied::Ignored(why) => {
-                observe::count(Metric::WebhookEvent(kind.to_owned()));
-                observe::outcome("ignored");
-                tracing::warn!(kind, eventId = event_id, "token event ignored: {why}");
-            }
-            Unapplied::Dead(_) => {
-                observe::count(Metric::WebhookEvent(kind.to_owned()));
-                return self.dead_token(letter).await;
-            }
-            Unapplied::Foreign => {
-                self.keep(Class::Foreign, &letter).await?;
-                tracing::error!(
-                    kind,
-                    eventId = event_id,
-                    environment = letter.environment,
-                    merchantAccount = letter.merchant_account,
-                    "token event of another environment or merchant account kept for 90 days"
-                );
-            }
-        }
-        Ok(Some(why.to_owned()))
-    }
-
-    async fn dead_token(&self, letter: Letter) -> Result<Option<String>, StoreError> {
-        self.keep(Class::Dead, &letter).await?;
-        let [kind, event_id] = names(&letter);
-        let why = &letter.why;
-        tracing::error!(kind, eventId = event_id, why, "token event kept as a dead letter");
-        Ok(Some(letter.why))
-    }
+/// The environment and merchant account.
+fn owner(notification: &TokenNotification) -> [String; 2] {
+    let data = notification.data.as_ref();
+    let account = data.and_then(|data| data.merchant_account.as_ref());
+    let environment = notification.environment.as_ref();
+    [
+        environment.map_or_else(String::new, |environment| environment.to_ascii_lowercase()),
+        account.cloned().unwrap_or_default(),
+    ]
 }
 
 /// The letter in which an event that cannot be applied is kept.
 fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
     let text = |field: Option<&String>| field.cloned().unwrap_or_default();
-    let data = notification.data.as_ref();
-    let account = data.and_then(|data| data.merchant_account.as_ref());
+    let [environment, merchant_account] = owner(notification);
     Letter {
         name: vec![
             notification.kind.as_ref().map_or("", TokenEventType::as_str).to_owned(),
             text(notification.event_id.as_ref()),
         ],
-        environment: text(notification.environment.as_ref()).to_ascii_lowercase(),
-        merchant_account: text(account),
+        environment,
+        merchant_account,
         named: String::new(),
         body: delivery.body.to_vec(),
         item: 0,

@@ -24,7 +24,8 @@ use crate::{
     store::{StoreError, patience::Patience},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Class {
     /// It can never be applied as it is. Never expires.
     Dead,

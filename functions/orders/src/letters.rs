@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde::{Deserialize, Serialize};
 use shared::{
-    adyen::webhook,
+    adyen::inbox,
     clock,
     domain::{order::shortened, text::Text},
     http::{
@@ -17,25 +17,16 @@ use shared::{
     },
     limits,
     platform::observe,
-    store::{Class, Cursor, Handled, Handling, Letter, Listed, Listing, Range, StoreError},
+    store::{Class, Cursor, Handled, Handling, Letter, Listed, Listing, Orders, Range},
 };
-use tokio::time::Instant;
 
 use crate::State;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct ListQuery {
-    class: Kind,
+    class: Option<Class>,
     cursor: Option<Cursor>,
-}
-
-#[derive(Default, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    #[default]
-    Dead,
-    Foreign,
 }
 
 #[derive(Serialize)]
@@ -83,34 +74,15 @@ struct DiscardBody {
     note: Text<{ limits::NOTE }>,
 }
 
-/// True for a request to the API. The function URL has no routes.
-pub fn are_of(request: &Request) -> bool {
-    edge::route(request).contains(" /deadLetters")
-}
-
-pub async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
-    let caller: Caller = state.jwt_keys.caller(request.headers()).await?;
-    let why = "Only the merchant's backend may handle dead letters.";
-    let merchant = edge::merchant(&caller, why)?;
-    match edge::route(request) {
-        "GET /deadLetters" => list(state, request).await,
-        "GET /deadLetters/{id}" => {
-            let (key, letter) = letter(state, request).await?;
-            Ok(answer(&key, &letter))
-        }
-        "POST /deadLetters/{id}/apply" => apply(state, merchant, request).await,
-        "POST /deadLetters/{id}/discard" => discard(state, merchant, request).await,
-        _ => Err(edge::no_route(request)),
-    }
-}
-
 /// Lists those that nobody has handled, the latest first.
-async fn list(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
+pub async fn list(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    merchant(caller)?;
     let query: ListQuery = edge::query(request)?;
-    let class = match query.class {
-        Kind::Dead => Class::Dead,
-        Kind::Foreign => Class::Foreign,
-    };
+    let class = query.class.unwrap_or(Class::Dead);
     let range = Range { after: query.cursor, ..Range::default() };
     let page = state.inbox.orders.list(Listing::Letters(class), &range).await?;
     let listed = ListAnswer {
@@ -120,63 +92,79 @@ async fn list(state: &State, request: &Request) -> Result<Response<Body>, Proble
     Ok(edge::json(StatusCode::OK, &listed))
 }
 
-/// Applies the event as if it was delivered now: with the same check of its signature, and the same
-/// code.
-async fn apply(
+pub async fn show(
     state: &State,
-    merchant: &Merchant,
+    caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
+    merchant(caller)?;
+    let (key, letter) = letter(state, request).await?;
+    Ok(answer(&key, &letter))
+}
+
+/// Applies the event as if it was delivered now: with the same check of its signature, and the same
+/// code. If it still cannot be applied, the letter stays as it is.
+pub async fn apply(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    let merchant = merchant(caller)?;
     let (key, mut letter) = letter(state, request).await?;
     if letter.handled.as_ref().is_some_and(|handled| handled.how == Handling::Applied) {
         return Ok(answer(&key, &letter));
     }
-    let until = edge::deadline(request).min(Instant::now() + limits::STORE_WEBHOOK);
-    let webhook =
-        webhook::read(&letter.body).map_err(|_| StoreError::Unreadable("a kept notification"))?;
-    let verified = crate::verify(state, &webhook, &letter.body, letter.signature.as_deref()).await;
-    verified.map_err(|_| {
-        wrong_state(
+    let webhook = inbox::delivered(&letter)?;
+    let signature = letter.signature.as_deref();
+    if !state.verifier.accepts(&webhook, &letter.body, signature).await {
+        return Err(wrong_state(
             "No HMAC key of this deployment matches the event's signature any more. Add the key again, \
              or resend the webhook in the Customer Area.",
-        )
-    })?;
-    if let Some(why) = state.inbox.within(until).store_again(&letter).await? {
+        ));
+    }
+    let inbox = state.inbox.within(edge::deadline(request));
+    if let Some(why) = inbox.apply(&webhook, &letter).await? {
         return Err(wrong_state(format!("The event still cannot be applied: {why}.")));
     }
-    handle(state, &key, &mut letter, Handling::Applied, None, merchant).await
+    handle(&inbox.orders, &key, &mut letter, Handling::Applied, None, merchant).await
 }
 
 /// Records that nobody needs to apply the event.
-async fn discard(
+pub async fn discard(
     state: &State,
-    merchant: &Merchant,
+    caller: &Caller,
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
+    let merchant = merchant(caller)?;
     let body: DiscardBody = edge::typed(edge::json_object(request)?)?;
     let (key, mut letter) = letter(state, request).await?;
     if letter.handled.is_some() {
         return Ok(answer(&key, &letter));
     }
     let note = Some(body.note.to_string());
-    handle(state, &key, &mut letter, Handling::Discarded, note, merchant).await
+    let orders = state.inbox.orders.within(edge::deadline(request));
+    handle(&orders, &key, &mut letter, Handling::Discarded, note, merchant).await
 }
 
 async fn handle(
-    state: &State,
+    orders: &Orders,
     key: &str,
     letter: &mut Letter,
     how: Handling,
     note: Option<String>,
     merchant: &Merchant,
 ) -> Result<Response<Body>, Problem> {
-    observe::outcome(how.as_str());
     let by = merchant.sub.clone().map(shortened);
     let handled = letter.handled.insert(Handled { how, note, by, at: clock::now() });
-    match state.inbox.orders.handled(key, handled).await? {
-        true => Ok(answer(key, letter)),
-        false => Err(not_found()),
+    if !orders.handled(key, handled).await? {
+        return Err(not_found());
     }
+    observe::outcome(handled.how.as_str());
+    Ok(answer(key, letter))
+}
+
+fn merchant(caller: &Caller) -> Result<&Merchant, Problem> {
+    edge::merchant(caller, "Only the merchant's backend may handle dead letters.")
 }
 
 /// The letter in the path, and its key.
