@@ -49,7 +49,7 @@ struct Unapplied {
     class: Option<Class>,
     why: Cow<'static, str>,
     /// The event if it could be read.
-    event: Option<AdyenEvent>,
+    event: Option<Box<AdyenEvent>>,
 }
 
 impl Unapplied {
@@ -166,6 +166,7 @@ impl Inbox {
     /// Keeps an event that is not applied, unless it is ignored. Returns its letter.
     async fn keep(&self, unapplied: Unapplied, letter: Letter) -> Result<Letter, StoreError> {
         let Unapplied { class, why, event } = unapplied;
+        let event = event.map(|event| *event);
         let letter = Letter { why: why.into_owned(), event, ..letter };
         if let Some(class) = class {
             self.orders.keep(class, &letter).await?;

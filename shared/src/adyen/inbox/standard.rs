@@ -64,7 +64,7 @@ impl Inbox {
         let order = match applied {
             Ok(order) => order,
             Err(error) if error.is_permanent() => {
-                let event = Some(event);
+                let event = Some(Box::new(event));
                 return Ok(Some(Unapplied { event, ..Unapplied::dead(error.to_string()) }));
             }
             Err(error) => return Err(error),
