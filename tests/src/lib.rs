@@ -4,6 +4,7 @@
 pub mod faulty;
 pub mod faulty_dynamodb;
 pub mod files;
+pub mod output;
 pub mod passing_time;
 
 use std::borrow::Borrow;

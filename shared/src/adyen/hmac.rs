@@ -61,6 +61,10 @@ impl Keys {
     pub fn verify(&self, message: &[u8], signature: &str) -> Option<usize> {
         self.0.iter().position(|key| key.verify(message, signature))
     }
+
+    pub fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
 }
 
 /// Keys are separated by commas.

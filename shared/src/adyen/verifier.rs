@@ -26,12 +26,20 @@ impl Verifier {
     /// that was read as `webhook`, and `signature` its header, which only a token webhook needs.
     #[must_use]
     pub async fn accepts(&self, webhook: &Webhook, body: &[u8], signature: Option<&str>) -> bool {
-        let signers = |keys: &hmac::Keys| signers(keys, webhook, body, signature);
-        let signers = self.keys.accepted(signers).await;
-        for position in signers.iter().flatten() {
-            observe::count(Metric::HmacKeyMatched(position + 1));
+        let signers = |keys: &hmac::Keys| {
+            let signers = signers(keys, webhook, body, signature)?;
+            Some((signers, keys.are_several()))
+        };
+        let Some((signers, are_several)) = self.keys.accepted(signers).await else {
+            return false;
+        };
+        // A single key would only repeat the number of events.
+        if are_several {
+            for position in signers {
+                observe::count(Metric::HmacKeyMatched(position + 1));
+            }
         }
-        signers.is_some()
+        true
     }
 }
 

@@ -4,7 +4,6 @@
 
 mod flows;
 mod metrics;
-mod output;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,7 +21,7 @@ use shared::domain::order::{Capture, Derived, Order};
 use shared::http::edge;
 use shared::platform::observe::{self, Completion};
 
-use output::Output;
+use tests::output::Output;
 use tests::{Answer, Stack, backend, faulty_dynamodb, until};
 use tracing::level_filters::LevelFilter;
 
@@ -109,6 +108,7 @@ fn every_invocation_has_its_line(done: &[&Value]) {
     assert_eq!(paid["dynamodbCalls"], 2, "{paid}");
     assert!(paid["pspReference"].is_string(), "{paid}");
     assert!(paid["adyenMs"].as_f64().unwrap() > 0.0, "{paid}");
+    assert_eq!((&paid["amazonPayCalls"], &paid["amazonPayMs"]), (&Value::Null, &Value::Null));
     let request_id = paid["span"]["requestId"].as_str().unwrap();
     assert!(!request_id.is_empty(), "{paid}");
     assert_eq!(of("POST /payments", "code", "unauthorized")["status"], 401);
@@ -215,6 +215,20 @@ async fn unsigned_webhook_is_counted_apart_from_a_wrong_signature() {
         assert_eq!(Answer::of(signed).await.code(), "invalid_signature");
     }
     assert_eq!((counted("UnsignedWebhooks"), counted("WebhookSignatureFailures")), (2.0, 5.0));
+}
+
+#[tokio::test]
+async fn keys_of_webhooks_are_counted_only_if_there_are_several() {
+    let both = format!("{},{}", keys::TOKEN_HMAC_KEY, keys::STANDARD_HMAC_KEY);
+    for (configured, counted) in [(keys::STANDARD_HMAC_KEY, 0.0), (&both, 1.0)] {
+        let output = Output::default();
+        let _guard = tracing::subscriber::set_default(output.subscriber(LevelFilter::WARN));
+        let stack = Stack::with_variables(&[("ADYEN_HMAC_KEYS", configured)]).await;
+        send(&stack, &Event::new("AUTHORISATION", keys::MERCHANT_ACCOUNT, "PSP-1", "A")).await;
+        let (metrics, _) = output.lines();
+        assert_eq!(sum(&metrics, "WebhookEvents"), 1.0);
+        assert_eq!(sum(&metrics, "HmacKeyMatched"), counted);
+    }
 }
 
 #[tokio::test]

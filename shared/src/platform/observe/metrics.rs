@@ -48,7 +48,8 @@ pub enum Metric {
     WebhookSignatureFailure,
     /// A webhook without a signature or credentials, which Adyen's always have.
     UnsignedWebhook,
-    /// A signature was verified. Only by `Key`, the position of the HMAC key, counted from 1.
+    /// A signature was verified, with one of several HMAC keys. Only by `Key`, the position of the
+    /// key, counted from 1.
     HmacKeyMatched(usize),
     /// An event was parked until an order claims its payment.
     ParkedEvent,

@@ -37,6 +37,17 @@ struct Calls {
     took: Duration,
 }
 
+impl Calls {
+    /// `None` if there was no call, so that the log line omits it.
+    fn number(&self) -> Option<u32> {
+        (self.number > 0).then_some(self.number)
+    }
+
+    fn milliseconds(&self) -> Option<f64> {
+        (self.number > 0).then(|| milliseconds(self.took))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Observed {
     /// A scheduled run processes several orders.
@@ -124,12 +135,12 @@ impl Observed {
             status,
             code,
             tookMs = milliseconds(took),
-            adyenCalls = self.adyen.number,
-            adyenMs = milliseconds(self.adyen.took),
-            amazonPayCalls = self.amazon_pay.number,
-            amazonPayMs = milliseconds(self.amazon_pay.took),
-            dynamodbCalls = self.dynamodb.number,
-            dynamodbMs = milliseconds(self.dynamodb.took),
+            adyenCalls = self.adyen.number(),
+            adyenMs = self.adyen.milliseconds(),
+            amazonPayCalls = self.amazon_pay.number(),
+            amazonPayMs = self.amazon_pay.milliseconds(),
+            dynamodbCalls = self.dynamodb.number(),
+            dynamodbMs = self.dynamodb.milliseconds(),
             "done"
         );
         if let Some(status) = status {

@@ -38,9 +38,11 @@ impl Trace {
         self.caller.as_deref().or_else(ours)?.split('-').nth(1)
     }
 
-    /// The trace id in X-Ray.
+    /// The trace id in X-Ray, if X-Ray records the trace.
     pub(super) fn xray_id(&self) -> Option<&str> {
-        field(self.xray.as_ref()?.to_str().ok()?, "Root=")
+        let trace = self.xray.as_ref()?.to_str().ok()?;
+        (field(trace, "Sampled=") == Some("1")).then_some(())?;
+        field(trace, "Root=")
     }
 }
 
@@ -92,12 +94,24 @@ mod tests {
     const THEIRS: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     const XRAY: &str = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
 
-    fn id(theirs: &str, xray: Option<&str>) -> Option<String> {
+    fn trace(theirs: &str, xray: Option<&str>) -> Trace {
         let headers = HeaderValue::from_str(theirs).map(|it| (TRACEPARENT, it));
         let mut context = Context::default();
         context.xray_trace_id = xray.map(str::to_owned);
-        let trace = Trace::of(&headers.into_iter().collect(), Some(&context));
-        trace.id().map(str::to_owned)
+        Trace::of(&headers.into_iter().collect(), Some(&context))
+    }
+
+    fn id(theirs: &str, xray: Option<&str>) -> Option<String> {
+        trace(theirs, xray).id().map(str::to_owned)
+    }
+
+    #[test]
+    fn x_ray_s_trace_is_logged_only_if_it_is_recorded() {
+        let unrecorded = XRAY.replace("Sampled=1", "Sampled=0");
+        let id = Some("1-5759e988-bd862e3fe1be46a994272793");
+        for (xray, expected) in [(XRAY, id), (&unrecorded, None), ("planted", None)] {
+            assert_eq!(trace(THEIRS, Some(xray)).xray_id(), expected, "{xray}");
+        }
     }
 
     #[test]
