@@ -12,7 +12,7 @@ use axum::body::Bytes;
 use serde_json::{Value, json};
 use simulator_http::{Answer, Fault};
 
-use crate::faulty::Faulty;
+use crate::faulty::{Call, Faulty};
 
 /// Starts the proxy; calls wait for [`Faulty::lead_to`]. Every answer has its consumed capacity.
 pub async fn start() -> Faulty {
@@ -22,6 +22,22 @@ pub async fn start() -> Faulty {
 /// The environment variable with which functions call this DynamoDB.
 pub fn variable(dynamodb: &Faulty) -> (String, String) {
     ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url().to_owned())
+}
+
+/// The consumed capacity of a call, by table.
+pub fn capacity(call: &Call) -> Vec<Value> {
+    let reply = call.reply.as_ref().expect("an answer");
+    let mut reply: Value = serde_json::from_slice(&reply.body).expect("JSON");
+    match reply["ConsumedCapacity"].take() {
+        Value::Array(tables) => tables,
+        Value::Null => Vec::new(),
+        table => vec![table],
+    }
+}
+
+/// The capacity units of a call, with those of the indexes.
+pub fn units(call: &Call) -> f64 {
+    capacity(call).iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum()
 }
 
 /// Too many requests: nothing was processed.
@@ -78,10 +94,10 @@ fn reply(status: u16, body: &Value) -> Fault {
 }
 
 /// Adds `ReturnConsumedCapacity` to a request.
-fn measure(_: &str, body: Bytes) -> Bytes {
+pub fn measure(_: &str, body: Bytes) -> Bytes {
     match serde_json::from_slice::<Value>(&body) {
         Ok(Value::Object(mut request)) => {
-            request.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
+            request.insert("ReturnConsumedCapacity".to_owned(), json!("INDEXES"));
             Value::Object(request).to_string().into()
         }
         _ => body,

@@ -192,8 +192,7 @@ async fn cost(stack: &Stack, dynamodb: &Faulty, query: &str) -> (usize, f64, Opt
     let calls = dynamodb.calls();
     let units = calls.iter().map(|call| {
         assert!(matches!(&*call.name, "Query" | "GetItem"), "{}", call.name);
-        let reply: Value = serde_json::from_slice(&call.reply.as_ref().unwrap().body).unwrap();
-        reply["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap()
+        faulty_dynamodb::units(call)
     });
     (calls.len(), units.sum(), cursor)
 }

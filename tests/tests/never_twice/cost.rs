@@ -7,6 +7,7 @@ use adyen_simulator::{Fault, Release};
 use serde_json::Value;
 use tests::backend;
 use tests::faulty::Call;
+use tests::faulty_dynamodb::units;
 
 use crate::shop::Shop;
 use crate::shopper::{post, result};
@@ -35,16 +36,6 @@ fn described(call: &Call) -> String {
     match request["TransactItems"].as_array() {
         Some(items) => format!("{}({})", call.name, items.len()),
         None => call.name.clone(),
-    }
-}
-
-fn units(call: &Call) -> f64 {
-    let reply = call.reply.as_ref().expect("an answer");
-    let reply: Value = serde_json::from_slice(&reply.body).unwrap();
-    let of = |consumed: &Value| consumed["CapacityUnits"].as_f64().unwrap_or(0.0);
-    match &reply["ConsumedCapacity"] {
-        Value::Array(tables) => tables.iter().map(of).sum(),
-        consumed => of(consumed),
     }
 }
 
