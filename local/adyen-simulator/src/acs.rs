@@ -11,6 +11,7 @@ use simulator_http::{Answer, Request, escape_html};
 use url::form_urlencoded;
 
 use crate::books::{Books, Payment, PaymentState};
+use crate::hosted::written;
 
 pub(crate) const MESSAGE_VERSION: &str = "2.2.0";
 
@@ -103,11 +104,11 @@ fn challenge(
         form(&url(base, id, CHALLENGE_NOTIFICATION), "cres", &encode(&cres), label)
     };
     let reference = escape_html(&payment.reference);
-    let (value, currency) = (payment.amount.value, &payment.amount.currency);
     Ok(html(
         200,
         &format!(
-            "<h1>Your bank</h1><p>Pay {value} {currency} (minor units) for {reference}?</p>{}{}",
+            "<h1>Your bank</h1><p>Pay <b>{}</b> for {reference}?</p>{}{}",
+            written(&payment.amount),
             answer("Y", "Approve"),
             answer("N", "Decline")
         ),

@@ -43,7 +43,7 @@ fn back(payment: &Payment, redirect_result: &str) -> Answer {
 }
 
 /// The amount as people write it, such as `EUR 10.00`.
-fn written(amount: &Amount) -> String {
+pub(crate) fn written(amount: &Amount) -> String {
     let Amount { currency, value } = amount;
     match currency.parse() {
         Ok(known) => {

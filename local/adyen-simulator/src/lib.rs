@@ -30,7 +30,7 @@
 //! | `-WHOLE-CAPTURE`, also before another ending | as the other ending; a capture of a part is error 137 |
 //! | `-UNKNOWN` | error 5_602, the token does not exist |
 //! | `-FAULT-<code>`, such as `-FAULT-5_606` | that error; 703 has status 503 and `transient-error: true`, 905 has status 500 |
-//! | other capital letters after a dash | error 5_602, with the endings in its message |
+//! | anything else after `AMZN-` | error 5_602, with the endings in its message |
 //! | `-HTTP-<status>`, such as `-HTTP-429`, `-HTTP-500` | that status, without an error in Adyen's format; nothing is processed |
 //!
 //! # Finishing 3-D Secure without a browser

@@ -16,7 +16,7 @@ pub(crate) enum Scenario {
     OfferClosed,
     Fault(String),
     Http(u16),
-    /// The token ends like a scenario, but there is none of that name.
+    /// The token has an ending, but there is no scenario of that name.
     NoSuchEnding,
 }
 
@@ -46,23 +46,23 @@ impl Scenario {
             return Self::Fault("5_602".into());
         }
         if let Some((_, code)) = token.rsplit_once("-FAULT-") {
-            return Self::Fault(code.into());
+            let is_code = code.bytes().all(|c| c.is_ascii_digit() || c == b'_');
+            let fault = (is_code && !code.is_empty()).then(|| Self::Fault(code.into()));
+            return fault.unwrap_or(Self::NoSuchEnding);
         }
-        if let Some((_, status)) = token.rsplit_once("-HTTP-")
-            && let Ok(status @ 200..600) = status.parse()
-        {
-            return Self::Http(status);
+        if let Some((_, status)) = token.rsplit_once("-HTTP-") {
+            return match status.parse() {
+                Ok(status @ 200..600) => Self::Http(status),
+                _ => Self::NoSuchEnding,
+            };
         }
-        // Someone who mistypes an ending wants no Authorised.
-        let end = token.rsplit_once("AMZN-").map(|(_, end)| end.rsplit('-').next().unwrap_or(end));
-        let other = match end {
-            Some(end) if end.len() > 1 && end.bytes().all(|c| c.is_ascii_uppercase()) => {
-                Self::NoSuchEnding
-            }
-            _ => Self::Authorised,
-        };
         let known = ENDINGS.into_iter().find(|(ending, _)| token.ends_with(ending));
-        known.map_or(other, |(_, scenario)| scenario)
+        match known {
+            Some((_, scenario)) => scenario,
+            // Someone who mistypes an ending does not want Authorised.
+            None if token.contains("AMZN-") => Self::NoSuchEnding,
+            None => Self::Authorised,
+        }
     }
 
     /// The message about a token with another ending.

@@ -128,7 +128,7 @@ impl Simulator {
             "storeId": self.inner.options.store_id,
         });
         self.inner.begin(id.to_owned(), payload);
-        self.change(id, |session| session.card = format!("-{id}"));
+        self.change(id, |session| session.card = format!(".{id}"));
     }
 
     /// Like [`open`](Self::open), and as if the shop had set that amount and the shopper had

@@ -42,7 +42,7 @@ async fn confirmed_session_has_the_token_that_adyen_charges() {
     let token = token(&client, "S1-3DS-REDIRECT").await.unwrap();
 
     assert_eq!(format!("{token:?}"), "[redacted]");
-    assert!(token.ends_with("AMZN-S1-3DS-REDIRECT"), "{}", &*token);
+    assert!(token.ends_with("AMZN.S1-3DS-REDIRECT"), "{}", &*token);
     let books = amazon.books();
     let [call] = books.calls.as_slice() else { panic!("{books:?}") };
     assert_eq!(call.method, "GET");
