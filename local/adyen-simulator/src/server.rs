@@ -9,7 +9,7 @@ use axum::response::IntoResponse;
 use futures_util::stream;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use simulator_http::{Answer, Fault, Request, Watching};
+use simulator_http::{Answer, Fault, FaultOn, Request, Watching};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -40,7 +40,7 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
     if let Some(answer) = browser::answer(&inner, &request) {
         return Ok(answer.into_response());
     }
-    let fault = take_fault(&inner, &request.path);
+    let fault = FaultOn::take(&mut inner.state().faults, &request.path);
     let watching = inner.options.watch.as_ref();
     let watching =
         watching.map(|watch| Watching::begin(watch, &request, fault.as_ref().map(Fault::name)));
@@ -56,12 +56,6 @@ async fn call(inner: Arc<Inner>, request: hyper::Request<Incoming>) -> Result<Re
         }
         (None, answered) => answered,
     }
-}
-
-fn take_fault(inner: &Inner, path: &str) -> Option<Fault> {
-    let faults = &mut inner.state().faults;
-    let first = faults.iter().position(|fault| fault.matches(path))?;
-    faults.remove(first).map(|on| on.fault)
 }
 
 async fn with_fault(

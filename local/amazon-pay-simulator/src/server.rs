@@ -11,7 +11,7 @@ use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use futures_util::stream;
-use simulator_http::{Answer, Fault, Request, Watching};
+use simulator_http::{Answer, Fault, FaultOn, Request, Watching};
 
 use crate::api;
 use crate::hosted;
@@ -57,7 +57,7 @@ async fn call(
     request: axum::http::Request<Body>,
 ) -> Result<Response<Body>, StatusCode> {
     let request = Request::read(request).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
-    let fault = inner.state().faults.pop_front();
+    let fault = FaultOn::take(&mut inner.state().faults, &request.path);
     let watching = inner.options.watch.as_ref();
     let watching =
         watching.map(|watch| Watching::begin(watch, &request, fault.as_ref().map(Fault::name)));

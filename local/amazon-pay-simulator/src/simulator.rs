@@ -6,7 +6,7 @@ use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use shared::clock;
-use simulator_http::Fault;
+use simulator_http::FaultOn;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -30,7 +30,7 @@ pub(crate) struct Inner {
 #[derive(Default)]
 pub(crate) struct SimulatorState {
     pub books: Books,
-    pub faults: VecDeque<Fault>,
+    pub faults: VecDeque<FaultOn>,
 }
 
 impl Inner {
@@ -111,9 +111,9 @@ impl Simulator {
         self.inner.state().books.clone()
     }
 
-    /// Injects a fault into the next call. Several apply in sequence.
-    pub fn inject(&self, fault: Fault) {
-        self.inner.state().faults.push_back(fault);
+    /// Injects a fault into the next call that it matches. Several apply in sequence.
+    pub fn inject(&self, fault: impl Into<FaultOn>) {
+        self.inner.state().faults.push_back(fault.into());
     }
 
     /// Opens a session as if a shopper had pressed a button and picked a card. Its token will

@@ -1,5 +1,6 @@
 //! Faults of a call, for tests.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::Answer;
@@ -65,7 +66,11 @@ impl From<Fault> for FaultOn {
 }
 
 impl FaultOn {
-    pub fn matches(&self, path: &str) -> bool {
-        self.path.as_ref().is_none_or(|ending| path.ends_with(ending))
+    /// Takes the first fault that matches a call of that path.
+    pub fn take(faults: &mut VecDeque<Self>, path: &str) -> Option<Fault> {
+        let matches =
+            |fault: &Self| fault.path.as_ref().is_none_or(|ending| path.ends_with(ending));
+        let first = faults.iter().position(matches)?;
+        faults.remove(first).map(|on| on.fault)
     }
 }

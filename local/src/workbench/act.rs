@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adyen_simulator::{Fault, PaymentState, coded};
+use adyen_simulator::{Fault, FaultOn, PaymentState, coded};
 use axum::Json;
 use axum::extract::State;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -187,14 +187,9 @@ impl Bench {
             Failure::Slow => Fault::AnswerLate(SLOW),
         };
         let name = fault.name();
+        let fault = FaultOn { path: path.filter(|path| !path.is_empty()), fault };
         match target {
-            Called::Adyen => {
-                let adyen = self.adyen()?;
-                match path.filter(|path| !path.is_empty()) {
-                    Some(path) => adyen.inject(fault.on(&path)),
-                    None => adyen.inject(fault),
-                }
-            }
+            Called::Adyen => self.adyen()?.inject(fault),
             Called::AmazonPay => {
                 let amazon = self.amazon.as_ref();
                 let amazon = amazon.ok_or_else(|| Refusal::new("Amazon Pay is not simulated."))?;

@@ -113,6 +113,22 @@ async fn call_of_amazon_pay_fails_as_chosen() {
 }
 
 #[tokio::test]
+async fn call_of_amazon_pay_with_another_path_does_not_fail() {
+    let bench = Bench::start().await;
+    bench.stack.bundle.amazon().unwrap().open("S-1");
+    let fail = |path: &str| json!({"action": "failNext", "target": "amazonPay", "how": "error500", "path": path});
+    bench.act(fail("/S-2")).await;
+    bench.act(fail("/S-1")).await;
+
+    let confirm = bench.stack.request(reqwest::Method::PATCH, "/checkoutSessions/S-1");
+    tests::Answer::of(confirm.bearer_auth(tests::browser("ORDER-1"))).await;
+
+    let calls = bench.requests("amazonPay").await;
+    let failed: Vec<_> = calls.iter().filter(|call| call["note"] == "500 instead").collect();
+    assert_eq!(failed.len(), 1, "{calls:?}");
+}
+
+#[tokio::test]
 async fn schedule_runs_when_told() {
     let bench = Bench::start().await;
     let report = bench.act(json!({"action": "recover"})).await;
