@@ -19,24 +19,39 @@ const HEADERS: [&str; 11] = [
     "x-amz-target",
 ];
 
-/// True for members whose value is a secret.
+/// True for members whose value is a secret. Capitals and separators do not count, so that
+/// `card.encrypted.json` and `security_code` are found as well.
 fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    const SECRETS: [&str; 9] = [
-        "apikey",
+    let is_separator = |c: &char| matches!(c, '-' | '_' | '.');
+    let name: String = name.to_ascii_lowercase().chars().filter(|c| !is_separator(c)).collect();
+    const SECRETS: [&str; 12] = [
+        "card",
         "cvc",
+        "cvv",
         "expirymonth",
         "expiryyear",
         "number",
+        "pan",
         "password",
         "paymentdata",
         "redirectresult",
         "sdkdata",
+        "threedsresult",
     ];
-    name.starts_with("encrypted")
-        || name.ends_with("token")
-        || name.ends_with("privatekey")
+    // Also with something before them, such as `bankAccountNumber` or `networkToken`.
+    const ENDS: [&str; 8] = [
+        "accountnumber",
+        "apikey",
+        "cardnumber",
+        "iban",
+        "privatekey",
+        "securitycode",
+        "securitynumber",
+        "token",
+    ];
+    name.contains("encrypted")
         || SECRETS.contains(&name.as_str())
+        || ENDS.iter().any(|end| name.ends_with(end))
 }
 
 /// A copy without secrets.
@@ -115,6 +130,34 @@ mod tests {
         assert!(!text.contains("SECRET"), "{text}");
         assert!(text.contains("SHOWN"), "{text}");
         assert!(masked["cvc"].is_null());
+    }
+
+    #[test]
+    fn member_that_may_hold_card_or_account_data_is_hidden_however_it_is_written() {
+        for name in [
+            "threeDSResult",
+            "cardnumber",
+            "cardNumber",
+            "card_number",
+            "pan",
+            "CVV",
+            "securitycode",
+            "security-code",
+            "card",
+            "card.encrypted.json",
+            "iban",
+            "IBAN",
+            "bankAccountNumber",
+            "accountNumber",
+            "socialSecurityNumber",
+            "apple_pay_token",
+        ] {
+            assert_eq!(masked(&json!({name: "SECRET"})), json!({name: MASK}), "{name}");
+            assert_eq!(query(&format!("{name}=SECRET")), format!("{name}=%5Bhidden%5D"), "{name}");
+        }
+        for name in ["cardBin", "company", "telephoneNumber", "paymentMethod", "tokens", "span"] {
+            assert_eq!(masked(&json!({name: "SHOWN"})), json!({name: "SHOWN"}), "{name}");
+        }
     }
 
     #[test]
