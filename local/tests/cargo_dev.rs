@@ -167,9 +167,22 @@ fn wrong_arguments_are_refused_in_one_line() {
         &["token", "--life", "soon"],
         &["webhook"],
         &["webhook", "AUTHORISATION", "--success", "maybe"],
-        &["webhook", "AUTHORISATION", "--to", "nowhere"],
+        &["pay"],
+        &["pay", "A", "--to", "nowhere"],
     ] {
         failure(&mut cargo_dev(wrong));
+    }
+}
+
+#[test]
+fn url_that_is_not_one_is_refused_before_the_start() {
+    for wrong in ["nowhere", "127.0.0.1:8080/webhooks", "ftp://127.0.0.1/", "http://"] {
+        for command in
+            [&["--port", "0", "--webhooks-to", wrong][..], &["webhook", "REFUND", "--to", wrong]]
+        {
+            let message = failure(&mut cargo_dev(command));
+            assert!(message.contains("expected a URL such as http://"), "{message}");
+        }
     }
 }
 
@@ -197,7 +210,9 @@ fn a_wrong_variable_is_refused_in_one_line() {
 
 #[test]
 fn help_succeeds() {
-    for command in [&["--help"][..], &["token", "--help"], &["webhook", "--help"]] {
+    for command in
+        [&["--help"][..], &["token", "--help"], &["webhook", "--help"], &["pay", "--help"]]
+    {
         let output = output(&mut cargo_dev(command));
         assert!(output.status.success());
         assert!(stdout(&output).contains("Usage: cargo dev"));
@@ -306,6 +321,31 @@ async fn webhook_sent_by_hand_is_about_the_payment_of_its_order() {
     assert!(!charged_back.contains(psp), "a dispute has a name of its own: {charged_back}");
     let (_, order) = running.call("GET", "/orders/A", &token, None).await;
     assert_eq!(order["status"], "chargedBack");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voucher_is_paid_or_declined_by_hand() {
+    let running = Running::start(&["--port", "0"]);
+    for (reference, arguments, status) in
+        [("PAID", &[][..], "authorised"), ("DECLINED", &["--declined"][..], "refused")]
+    {
+        let token = token(&["--reference", reference, "--country", "PT"]);
+        let voucher = json!({"paymentMethod": {"type": "multibanco"}});
+        running.call("POST", "/payments", &token, Some(voucher)).await;
+        let pay = || {
+            let mut command = cargo_dev(&["pay", reference, "--to", &running.url]);
+            command.args(arguments);
+            command
+        };
+
+        assert!(output(&mut pay()).status.success());
+
+        running.line(&format!("AUTHORISATION {} {reference}", arguments.is_empty()));
+        let (_, order) = running.call("GET", &format!("/orders/{reference}"), &token, None).await;
+        assert_eq!(order["status"], status);
+        let again = failure(&mut pay());
+        assert!(again.contains("No payment of this order is pending"), "{again}");
+    }
 }
 
 #[test]

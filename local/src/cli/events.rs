@@ -5,7 +5,9 @@ use crate::events;
 
 /// Generate events/
 ///
-/// The output is deterministic. Run it after a change of the events, variables or answers.
+/// The output is deterministic. Run it after a change of the events, variables or answers. Tokens are
+/// signed with the development keys, which `env.json` has too, and never with CHECKOUT_TOKEN_KEYS or
+/// MERCHANT_TOKEN_KEYS of the environment, because the files are committed.
 #[derive(clap::Args)]
 pub struct Args {
     /// The folder to write to [default: events/ of the repository]

@@ -1,6 +1,7 @@
 //! The `cargo dev` command line.
 
 mod events;
+mod pay;
 mod serve;
 mod token;
 mod webhook;
@@ -9,6 +10,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use url::Url;
 
 /// Run the API on this machine, with DynamoDB and simulators of Adyen and Amazon Pay
 #[derive(Parser)]
@@ -29,6 +31,7 @@ struct Cli {
 enum Command {
     Token(token::Args),
     Webhook(webhook::Args),
+    Pay(pay::Args),
     Events(events::Args),
 }
 
@@ -49,6 +52,7 @@ pub async fn run() -> ExitCode {
         None => serve::run(cli.serve).await,
         Some(Command::Token(args)) => token::run(args),
         Some(Command::Webhook(args)) => webhook::run(args).await,
+        Some(Command::Pay(args)) => pay::run(args).await,
         Some(Command::Events(args)) => events::run(args),
     };
     match done {
@@ -74,6 +78,14 @@ fn usage(error: &clap::Error) -> String {
     let message = message.join(" ");
     let message = message.strip_prefix("error: ").unwrap_or(&message);
     format!("{message}; see cargo dev --help")
+}
+
+/// Parses the URL of a server, so that a mistyped one is an error at once.
+fn http_url(text: &str) -> Result<String, &'static str> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(text.to_owned()),
+        _ => Err("expected a URL such as http://127.0.0.1:8080/webhooks"),
+    }
 }
 
 /// Prints a line. Errors are ignored, because standard output may be closed.

@@ -14,7 +14,7 @@ use simulator_http::listen::Port;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{Failure, print_line};
+use super::{Failure, http_url, print_line};
 use crate::bundle::{Adyen, Bundle, Options, StartError};
 use crate::events::open_sessions;
 use crate::keys;
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "WHICH", default_value = "simulator")]
     adyen: AdyenTarget,
     /// Send the webhooks of the simulator of Adyen to this URL too
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = http_url)]
     webhooks_to: Option<String>,
     /// Leave merchantReference and amount out of the answers of the simulator of Adyen, as in
     /// Adyen's own example
