@@ -160,12 +160,19 @@ impl Event {
     }
 }
 
-/// A time in Adyen's format: in Amsterdam's winter time, to the second.
-/// True if the pspReference of such an event is the payment's.
-pub fn has_payments_reference(event: &str) -> bool {
-    matches!(event, "AUTHORISATION" | "OFFER_CLOSED" | "EXPIRE")
+/// Where an event names the payment that it is about: as its pspReference (the `eventId` of an event
+/// about a stored payment method), or as its originalReference. An event that does not name it as
+/// its pspReference has a reference of its own.
+pub fn names_of_payment(event: &str, payment: Option<String>) -> (Option<String>, Option<String>) {
+    match event {
+        "AUTHORISATION" | "OFFER_CLOSED" | "EXPIRE" => (payment, None),
+        "recurring.token.disabled" => (None, None),
+        _ if event.starts_with("recurring.token.") => (payment, None),
+        _ => (None, payment),
+    }
 }
 
+/// A time in Adyen's format: in Amsterdam's winter time, to the second.
 fn date(time: Timestamp) -> String {
     time.to_zoned_datetime(TimeZone::fixed(Offset::constant(1)))
         .strftime("%Y-%m-%dT%H:%M:%S%:z")

@@ -3,7 +3,7 @@ use std::time::Duration;
 use adyen_simulator::webhook::{self, Event, Signer, Target};
 use shared::domain::amount::Amount;
 
-use super::{Failure, print_line};
+use super::{Failure, http_url, print_line};
 use crate::{keys, token};
 
 /// The time for finding the order's payment.
@@ -18,8 +18,8 @@ pub struct Args {
     /// merchantReference: of the order, or of a modification
     #[arg(long, value_name = "R", default_value = "YOUR_ORDER_NUMBER")]
     reference: String,
-    /// pspReference of the event; for recurring.token events the eventId, which is the payment's [default: the
-    /// order's for AUTHORISATION, OFFER_CLOSED and EXPIRE, otherwise a new one]
+    /// pspReference of the event, or eventId of a recurring.token event [default: the order's payment for
+    /// AUTHORISATION, OFFER_CLOSED, EXPIRE and a stored payment method that it created; otherwise a new one]
     #[arg(long, value_name = "P")]
     psp: Option<String>,
     /// originalReference: the pspReference of the payment, for events after the payment [default: the order's]
@@ -56,7 +56,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1)]
     times: u32,
     /// The URL; WEBHOOK_BASIC_AUTH in the environment is sent as user:password
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/webhooks")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000/webhooks", value_parser = http_url)]
     to: String,
 }
 
@@ -97,13 +97,10 @@ async fn payment(to: &str, reference: &str) -> Option<String> {
 }
 
 fn event(args: Args, payment: Option<String>) -> Event {
-    let of_payment = webhook::has_payments_reference(&args.event);
-    let is_about_a_token = args.event.starts_with("recurring.token.");
-    let own = payment.clone().filter(|_| of_payment);
+    let (own, original) = webhook::names_of_payment(&args.event, payment);
     let psp = args.psp.or(own).unwrap_or_else(adyen_simulator::new_psp_reference);
     let mut event = Event::new(&args.event, &args.merchant_account, &psp, &args.reference);
-    let payment = payment.filter(|_| !of_payment && !is_about_a_token);
-    event.original_reference = args.original.or(payment);
+    event.original_reference = args.original.or(original);
     event.success = args.success;
     event.reason = args.reason;
     event.live = args.live;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::adyen::hmac::Key;
 use shared::adyen::notification::NotificationRequestItem;
-use shared::domain::amount::Amount;
+use shared::domain::amount::{Amount, Currency};
 
 use super::entry::{Entry, Source};
 use super::{Answer, Bench, LIST, Refusal, Shared};
@@ -83,7 +83,7 @@ pub(super) struct Written {
     pub psp_reference: Option<String>,
     pub original_reference: Option<String>,
     pub success: bool,
-    pub amount: Option<Amount>,
+    pub amount: Option<PartOfAmount>,
     pub reason: Option<String>,
     /// `modification.action` of CANCEL_OR_REFUND.
     pub action: Option<String>,
@@ -112,6 +112,29 @@ impl Default for Written {
             wrong_signature: false,
             times: 1,
             seconds: 0,
+        }
+    }
+}
+
+/// The amount of the form, whose missing part is the order's.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PartOfAmount {
+    currency: Option<Currency>,
+    value: Option<i64>,
+}
+
+impl PartOfAmount {
+    fn of(self, order: Option<Amount>) -> Result<Option<adyen_simulator::Amount>, Refusal> {
+        let currency = self.currency.or(order.map(|amount| amount.currency));
+        let value = self.value.or(order.map(|amount| amount.value));
+        match (currency, value) {
+            (Some(currency), Some(value)) => {
+                Ok(Some(adyen_simulator::Amount { currency: currency.code().to_owned(), value }))
+            }
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(Refusal::new("amount: without its order, it needs a currency")),
+            (Some(_), None) => Err(Refusal::new("amount: without its order, it needs minor units")),
         }
     }
 }
@@ -149,25 +172,19 @@ impl Bench {
             let attempts = || order.attempts.iter().rev().find_map(|it| it.psp_reference.clone());
             derived.psp_reference.or_else(attempts)
         });
-        let of_payment = webhook::has_payments_reference(name);
-        let own = payment.clone().filter(|_| of_payment);
+        let (own, original) = webhook::names_of_payment(name, payment);
         let psp_reference = filled(written.psp_reference)
             .or(own)
             .unwrap_or_else(adyen_simulator::new_psp_reference);
         let mut event =
             Event::new(name, &self.merchant_account, &psp_reference, &written.reference);
-        event.original_reference =
-            filled(written.original_reference).or(payment.filter(|_| !of_payment));
+        event.original_reference = filled(written.original_reference).or(original);
         event.success = written.success;
         event.reason = filled(written.reason);
         event.live = written.live;
         event.shopper_reference = written.shopper_reference;
         event.stored_payment_method_id = written.stored_payment_method_id;
-        let amount = written.amount.or(order.map(|order| *order.amount));
-        event.amount = amount.map(|amount| adyen_simulator::Amount {
-            currency: amount.currency.code().to_owned(),
-            value: amount.value,
-        });
+        event.amount = written.amount.unwrap_or_default().of(order.map(|order| *order.amount))?;
         let action = filled(written.action);
         event
             .additional_data

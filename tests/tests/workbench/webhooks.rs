@@ -89,6 +89,52 @@ async fn event_of_the_form_finds_the_payment_of_its_order() {
 }
 
 #[tokio::test]
+async fn amount_of_the_form_is_completed_by_the_order() {
+    let bench = Bench::start().await;
+    bench.paid("ORDER-1").await;
+    for (amount, signed) in [
+        (json!({"value": 400}), ":400:EUR:"),
+        (json!({"currency": "USD", "value": null}), ":1000:USD:"),
+        (json!({}), ":1000:EUR:"),
+        (Value::Null, ":1000:EUR:"),
+    ] {
+        let event = json!({"event": "CHARGEBACK", "reference": "ORDER-1", "amount": amount});
+
+        bench.post("webhooks", event).await;
+
+        let sent = bench.deliveries().await.remove(0);
+        assert!(sent["signature"]["base"].as_str().unwrap().contains(signed), "{amount}: {sent}");
+    }
+    for (amount, missing) in
+        [(json!({"value": 400}), "currency"), (json!({"currency": "EUR"}), "minor units")]
+    {
+        let event = json!({"event": "CHARGEBACK", "reference": "NOBODY", "amount": amount});
+        let refused = bench.try_post("webhooks", event).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+        assert!(refused.body["error"].as_str().unwrap().contains(missing), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn event_about_a_stored_payment_method_names_the_payment_as_adyen_does() {
+    let bench = Bench::start().await;
+    let psp = bench.paid("ORDER-1").await;
+    for (event, is_payments) in
+        [("recurring.token.created", true), ("recurring.token.disabled", false)]
+    {
+        let event = json!({"event": event, "reference": "ORDER-1", "shopperReference": "SHOPPER-1",
+            "storedPaymentMethodId": "TOKEN-1"});
+
+        bench.post("webhooks", event).await;
+
+        let sent = bench.deliveries().await.remove(0);
+        let sent = bench.get(&format!("entries/{}", sent["id"])).await["request"]["body"].clone();
+        assert_eq!(sent["eventId"] == psp.as_str(), is_payments, "{sent}");
+        assert!(!sent.to_string().contains("originalReference"), "{sent}");
+    }
+}
+
+#[tokio::test]
 async fn event_of_the_form_is_sent_as_often_and_as_wrongly_as_written() {
     let bench = Bench::start().await;
     let event = json!({

@@ -16,12 +16,27 @@ export const link = (path, ...text) => h("a", { href: `#/${path}` }, ...text);
 
 export const orderLink = (reference) => link(`orders/${encodeURIComponent(reference)}`, reference);
 
+// The currencies whose minor units at Adyen do not have two decimals.
+const DECIMALS = Object.fromEntries([
+  [0, "BIF CVE DJF GNF IDR JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"],
+  [3, "BHD IQD JOD KWD LYD OMR TND"], [4, "CLF UYW"],
+].flatMap(([decimals, currencies]) => currencies.split(" ").map((currency) => [currency, decimals])));
+
 /** An amount of minor units as people write it. */
 export function money(amount) {
   if (!amount) return "";
-  const format = new Intl.NumberFormat("en", { style: "currency", currency: amount.currency });
-  const digits = format.resolvedOptions().maximumFractionDigits;
-  return format.format(amount.value / 10 ** digits);
+  const { currency, value } = amount;
+  const digits = DECIMALS[currency] ?? 2;
+  const format = { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits };
+  return new Intl.NumberFormat("en", format).format(value / 10 ** digits);
+}
+
+/** The number in a field of minor units, or null if the field is empty. */
+export function minorUnits(text) {
+  const value = text.trim();
+  if (!value) return null;
+  if (!/^\d+$/.test(value)) throw new Error("Minor units are a whole number: EUR 10.00 is 1000.");
+  return Number(value);
 }
 
 export function time(text) {

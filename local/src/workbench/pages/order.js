@@ -1,15 +1,13 @@
 // One order: why it has its status, and everything that happened to it.
 
 import { act, get } from "./api.js";
-import { button, field, h, http, json, link, list, money, status, table, time } from "./dom.js";
+import { button, field, h, http, json, link, list, minorUnits, money, status, table, time } from "./dom.js";
 import { SOURCES, problem, raw, rule, title } from "./details.js";
 
 export async function order(reference) {
   const value = h("input", { name: "value", inputmode: "numeric", pattern: "[0-9]*", size: "8", placeholder: "all" });
-  const modify = (operation) => () => act({
-    action: "modify", reference, operation,
-    ...(value.value.trim() ? { value: Number(value.value) } : {}),
-  });
+  const modify = (operation) => async () =>
+    act({ action: "modify", reference, operation, value: minorUnits(value.value) });
   const happens = (action, more = {}) => () => act({ action, reference, ...more });
   const form = h("form", { onsubmit: (it) => it.preventDefault() },
     field("Minor units", value),

@@ -1,7 +1,7 @@
 // The deliveries of webhooks, sending them again, and a form for any event.
 
 import { get, post } from "./api.js";
-import { button, field, h, http, orderLink, say, select, time } from "./dom.js";
+import { button, field, h, http, minorUnits, orderLink, say, select, time } from "./dom.js";
 import { SOURCES, problem, raw, signature, title } from "./details.js";
 
 const EVENTS = ["AUTHORISATION", "CAPTURE", "CAPTURE_FAILED", "CANCELLATION", "CANCEL_OR_REFUND",
@@ -51,7 +51,7 @@ function writer() {
   const text = (name, value = "") => h("input", { name, value });
   const form = h("form", { onsubmit: (it) => {
     it.preventDefault();
-    say(post("webhooks", written(new FormData(form))));
+    say(send(new FormData(form)));
   } },
   field("Event", h("input", { name: "event", list: "events", value: "AUTHORISATION", required: true })),
   h("datalist", { id: "events" }, EVENTS.map((event) => h("option", { value: event }))),
@@ -73,15 +73,13 @@ function writer() {
   return form;
 }
 
-function written(data) {
+async function send(data) {
   const filled = (name) => data.get(name)?.trim() || null;
-  const currency = filled("currency");
-  const value = filled("value");
-  return {
+  return post("webhooks", {
     event: filled("event") ?? "",
     reference: filled("reference") ?? "",
     success: data.get("success") === "true",
-    amount: currency && value ? { currency: currency.toUpperCase(), value: Number(value) } : null,
+    amount: { currency: filled("currency")?.toUpperCase() ?? null, value: minorUnits(data.get("value")) },
     pspReference: filled("pspReference"),
     originalReference: filled("originalReference"),
     reason: filled("reason"),
@@ -92,5 +90,5 @@ function written(data) {
     seconds: Number(data.get("seconds")),
     live: data.has("live"),
     wrongSignature: data.has("wrongSignature"),
-  };
+  });
 }

@@ -29,8 +29,16 @@ let page = null;
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, ...rest] = path.split("/");
-  const known = PAGES[name] ? name : "orders";
-  return { name: known, rest: decodeURIComponent(rest.join("/")), query: new URLSearchParams(query) };
+  const known = Object.hasOwn(PAGES, name) ? name : "orders";
+  return { name: known, rest: decoded(rest.join("/")), query: new URLSearchParams(query) };
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 async function open() {
@@ -60,7 +68,7 @@ async function open() {
   }
 }
 
-/** Replaces the content. What a page made once, such as a form, stays in place untouched. */
+/** Replaces the content. An element that the page returns again, such as a form, stays in place untouched. */
 function replace(content) {
   const next = content.flat(Infinity).filter((it) => it);
   const focused = place(document.activeElement);
