@@ -18,10 +18,11 @@ export const PATIENCE = 20_000
  * Starts `cargo dev` on free ports.
  *
  * @param {Record<string, string>} env its variables
+ * @param {string[]} args its arguments
  * @returns its URLs, and functions to mint a token and to stop it
  */
-export async function startDev(env = {}) {
-  const dev = spawn(`${repository}/target/debug/dev`, ['--port', '0'], {
+export async function startDev(env = {}, args = []) {
+  const dev = spawn(`${repository}/target/debug/dev`, ['--port', '0', ...args], {
     env: { ...process.env, LOG_LEVEL: 'error', ...env },
     stdio: ['ignore', 'pipe', 'inherit']
   })
@@ -31,21 +32,26 @@ export async function startDev(env = {}) {
   const url = name => new RegExp(`^${name} +(http\\S+)`, 'm').exec(printed)?.[1]
   await until(() => printed.includes('Press Ctrl-C') || dev.exitCode !== null, () => `cargo dev printed: ${printed}`)
   assert.equal(dev.exitCode, null, printed)
+  const post = async (path, body, headers) => {
+    const answer = await fetch(url('API') + path, {
+      method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body: JSON.stringify(body)
+    })
+    const text = await answer.text()
+    assert.ok(answer.ok, `POST ${path}: ${answer.status} ${text}`)
+    return JSON.parse(text)
+  }
   return {
     api: url('API'),
     adyen: new URL(url('Adyen')).origin,
     amazonPay: url('Amazon Pay'),
     dynamodb: url('DynamoDB'),
-    /** What it printed, a line for each call. */
+    /** Its output, which has a line for each call. */
     printed: () => printed,
+    post,
     /** Mints a checkout token for an order. */
-    async token(order) {
-      const answer = await fetch(`${url('API')}/dev/token`, {
-        method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(order)
-      })
-      assert.ok(answer.ok, `POST /dev/token: ${answer.status}`)
-      return (await answer.json()).token
-    },
+    token: async order => (await post('/dev/token', order)).token,
+    /** Acts like the workbench, such as { action: 'pay', reference }. */
+    act: action => post('/workbench/api/do', action),
     async stop() {
       dev.kill()
       if (dev.exitCode === null) await once(dev, 'exit')

@@ -2,7 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
+import { get } from 'node:http'
 import { createRequire } from 'node:module'
+import { networkInterfaces } from 'node:os'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 
 import { openWindow, serve, startBrowser, startDev, until } from './harness.js'
@@ -41,12 +43,8 @@ afterEach(async () => {
 
 async function pay(reference, amazonPayToken) {
   const token = await dev.token({ reference, amount: { currency: 'EUR', value: 1000 }, countryCode: 'NL' })
-  const answer = await fetch(`${dev.api}/payments`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
-    body: JSON.stringify({ paymentMethod: { type: 'amazonpay', amazonPayToken } })
-  })
-  assert.equal(answer.status, 200, await answer.text())
+  const headers = { authorization: `Bearer ${token}` }
+  await dev.post('/payments', { paymentMethod: { type: 'amazonpay', amazonPayToken } }, headers)
   await until(() => dev.printed().includes(`AUTHORISATION ${!amazonPayToken.endsWith('-REFUSED')} ${reference}`))
 }
 
@@ -136,6 +134,69 @@ test('webhooks: an event of the form changes its order', async () => {
 
   await open('orders/DISPUTED')
   await page.getByText('rule 1 of 8: a payment is charged back').first().waitFor()
+})
+
+test('webhooks: an amount of the form without a currency has the order\'s, and one that is no number is refused', async () => {
+  await pay('PART', '160583287597AMZN')
+  await open('webhooks?reference=PART')
+  await page.getByLabel('Event', { exact: true }).fill('CHARGEBACK')
+  await page.getByLabel('Minor units').fill('4,00')
+  await page.getByRole('button', { name: 'Sign and send' }).click()
+  await message().getByText('Minor units are a whole number').waitFor()
+
+  await page.getByLabel('Minor units').fill('400')
+  await page.getByRole('button', { name: 'Sign and send' }).click()
+  await page.locator('ol.timeline > li').first().getByText(/:PART:400:EUR:CHARGEBACK:/).waitFor()
+})
+
+test('one order: an amount that is no number captures and refunds nothing', async () => {
+  await pay('NO-NUMBER', '160583287597AMZN')
+  await open('orders/NO-NUMBER')
+  await page.getByLabel('Minor units').fill('4.00')
+  await page.getByRole('button', { name: 'Refund' }).click()
+  await message().getByText('Minor units are a whole number').waitFor()
+  assert.equal(await page.getByText('refund of').count(), 0)
+})
+
+test('an address that is no page and no text: the page says that there is nothing', async () => {
+  for (const [path, title] of [['orders/%', 'Nothing to show'], ['orders/%E0%A4%A', 'Nothing to show'], ['constructor', 'Orders']]) {
+    await page.goto(`${dev.api}/workbench#/${path}`)
+    await heading(title).waitFor()
+  }
+})
+
+test('amounts: they have the decimals of Adyen, whatever the browser thinks', async () => {
+  await open('orders')
+  const shown = await page.evaluate(async () => {
+    const { money } = await import('/workbench/dom.js')
+    return ['JPY', 'EUR', 'KWD', 'CLP', 'ISK', 'IDR', 'CVE', 'MGA'].map(currency => money({ currency, value: 1234 }))
+  })
+  assert.deepEqual(shown.map(text => text.replace(/[^0-9.,]/g, '')),
+    ['1,234', '12.34', '1.234', '12.34', '12.34', '1,234', '1,234', '12.34'])
+})
+
+test('--host 0.0.0.0: another machine, page or host name cannot use the workbench, and this one can', async () => {
+  const own = await startDev({}, ['--host', '0.0.0.0'])
+  try {
+    const { port } = new URL(own.api)
+    const [outside] = Object.values(networkInterfaces()).flat().filter(it => !it.internal && it.family === 'IPv4')
+    const read = (host, headers = {}) => new Promise((done, failed) => {
+      const options = { host, port, path: '/workbench/api/orders', headers }
+      get(options, answer => done(answer.resume().statusCode)).on('error', failed)
+    })
+    assert.equal(await read('127.0.0.1'), 200)
+    if (outside) assert.equal(await read(outside.address), 403)
+    assert.equal(await read('127.0.0.1', { host: `rebound.example:${port}` }), 403)
+    assert.equal(await read('127.0.0.1', { origin: 'http://rebound.example' }), 403)
+    if (outside) {
+      const page = await fetch(`http://${outside.address}:${port}/`)
+      assert.equal(page.status, 200, 'the storefront and the API are reachable')
+    }
+    await page.goto(`http://127.0.0.1:${port}/workbench#/orders`)
+    await heading('Orders').waitFor()
+  } finally {
+    await own.stop()
+  }
 })
 
 test('the clock: set forward, it shows how far, and a token has expired', async () => {
