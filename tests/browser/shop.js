@@ -21,20 +21,18 @@ const PAGE = '<!doctype html><meta charset=utf-8><title>Checkout</title><link re
 export async function openShop() {
   const orders = new Map()
   const script = await bundle('checkout.js')
-  // Each order has a page of its own, in place of a shopper's session.
-  const pages = await serve(async ({ pathname }) => {
+  const pages = await serve(async ({ pathname, searchParams }) => {
     if (pathname === '/checkout.js') return ['text/javascript', script]
-    const [, reference, file] = pathname.split('/')
-    const order = orders.get(reference)
-    if (order && file === '') return ['text/html', PAGE]
-    if (order && file === 'checkout.json') return ['application/json', JSON.stringify(await settings(order))]
+    if (pathname === '/checkout') return ['text/html', PAGE]
+    const order = orders.get(searchParams.get('order'))
+    if (order && pathname === '/checkout.json') return ['application/json', JSON.stringify(await settings(order))]
   })
   const dev = await startDev({
     ALLOWED_ORIGINS: pages.url, ALLOWED_PAYMENT_METHODS: METHODS, DEFAULT_RETURN_URL: `${pages.url}/`
   })
   const browser = await startBrowser({ [ADYEN]: new URL(dev.adyen).host })
 
-  // What the merchant's backend returns to the page. `_environmentUrls` replaces Adyen's hosts.
+  // The answer of the merchant's backend to the page. `_environmentUrls` replaces Adyen's hosts.
   const settings = async order => ({
     api: dev.api, token: await dev.token(order), order,
     adyen: {
@@ -56,7 +54,7 @@ export async function openShop() {
         return { contentType: 'text/javascript', body: await answer.text() }
       }
     })
-    await page.goto(`${pages.url}/${reference}/`)
+    await page.goto(`${pages.url}/checkout?order=${reference}`)
     return {
       page,
       /** Requests that would have left loopback. */
@@ -65,6 +63,7 @@ export async function openShop() {
         await close()
         // Adyen Web reports an error if its Amazon Pay component ends before Amazon's script has loaded.
         assert.deepEqual(errors.filter(error => error.message !== 'Script loading cancelled.'), [])
+        assert.deepEqual(left, [], 'no request leaves loopback')
       },
       /** Opens a method of the Drop-in. */
       choose: name => page.getByRole('radio', { name }).click(),
@@ -73,6 +72,8 @@ export async function openShop() {
         await page.getByRole('radio', { name }).click()
         await page.locator('.adyen-checkout__button--pay:visible').click()
       },
+      /** Another token of the order. */
+      token: () => dev.token(order),
       shows: message => page.locator('#message', { hasText: message }).waitFor(),
       /** The order, once it meets a condition. */
       order: (condition = () => true) => orderOnce(order, condition)

@@ -1,7 +1,7 @@
 // The storefront page of `cargo dev`: nothing is lost or paid twice, and everyone can use it.
 
 import assert from 'node:assert/strict'
-import { mkdir, readFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { openWindow, startBrowser, startDev, until } from './harness.js'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const screenshots = fileURLToPath(new URL('../../target/screenshots', import.meta.url))
+const docs = fileURLToPath(new URL('../../docs', import.meta.url))
 
 let dev, browser
 before(async () => {
@@ -72,6 +73,22 @@ async function assertOrder(reference, status, attempts = 1) {
   assert.equal(order.attempt, attempts, JSON.stringify(order))
 }
 
+/** Answers that many calls to a path in place of the API, and returns the requests with their times. */
+async function instead(page, path, times, answer) {
+  const calls = []
+  await page.route(url => url.pathname.match(path), route => {
+    if (calls.length >= times) return route.fallback()
+    calls.push({ at: Date.now(), key: route.request().headers()['idempotency-key'] })
+    return answer ? route.fulfill(answer) : route.abort('connectionrefused')
+  })
+  return calls
+}
+
+const problem = (status, code, headers) =>
+  ({ status, contentType: 'application/problem+json', headers, body: JSON.stringify({ status, code }) })
+
+const letPay = reference => dev.act({ action: 'pay', reference })
+
 /** Lets calls to a path be handled, and drops that many answers. */
 async function cut(page, path, times) {
   await page.route(url => url.pathname.match(path), async route => {
@@ -81,6 +98,17 @@ async function cut(page, path, times) {
   })
 }
 
+/** Reloads the page that has noticed the cut, with the connection back. */
+async function reloadAfterCut(page) {
+  await page.getByText('The connection is interrupted.').waitFor()
+  await page.unrouteAll()
+  await page.reload()
+}
+
+/** A way to pay, which the page offers only if the shopper can choose again. */
+const way = page => page.getByRole('button', { name: 'Card', exact: true })
+const assertNoChoice = async page => assert.equal(await way(page).isVisible(), false)
+
 const SUCCESS = 'Your payment was successful.'
 
 // The ending of a token, the status of the order, what the page shows, and whether it offers to pay.
@@ -89,7 +117,9 @@ const OUTCOMES = [
   ['-DROP', 'authorised', SUCCESS, false],
   ['-NO-WEBHOOK', 'authorised', SUCCESS, false],
   ['-REFUND-FAIL', 'authorised', SUCCESS, false],
+  ['-WHOLE-CAPTURE', 'authorised', SUCCESS, false],
   ['-REVOKED', 'authorised', SUCCESS, false],
+  ['-3DS-FRICTIONLESS', 'authorised', SUCCESS, false],
   ['-REFUSED', 'refused', 'choose a different card in Amazon Pay', true],
   ['-LATE-FAIL', 'refused', 'choose a different card in Amazon Pay', true],
   ['-CANCELLED', 'cancelled', 'You cancelled the payment.', true],
@@ -107,9 +137,7 @@ for (const [ending, status, message, offers] of OUTCOMES) {
     await shows(page, message)
     for (const _ of ['after the payment', 'after a reload']) {
       await shows(page, message)
-      const method = page.getByRole('button', { name: 'Card', exact: true })
-      if (offers) await method.waitFor()
-      else assert.equal(await method.isVisible(), false)
+      await (offers ? way(page).waitFor() : assertNoChoice(page))
       await page.reload()
     }
     await assertOrder(reference, status)
@@ -133,13 +161,170 @@ test('no connection: the page offers to go on, and a reload repeats the payment'
   const { page, reference, end } = await checkout()
   await cut(page, /payments$/, Infinity)
   await payWith(page, '')
-  await page.getByText('The connection is interrupted.').waitFor()
-  await page.unrouteAll()
-  await page.reload()
+  await reloadAfterCut(page)
   await shows(page, SUCCESS)
   await assertOrder(reference, 'authorised')
   await end()
 })
+
+test('problem that leaves the outcome open: the kept request is sent again after a reload', async () => {
+  for (const status of [500, 429]) {
+    const { page, reference, end } = await checkout()
+    const calls = await instead(page, /payments$/, Infinity, problem(status, 'internal', { 'retry-after': '1' }))
+    await payWith(page, '')
+    await shows(page, 'We cannot reach the shop at the moment.')
+    assert.equal(new Set(calls.map(({ key }) => key)).size, 1, 'each try has the same key')
+    await page.unrouteAll()
+    await page.reload()
+    await shows(page, SUCCESS)
+    await assertOrder(reference, 'authorised')
+    await end()
+  }
+})
+
+test('Retry-After: the page waits that long, and then sends the same request', async () => {
+  const { page, reference, end } = await checkout()
+  const calls = await instead(page, /payments$/, 1, problem(503, 'storage_unavailable', { 'retry-after': '4' }))
+  const sent = page.waitForRequest(request => calls.length === 1 && request.url().endsWith('/payments'))
+  await payWith(page, '')
+  const second = await sent
+  assert.ok(Date.now() - calls[0].at >= 4000, `it waited for ${Date.now() - calls[0].at} ms`)
+  assert.equal(second.headers()['idempotency-key'], calls[0].key)
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('lookups that fail after the payment: the paid page stays', async () => {
+  for (const answer of [problem(503, 'storage_unavailable', { 'retry-after': '1' }), problem(403, 'wrong_order')]) {
+    const { page, end } = await checkout()
+    const calls = await instead(page, /orders/, Infinity, answer)
+    await payWith(page, '')
+    await shows(page, SUCCESS)
+    // A transient problem is tried five times for each lookup.
+    await until(() => calls.length >= (answer.status === 503 ? 6 : 1))
+    await page.waitForTimeout(500)
+    await shows(page, SUCCESS)
+    assert.equal(await page.getByRole('button', { name: 'Try again' }).count(), 0)
+    await end()
+  }
+})
+
+test('lookups that fail while a voucher is shown: the voucher stays', async () => {
+  const { page, end } = await checkout()
+  await press(page, 'Multibanco')
+  await shows(page, 'pay with this reference')
+  const calls = await instead(page, /orders/, Infinity, problem(503, 'storage_unavailable', { 'retry-after': '1' }))
+  await until(() => calls.length >= 6)
+  await page.locator('dd', { hasText: '501 422 944' }).waitFor()
+  await end()
+})
+
+/** Lets the stored token of the page's order expire, and the shop answer to the next requests for a token. */
+async function expireToken(page, reference, times, answer) {
+  await page.evaluate(reference => {
+    const entry = `order ${reference}`
+    localStorage.setItem(entry, JSON.stringify({ ...JSON.parse(localStorage.getItem(entry)), token: 'expired' }))
+  }, reference)
+  await instead(page, /dev\/token/, times, answer)
+}
+
+for (const [name, answer, message] of [
+  ['that cannot be reached', undefined, 'We cannot reach the shop at the moment.'],
+  ['that fails', { status: 502, body: 'down' }, 'We cannot reach the shop at the moment.'],
+  ['that does not know the shopper', { status: 403, body: 'no' }, 'The shop does not know that this order is yours.'],
+  ['that answers with a page', { status: 200, body: '<p>Log in' }, 'We cannot reach the shop at the moment.']
+]) {
+  test(`token endpoint ${name}: the page says so, and goes on later`, async () => {
+    const { page, reference, end } = await checkout()
+    await payWith(page, '-PENDING')
+    await shows(page, 'Your payment is being processed.')
+    await expireToken(page, reference, Infinity, answer)
+    await page.reload()
+    await shows(page, message)
+    await page.unrouteAll()
+    await press(page, 'Try again')
+    await shows(page, 'Your payment is being processed.')
+    await end()
+  })
+}
+
+test('token endpoint that fails while the page polls: it polls on', async () => {
+  const { page, reference, end } = await checkout()
+  await press(page, 'SEPA Direct Debit')
+  await shows(page, 'being processed')
+  await expireToken(page, reference, 2)
+  // The page has the former token until it starts again.
+  await page.reload()
+  await shows(page, 'being processed')
+  await letPay(reference)
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
+test('new order for which the shop has no token: the shopper sees why', async () => {
+  const { page, left, errors, close } = await openWindow(browser)
+  await page.goto(dev.api)
+  await page.getByLabel('Currency').fill('XXX')
+  await page.getByRole('button', { name: 'Check out' }).click()
+  await page.getByRole('alert').filter({ hasText: 'The shop did not take the order' }).waitFor()
+  await page.getByLabel('Currency').fill('EUR')
+  await page.getByRole('button', { name: 'Check out' }).click()
+  await shows(page, 'Choose how to pay')
+  assert.deepEqual([left, errors], [[], []])
+  await close()
+})
+
+test('order that the shop does not know: the page says so', async () => {
+  const { page, left, errors, close } = await openWindow(browser)
+  await page.goto(`${dev.api}/?order=NOBODY`)
+  await shows(page, 'The shop does not know that this order is yours.')
+  assert.deepEqual([left, errors], [[], []])
+  await close()
+})
+
+test('outcome that takes long: the shopper can ask again', async () => {
+  const { page, reference, end } = await checkout()
+  await page.clock.install()
+  await payWith(page, '-PENDING')
+  await shows(page, 'Your payment is being processed.')
+  const again = page.getByRole('button', { name: 'Ask again' })
+  await until(async () => {
+    await page.clock.runFor(5000)
+    return again.isVisible()
+  })
+  await page.getByText('This takes longer than usual.').waitFor()
+  await page.clock.resume()
+  await letPay(reference)
+  await assertOrder(reference, 'authorised')
+  await press(page, 'Ask again')
+  await shows(page, SUCCESS)
+  await end()
+})
+
+test('refunded order, opened again: the page says so and offers nothing', async () => {
+  const { page, reference, end } = await checkout()
+  await payWith(page, '')
+  await shows(page, SUCCESS)
+  await dev.act({ action: 'modify', reference, operation: 'refund', value: null })
+  await assertOrder(reference, 'refunded')
+  await page.reload()
+  await shows(page, 'Your payment was refunded.')
+  await assertNoChoice(page)
+  await end()
+})
+
+for (const [how, what] of [['slow', 'answers slowly'], ['cutBefore', 'is cut off'], ['transient503', 'is busy']]) {
+  test(`Adyen ${what}: the order is paid once`, async () => {
+    const { page, reference, end } = await checkout()
+    await dev.act({ action: 'failNext', target: 'adyen', how, path: '/payments' })
+    await payWith(page, '')
+    await shows(page, SUCCESS)
+    await assertOrder(reference, 'authorised')
+    await end()
+  })
+}
 
 test('bank in another tab: both tabs show the paid order', async () => {
   const { page, reference, end } = await atTheBank()
@@ -170,7 +355,7 @@ test('shopper who never acts at the bank: the order expires, and the shop offers
   await assertOrder(reference, 'expired')
   await page.goBack()
   await shows(page, 'Your payment timed out.')
-  await page.getByRole('button', { name: 'Card', exact: true }).waitFor()
+  await way(page).waitFor()
   await end()
 })
 
@@ -223,7 +408,7 @@ test('two tabs: the second shows what the first paid, and does not offer to pay'
   await shows(other, 'Choose how to pay')
   await payWith(page, '')
   await shows(other, SUCCESS)
-  assert.equal(await other.getByRole('button', { name: 'Card', exact: true }).isVisible(), false)
+  await assertNoChoice(other)
   await assertOrder(reference, 'authorised')
   await end()
 })
@@ -262,9 +447,7 @@ test('Amazon Pay, with a cut answer and a reload: the session is not lost', asyn
   await page.getByRole('button', { name: 'Continue' }).click()
   await cut(page, /payments$/, Infinity)
   await page.getByRole('link', { name: 'Pay', exact: true }).click()
-  await page.getByText('The connection is interrupted.').waitFor()
-  await page.unrouteAll()
-  await page.reload()
+  await reloadAfterCut(page)
   await shows(page, SUCCESS)
   await assertOrder(reference, 'authorised')
   await end()
@@ -296,6 +479,18 @@ for (const [method, message] of METHODS) {
   })
 }
 
+test('Klarna: the shopper pays on its page, and can come back without', async () => {
+  const { page, reference, end } = await checkout()
+  await page.getByRole('button', { name: /Klarna/ }).click()
+  await page.getByRole('link', { name: 'Approve' }).waitFor()
+  await page.goBack()
+  await press(page, 'Continue the payment')
+  await approve(page)
+  await shows(page, SUCCESS)
+  await assertOrder(reference, 'authorised')
+  await end()
+})
+
 test('keyboard only: an order is paid, and the focus is where the news is', async () => {
   const { page, reference, end } = await checkout()
   const focused = () => page.evaluate(() => document.activeElement.textContent)
@@ -316,6 +511,9 @@ test('keyboard only: an order is paid, and the focus is where the news is', asyn
   await end()
 })
 
+// The pictures of the README, which UPDATE_DOCS=1 replaces.
+const PICTURES = { 'choose-375-light': 'storefront-choose.png', 'success-375-dark': 'storefront-success.png' }
+
 /** Asserts that axe finds nothing and that the page does not scroll sideways, and keeps a picture. */
 async function assertUsable(page, name) {
   await page.evaluate(axe)
@@ -324,6 +522,8 @@ async function assertUsable(page, name) {
   const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth])
   assert.ok(wide <= window, `${name} is ${wide} pixels wide`)
   await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
+  const picture = process.env.UPDATE_DOCS && PICTURES[name]
+  if (picture) await copyFile(`${screenshots}/${name}.png`, `${docs}/${picture}`)
 }
 
 for (const [width, height] of [[375, 700], [1280, 800]]) {

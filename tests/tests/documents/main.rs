@@ -11,6 +11,7 @@ mod messages;
 mod openapi;
 mod ownership;
 mod page;
+mod storefront;
 
 /// All values of an enum as they are serialized; the compiler reports a missing variant.
 macro_rules! every {
