@@ -114,7 +114,7 @@ def without_permission(template):
 
 
 def found(pattern, log):
-    """What the pattern's group matches in a log, as soon as it is there."""
+    """Wait until the pattern is in a log, and return what its group matches."""
     deadline = time.monotonic() + 30
     while not (match := re.search(pattern, log.read_text(errors="replace"), re.MULTILINE)):
         if time.monotonic() > deadline:

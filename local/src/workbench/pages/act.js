@@ -1,4 +1,4 @@
-// What can be done without an order: fail a call, set the clock, run the schedule.
+// Actions that need no order: fail a call, set the clock, run the schedule.
 
 import { act, get } from "./api.js";
 import { button, field, h, list, say, select } from "./dom.js";

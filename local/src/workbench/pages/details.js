@@ -12,7 +12,7 @@ export const SOURCES = {
   dynamodb: "DynamoDB",
 };
 
-/** What an entry is about, in one line. */
+/** The subject of an entry, in one line. */
 export function title(entry) {
   switch (entry.source) {
     case "dynamodb": return entry.summary;

@@ -6,20 +6,21 @@ import { h, json, orderLink, status, table, time } from "./dom.js";
 const fold = (key, text, value) =>
   h("details", { "data-key": key }, h("summary", {}, "JSON", h("span", { class: "soft" }, ` of ${text}`)), json(value));
 
+/** A page with a title and a table, or a sentence if there is nothing to list. */
+const list = (title, none, caption, heads, rows) =>
+  [h("h1", {}, title), rows.length === 0 ? h("p", {}, none) : table(caption, heads, rows)];
+
 export async function storedPaymentMethods() {
   return {
     async show() {
       const { storedPaymentMethods: all } = await get("stored-payment-methods");
-      return [
-        h("h1", {}, "Stored payment methods"),
-        all.length === 0 ? h("p", {}, "None is stored.")
-          : table("All shoppers", ["Shopper", "storedPaymentMethodId", "Status", "Created", "Disabled", "Item"],
-            all.map((it) => [
-              it.shopperReference, h("code", {}, it.storedPaymentMethodId), status(it.status),
-              time(it.createdAt), time(it.disabledAt),
-              fold(`token-${it.storedPaymentMethodId}`, it.storedPaymentMethodId, it.item),
-            ])),
-      ];
+      return list("Stored payment methods", "None is stored.", "All shoppers",
+        ["Shopper", "storedPaymentMethodId", "Status", "Created", "Disabled", "Item"],
+        all.map((it) => [
+          it.shopperReference, h("code", {}, it.storedPaymentMethodId), status(it.status),
+          time(it.createdAt), time(it.disabledAt),
+          fold(`token-${it.storedPaymentMethodId}`, it.storedPaymentMethodId, it.item),
+        ]));
     },
   };
 }
@@ -48,18 +49,15 @@ export async function sessions() {
   return {
     async show() {
       const { sessions: all } = await get("sessions");
-      return [
-        h("h1", {}, "Sessions of Amazon Pay"),
-        all.length === 0 ? h("p", {}, "No session yet.")
-          : table("The newest first", ["Session", "State", "Order", "Amount", "Confirmed", "Expires", "Button"],
-            all.map((it) => [
-              h("code", {}, it.checkoutSessionId),
-              it.reasonCode ? `${it.state} (${it.reasonCode})` : it.state,
-              it.reference ? orderLink(it.reference) : "",
-              it.amount ?? "", it.confirmed ? "yes" : "no", time(it.expiresAt),
-              fold(`session-${it.checkoutSessionId}`, it.checkoutSessionId, it.payload),
-            ])),
-      ];
+      return list("Sessions of Amazon Pay", "No session yet.", "The newest first",
+        ["Session", "State", "Order", "Amount", "Confirmed", "Expires", "Button"],
+        all.map((it) => [
+          h("code", {}, it.checkoutSessionId),
+          it.reasonCode ? `${it.state} (${it.reasonCode})` : it.state,
+          it.reference ? orderLink(it.reference) : "",
+          it.amount ?? "", it.confirmed ? "yes" : "no", time(it.expiresAt),
+          fold(`session-${it.checkoutSessionId}`, it.checkoutSessionId, it.payload),
+        ]));
     },
   };
 }
