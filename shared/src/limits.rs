@@ -46,6 +46,12 @@ pub const RECOVER_RESERVE: Duration = Duration::from_secs(30);
 /// A scheduled run spends at most this long on Adyen's answer about one order.
 pub const RECOVER_CALL: Duration = Duration::from_secs(20);
 
+/// The end of an erasure in which nothing more is begun, so that what was begun is finished in time.
+pub const ERASE_RESERVE: Duration = Duration::from_secs(5);
+
+/// This many orders of a shopper are read or erased concurrently.
+pub const SHOPPER_AT_ONCE: usize = 8;
+
 /// A scheduled run looks at this many orders concurrently.
 pub const RECOVER_AT_ONCE: usize = 8;
 
@@ -227,6 +233,9 @@ pub const EVENT_TEXT: usize = 64;
 
 /// A text in an event of a stored payment method. Adyen's have 16 characters and a few more.
 pub const TOKEN_EVENT_TEXT: usize = 256;
+
+/// A page of an export ends when its orders are larger. Lambda's response has at most 6 MB.
+pub const EXPORT: usize = 3 * 1024 * 1024;
 
 /// A part of a dead letter's key. DynamoDB limits the whole key to 2048.
 pub const KEY_PART: usize = 256;

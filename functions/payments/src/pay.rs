@@ -123,7 +123,7 @@ fn decide(
             payment.reference.clone(),
             payment.amount,
             state.rules.capture.clone(),
-            shopper_reference,
+            shopper_reference.clone(),
             now,
         )
     });
@@ -135,6 +135,9 @@ fn decide(
         // Nothing is recorded, because without the session's token nothing is sent.
         Some(_) if !payment.is_complete() => Ok(decision),
         _ => {
+            if decision.is_new() {
+                order.assign(shopper_reference);
+            }
             order.record_decision(decision, target, payment.instrument(), submission, now);
             Ok(decision)
         }

@@ -1,13 +1,17 @@
-//! A shopper's stored payment methods:
-//! `GET /shoppers/{shopperReference}/storedPaymentMethods` and
-//! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`.
+//! A shopper's stored payment methods and personal data:
+//! `GET /shoppers/{shopperReference}/storedPaymentMethods`,
+//! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`,
+//! `GET /shoppers/{shopperReference}` and `DELETE /shoppers/{shopperReference}`.
 //!
 //! API Gateway decodes a path before it matches routes, so these routes cannot be used for a
 //! shopper reference that contains a `/`.
 
+mod erase;
+mod export;
 mod list;
 mod remove;
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
     adyen::client::Client,
@@ -59,6 +63,8 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
     let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
+        "GET /shoppers/{shopperReference}" => export::export(state, &caller, request).await,
+        "DELETE /shoppers/{shopperReference}" => erase::erase(state, &caller, request).await,
         "GET /shoppers/{shopperReference}/storedPaymentMethods" => {
             list::list(state, &caller, request).await
         }
@@ -71,6 +77,11 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
 
 fn shopper(request: &Request) -> Result<ShopperReference, Problem> {
     path_parameter(request, "shopperReference")
+}
+
+/// The id of a letter in `/deadLetters/{id}`.
+fn letter_id(key: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(key)
 }
 
 fn path_parameter<T: TryFrom<String>>(request: &Request, name: &str) -> Result<T, Problem>

@@ -15,6 +15,7 @@ use shared::{
         problem::{Code, Problem},
     },
 };
+use tokio::time::Instant;
 
 use crate::{State, path_parameter, shopper};
 
@@ -31,11 +32,7 @@ pub async fn remove(
         TokenId { shopper_reference: shopper(request)?, stored_payment_method_id: id(request)? };
     // Read the time before the call, so that it is not later than Adyen's date of the removal.
     let now = clock::now();
-    let removal = state
-        .adyen
-        .remove_stored_payment_method(&state.merchant_account, &key, until)
-        .await
-        .map_err(|error| edge::unanswered(&error))?;
+    let removal = remove_at_adyen(state, &key, until).await?;
     state
         .tokens
         .change(&key, |token| {
@@ -62,6 +59,15 @@ pub async fn remove(
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+pub async fn remove_at_adyen(
+    state: &State,
+    key: &TokenId,
+    until: Instant,
+) -> Result<Removal, Problem> {
+    let removal = state.adyen.remove_stored_payment_method(&state.merchant_account, key, until);
+    removal.await.map_err(|error| edge::unanswered(&error))
 }
 
 /// The id in the path. Dots alone are rejected, because they would change the path at Adyen.

@@ -219,6 +219,13 @@ impl NotificationRequestItem {
         self.additional_data.as_ref()?.get(name)?.as_str()
     }
 
+    /// The shopper, if an unsigned member names one.
+    pub fn shopper_reference(&self) -> Option<&str> {
+        const NAMES: [&str; 3] =
+            ["shopperReference", "recurring.shopperReference", "tokenization.shopperReference"];
+        NAMES.into_iter().find_map(|name| self.additional(name))
+    }
+
     /// The event, or `None` if the item lacks its code, pspReference or success. An unreadable
     /// amount counts as absent.
     pub fn event(&self, received_at: Timestamp) -> Option<AdyenEvent> {

@@ -3,7 +3,8 @@
 //! Items are written whole. After a rollback, or during a deployment, an older version handles
 //! items of a newer one and must not erase their members, so unknown members are written back.
 //! A version that changes the meaning of a member increments [`SCHEMA`]: older versions read such
-//! items but do not write them.
+//! items but do not write them. A version that adds a member with personal data of a shopper increments
+//! it too, because older versions could not erase that member.
 
 use std::cmp::Ordering;
 

@@ -132,6 +132,8 @@ pub struct OrderAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     shopper_reference: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    erased_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     capturable_amount: Option<MinorUnits<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     refundable_amount: Option<MinorUnits<'a>>,
@@ -289,6 +291,7 @@ impl<'a> OrderAnswer<'a> {
                 .collect(),
             acknowledged: merchant.then_some(acknowledged),
             shopper_reference: order.shopper_reference.as_deref().filter(|_| merchant),
+            erased_at: order.erased_at.filter(|_| merchant),
             capturable_amount: merchant.then(|| money(open.0)),
             refundable_amount: merchant.then(|| money(open.1)),
             attempts: merchant.then_some(attempts),

@@ -16,14 +16,17 @@ use aws_sdk_dynamodb::{
     Client,
     config::{BehaviorVersion, Region, timeout::TimeoutConfig},
     error::{BuildError, ProvideErrorMetadata, SdkError},
-    types::AttributeValue,
+    types::{AttributeValue, CancellationReason, error::TransactionCanceledException},
 };
 use serde::de::DeserializeOwned;
 
 use crate::{
     domain::unknown::SCHEMA,
     limits,
-    platform::{config::Sdk, retry},
+    platform::{
+        config::{Sdk, aws_error},
+        retry,
+    },
 };
 
 type Item = HashMap<String, AttributeValue>;
@@ -79,7 +82,21 @@ impl StoreError {
         error: SdkError<E, R>,
     ) -> Self {
         let codes = error.code();
-        Self::classified(codes, crate::platform::config::aws_error(&error))
+        Self::classified(codes, aws_error(&error))
+    }
+
+    /// Classifies a cancelled transaction by its reasons, because its error only says that it was
+    /// cancelled.
+    fn cancelled<E, R>(error: &SdkError<E, R>, cancelled: &TransactionCanceledException) -> Self
+    where
+        E: std::error::Error + ProvideErrorMetadata + 'static,
+        R: std::fmt::Debug,
+    {
+        let reasons = cancelled.cancellation_reasons();
+        let codes = reasons.iter().filter_map(CancellationReason::code);
+        let messages = reasons.iter().filter_map(CancellationReason::message);
+        let messages = messages.collect::<Vec<_>>().join("; ");
+        Self::classified(codes, format!("{}: {messages}", aws_error(error)))
     }
 
     /// Classifies an error by the codes from DynamoDB.

@@ -1,11 +1,19 @@
 //! The tokens table: one item for each stored payment method of a shopper.
 //!
 //! Tokens use optimistic locking as orders do: see [`Tokens::change`].
+//!
+//! An erased token leaves a mark, so that a late webhook or Adyen's list does not store it again. The
+//! mark's key is a digest of the token's key, from which neither can be found out because Adyen's ids
+//! are random. Its partition key has two characters, which no shopper's reference has.
 
 use aws_sdk_dynamodb::{
     Client,
     operation::put_item::PutItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure},
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{
+        AttributeValue, CancellationReason, ConditionCheck, Put,
+        ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    },
 };
 use serde::Serialize;
 use tokio::time::Instant;
@@ -14,6 +22,7 @@ use super::{Item, StoreError, patience::Patience, read};
 use crate::{
     clock,
     domain::{
+        order::sha256,
         reference::Reference,
         shopper_reference::ShopperReference,
         token::{Token, TokenId, TokenStatus},
@@ -112,7 +121,8 @@ impl Tokens {
 
     /// Changes a token. `act` changes the current token in place, or creates it if there is none.
     /// After a conflict `act` is called again with the newer token, so it must not have side
-    /// effects. An unchanged token is not written.
+    /// effects. An unchanged token is not written, and neither is a new one that was erased before:
+    /// the returned token is None then.
     ///
     /// # Errors
     /// Returns the error of `act`, or a [`StoreError`].
@@ -139,6 +149,7 @@ impl Tokens {
             }
             match written {
                 Written::Done => return Ok((after, value)),
+                Written::Erased => return Ok((None, value)),
                 Written::Conflict(found) => {
                     before = found;
                     patience.pause().await?;
@@ -147,25 +158,37 @@ impl Tokens {
         }
     }
 
+    /// Marks a token as erased, so that it is not stored again once it is deleted.
+    pub async fn mark_erased(&self, key: &TokenId) -> Result<(), StoreError> {
+        let put = async || {
+            let put = self.client.put_item().table_name(&self.table);
+            put.set_item(Some(mark_of(key))).send().await.map_err(StoreError::sdk)
+        };
+        Patience::new(self.deadline).call(put).await.map(drop)
+    }
+
+    pub async fn delete(&self, key: &TokenId) -> Result<(), StoreError> {
+        let key = serde_dynamo::to_item::<_, Item>(key)?;
+        let delete = async || {
+            let delete = self.client.delete_item().table_name(&self.table);
+            delete.set_key(Some(key.clone())).send().await.map_err(StoreError::sdk)
+        };
+        Patience::new(self.deadline).call(delete).await.map(drop)
+    }
+
     async fn write(&self, before: Option<&Token>, after: &Token) -> Result<Written, StoreError> {
+        let Some(before) = before else {
+            return self.create(after).await;
+        };
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(projected(after)?))
+            .condition_expression("#version = :version")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":version", AttributeValue::N(before.version.to_string()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = match before {
-            None => put
-                .condition_expression("attribute_not_exists(#shopperReference)")
-                .expression_attribute_names("#shopperReference", "shopperReference"),
-            Some(before) => put
-                .condition_expression("#version = :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_values(
-                    ":version",
-                    AttributeValue::N(before.version.to_string()),
-                ),
-        };
         let Err(error) = put.send().await else {
             return Ok(Written::Done);
         };
@@ -176,12 +199,61 @@ impl Tokens {
             _ => Err(StoreError::sdk(error)),
         }
     }
+
+    /// Stores a new token unless it was erased, in one transaction with the check of its mark.
+    async fn create(&self, token: &Token) -> Result<Written, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(projected(token)?))
+            .condition_expression("attribute_not_exists(#shopperReference)")
+            .expression_attribute_names("#shopperReference", "shopperReference")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let unmarked = ConditionCheck::builder()
+            .table_name(&self.table)
+            .set_key(Some(mark_of(&token.key)))
+            .condition_expression("attribute_not_exists(#shopperReference)")
+            .expression_attribute_names("#shopperReference", "shopperReference");
+        let items = [
+            TransactWriteItem::builder().put(put.build()?).build(),
+            TransactWriteItem::builder().condition_check(unmarked.build()?).build(),
+        ];
+        let transaction = self.client.transact_write_items().set_transact_items(Some(items.into()));
+        let Err(error) = transaction.send().await else {
+            return Ok(Written::Done);
+        };
+        let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+            error.as_service_error()
+        else {
+            return Err(StoreError::sdk(error));
+        };
+        let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+        match cancelled.cancellation_reasons() {
+            [_, mark] if failed(mark) => Ok(Written::Erased),
+            [put, _] if failed(put) => {
+                Ok(Written::Conflict(put.item.clone().map(self::token).transpose()?))
+            }
+            _ => Err(StoreError::cancelled(&error, cancelled)),
+        }
+    }
 }
 
 enum Written {
     Done,
+    /// It is new, and was erased before.
+    Erased,
     /// Another writer was first; this is the token as it is now.
     Conflict(Option<Token>),
+}
+
+/// The mark of an erased token, which has no attributes but its key.
+fn mark_of(key: &TokenId) -> Item {
+    let TokenId { shopper_reference, stored_payment_method_id: id } = key;
+    let digest = sha256(&[shopper_reference.as_str().as_bytes(), id.as_bytes()]);
+    let partition = digest.chars().take(2).collect();
+    Item::from([
+        ("shopperReference".to_owned(), AttributeValue::S(partition)),
+        ("storedPaymentMethodId".to_owned(), AttributeValue::S(digest)),
+    ])
 }
 
 /// The attributes of a token's item that are derived from the others.

@@ -17,7 +17,8 @@ use tokio::time::Instant;
 
 use crate::{
     adyen::webhook::{self, Webhook},
-    domain::order::AdyenEvent,
+    domain::{order::AdyenEvent, reference::Reference, shopper_reference::ShopperReference},
+    limits,
     platform::{
         config::{Environment, Settings, text},
         observe::{self, Metric},
@@ -163,11 +164,32 @@ impl Inbox {
         [self.environment.as_str(), &self.merchant_account]
     }
 
+    /// The shopper of the order that a letter names, or whose payment it names. None if the order
+    /// cannot be read, because the letter must be kept all the same.
+    async fn shopper_of(&self, letter: &Letter) -> Option<ShopperReference> {
+        let mut orders: Vec<Reference> = letter.named.parse().into_iter().collect();
+        let payments = letter.event.iter().map(AdyenEvent::payment);
+        let names = payments.chain(letter.name.iter().map(String::as_str));
+        for name in names.filter(|name| name.len() <= limits::EVENT_TEXT) {
+            orders.extend(self.orders.of_payment(name).await.ok().flatten());
+        }
+        for reference in orders {
+            let order = self.orders.get(&reference).await.ok().flatten();
+            if let Some(shopper) = order.and_then(|order| order.shopper_reference) {
+                return shopper.try_into().ok();
+            }
+        }
+        None
+    }
+
     /// Keeps an event that is not applied, unless it is ignored. Returns its letter.
     async fn keep(&self, unapplied: Unapplied, letter: Letter) -> Result<Letter, StoreError> {
         let Unapplied { class, why, event } = unapplied;
         let event = event.map(|event| *event);
-        let letter = Letter { why: why.into_owned(), event, ..letter };
+        let mut letter = Letter { why: why.into_owned(), event, ..letter };
+        if class == Some(Class::Dead) && letter.shopper_reference.is_none() {
+            letter.shopper_reference = self.shopper_of(&letter).await;
+        }
         if let Some(class) = class {
             self.orders.keep(class, &letter).await?;
         }

@@ -153,6 +153,7 @@ fn letter(
         signed: sha256(&[item.signed_content().as_bytes()]),
         received_at: delivery.received_at,
         why: String::new(),
+        shopper_reference: item.shopper_reference().and_then(|it| it.to_owned().try_into().ok()),
         event: None,
         handled: None,
     }

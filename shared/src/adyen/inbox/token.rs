@@ -69,6 +69,13 @@ impl Inbox {
             event.reference.iter().for_each(observe::reference);
             observe::payment(&event.event_id);
         }
+        if let Some(reference) = &event.reference
+            && self.is_erased(reference).await?
+        {
+            observe::count(Metric::WebhookEvent(event.kind.to_string()));
+            Self::erased(&event);
+            return Ok(());
+        }
         let (token, news) = self
             .tokens
             .change(key, |token| {
@@ -80,15 +87,39 @@ impl Inbox {
             })
             .await?;
         observe::count(Metric::WebhookEvent(event.kind.to_string()));
+        let Some(token) = token else {
+            Self::erased(&event);
+            return Ok(());
+        };
         observe::webhook_stored(news);
         tracing::info!(
             kind = event.kind.as_str(),
             eventId = event.event_id,
-            status = ?token.map(|token| token.status()),
+            status = ?token.status(),
             reference = event.reference.as_ref().map(Reference::as_str),
             "token event stored"
         );
         Ok(())
+    }
+
+    /// True if the shopper's data were erased before an event about a payment of that order arrived.
+    async fn is_erased(&self, reference: &Reference) -> Result<bool, StoreError> {
+        match self.orders.get(reference).await {
+            Ok(order) => Ok(order.is_some_and(|order| order.is_erased())),
+            // An order that cannot be read was not erased either.
+            Err(error) if error.is_permanent() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn erased(event: &TokenEvent) {
+        observe::outcome("ignored");
+        let (kind, event_id) = (event.kind.as_str(), &event.event_id);
+        tracing::info!(
+            kind,
+            eventId = event_id,
+            "event of an erased stored payment method ignored"
+        );
     }
 
     /// The event to apply, or the reason not to.
@@ -142,6 +173,7 @@ fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
         signed: sha256(&[delivery.body]),
         received_at: delivery.received_at,
         why: String::new(),
+        shopper_reference: data.and_then(|data| data.shopper_reference.clone()?.try_into().ok()),
         event: None,
         handled: None,
     }

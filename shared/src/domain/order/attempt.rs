@@ -101,6 +101,13 @@ impl Submission {
             && (later.idempotency_key.is_none() || self.idempotency_key == later.idempotency_key)
     }
 
+    /// Drops what names the shopper.
+    pub(super) fn forget_shopper(&mut self) {
+        self.stored_payment_method_id = None;
+        self.shopper_reference = None;
+        self.request = None;
+    }
+
     pub(super) fn reuses_key_of(&self, earlier: &Self) -> bool {
         self.idempotency_key.is_some()
             && self.idempotency_key == earlier.idempotency_key

@@ -35,6 +35,9 @@ pub struct AdyenEvent {
     pub unknown: Unknown,
 }
 
+/// Part of the `reason` of a capture that Adyen has repeated.
+const RECAPTURED: &str = "recaptured";
+
 /// An event's amount, which unlike [`Amount`](crate::domain::amount::Amount) may be zero or in
 /// any currency.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -56,6 +59,18 @@ impl AdyenEvent {
     pub(super) fn merged(self, other: Self) -> Self {
         let received_at = self.received_at.min(other.received_at);
         Self { received_at, ..self.max(other) }
+    }
+
+    /// Drops the reason, which may have digits of a card or name the shopper. The order depends only on
+    /// whether it is a recapture.
+    pub(super) fn erase(&mut self) {
+        let recaptured = self.is_recapture().then(|| RECAPTURED.to_owned());
+        self.reason = recaptured;
+    }
+
+    /// Returns true if Adyen has repeated a failed capture.
+    pub(super) fn is_recapture(&self) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.to_lowercase().contains(RECAPTURED))
     }
 
     pub fn key(&self) -> (&EventCode, &str, bool) {

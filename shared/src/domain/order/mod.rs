@@ -13,6 +13,7 @@ mod decide;
 mod derive;
 mod details;
 mod dispute;
+mod erase;
 mod event;
 mod explain;
 mod failures;
@@ -89,8 +90,12 @@ pub struct Order {
     pub amount: Kept<Amount>,
     /// Fixed by the first attempt.
     pub capture: Capture,
+    /// The shopper of the latest attempt that has one. None after an erasure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<String>,
+    /// When the shopper's personal data were last erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased_at: Option<Timestamp>,
     /// The start of the first attempt.
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -131,6 +136,7 @@ impl Order {
             amount: amount.into(),
             capture,
             shopper_reference,
+            erased_at: None,
             created_at: now,
             updated_at: now,
             attempts: Vec::new(),

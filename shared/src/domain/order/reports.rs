@@ -71,8 +71,7 @@ impl<'a> Reports<'a> {
     /// Returns true if an accepted capture or refund failed later. A failed capture can be repeated
     /// by Adyen, which is then marked as "recaptured".
     pub(super) fn undone(&self, accepted: &'a AdyenEvent) -> bool {
-        let recaptured =
-            accepted.reason.as_deref().is_some_and(|it| it.to_lowercase().contains("recaptured"));
+        let recaptured = accepted.is_recapture();
         let payment = self.payment_of(accepted);
         let mut failures = self.failures(&accepted.event_code, payment, &accepted.psp_reference);
         failures.any(|failure| !recaptured || accepted.date() <= failure.date())

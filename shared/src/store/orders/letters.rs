@@ -18,6 +18,7 @@ use super::{
 use crate::{
     domain::{
         order::{AdyenEvent, sha256},
+        shopper_reference::ShopperReference,
         text::open_enum,
     },
     limits,
@@ -57,6 +58,9 @@ pub struct Letter {
     pub received_at: Timestamp,
     /// The reason for which it was not applied, for people to read.
     pub why: String,
+    /// The shopper whom it names, or whose order it names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shopper_reference: Option<ShopperReference>,
     /// The event, for people to read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event: Option<AdyenEvent>,
@@ -228,7 +232,7 @@ fn item(class: Class, letter: &Letter, key: &str) -> Result<Item, StoreError> {
     };
     item.insert("reference".to_owned(), text_value(key));
     item.insert("body".to_owned(), body);
-    item.extend(list::of_letter(class, key, letter.received_at));
+    item.extend(list::of_letter(class, key, letter));
     if class == Class::Foreign {
         let expires_at = letter.received_at.as_second() + limits::EVENT_KEPT.as_secs();
         item.insert("expiresAt".to_owned(), AttributeValue::N(expires_at.to_string()));

@@ -1,12 +1,14 @@
 //! Lists orders and letters, the latest first.
 //!
-//! Two indexes have the same sort key, `position`: the time of the last write and the key of the
-//! item, which is therefore unique and is the cursor of a page.
+//! The sort key of each index is a time and the key of the item, which is therefore unique and is the
+//! cursor of a page. `position` has the time of the last write. `shopperPosition` has the time at which
+//! the item was created, so that later writes do not move the entry.
 //!
-//! | index | partition key | items |
-//! |---|---|---|
-//! | `updated` | `statusShard`: the status and a shard | every order |
-//! | `attention` | `attentionShard`: the kind and a shard | orders that need attention, and letters |
+//! | index | partition key | sort key | items |
+//! |---|---|---|---|
+//! | `updated` | `statusShard`: the status and a shard | `position` | every order |
+//! | `attention` | `attentionShard`: the kind and a shard | `position` | orders that need attention, and letters |
+//! | `shopper` | `shopperReference` | `shopperPosition` | orders and letters that name a shopper |
 //!
 //! A page reads a limited number of keys of each shard and merges them, so its cost does not
 //! depend on the number of items. The indexes are eventually consistent.
@@ -17,21 +19,26 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{Class, Item, Orders, text_value};
+use super::{Class, Item, Letter, Orders, text_value};
 use crate::{
-    domain::order::{Derived, Order, Status, sha256},
+    domain::{
+        order::{Derived, Order, Status, sha256},
+        shopper_reference::ShopperReference,
+    },
     limits,
     store::{StoreError, patience::Patience},
 };
 
 /// The items to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
+pub enum Listing<'a> {
     /// The orders with this status, or all.
     Orders(Option<Status>),
     /// The orders that need attention.
     NeedAttention,
     Letters(Class),
+    /// The orders and the letters that name this shopper, by the time of their creation.
+    OfShopper(&'a ShopperReference),
 }
 
 /// The times and the place from which a page begins.
@@ -53,14 +60,22 @@ pub struct Cursor(String);
 pub struct Listed {
     /// The reference of an order, or the key of a letter.
     pub key: String,
+    /// In the list of a shopper it is the time of the creation.
     pub updated_at: Timestamp,
-    /// Empty for a letter.
+    /// Empty for a letter, and in the list of a shopper.
     pub status: String,
     /// The codes of the reasons for attention.
     pub attention: Vec<String>,
     /// The reason for which a letter was not applied.
     pub why: String,
     position: String,
+}
+
+impl Listed {
+    /// The place from which a page begins that follows this item.
+    pub fn cursor(&self) -> Cursor {
+        Cursor(self.position.clone())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -90,11 +105,13 @@ impl Cursor {
     }
 }
 
-impl Listing {
-    fn index(self) -> (&'static str, &'static str) {
+impl Listing<'_> {
+    /// The index, its partition key and its sort key.
+    fn index(self) -> [&'static str; 3] {
         match self {
-            Self::Orders(_) => ("updated", "statusShard"),
-            Self::NeedAttention | Self::Letters(_) => ("attention", "attentionShard"),
+            Self::Orders(_) => ["updated", "statusShard", "position"],
+            Self::NeedAttention | Self::Letters(_) => ["attention", "attentionShard", "position"],
+            Self::OfShopper(_) => ["shopper", "shopperReference", "shopperPosition"],
         }
     }
 
@@ -104,6 +121,7 @@ impl Listing {
             Self::Orders(None) => Status::ALL.map(Status::as_str).to_vec(),
             Self::NeedAttention => vec![ORDER],
             Self::Letters(class) => vec![class.as_str()],
+            Self::OfShopper(shopper) => return vec![shopper.as_str().to_owned()],
         };
         let shards = |kind| (0..limits::LIST_SHARDS).map(move |shard| format!("{kind}-{shard}"));
         kinds.into_iter().flat_map(shards).collect()
@@ -112,7 +130,7 @@ impl Listing {
 
 impl Orders {
     /// Reads a page, the latest item first. It has [`limits::PAGE`] items unless it is the last.
-    pub async fn list(&self, listing: Listing, range: &Range) -> Result<ListPage, StoreError> {
+    pub async fn list(&self, listing: Listing<'_>, range: &Range) -> Result<ListPage, StoreError> {
         let shards = listing.shards().into_iter();
         let read = shards.map(|shard| self.list_shard(listing, shard, range));
         let read = stream::iter(read).buffer_unordered(limits::LIST_AT_ONCE);
@@ -124,18 +142,18 @@ impl Orders {
         // A shard that has more was read this far, so none of its items is skipped.
         items.truncate(limits::PAGE as usize);
         let last = items.last().filter(|_| has_more);
-        let next = last.map(|last| Cursor(last.position.clone()));
+        let next = last.map(Listed::cursor);
         Ok(ListPage { items, next })
     }
 
     /// Reads the latest items of a shard. Returns true if there may be more.
     async fn list_shard(
         &self,
-        listing: Listing,
+        listing: Listing<'_>,
         shard: String,
         range: &Range,
     ) -> Result<(Vec<Listed>, bool), StoreError> {
-        let (index, key) = listing.index();
+        let [index, key, sort] = listing.index();
         // Every position begins with a digit.
         let from = range.from.map_or("0".to_owned(), time);
         let to = range.to.map_or(":".to_owned(), time);
@@ -151,7 +169,7 @@ impl Orders {
                 .index_name(index)
                 .key_condition_expression("#shard = :shard AND #position BETWEEN :from AND :before")
                 .expression_attribute_names("#shard", key)
-                .expression_attribute_names("#position", "position")
+                .expression_attribute_names("#position", sort)
                 .expression_attribute_values(":shard", text_value(&shard))
                 .expression_attribute_values(":from", text_value(&from))
                 .expression_attribute_values(":before", text_value(before))
@@ -164,7 +182,8 @@ impl Orders {
         };
         let page = Patience::new(self.deadline).call(query).await?;
         let has_more = page.last_evaluated_key.is_some();
-        let mut items: Vec<Listed> = page.items.into_iter().flatten().filter_map(listed).collect();
+        let items = page.items.into_iter().flatten();
+        let mut items: Vec<Listed> = items.filter_map(|item| listed(item, sort)).collect();
         items.retain(|item| Some(item.position.as_str()) != after);
         Ok((items, has_more))
     }
@@ -173,7 +192,8 @@ impl Orders {
 const ORDER: &str = "order";
 
 /// The attributes by which an order is listed.
-pub(super) const ATTRIBUTES: [&str; 4] = ["statusShard", "attentionShard", "position", "attention"];
+pub(super) const ATTRIBUTES: [&str; 5] =
+    ["statusShard", "attentionShard", "position", "attention", "shopperPosition"];
 
 pub(super) fn of_order(order: &Order, derived: &Derived) -> Item {
     let reference = order.reference.as_str();
@@ -188,14 +208,21 @@ pub(super) fn of_order(order: &Order, derived: &Derived) -> Item {
             text("attention", codes.collect::<Vec<_>>().join(" ")),
         ]);
     }
+    if order.shopper_reference.is_some() {
+        item.extend([text("shopperPosition", position_of(order.created_at, reference))]);
+    }
     item
 }
 
 /// A letter is always listed, because it waits for a person. Its key may be too long for an index.
-pub(super) fn of_letter(class: Class, key: &str, received_at: Timestamp) -> Item {
-    let position = position_of(received_at, &sha256(&[key.as_bytes()]));
+pub(super) fn of_letter(class: Class, key: &str, letter: &Letter) -> Item {
+    let position = position_of(letter.received_at, &sha256(&[key.as_bytes()]));
     let shard = shard(class.as_str(), key);
-    Item::from([text("attentionShard", shard), text("position", position)])
+    let mut item = Item::from([text("attentionShard", shard), text("position", position.clone())]);
+    if letter.shopper_reference.is_some() {
+        item.extend([text("shopperPosition", position)]);
+    }
+    item
 }
 
 fn text(name: &str, text: String) -> (String, AttributeValue) {
@@ -217,10 +244,10 @@ fn time(at: Timestamp) -> String {
     format!("{at:.9}")
 }
 
-fn listed(item: Item) -> Option<Listed> {
+fn listed(item: Item, sort: &str) -> Option<Listed> {
     let text = |name: &str| item.get(name).and_then(|it| it.as_s().ok()).cloned();
     let or_empty = |name: &str| text(name).unwrap_or_default();
-    let position = text("position")?;
+    let position = text(sort)?;
     let status = text("statusShard").and_then(|it| Some(it.rsplit_once('-')?.0.to_owned()));
     Some(Listed {
         key: text("reference")?,

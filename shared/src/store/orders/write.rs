@@ -19,7 +19,6 @@ use super::{
 use crate::{
     domain::order::{Change, Derived, Order, Status},
     limits,
-    platform::config::aws_error,
     store::StoreError,
 };
 
@@ -139,11 +138,7 @@ impl Orders {
                 return Ok(Some(Conflict::Pointer(payment, pointer(item)?)));
             }
         }
-        // The error of the transaction only says that it was cancelled, so use its reasons.
-        let codes = reasons.iter().filter_map(CancellationReason::code);
-        let messages = reasons.iter().filter_map(CancellationReason::message);
-        let messages = messages.collect::<Vec<_>>().join("; ");
-        Err(StoreError::classified(codes, format!("{}: {messages}", aws_error(&error))))
+        Err(StoreError::cancelled(&error, cancelled))
     }
 
     /// Builds the write of an order, conditional on the version of `before`.

@@ -1,0 +1,183 @@
+//! `GET /shoppers/{shopperReference}`.
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::StatusCode;
+use jiff::Timestamp;
+use lambda_http::{Body, Request, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, value::RawValue, value::to_raw_value};
+use shared::{
+    domain::{
+        order::Order,
+        shopper_reference::ShopperReference,
+        token::{Token, TokenStatus},
+    },
+    http::{
+        answer::{OrderAnswer, Viewer},
+        edge,
+        jwt::Caller,
+        problem::{Code, Problem},
+    },
+    limits,
+    store::{Class, Cursor, Handled, Letter, Listed, Listing, Range, StoreError},
+};
+
+use crate::{State, letter_id, shopper};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ExportQuery {
+    cursor: Option<Cursor>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Export<'a> {
+    shopper_reference: &'a ShopperReference,
+    /// All of them, on the first page.
+    stored_payment_methods: Vec<TokenExport<'a>>,
+    /// The latest first.
+    orders: Vec<Box<RawValue>>,
+    dead_letters: Vec<Box<RawValue>>,
+    /// Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct TokenExport<'a> {
+    status: TokenStatus,
+    #[serde(flatten)]
+    token: &'a Token,
+}
+
+/// An order as `GET /orders/{reference}` shows it, and all that is stored of it.
+#[derive(Serialize)]
+struct OrderExport<'a> {
+    #[serde(flatten)]
+    shown: OrderAnswer<'a>,
+    stored: &'a Order,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LetterExport<'a> {
+    id: String,
+    received_at: Timestamp,
+    why: &'a str,
+    /// The event. A delivery may have others too, which may be about other shoppers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<Value>,
+    /// The delivery, if it is not JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handled: Option<&'a Handled>,
+}
+
+/// An item of a page.
+enum Found {
+    Order(Box<RawValue>),
+    Letter(Box<RawValue>),
+    /// The index is behind, and the item no longer names the shopper.
+    Nothing,
+}
+
+/// Returns what is stored of a shopper. A page ends early if its items are large.
+pub async fn export(
+    state: &State,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Response<Body>, Problem> {
+    edge::merchant(caller, "Only the merchant's backend may export a shopper's data.")?;
+    let shopper = &shopper(request)?;
+    let query: ExportQuery = edge::query(request)?;
+    let tokens = match query.cursor {
+        Some(_) => Vec::new(),
+        None => state.tokens.of_shopper(shopper).await?,
+    };
+    let range = Range { after: query.cursor, ..Range::default() };
+    let page = state.orders.list(Listing::OfShopper(shopper), &range).await?;
+    let mut export = Export {
+        shopper_reference: shopper,
+        stored_payment_methods: tokens
+            .iter()
+            .map(|token| TokenExport { status: token.status(), token })
+            .collect(),
+        orders: Vec::new(),
+        dead_letters: Vec::new(),
+        next_cursor: page.next.as_ref().map(Cursor::text),
+    };
+    let last = page.items.last().cloned();
+    let mut size = 0;
+    let mut read = stream::iter(page.items)
+        .map(async |listed| {
+            let found = find(state, shopper, &listed).await?;
+            Ok::<_, Problem>((listed, found))
+        })
+        .buffered(limits::SHOPPER_AT_ONCE);
+    while let Some((listed, found)) = read.try_next().await? {
+        match found {
+            Found::Order(order) => {
+                size += order.get().len();
+                export.orders.push(order);
+            }
+            Found::Letter(letter) => {
+                size += letter.get().len();
+                export.dead_letters.push(letter);
+            }
+            Found::Nothing => {}
+        }
+        if size > limits::EXPORT {
+            if last.as_ref() != Some(&listed) {
+                export.next_cursor = Some(listed.cursor().text());
+            }
+            break;
+        }
+    }
+    Ok(edge::json(StatusCode::OK, &export))
+}
+
+async fn find(
+    state: &State,
+    shopper: &ShopperReference,
+    listed: &Listed,
+) -> Result<Found, Problem> {
+    if Class::of(&listed.key).is_some() {
+        let letter = state.orders.letter(&listed.key).await?;
+        return letter.map_or(Ok(Found::Nothing), |it| export_letter(&listed.key, &it));
+    }
+    let reference = listed.key.parse().map_err(|_| StoreError::Unreadable("an order's key"))?;
+    match state.orders.get(&reference).await?.filter(|order| order.is_of(shopper)) {
+        Some(order) => {
+            let shown = OrderAnswer::new(&order, Viewer::Merchant);
+            raw(&OrderExport { shown, stored: &order }).map(Found::Order)
+        }
+        None => Ok(Found::Nothing),
+    }
+}
+
+fn export_letter(key: &str, letter: &Letter) -> Result<Found, Problem> {
+    let body: Option<Value> = serde_json::from_slice(&letter.body).ok();
+    let body_base64 = body.is_none().then(|| BASE64_STANDARD.encode(&letter.body));
+    let event = body.map(|mut body| match body["notificationItems"].get_mut(letter.item) {
+        Some(item) => item.take(),
+        None => body,
+    });
+    raw(&LetterExport {
+        id: letter_id(key),
+        received_at: letter.received_at,
+        why: &letter.why,
+        event,
+        body_base64,
+        handled: letter.handled.as_ref(),
+    })
+    .map(Found::Letter)
+}
+
+fn raw(value: &impl Serialize) -> Result<Box<RawValue>, Problem> {
+    to_raw_value(value).map_err(|error| {
+        Problem::new(Code::Internal, "The response could not be serialised.").caused_by(error)
+    })
+}
