@@ -1,4 +1,4 @@
-//! `DELETE /shoppers/{shopperReference}`.
+//! `DELETE /shoppers`.
 //!
 //! The orders come first, because a charge whose outcome is unknown may be sent again and needs its
 //! stored payment method until then. Each step can be repeated, so an erasure that stopped anywhere
@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use http::StatusCode;
 use lambda_http::{Body, Request, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared::{
     adyen::recurring::Removal,
     clock,
@@ -30,7 +30,13 @@ use shared::{
 };
 use tokio::time::Instant;
 
-use crate::{State, letter_id, remove::remove_at_adyen, shopper};
+use crate::{State, letter_id, remove::remove_at_adyen};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct EraseQuery {
+    shopper_reference: ShopperReference,
+}
 
 #[derive(Default, Serialize)]
 struct Erasure {
@@ -84,7 +90,7 @@ pub async fn erase(
 ) -> Result<Response<Body>, Problem> {
     let until = edge::deadline(request);
     edge::merchant(caller, "Only the merchant's backend may erase a shopper's data.")?;
-    let shopper = shopper(request)?;
+    let EraseQuery { shopper_reference: shopper } = edge::query(request)?;
     let stop_at = until - limits::ERASE_RESERVE;
     let mut erasure = Erasure::default();
     let mut charged = BTreeSet::new();

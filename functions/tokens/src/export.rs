@@ -1,4 +1,4 @@
-//! `GET /shoppers/{shopperReference}`.
+//! `GET /shoppers`.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -23,11 +23,13 @@ use shared::{
     store::{Class, Cursor, Handled, Letter, Listed, Listing, Range, StoreError},
 };
 
-use crate::{State, letter_id, shopper};
+use crate::{State, letter_id};
 
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ExportQuery {
+    shopper_reference: ShopperReference,
+    #[serde(default)]
     cursor: Option<Cursor>,
 }
 
@@ -91,8 +93,8 @@ pub async fn export(
     request: &Request,
 ) -> Result<Response<Body>, Problem> {
     edge::merchant(caller, "Only the merchant's backend may export a shopper's data.")?;
-    let shopper = &shopper(request)?;
     let query: ExportQuery = edge::query(request)?;
+    let shopper = &query.shopper_reference;
     let tokens = match query.cursor {
         Some(_) => Vec::new(),
         None => state.tokens.of_shopper(shopper).await?,

@@ -1,10 +1,11 @@
 //! A shopper's stored payment methods and personal data:
 //! `GET /shoppers/{shopperReference}/storedPaymentMethods`,
 //! `DELETE /shoppers/{shopperReference}/storedPaymentMethods/{id}`,
-//! `GET /shoppers/{shopperReference}` and `DELETE /shoppers/{shopperReference}`.
+//! `GET /shoppers` and `DELETE /shoppers`.
 //!
-//! API Gateway decodes a path before it matches routes, so these routes cannot be used for a
-//! shopper reference that contains a `/`.
+//! API Gateway decodes a path before it matches routes, so the first two cannot be used for a shopper
+//! reference that contains a `/` or a `?`. The others have it as a parameter of the URL, so that every
+//! shopper's data can be erased, and never those of a shopper whose reference is cut off.
 
 mod erase;
 mod export;
@@ -63,8 +64,8 @@ pub async fn handle(state: &State, request: Request) -> Response<Body> {
 async fn route(state: &State, request: &Request) -> Result<Response<Body>, Problem> {
     let caller = state.jwt_keys.caller(request.headers()).await?;
     match edge::route(request) {
-        "GET /shoppers/{shopperReference}" => export::export(state, &caller, request).await,
-        "DELETE /shoppers/{shopperReference}" => erase::erase(state, &caller, request).await,
+        "GET /shoppers" => export::export(state, &caller, request).await,
+        "DELETE /shoppers" => erase::erase(state, &caller, request).await,
         "GET /shoppers/{shopperReference}/storedPaymentMethods" => {
             list::list(state, &caller, request).await
         }

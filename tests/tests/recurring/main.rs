@@ -3,6 +3,7 @@
 
 mod charges;
 mod creation;
+mod erasure;
 mod jobs;
 mod life;
 mod listing;

@@ -37,7 +37,7 @@ impl Shop {
     }
 
     /// As [`Shop::charge_of_jane`], but Adyen's answer is lost.
-    async fn lost_charge(&self, reference: &str, id: &str) {
+    pub async fn lost_charge(&self, reference: &str, id: &str) {
         let lost = Fault::lost_answer();
         self.adyen().inject(lost.on("/payments"));
         let answer = self.charge_of_jane(reference, id, "K").await;
