@@ -1,4 +1,5 @@
-//! Stored payment methods: one is created, listed, charged and removed, another is revoked.
+//! Stored payment methods: one is created, listed, charged and removed, another is revoked. Then the
+//! shopper's data are exported and erased.
 
 use serde_json::{Value, json};
 
@@ -24,6 +25,8 @@ pub(super) fn samples() -> Result<Vec<Sample>, EventsError> {
         called(removed(id))?,
         vec![webhook("webhooks-token-disabled", "disabled")?],
         revoked()?,
+        called(erased())?,
+        vec![webhook("webhooks-token-created-late", "created")?],
     ]
     .into_iter()
     .flatten()
@@ -145,6 +148,21 @@ fn revoked() -> Result<Vec<Sample>, EventsError> {
     .into_iter()
     .flatten()
     .collect())
+}
+
+fn erased() -> Vec<Call> {
+    let query = format!("?shopperReference={SHOPPER}");
+    let call = |method, name, caller| {
+        Call::bare("tokens", (method, "/shoppers"), &[], &query, name, caller)
+    };
+    let nothing = json!({"orders": [], "storedPaymentMethods": [], "deadLetters": []});
+    vec![
+        call("GET", "shoppers-export-browser", Shopper("EVENT-LIST", SHOPPER))
+            .answers(403, json!({"code": "merchant_token_required"})),
+        call("GET", "shoppers-export", Merchant).answers(200, json!({"shopperReference": SHOPPER})),
+        call("DELETE", "shoppers-erase", Merchant)
+            .answers(200, json!({"finished": true, "remaining": nothing})),
+    ]
 }
 
 fn list(name: &'static str, caller: Caller, query: &str) -> Call {

@@ -448,6 +448,43 @@ async fn payment_after_an_erasure_is_that_of_a_new_shopper() {
 }
 
 #[tokio::test]
+async fn callers_keys_are_recognised_after_an_erasure_and_name_nobody() {
+    let (shop, id) = Shop::with_token().await;
+    let key = format!("{SHOPPER}-2026-11");
+    let charged = charge(SHOPPER, "MONTH-1", &id);
+    assert_paid(&shop.charge_with_key(&charged, &key).await, "authorised", 1);
+    shop.webhooks_delivered().await;
+    let refund = json!({"amount": {"currency": "EUR", "value": 300}});
+    let refunds = "/orders/MONTH-1/refunds";
+    // Its outcome is unknown, which needs no personal data.
+    shop.adyen().inject(Fault::lost_answer().on("/refunds"));
+    shop.adyen().hold_webhooks();
+    let refunded = shop.post_with_key(refunds, &backend(), &key, &refund).await;
+    assert_eq!(refunded.status, 202, "{refunded:?}");
+    for _ in 0..2 {
+        let answer = shop.erase(SHOPPER).await;
+        assert_eq!((answer.status, &answer.body["finished"]), (200, &json!(true)), "{answer:?}");
+    }
+    assert!(shop.occurs(SHOPPER).await.is_none());
+    passing_time::pass(&shop.dynamodb(), "MONTH-1", SignedDuration::from_mins(16)).await;
+    shop.bundle.recover().await.unwrap();
+    shop.adyen().release_webhooks(Release::InOrder).await;
+    assert_eq!(shop.order("MONTH-1").await["modifications"][0]["state"], "succeeded");
+
+    let repeated = shop.post_with_key(refunds, &backend(), &key, &refund).await;
+    assert_eq!(repeated.body["pspReference"], shop.order("MONTH-1").await["modifications"][0]["pspReference"]);
+    let other = json!({"amount": {"currency": "EUR", "value": 400}});
+    let other = shop.post_with_key(refunds, &backend(), &key, &other).await;
+    assert_problem(&other, 422, "idempotency_key_reused");
+    let repeated = shop.charge_with_key(&charged, &key).await;
+    assert_eq!((repeated.status, &repeated.body["attempt"]), (200, &json!(1)), "{repeated:?}");
+    let other = with(charged, json!({"shopperEmail": PERSONAL[1]}));
+    assert_problem(&shop.charge_with_key(&other, &key).await, 422, "idempotency_key_reused");
+    assert_eq!(shop.order("MONTH-1").await["modifications"].as_array().unwrap().len(), 1);
+    shop.assert_no_trace(&[&id]).await;
+}
+
+#[tokio::test]
 async fn order_is_of_the_shopper_of_its_latest_attempt() {
     let (shop, id) = Shop::with_token().await;
     shop.webhooks_delivered().await;

@@ -68,7 +68,7 @@ impl World {
 
     /// Pays, and runs `act` with the payment's pspReference while Adyen's answer is on its way.
     pub async fn while_paying(&self, reference: &str, act: impl AsyncFnOnce(String)) {
-        let slow = Fault::AnswerLate(Duration::from_millis(500));
+        let slow = Fault::AnswerLate(Duration::from_secs(2));
         self.stack.adyen().inject(slow.on("/payments"));
         let meanwhile = async {
             let adyen = self.stack.adyen();

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{AttemptStatus, NextStep, Statement, Target};
+use super::{AttemptStatus, NextStep, Statement, Target, erase::is_key};
 use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
@@ -98,7 +98,8 @@ impl Submission {
     /// True if `later` repeats this request. Without a caller's key only the instrument counts.
     pub(super) fn is_repeated_by(&self, later: &Self) -> bool {
         self.instrument == later.instrument
-            && (later.idempotency_key.is_none() || self.idempotency_key == later.idempotency_key)
+            && (later.idempotency_key.is_none()
+                || is_key(self.idempotency_key.as_ref(), later.idempotency_key.as_ref()))
     }
 
     /// Drops what names the shopper.
@@ -110,7 +111,7 @@ impl Submission {
 
     pub(super) fn reuses_key_of(&self, earlier: &Self) -> bool {
         self.idempotency_key.is_some()
-            && self.idempotency_key == earlier.idempotency_key
+            && is_key(earlier.idempotency_key.as_ref(), self.idempotency_key.as_ref())
             && self.caller_body != earlier.caller_body
     }
 }

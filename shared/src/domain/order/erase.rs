@@ -6,11 +6,34 @@
 
 use jiff::Timestamp;
 
-use super::{Derived, Order, Outcome, Status};
+use super::{Derived, Order, Outcome, Status, sha256};
 use crate::domain::shopper_reference::ShopperReference;
 
 /// Replaces a person's note.
 const ERASED: &str = "erased";
+
+/// Precedes the digest of a caller's key.
+const DIGEST: &str = "erased#";
+
+fn erased_key(key: &str) -> String {
+    format!("{DIGEST}{}", sha256(&[key.as_bytes()]))
+}
+
+/// Replaces a caller's `Idempotency-Key` by its digest, because the key may name the shopper and must
+/// still be recognised.
+fn erase_key(key: &mut Option<String>) {
+    if let Some(known) = key.as_mut().filter(|known| !known.starts_with(DIGEST)) {
+        *known = erased_key(known);
+    }
+}
+
+/// Returns true if a request has the stored key of a caller.
+pub(super) fn is_key(stored: Option<&String>, sent: Option<&String>) -> bool {
+    match (stored, sent) {
+        (Some(stored), Some(sent)) => stored == sent || *stored == erased_key(sent),
+        _ => stored == sent,
+    }
+}
 
 impl Order {
     pub fn is_of(&self, shopper: &ShopperReference) -> bool {
@@ -41,7 +64,10 @@ impl Order {
         self.shopper_reference = None;
         self.erased_at = Some(now);
         for attempt in &mut self.attempts {
-            attempt.submissions.iter_mut().for_each(|sent| sent.forget_shopper());
+            for sent in &mut attempt.submissions {
+                sent.forget_shopper();
+                erase_key(&mut sent.idempotency_key);
+            }
             let details = attempt.details.iter_mut().map(|details| &mut details.outcome);
             for outcome in details.chain([&mut attempt.outcome]) {
                 if let Some(Outcome::Answered { refusal_reason, .. }) = outcome {
@@ -54,6 +80,9 @@ impl Order {
         }
         for acknowledgement in self.acknowledged.values_mut() {
             ERASED.clone_into(&mut acknowledgement.note.text);
+        }
+        for modification in &mut self.modifications {
+            erase_key(&mut modification.idempotency_key);
         }
         self.keep_erased();
         true

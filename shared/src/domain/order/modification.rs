@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
+    erase::is_key,
     AdyenEvent, Derived, Order, Payment, Rejection, Target, findings::after, reports::Reports,
     sha256,
 };
@@ -465,7 +466,8 @@ impl Order {
                     && state.in_doubt()
             }));
         }
-        let found = earlier.position(|(it, _)| it.idempotency_key == request.idempotency_key);
+        let sent = request.idempotency_key.as_ref();
+        let found = earlier.position(|(it, _)| is_key(it.idempotency_key.as_ref(), sent));
         match found {
             Some(at) if self.modifications[at].content != request.content => {
                 Err(Refusal::KeyReused)
