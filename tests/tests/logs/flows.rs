@@ -275,6 +275,13 @@ async fn stored(stack: &Stack) -> String {
     stack.post("/payments", &backend(), &charge).await;
     let remove = stack.request(Method::DELETE, &format!("{stored}/{id}"));
     Answer::of(remove.bearer_auth(backend())).await;
+    let shopper = format!("/shoppers?shopperReference={SHOPPER}");
+    stack.get(&shopper, &backend()).await;
+    stack.adyen().inject(Fault::status(500).on("/listRecurringDetails"));
+    for _ in 0..2 {
+        let erase = stack.request(Method::DELETE, &shopper);
+        Answer::of(erase.bearer_auth(backend())).await;
+    }
     id.to_owned()
 }
 

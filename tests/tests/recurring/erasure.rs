@@ -472,7 +472,10 @@ async fn callers_keys_are_recognised_after_an_erasure_and_name_nobody() {
     assert_eq!(shop.order("MONTH-1").await["modifications"][0]["state"], "succeeded");
 
     let repeated = shop.post_with_key(refunds, &backend(), &key, &refund).await;
-    assert_eq!(repeated.body["pspReference"], shop.order("MONTH-1").await["modifications"][0]["pspReference"]);
+    assert_eq!(
+        repeated.body["pspReference"],
+        shop.order("MONTH-1").await["modifications"][0]["pspReference"]
+    );
     let other = json!({"amount": {"currency": "EUR", "value": 400}});
     let other = shop.post_with_key(refunds, &backend(), &key, &other).await;
     assert_problem(&other, 422, "idempotency_key_reused");

@@ -18,7 +18,6 @@ use tokio::time::Instant;
 use crate::{
     adyen::webhook::{self, Webhook},
     domain::{order::AdyenEvent, reference::Reference, shopper_reference::ShopperReference},
-    limits,
     platform::{
         config::{Environment, Settings, text},
         observe::{self, Metric},
@@ -167,19 +166,25 @@ impl Inbox {
     /// The shopper of the order that a letter names, or whose payment it names. None if the order
     /// cannot be read, because the letter must be kept all the same.
     async fn shopper_of(&self, letter: &Letter) -> Option<ShopperReference> {
-        let mut orders: Vec<Reference> = letter.named.parse().into_iter().collect();
-        let payments = letter.event.iter().map(AdyenEvent::payment);
-        let names = payments.chain(letter.name.iter().map(String::as_str));
-        for name in names.filter(|name| name.len() <= limits::EVENT_TEXT) {
-            orders.extend(self.orders.of_payment(name).await.ok().flatten());
+        if let Ok(named) = letter.named.parse()
+            && let Some(shopper) = self.shopper_of_order(&named).await
+        {
+            return Some(shopper);
         }
-        for reference in orders {
-            let order = self.orders.get(&reference).await.ok().flatten();
-            if let Some(shopper) = order.and_then(|order| order.shopper_reference) {
-                return shopper.try_into().ok();
+        let payments = letter.event.iter().map(AdyenEvent::payment);
+        // One of the first two names is a pspReference.
+        for payment in payments.chain(letter.name.iter().take(2).map(String::as_str)) {
+            if let Ok(Some(reference)) = self.orders.of_payment(payment).await
+                && let Some(shopper) = self.shopper_of_order(&reference).await
+            {
+                return Some(shopper);
             }
         }
         None
+    }
+
+    async fn shopper_of_order(&self, reference: &Reference) -> Option<ShopperReference> {
+        self.orders.get(reference).await.ok()??.shopper_reference?.try_into().ok()
     }
 
     /// Keeps an event that is not applied, unless it is ignored. Returns its letter.

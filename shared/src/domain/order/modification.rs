@@ -12,9 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    erase::is_key,
-    AdyenEvent, Derived, Order, Payment, Rejection, Target, findings::after, reports::Reports,
-    sha256,
+    AdyenEvent, Derived, Order, Payment, Rejection, Target, erase::is_key, findings::after,
+    reports::Reports, sha256,
 };
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
 use crate::limits;
