@@ -1,7 +1,7 @@
 //! Dead letters and foreign events: `GET /deadLetters`, `GET /deadLetters/{id}`,
 //! `POST /deadLetters/{id}/apply|discard`.
 
-use base64::{Engine, prelude::BASE64_STANDARD, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use http::StatusCode;
 use jiff::Timestamp;
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -171,9 +171,7 @@ fn merchant(caller: &Caller) -> Result<&Merchant, Problem> {
 async fn letter(state: &State, request: &Request) -> Result<(String, Letter), Problem> {
     let parameters = request.path_parameters();
     let id = parameters.first("id").unwrap_or_default();
-    let key = BASE64_URL_SAFE_NO_PAD.decode(id).ok().and_then(|key| String::from_utf8(key).ok());
-    // The table has other items too.
-    let key = key.filter(|key| Class::of(key).is_some()).ok_or_else(not_found)?;
+    let key = Letter::key_of(id).ok_or_else(not_found)?;
     let letter = state.inbox.orders.letter(&key).await?.ok_or_else(not_found)?;
     Ok((key, letter))
 }
@@ -183,7 +181,7 @@ fn answer(key: &str, letter: &Letter) -> Response<Body> {
     edge::json(
         StatusCode::OK,
         &LetterAnswer {
-            id: id(key),
+            id: Letter::id(key),
             key,
             received_at: letter.received_at,
             why: &letter.why,
@@ -198,10 +196,6 @@ fn answer(key: &str, letter: &Letter) -> Response<Body> {
     )
 }
 
-fn id(key: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(key)
-}
-
 fn not_found() -> Problem {
     Problem::new(Code::DeadLetterNotFound, "There is no such dead letter.")
 }
@@ -213,7 +207,7 @@ fn wrong_state(detail: impl Into<String>) -> Problem {
 impl From<Listed> for ListedAnswer {
     fn from(listed: Listed) -> Self {
         Self {
-            id: id(&listed.key),
+            id: Letter::id(&listed.key),
             key: listed.key,
             received_at: listed.updated_at,
             why: listed.why,

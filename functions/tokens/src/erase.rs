@@ -26,11 +26,11 @@ use shared::{
     },
     limits,
     platform::observe,
-    store::{Class, Listed, Listing, Range, Start, StoreError},
+    store::{Class, Letter, Listed, Listing, Range, Start, StoreError},
 };
 use tokio::time::Instant;
 
-use crate::{State, letter_id, remove::remove_at_adyen};
+use crate::{State, remove::remove_at_adyen};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -142,7 +142,7 @@ async fn erase_orders(
                 Done::Erased if is_letter => erased.dead_letters += 1,
                 Done::Erased => erased.orders += 1,
                 Done::Nothing => {}
-                Done::Open(_) if is_letter => remaining.dead_letters.push(letter_id(&key)),
+                Done::Open(_) if is_letter => remaining.dead_letters.push(Letter::id(&key)),
                 Done::Open(method) => {
                     charged.extend(method);
                     remaining.orders.push(key);

@@ -23,7 +23,7 @@ use shared::{
     store::{Class, Cursor, Handled, Letter, Listed, Listing, Range, StoreError},
 };
 
-use crate::{State, letter_id};
+use crate::State;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -168,7 +168,7 @@ fn export_letter(key: &str, letter: &Letter) -> Result<Found, Problem> {
         None => body,
     });
     raw(&LetterExport {
-        id: letter_id(key),
+        id: Letter::id(key),
         received_at: letter.received_at,
         why: &letter.why,
         event,

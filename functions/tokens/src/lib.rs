@@ -12,7 +12,6 @@ mod export;
 mod list;
 mod remove;
 
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use lambda_http::{Body, Request, RequestExt, Response};
 use shared::{
     adyen::client::Client,
@@ -78,11 +77,6 @@ async fn route(state: &State, request: &Request) -> Result<Response<Body>, Probl
 
 fn shopper(request: &Request) -> Result<ShopperReference, Problem> {
     path_parameter(request, "shopperReference")
-}
-
-/// The id of a letter in `/deadLetters/{id}`.
-fn letter_id(key: &str) -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(key)
 }
 
 fn path_parameter<T: TryFrom<String>>(request: &Request, name: &str) -> Result<T, Problem>

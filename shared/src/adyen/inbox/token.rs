@@ -159,6 +159,7 @@ fn owner(notification: &TokenNotification) -> [String; 2] {
 fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
     let text = |field: Option<&String>| field.cloned().unwrap_or_default();
     let [environment, merchant_account] = owner(notification);
+    let shopper = notification.data.as_ref().and_then(|data| data.shopper_reference.clone());
     Letter {
         name: vec![
             notification.kind.as_ref().map_or("", TokenEventType::as_str).to_owned(),
@@ -173,7 +174,7 @@ fn letter(notification: &TokenNotification, delivery: Delivery<'_>) -> Letter {
         signed: sha256(&[delivery.body]),
         received_at: delivery.received_at,
         why: String::new(),
-        shopper_reference: data.and_then(|data| data.shopper_reference.clone()?.try_into().ok()),
+        shopper_reference: shopper.and_then(|shopper| shopper.try_into().ok()),
         event: None,
         handled: None,
     }

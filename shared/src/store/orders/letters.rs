@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
     primitives::Blob,
     types::AttributeValue,
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,18 @@ impl Class {
 }
 
 impl Letter {
+    /// The id of the letter with this key, for URLs.
+    pub fn id(key: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(key)
+    }
+
+    /// The key of the letter with this id, or `None` if it is the id of no letter. The table has
+    /// other items too.
+    pub fn key_of(id: &str) -> Option<String> {
+        let key = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
+        Class::of(&key).is_some().then_some(key)
+    }
+
     fn key(&self, class: Class) -> String {
         let name = self.name.iter().map(String::as_str);
         match class {
