@@ -75,7 +75,7 @@ fn a_million(table: &mut Table, measured: &Measured) -> Costs {
         table.row("Lambda, GB-s")[*column] = plain(seconds * memory);
     }
     let mut together = 0.0;
-    let mut each = vec![0.0; SCHEDULE + 1];
+    let mut each = [0.0; SCHEDULE + 1];
     for row in table.rows.iter_mut().filter(|row| !row[0].starts_with("**")) {
         let sum: f64 = REQUESTS.map(|column| number(&row[column])).iter().sum();
         row[TOGETHER] = plain(sum);
