@@ -9,7 +9,6 @@ use aws_sdk_dynamodb::{
         TransactWriteItem, Update,
     },
 };
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -184,26 +183,20 @@ fn projected(write: &Write) -> Result<Item, StoreError> {
         #[serde(serialize_with = "serde_dynamo::string_set::serialize")]
         changes: BTreeSet<String>,
         from: Status,
-        to: Status,
         confirmed: bool,
         authorised: i64,
         captured: i64,
         refunded: i64,
-        at: Timestamp,
-        seq: u64,
     }
 
     let Write { was, is, after, changes, .. } = write;
     let event = || OrderEvent {
         changes: changes.iter().map(Change::to_string).collect(),
         from: was.as_ref().map_or(Status::Created, |was| was.status),
-        to: is.status,
         confirmed: is.confirmed,
         authorised: is.authorised,
         captured: is.captured,
         refunded: is.refunded,
-        at: after.updated_at,
-        seq: after.version,
     };
     let projected =
         Projected { facts: after, status: is.status, change: (!changes.is_empty()).then(event) };
