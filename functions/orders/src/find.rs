@@ -6,6 +6,7 @@ use lambda_http::{Body, Request, Response};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use shared::{
     domain::{
+        date,
         order::{Attention, Derived, Order, Status},
         text::Text,
     },
@@ -28,7 +29,9 @@ struct FindQuery {
     #[serde(deserialize_with = "status")]
     status: Option<Status>,
     psp_reference: Option<Text<{ limits::EVENT_TEXT }>>,
+    #[serde(deserialize_with = "time")]
     updated_from: Option<Timestamp>,
+    #[serde(deserialize_with = "time")]
     updated_to: Option<Timestamp>,
     cursor: Option<Cursor>,
 }
@@ -48,6 +51,12 @@ fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Status>, 
     let text = String::deserialize(deserializer)?;
     let known = Status::ALL.into_iter().find(|status| status.as_str() == text);
     known.map(Some).ok_or_else(|| de::Error::custom("expected the status of an order"))
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = date::with_sign(&String::deserialize(deserializer)?);
+    let wrong = |_| de::Error::custom("expected a time such as 2026-11-26T00:00:00Z");
+    text.parse().map(Some).map_err(wrong)
 }
 
 #[derive(Serialize)]
@@ -85,14 +94,14 @@ pub async fn find(
             )
             .at("pspReference"));
         }
-        Some(payment) => Found { orders: of_payment(state, payment).await?, next_cursor: None },
+        Some(payment) => Found { orders: of_reference(state, payment).await?, next_cursor: None },
         None => list(state, query).await?,
     };
     Ok(edge::json(StatusCode::OK, &found))
 }
 
-async fn of_payment(state: &State, payment: &str) -> Result<Vec<FoundOrder>, Problem> {
-    let Some(reference) = state.inbox.orders.of_payment(payment).await? else {
+async fn of_reference(state: &State, psp_reference: &str) -> Result<Vec<FoundOrder>, Problem> {
+    let Some(reference) = state.inbox.orders.of_payment(psp_reference).await? else {
         return Ok(Vec::new());
     };
     let order = state.inbox.orders.get(&reference).await?;

@@ -157,7 +157,8 @@ async fn handle(
     let by = merchant.sub.clone().map(shortened);
     let handled = letter.handled.insert(Handled { how, note, by, at: clock::now() });
     if !orders.handled(key, handled).await? {
-        return Err(not_found());
+        let letter = orders.letter(key).await?.ok_or_else(not_found)?;
+        return Ok(answer(key, &letter));
     }
     observe::outcome(handled.how.as_str());
     Ok(answer(key, letter))

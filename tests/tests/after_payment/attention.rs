@@ -90,6 +90,27 @@ async fn repeated_webhook_does_not_undo_an_acknowledgement_and_another_amount_do
 }
 
 #[tokio::test]
+async fn acknowledged_reason_that_disappears_and_comes_back_needs_attention_again() {
+    let (stack, reason) = paid_twice().await;
+    acknowledge(&stack, "ORDER-1", "paid_twice", "The second payment is being refunded.").await;
+    let refund = |code: &str| {
+        let account = local::keys::MERCHANT_ACCOUNT;
+        let mut event = Event::new(code, account, "REFUND0000000001", "ORDER-1");
+        event.original_reference = Some("SECOND0000000001".to_owned());
+        event.amount = Some(Amount { currency: "EUR".to_owned(), value: 1000 });
+        stack.adyen().notify(&event).unwrap();
+    };
+    refund("REFUND");
+    let order = stack.order_once("ORDER-1", |order| order["acknowledged"] == json!([])).await;
+    assert_eq!(order["needsAttention"], json!([]));
+
+    refund("REFUND_FAILED");
+
+    let order = stack.order_once("ORDER-1", |order| order["needsAttention"] != json!([])).await;
+    assert_eq!(order["needsAttention"], json!([reason]));
+}
+
+#[tokio::test]
 async fn only_a_reason_that_the_order_has_can_be_acknowledged() {
     let (stack, _) = paid_twice().await;
     for reason in ["unconfirmed", "no_such_reason", "paid_twice:", "PAID_TWICE"] {

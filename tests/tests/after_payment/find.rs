@@ -60,6 +60,12 @@ async fn orders_are_found_by_status_attention_payment_and_time_the_latest_first(
     let (from, to) = (at(&stack.order("REFUSED").await), at(&stack.order("DOUBT").await));
     let between = format!("?updatedFrom={from}&updatedTo={to}");
     assert_eq!(references(&stack, &between).await, ["PAID-2", "REFUSED"]);
+    // A `+` in a URL is a blank.
+    for offset in ["%2B00:00", "+00:00"] {
+        let from = from.replace('Z', offset);
+        let between = format!("?updatedFrom={from}&updatedTo={to}");
+        assert_eq!(references(&stack, &between).await, ["PAID-2", "REFUSED"], "{between}");
+    }
     let never = format!("?updatedFrom={to}&updatedTo={from}");
     assert!(references(&stack, &never).await.is_empty());
 
@@ -81,6 +87,23 @@ async fn orders_are_found_by_status_attention_payment_and_time_the_latest_first(
     assert_eq!(done.status, 200, "{done:?}");
     assert!(references(&stack, "?needsAttention=any").await.is_empty());
     assert_eq!(references(&stack, "?status=pending").await, ["DOUBT"]);
+}
+
+#[tokio::test]
+async fn order_is_found_by_its_refund() {
+    let stack = Stack::start().await;
+    stack.pay("ORDER-1", "x").await;
+    stack.order_once("ORDER-1", |order| order["confirmed"] == true).await;
+    let answer = stack.post("/orders/ORDER-1/refunds", &backend(), &json!({})).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let order = stack.order("ORDER-1").await;
+    let refund = order["modifications"][0]["pspReference"].as_str().unwrap();
+
+    let found = references(&stack, &format!("?pspReference={refund}")).await;
+
+    assert_eq!(found, ["ORDER-1"]);
+    let order = stack.order_once("ORDER-1", |order| order["status"] == "refunded").await;
+    assert_eq!(order["needsAttention"], json!([]));
 }
 
 #[tokio::test]

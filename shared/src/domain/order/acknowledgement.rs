@@ -1,7 +1,7 @@
 //! A person acknowledges a reason for attention, so that it no longer asks for anybody.
 //!
-//! An acknowledgement is bound to the facts that raised the reason. If others raise it, the reason
-//! needs attention again.
+//! An acknowledgement is bound to the facts that raised the reason. If others raise it, or the same
+//! ones after the reason had disappeared, the reason needs attention again.
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,18 @@ impl Order {
             return true;
         }
         derived.acknowledged.iter().any(is_it)
+    }
+
+    /// Drops the acknowledgements of reasons that the order no longer has.
+    pub fn drop_acknowledgements(&mut self) {
+        if self.acknowledged.is_empty() {
+            return;
+        }
+        let derived = Derived::of(self);
+        let held = |code: &str| derived.acknowledged.iter().any(|reason| reason.code() == code);
+        // A newer version may have reasons that this one does not know.
+        let known = |code: &str| Attention::CODES.contains(&code);
+        self.acknowledged.retain(|code, _| held(code) || !known(code));
     }
 
     pub(super) fn is_acknowledged(&self, reason: &Attention, facts: &str) -> bool {

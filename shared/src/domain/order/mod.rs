@@ -189,6 +189,13 @@ impl Order {
         attempts.chain(authorisations).chain(self.disputes()).collect()
     }
 
+    /// Returns the pspReferences by which the order can be found.
+    pub(crate) fn pointed(&self) -> BTreeSet<&str> {
+        let modifications = self.modifications.iter();
+        let modifications = modifications.filter_map(|it| it.psp_reference.as_deref());
+        self.psp_references().into_iter().chain(modifications).collect()
+    }
+
     /// Returns the pspReferences of the payments that another order may contest. A dispute is not
     /// contested, because its payment is.
     pub(crate) fn contestable(&self) -> BTreeSet<&str> {

@@ -186,10 +186,15 @@ impl Orders {
     }
 
     /// Records what a person did with a letter, which expires after 90 days then. Returns false if
-    /// there is no such letter.
+    /// there is no such letter, or if it should be discarded and was handled already.
     pub async fn handled(&self, key: &str, handled: &Handled) -> Result<bool, StoreError> {
         let expires_at = handled.at.as_second() + limits::EVENT_KEPT.as_secs();
         let value: AttributeValue = serde_dynamo::to_attribute_value(handled)?;
+        // An event that was applied meanwhile was not discarded.
+        let condition = match handled.how {
+            Handling::Applied => "attribute_exists(#reference)",
+            _ => "attribute_exists(#reference) AND attribute_not_exists(#handled)",
+        };
         let update = async || {
             let update = self.client.update_item().table_name(&self.table);
             let updated = update
@@ -198,7 +203,7 @@ impl Orders {
                     "SET #handled = :handled, #expiresAt = :expiresAt \
                      REMOVE #attentionShard, #position, #openShard",
                 )
-                .condition_expression("attribute_exists(#reference)")
+                .condition_expression(condition)
                 .expression_attribute_names("#reference", "reference")
                 .expression_attribute_names("#handled", "handled")
                 .expression_attribute_names("#expiresAt", "expiresAt")

@@ -13,6 +13,8 @@
 //! A page reads a limited number of keys of each shard and merges them, so its cost does not
 //! depend on the number of items. The indexes are eventually consistent.
 
+use std::collections::HashSet;
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -138,6 +140,9 @@ impl Orders {
         let mut has_more = read.iter().any(|(_, has_more)| *has_more);
         let mut items: Vec<Listed> = read.into_iter().flat_map(|(items, _)| items).collect();
         items.sort_by(|one, other| other.position.cmp(&one.position));
+        // An order that was written meanwhile may be found in two shards. Its latest entry counts.
+        let mut seen = HashSet::new();
+        items.retain(|item| seen.insert(item.key.clone()));
         has_more |= items.len() > limits::PAGE as usize;
         // A shard that has more was read this far, so none of its items is skipped.
         items.truncate(limits::PAGE as usize);

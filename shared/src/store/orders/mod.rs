@@ -177,6 +177,7 @@ impl Orders {
             }
             contest(order, &pointers);
             order.drop_requests(clock::now());
+            order.drop_acknowledgements();
             order.keep_erased();
             observe::order(order);
             if before.as_ref() == Some(&*order) {

@@ -46,15 +46,15 @@ pub(super) enum Conflict {
 }
 
 impl Orders {
-    /// Writes an order together with the pointers of its new payments and disputes.
+    /// Writes an order together with the pointers of its new payments, disputes and modifications.
     pub(super) async fn write(
         &self,
         write: &Write<'_>,
         pointers: &HashMap<String, Pointer>,
     ) -> Result<Option<Conflict>, StoreError> {
         let Write { before, after, .. } = write;
-        let known = before.map(Order::psp_references).unwrap_or_default();
-        let mut added: Vec<&str> = after.psp_references().difference(&known).copied().collect();
+        let known = before.map(Order::pointed).unwrap_or_default();
+        let mut added: Vec<&str> = after.pointed().difference(&known).copied().collect();
         // Only parked disputes can exceed the limit, so the payment must come first.
         let disputes = after.disputes();
         added.sort_by_key(|named| disputes.contains(named));
