@@ -237,7 +237,10 @@ pub const TOKEN_EVENT_TEXT: usize = 256;
 /// A page of an export ends when its orders are larger. Lambda's response has at most 6 MB.
 pub const EXPORT: usize = 3 * 1024 * 1024;
 
-/// A part of a dead letter's key. DynamoDB limits the whole key to 2048.
+/// DynamoDB limits a key to this size.
+pub const KEY: usize = 2048;
+
+/// A part of a dead letter's key.
 pub const KEY_PART: usize = 256;
 
 // Numbers

@@ -4,13 +4,12 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Deserialize;
 use shared::{
     clock,
-    domain::{order::Statement, text::Text},
+    domain::order::{Note, Statement},
     http::{
         edge,
         jwt::Caller,
         problem::{Code, Problem},
     },
-    limits,
 };
 
 use crate::{State, decided};
@@ -18,7 +17,7 @@ use crate::{State, decided};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AcknowledgementBody {
-    note: Text<{ limits::NOTE }>,
+    note: Note,
 }
 
 /// Records that a person has dealt with a reason for attention.
@@ -32,7 +31,7 @@ pub async fn acknowledge(
     let parameters = request.path_parameters();
     let reason = parameters.first("reason").unwrap_or_default();
     decided(state, request, "acknowledged", |order| {
-        let note = Statement::new(body.note.to_string(), by.clone(), clock::now());
+        let note = Statement::new(body.note.as_str().to_owned(), by.clone(), clock::now());
         match order.acknowledge(reason, note) {
             true => Ok(()),
             false => Err(Problem::new(

@@ -4,16 +4,12 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use serde::Deserialize;
 use shared::{
     clock,
-    domain::{
-        order::{Statement, Unclosable},
-        text::Text,
-    },
+    domain::order::{Note, Statement, Unclosable},
     http::{
         edge,
         jwt::Caller,
         problem::{Code, Problem},
     },
-    limits,
 };
 
 use crate::{State, decided};
@@ -21,7 +17,7 @@ use crate::{State, decided};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClosingBody {
-    reason: Text<{ limits::NOTE }>,
+    reason: Note,
 }
 
 /// Ends the doubt about an attempt whose outcome is unknown.
@@ -32,9 +28,11 @@ pub async fn close(
 ) -> Result<Response<Body>, Problem> {
     let by = &edge::merchant(caller, "Only the merchant's backend may close attempts.")?.sub;
     let body: ClosingBody = edge::typed(edge::json_object(request)?)?;
-    let number = request.path_parameters().first("attempt").and_then(|it| it.parse().ok());
+    let parameters = request.path_parameters();
+    let number = parameters.first("attempt").filter(|it| !it.starts_with(['+', '0']));
+    let number = number.and_then(|it| it.parse().ok());
     decided(state, request, "closed", |order| {
-        let reason = Statement::new(body.reason.to_string(), by.clone(), clock::now());
+        let reason = Statement::new(body.reason.as_str().to_owned(), by.clone(), clock::now());
         order.close(number.unwrap_or_default(), reason).map_err(unclosable)
     })
     .await

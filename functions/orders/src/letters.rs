@@ -9,13 +9,12 @@ use serde::{Deserialize, Serialize};
 use shared::{
     adyen::inbox,
     clock,
-    domain::{order::shortened, text::Text},
+    domain::order::{Note, shortened},
     http::{
         edge,
         jwt::{Caller, Merchant},
         problem::{Code, Problem},
     },
-    limits,
     platform::observe,
     store::{Class, Cursor, Handled, Handling, Letter, Listed, Listing, Orders, Range},
 };
@@ -71,7 +70,7 @@ struct LetterAnswer<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DiscardBody {
-    note: Text<{ limits::NOTE }>,
+    note: Note,
 }
 
 /// Lists those that nobody has handled, the latest first.
@@ -141,7 +140,7 @@ pub async fn discard(
     if letter.handled.is_some() {
         return Ok(answer(&key, &letter));
     }
-    let note = Some(body.note.to_string());
+    let note = Some(body.note.into());
     let orders = state.inbox.orders.within(edge::deadline(request));
     handle(&orders, &key, &mut letter, Handling::Discarded, note, merchant).await
 }

@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use shared::domain::order::Order;
 use shared::domain::token::Token;
+use shared::limits;
 
 use super::plain;
 use crate::order_events::order_event;
@@ -46,8 +47,8 @@ pub fn orders(database: &Database) -> Result<Vec<(Order, Value)>, String> {
 
 /// One order with its item.
 pub fn order(database: &Database, reference: &str) -> Result<Option<(Order, Value)>, String> {
-    // An empty key is an error of the database.
-    if reference.is_empty() {
+    // The database rejects such keys.
+    if !(1..=limits::KEY).contains(&reference.len()) {
         return Ok(None);
     }
     let get = json!({"TableName": "orders", "Key": {"reference": {"S": reference}}});

@@ -47,7 +47,7 @@ impl<'de, const MAX: usize> Deserialize<'de> for Text<MAX> {
 
 /// A newtype over [`Text`] with a further rule: `checked!(Name, MAX, "expected …", |text| bool)`.
 macro_rules! checked {
-    ($(#[$doc:meta])* $name:ident, $max:literal, $expected:literal, $rule:expr) => {
+    ($(#[$doc:meta])* $name:ident, $max:expr, $expected:literal, $rule:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(try_from = "String", into = "String")]

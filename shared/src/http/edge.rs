@@ -386,8 +386,14 @@ pub fn no_route(request: &Request) -> Problem {
 /// # Errors
 /// `unknown_field` or `invalid_field`, with the name of the parameter.
 pub fn query<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    let query = request.query_string_parameters();
-    typed(query.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+    let mut query = Map::new();
+    for (name, value) in request.query_string_parameters().iter() {
+        if query.insert(name.to_owned(), value.into()).is_some() {
+            let detail = format!("{name}: the URL has the parameter more than once.");
+            return Err(Problem::new(Code::InvalidField, detail).at(name));
+        }
+    }
+    typed(query)
 }
 
 /// The caller's address as API Gateway recorded it.

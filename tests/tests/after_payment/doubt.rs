@@ -113,7 +113,7 @@ async fn attempt_that_is_not_in_doubt_cannot_be_closed() {
         assert_eq!(answer.headers.contains_key("retry-after"), reference == "FLIGHT");
         assert!(stack.order(reference).await["attempts"][0].get("closed").is_none());
     }
-    for number in ["0", "2", "x", "-1"] {
+    for number in ["0", "2", "x", "-1", "01", "+1", "%2B1"] {
         assert_problem(&close(&stack, "PAID", number).await, 404, "attempt_not_found");
     }
     assert_problem(&close(&stack, "NO-ORDER", "1").await, 404, "order_not_found");
@@ -125,6 +125,7 @@ async fn attempt_that_is_not_in_doubt_cannot_be_closed() {
     for (body, code) in [
         (json!({}), "missing_field"),
         (json!({"reason": ""}), "invalid_field"),
+        (json!({"reason": " \n"}), "invalid_field"),
         (json!({"reason": "x".repeat(257)}), "invalid_field"),
         (json!({"reason": "x", "note": "y"}), "unknown_field"),
     ] {

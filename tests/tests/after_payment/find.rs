@@ -150,6 +150,7 @@ async fn malformed_query_is_rejected_by_name() {
         ("?cursor=x", "invalid_field", "cursor"),
         ("?cursor=", "invalid_field", "cursor"),
         ("?status=paid", "invalid_field", "status"),
+        ("?status=refused&status=refused", "invalid_field", "status"),
         ("?needsAttention=paid", "invalid_field", "needsAttention"),
         ("?updatedFrom=yesterday", "invalid_field", "updatedFrom"),
         ("?pspReference=", "invalid_field", "pspReference"),

@@ -269,7 +269,9 @@ async fn id_of_another_item_names_no_dead_letter() {
     let payment = world.paid("order", "AMZN").await;
     let id = |key: &str| BASE64_URL_SAFE_NO_PAD.encode(key);
     let unknown = id("dead#X#REFUND#true");
-    for id in [id("order"), id(&format!("psp#{payment}")), id("deadly"), unknown, "x".to_owned()] {
+    let long = id(&format!("dead#{}", "x".repeat(2044)));
+    let others = [id("order"), id(&format!("psp#{payment}")), id("deadly"), unknown, long];
+    for id in others.into_iter().chain(["x".to_owned()]) {
         let shown = world.stack.get(&format!("/deadLetters/{id}"), &backend()).await;
         assert_problem(&shown, 404, "dead_letter_not_found");
         for action in ["apply", "discard"] {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Attempt, AttemptStatus, Order, PendingOn, shortened};
-use crate::domain::unknown::Unknown;
+use crate::domain::{text::checked, unknown::Unknown};
 use crate::limits;
 
 /// A person's statement about an order.
@@ -29,6 +29,12 @@ impl Statement {
     pub fn new(text: String, by: Option<String>, at: Timestamp) -> Self {
         Self { text, by: by.map(shortened), at, unknown: Unknown::default() }
     }
+}
+
+checked! {
+    /// What a person writes about a decision.
+    Note, limits::NOTE, "expected 1 to 256 characters, not only blanks",
+    |text| !text.trim().is_empty()
 }
 
 /// The reason for which an attempt cannot be closed.

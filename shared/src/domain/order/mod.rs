@@ -35,7 +35,7 @@ pub use attempt::{
 };
 pub use binding::AnswerIdentity;
 pub use change::Change;
-pub use closing::{Statement, Unclosable};
+pub use closing::{Note, Statement, Unclosable};
 pub use conclude::AnswerDecision;
 pub use content::content_digest;
 pub use decide::PayDecision;

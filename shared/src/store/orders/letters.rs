@@ -120,7 +120,7 @@ impl Letter {
     /// other items too.
     pub fn key_of(id: &str) -> Option<String> {
         let key = String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
-        Class::of(&key).is_some().then_some(key)
+        (key.len() <= limits::KEY && Class::of(&key).is_some()).then_some(key)
     }
 
     fn key(&self, class: Class) -> String {

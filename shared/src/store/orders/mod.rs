@@ -98,6 +98,11 @@ impl Orders {
         Self { deadline: Some(deadline), ..self.clone() }
     }
 
+    /// True if the deadline has passed.
+    pub(crate) fn is_late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= Instant::now())
+    }
+
     /// Reads an order with a consistent read.
     pub async fn get(&self, reference: &Reference) -> Result<Option<Order>, StoreError> {
         let output = self
