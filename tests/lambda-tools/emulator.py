@@ -20,6 +20,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from urllib.parse import parse_qs, urlsplit
 from contextlib import ExitStack
 from functools import cache
 
@@ -35,6 +36,7 @@ EMULATOR = ROOT / "target/emulator/bin"
 REGION = "eu-west-1"
 ORIGIN = "https://shop.example"
 SHOPPER = "SHOPPER-1"
+STORED = "M5N7TQ4TG5PFWR50"
 
 DEVELOPMENT = json.loads((ROOT / "events/env.json").read_text())["Parameters"]
 
@@ -176,6 +178,13 @@ class Aws:
             raise Failed(f"{' '.join(map(str, command[:4]))} …:\n{done.stdout}{done.stderr}".strip())
         return done.stdout.strip()
 
+    def redirected(self, url, form=()):
+        """The URL to which a page redirects the browser, and its parameters."""
+        fields = [it for name, value in dict(form).items() for it in ("--data-urlencode", f"{name}={value}")]
+        command = ["curl", "--silent", "--output", "/dev/null", "--write-out", "%{redirect_url}"]
+        url = self.run(*command, *fields, url)
+        return url, {name: value for name, [value] in parse_qs(urlsplit(url).query).items()}
+
     def secret(self, name):
         return self.client("secretsmanager").get_secret_value(SecretId=name)["SecretString"]
 
@@ -266,6 +275,13 @@ class Deployment:
     def webhook(self, event, *arguments, password="user:password"):
         command = [DEV, "webhook", event, "--to", self.webhooks, *arguments]
         return self.aws.run(*command, WEBHOOK_BASIC_AUTH=password)
+
+    def invocations(self):
+        """The log line of each invocation."""
+        pages = self.aws.client("logs").get_paginator("filter_log_events")
+        pages = pages.paginate(logGroupName=self.outputs["LogGroupName"])
+        lines = [parsed(event["message"]) for page in pages for event in page["events"]]
+        return [line for line in lines if isinstance(line, dict) and line.get("message") == "done"]
 
     def reasons(self):
         """The reasons of the latest events, which `sam deploy` prints with line breaks."""
@@ -361,8 +377,12 @@ def checkout_session(deployment):
     urls = {name: f"{ORIGIN}/checkout" for name in ("checkoutResultReturnUrl", "checkoutReviewReturnUrl")}
     button = deployment.expect(200, "POST", "/checkoutSessions", token, urls)
     expect(button.get("signature"), button)
-    answer = deployment.expect(404, "PATCH", "/checkoutSessions/UNKNOWN", token)
-    expect(answer["code"] == "checkout_session_not_found", answer)
+    # The shopper presses the button and picks a card.
+    page, _ = deployment.aws.redirected(f"{deployment.aws.amazon_pay}/checkout", button)
+    _, returned = deployment.aws.redirected(f"{page}?card=")
+    session = returned["amazonCheckoutSessionId"]
+    confirmed = deployment.expect(200, "PATCH", f"/checkoutSessions/{session}", token)
+    expect(confirmed.get("amazonPayRedirectUrl"), confirmed)
 
 
 def a_payment_is_confirmed(deployment):
@@ -384,6 +404,16 @@ def a_payment_is_confirmed(deployment):
     expect(deployment.order("ORDER-1")["confirmed"], "the webhook confirms nothing")
 
 
+def a_payment_with_3d_secure(deployment):
+    browser = {"acceptHeader": "*/*", "language": "nl-NL", "userAgent": "Mozilla/5.0", "javaEnabled": False}
+    browser |= {"colorDepth": 24, "screenHeight": 723, "screenWidth": 1536, "timeZoneOffset": 0}
+    payment = deployment.pay("BANK-1", "160583287597AMZN-3DS-REDIRECT", browserInfo=browser)
+    _, returned = deployment.aws.redirected(payment["action"]["url"] + "?result=approved")
+    token = deployment.token("--reference", "BANK-1")
+    payment = deployment.expect(200, "POST", "/payments/details", token, {"attempt": 1, "details": returned})
+    expect(payment["status"] == "authorised", payment)
+
+
 def a_refund(deployment):
     token = deployment.token("--merchant")
     refund = deployment.expect(202, "POST", "/orders/ORDER-1/refunds", token, **{"idempotency-key": "refund-1"})
@@ -399,20 +429,51 @@ def stored_payment_methods(deployment):
     )
     path = f"/shoppers/{SHOPPER}/storedPaymentMethods"
     token = deployment.token("--merchant")
-    about = ("--psp", payment["pspReference"], "--shopper", SHOPPER, "--token", "M5N7TQ4TG5PFWR50")
+    about = ("--psp", payment["pspReference"], "--shopper", SHOPPER, "--token", STORED)
     deployment.webhook("recurring.token.created", *about)
 
     def stored(query=""):
         methods = deployment.expect(200, "GET", path + query, token)["storedPaymentMethods"]
         return {it["storedPaymentMethodId"] for it in methods}
 
-    expect(stored() == {"M5N7TQ4TG5PFWR50"}, f"the webhook stored {stored()}")
+    expect(stored() == {STORED}, f"the webhook stored {stored()}")
     # The simulator stores one for the payment after a moment.
     deadline = time.monotonic() + 30
-    while not (at_adyen := stored("?refresh=true") - {"M5N7TQ4TG5PFWR50"}):
+    while not (at_adyen := stored("?refresh=true") - {STORED}):
         expect(time.monotonic() < deadline, "Adyen's list is empty")
         time.sleep(0.5)
     deployment.expect(204, "DELETE", f"{path}/{at_adyen.pop()}", token)
+
+
+def dead_letters(deployment):
+    # The stored payment method cannot be read, and then no longer exists.
+    dynamodb, table = deployment.aws.client("dynamodb"), deployment.resources["TokensTable"]
+    key = {"shopperReference": {"S": SHOPPER}, "storedPaymentMethodId": {"S": STORED}}
+    dynamodb.put_item(TableName=table, Item=key | {"events": {"S": "unreadable"}})
+    deployment.webhook("recurring.token.disabled", "--shopper", SHOPPER, "--token", STORED)
+    dynamodb.delete_item(TableName=table, Key=key)
+    # A colon in a pspReference makes the signed content ambiguous.
+    deployment.webhook("AUTHORISATION", "--reference", "ORDER-1", "--psp", "A:B")
+
+    token = deployment.token("--merchant")
+    discarded, applied = deployment.expect(200, "GET", "/deadLetters", token)["deadLetters"]
+    for letter, action, body in ((applied, "apply", {}), (discarded, "discard", {"note": "a test"})):
+        path = f"/deadLetters/{letter['id']}"
+        answer = deployment.expect(200, "POST", f"{path}/{action}", token, body)
+        expect(deployment.expect(200, "GET", path, token) == answer, answer)
+    left = deployment.expect(200, "GET", "/deadLetters", token)["deadLetters"]
+    expect(not left, left)
+
+
+def personal_data(deployment):
+    path, token = f"/shoppers?shopperReference={SHOPPER}", deployment.token("--merchant")
+    data = deployment.expect(200, "GET", path, token)
+    orders = [it["reference"] for it in data["orders"]]
+    expect(orders == ["MONTH-1"] and data["storedPaymentMethods"] and data["deadLetters"], data)
+    erasure = deployment.expect(200, "DELETE", path, token)
+    expect(erasure["finished"], erasure)
+    data = deployment.expect(200, "GET", path, token)
+    expect(not any(data[of] for of in ("orders", "storedPaymentMethods", "deadLetters")), data)
 
 
 # Beside it --------------------------------------------------------------------
@@ -445,6 +506,14 @@ def each_applies_its_webhooks(test, live):
         expect(not deployment.order("BOTH-1")["confirmed"], f"{deployment.name} applied a foreign webhook")
         deployment.webhook(*about, *own)
         expect(deployment.order("BOTH-1")["confirmed"], f"{deployment.name} did not apply its own webhook")
+
+
+def manual_capture(deployment):
+    token = deployment.token("--merchant")
+    for operation in ("captures", "cancels", "reversals"):
+        deployment.pay(operation)
+        answer = deployment.expect(202, "POST", f"/orders/{operation}/{operation}", token)
+        expect(answer["state"] == "received", answer)
 
 
 # Changed parameters -------------------------------------------------------------
@@ -570,11 +639,41 @@ def the_schedule_runs(deployment):
         expect(time.monotonic() < deadline, f"the schedule leaves {order}")
         time.sleep(2)
     # The line that docs/deploying.md promises.
-    pages = deployment.aws.client("logs").get_paginator("filter_log_events")
-    pages = pages.paginate(logGroupName=deployment.outputs["LogGroupName"])
-    lines = [parsed(event["message"]) for page in pages for event in page["events"]]
-    runs = [line for line in lines if isinstance(line, dict) and line.get("what") == "schedule"]
+    runs = [line for line in deployment.invocations() if line["what"] == "schedule"]
     expect(runs and all(run["outcome"] == "ok" for run in runs), f"runs in the log: {runs}")
+
+
+def orders_are_found(deployment):
+    token = deployment.token("--merchant")
+    payment = deployment.order("BANK-1")["pspReference"]
+    for query, wanted in (
+        ("", "BANK-1"),
+        (f"?pspReference={payment}", "BANK-1"),
+        ("?status=pending", "DOUBT-1"),
+        ("?needsAttention=any", "DOUBT-1"),
+    ):
+        found = deployment.expect(200, "GET", f"/orders{query}", token)["orders"]
+        expect(wanted in [it["reference"] for it in found], f"{query} finds {found}")
+
+
+def a_person_ends_the_doubt(deployment):
+    token, path = deployment.token("--merchant"), "/orders/DOUBT-1"
+    [reason] = deployment.order("DOUBT-1")["needsAttention"]
+    note = {"note": "looked it up"}
+    order = deployment.expect(200, "POST", f"{path}/needsAttention/{reason}/acknowledge", token, note)
+    expect(not order["needsAttention"], order)
+    order = deployment.expect(200, "POST", f"{path}/attempts/1/close", token, {"reason": "no payment"})
+    expect(order["status"] != "pending", order)
+
+
+def every_route_was_used(*deployments):
+    """A request that is rejected may need no action of the function's role."""
+    api = deployments[0].resources["Api"]
+    routes = deployments[0].aws.client("apigatewayv2").get_routes(ApiId=api)["Items"]
+    lines = [line for deployment in deployments for line in deployment.invocations()]
+    used = {line["what"] for line in lines if line.get("status", 500) < 300}
+    unused = {it["RouteKey"] for it in routes} - used
+    expect(routes and not unused, f"no successful request of {unused}")
 
 
 # All of it ----------------------------------------------------------------------
@@ -621,6 +720,7 @@ def check_all(aws, tally):
     }
     for_live = common | {
         "AdyenEnvironment": "live",
+        "Capture": "manual",
         "AdyenApiKeySecret": f"{LIVE_STACK}/adyen-api-key",
         "AdyenHmacKeysSecret": f"{LIVE_STACK}/adyen-hmac-keys",
         "CheckoutTokenKeysSecret": f"{LIVE_STACK}/checkout-token-keys",
@@ -647,15 +747,22 @@ def check_all(aws, tally):
         ("payment methods", lambda: payment_methods(test)),
         ("a checkout session", lambda: checkout_session(test)),
         ("a payment is confirmed by its signed webhook only", lambda: a_payment_is_confirmed(test)),
+        ("a payment with 3-D Secure", lambda: a_payment_with_3d_secure(test)),
         ("a refund", lambda: a_refund(test)),
         ("stored payment methods", lambda: stored_payment_methods(test)),
+        ("dead letters are applied and discarded", lambda: dead_letters(test)),
+        ("personal data are exported and erased", lambda: personal_data(test)),
         ("a second stack beside the first", deploy_live),
         ("two stacks share nothing", lambda: two_stacks_share_nothing(test, live)),
         ("each applies webhooks of its environment only", lambda: each_applies_its_webhooks(test, live)),
+        ("a capture, a cancel and a reversal", lambda: manual_capture(live)),
         ("impossible parameters are refused", lambda: impossible_parameters_are_refused(test, for_test)),
         ("changed parameters take effect without a gap", lambda: changed_parameters_take_effect(test, for_test)),
         ("a missing permission is found", lambda: a_missing_permission_is_found(live, for_live)),
         ("the schedule runs", lambda: the_schedule_runs(test)),
+        ("orders are found", lambda: orders_are_found(test)),
+        ("a person ends the doubt about a payment", lambda: a_person_ends_the_doubt(test)),
+        ("every route answered a request with a token", lambda: every_route_was_used(test, live)),
     ]:
         failed = tally.failed
         tally.run(f"emulator: {what}", step)
