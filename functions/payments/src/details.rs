@@ -154,6 +154,7 @@ fn conclude(
         outcome,
         &response.identity(),
         response.challenges(),
+        clock::now(),
     )
 }
 

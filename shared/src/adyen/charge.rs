@@ -64,20 +64,17 @@ impl PaymentSender<'_> {
         if let Some(token) = payment.stored_payment_method().filter(|_| is_about_this) {
             sync::after_charge(&tokens, &token, &answered, &reference).await?;
         }
-        let (outcome, psp_reference, action) = match answered {
-            Ok(response) => {
-                let action = response.required_action();
-                (Outcome::from(&response), response.psp_reference, action)
-            }
+        match &answered {
+            Ok(_) => {}
             Err(CallError::Rejected { status, error }) => {
                 tracing::warn!(%reference, attempt, status, errorCode = error.error_code, "payment rejected");
-                let rejection = error.rejection(status);
-                (Outcome::Rejected(rejection), error.psp_reference, None)
             }
             Err(CallError::Unknown(reason)) => {
                 tracing::warn!(%reference, attempt, reason, "payment outcome unknown");
-                return Ok((order, Charge::Unknown));
             }
+        }
+        let Some((outcome, psp_reference)) = outcome(&answered) else {
+            return Ok((order, Charge::Unknown));
         };
         let (order, decision) = orders
             .update(order, |order| {
@@ -91,9 +88,21 @@ impl PaymentSender<'_> {
             (AnswerDecision::Unusable, Outcome::Rejected(rejection)) => Charge::Rejected(rejection),
             (AnswerDecision::InProgress, _) => Charge::InProgress,
             (AnswerDecision::Unknown, _) => Charge::Unknown,
-            _ => Charge::Answered(action),
+            _ => Charge::Answered(answered.ok().and_then(|response| response.required_action())),
         };
         Ok((order, charge))
+    }
+}
+
+/// Returns the outcome of a call to `/payments`, and the pspReference in it. None if the outcome is
+/// unknown.
+pub fn outcome(answered: &Result<PaymentResponse, CallError>) -> Option<(Outcome, Option<String>)> {
+    match answered {
+        Ok(response) => Some((response.into(), response.psp_reference.clone())),
+        Err(CallError::Rejected { status, error }) => {
+            Some((Outcome::Rejected(error.rejection(*status)), error.psp_reference.clone()))
+        }
+        Err(CallError::Unknown(_)) => None,
     }
 }
 

@@ -174,18 +174,24 @@ fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CallError> {
     serde_json::from_slice(answer).map_err(|error| CallError::Unknown(unreadable(&error)))
 }
 
-pub(super) struct Failure {
+/// The failure of a try, or of all tries of a request.
+pub struct Failure {
     pub error: CallError,
     /// The status, if the body is not a [`ServiceError`].
     pub bare_status: Option<StatusCode>,
     /// True if the same request with the same key may be retried.
-    again: bool,
+    pub again: bool,
     /// True if this try may have been processed. In the failure that [`Client::send`] returns,
     /// true if an earlier try may have been.
     pub in_doubt: bool,
 }
 
 impl Failure {
+    /// A try without an answer. It may be retried.
+    pub fn unanswered() -> Self {
+        Self::unknown("no answer in time", true)
+    }
+
     fn unknown(reason: impl Into<String>, again: bool) -> Self {
         Self { error: CallError::Unknown(reason.into()), bare_status: None, again, in_doubt: true }
     }
@@ -217,7 +223,7 @@ impl Failure {
     /// The outcome of all tries of a request that must not be processed twice. If an earlier try
     /// may have been processed, a rejection of the last one leaves the outcome unknown, unless it
     /// rejects a field.
-    fn of_all(self) -> CallError {
+    pub fn of_all(self) -> CallError {
         match self.error {
             CallError::Rejected { error, .. }
                 if self.in_doubt && !rejects_content(&error.error_code) =>
@@ -249,10 +255,19 @@ async fn try_once(mut request: RequestBuilder, until: Instant) -> Result<Vec<u8>
                 ..Failure::unknown(without_url(error), true)
             });
         }
-        Err(_) => return Err(Failure::unknown("no answer in time", true)),
+        Err(_) => return Err(Failure::unanswered()),
     };
+    read_try(status, transient, body.into())
+}
+
+/// Returns the body of a successful answer, or the meaning of an error. `transient` is Adyen's
+/// header.
+///
+/// # Errors
+/// [`Failure`] of this try.
+pub fn read_try(status: StatusCode, transient: bool, body: Vec<u8>) -> Result<Vec<u8>, Failure> {
     if status.is_success() {
-        return Ok(body.into());
+        return Ok(body);
     }
     if status.is_redirection() {
         return Err(Failure::redirected(status));

@@ -9,7 +9,7 @@ use super::{AttemptStatus, NextStep, Statement, Target, erase::is_key};
 use crate::domain::{
     reference::Reference, result_code::ResultCode, text::open_enum, unknown::Unknown,
 };
-use crate::{clock, limits};
+use crate::limits;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -333,9 +333,10 @@ impl Attempt {
         content: &str,
         outcome: Outcome,
         psp_reference: Option<String>,
+        now: Timestamp,
     ) {
         if !self.details.iter().any(|details| details.content == content) {
-            self.details.push(Details::new(content.to_owned(), clock::now()));
+            self.details.push(Details::new(content.to_owned(), now));
         }
         self.note_outcome(&outcome);
         for details in &mut self.details {

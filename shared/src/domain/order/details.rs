@@ -143,18 +143,19 @@ impl Order {
         outcome: Outcome,
         answer: &AnswerIdentity,
         challenges: bool,
+        now: Timestamp,
     ) -> Option<usize> {
         let psp_reference = answer.psp_reference.map(str::to_owned);
         if let Some(bound) = self.bound_attempt(answer, posted_for) {
             if bound != posted_for {
                 self.withdraw_details(posted_for, content);
             }
-            self.attempt_mut(bound)?.answer_details(content, outcome, psp_reference);
+            self.attempt_mut(bound)?.answer_details(content, outcome, psp_reference, now);
             return Some(bound);
         }
         let attempt = self.attempt_mut(posted_for)?;
         if challenges {
-            attempt.answer_details(content, outcome, None);
+            attempt.answer_details(content, outcome, None, now);
             return Some(posted_for);
         }
         attempt.claim(content, psp_reference);

@@ -150,6 +150,13 @@ impl Order {
         }
     }
 
+    /// Begins the version that is written next. It is derived as of `now`.
+    pub fn begin_version(&mut self, now: Timestamp) {
+        self.schema = SCHEMA;
+        self.version += 1;
+        self.updated_at = now;
+    }
+
     /// Returns an attempt; numbers count from 1.
     pub fn attempt(&self, number: usize) -> Option<&Attempt> {
         self.attempts.get(number.checked_sub(1)?)

@@ -58,7 +58,6 @@ use crate::{
     domain::{
         order::{AdyenEvent, Order},
         reference::Reference,
-        unknown::SCHEMA,
     },
     platform::{
         config::{Settings, text},
@@ -189,9 +188,7 @@ impl Orders {
                 return Ok((after, value));
             }
             StoreError::unless_known(order.schema)?;
-            order.schema = SCHEMA;
-            order.version += 1;
-            order.updated_at = clock::now();
+            order.begin_version(clock::now());
             let write = Write::new(before.as_ref(), order);
             let conflict = patience.call(|| self.write(&write, &pointers)).await?;
             if conflict.is_some() {

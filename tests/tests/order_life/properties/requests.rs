@@ -226,7 +226,8 @@ impl World {
         it.away = answer_arrives && becomes == AtAdyen::Waits;
         if answer_arrives {
             let outcome = answered(becomes.result_code(), None).outcome.unwrap();
-            attempt.answer_details(&content, outcome, Some(psp_reference(self.books.len() - 1)));
+            let payment = psp_reference(self.books.len() - 1);
+            attempt.answer_details(&content, outcome, Some(payment), at(self.now));
         }
     }
 

@@ -246,7 +246,7 @@ fn abandoned_attempt_continues_when_its_shopper_returns() {
     assert_summary(&order, "pending unconfirmed 0/0/0 wait");
     // The bank asks for another challenge.
     let asked = answered("ChallengeShopper", None).outcome.unwrap();
-    order.attempts[0].answer_details("result", asked, None);
+    order.attempts[0].answer_details("result", asked, None, at(31 * HOUR));
     assert_summary(&order, "pending unconfirmed 0/0/0 handleAction");
     assert_eq!(open(&order), Some((100, (31 + 25) * HOUR)));
     assert!(!order.abandon(at(55 * HOUR)));
