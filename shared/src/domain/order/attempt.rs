@@ -1,6 +1,6 @@
 //! Attempts to pay an order: the requests to Adyen, and the answers.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -288,13 +288,13 @@ impl Attempt {
         self.outcome_unknown &= self.outcome.is_none() || self.details_in_flight();
     }
 
-    /// Updates the time of a request that is sent again while the outcome is unknown. The earlier
-    /// sender sees from it that a rejection of its own try does not end the attempt.
+    /// Updates the time of a request that is sent again while the outcome is unknown. Both senders
+    /// see from it that a rejection of their own try does not end the attempt.
     pub(super) fn sent_again(&mut self, request: &Submission, now: Timestamp) {
         let unknown = self.outcome.is_none();
         let same = |earlier: &&mut Submission| unknown && earlier.is_repeated_by(request);
         for earlier in self.submissions.iter_mut().filter(same) {
-            earlier.sent_at = now;
+            earlier.sent_at = sent_after(earlier.sent_at.max(request.sent_at), now);
         }
     }
 
@@ -373,6 +373,13 @@ impl Attempt {
         let details = self.details.iter().map(|details| details.sent_at);
         submissions.chain(details).max().unwrap_or(self.started_at)
     }
+}
+
+/// Returns the time of a request that is sent again. It differs from the earlier one even if the
+/// clocks of two processes show the same time, because the sender of a try compares it to find out
+/// if its try was the last one.
+pub(super) fn sent_after(earlier: Timestamp, now: Timestamp) -> Timestamp {
+    now.max(earlier.saturating_add(SignedDuration::from_nanos(1)).unwrap_or(Timestamp::MAX))
 }
 
 /// Makes the `Idempotency-Key` of an attempt, 64 characters, when the attempt begins.

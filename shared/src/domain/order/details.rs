@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{
     AnswerIdentity, Attempt, AttemptStatus, Derived, Details, Order, Outcome, Rejection, Target,
+    attempt::sent_after,
 };
 use crate::domain::error_code::rejects_content;
 use crate::limits;
@@ -124,7 +125,9 @@ impl Order {
                     None => attempt.details.push(Details::new(content.to_owned(), now)),
                     // If the earlier request is rejected, its sender sees that it was not the
                     // last one.
-                    Some(known) if known.outcome.is_none() => known.sent_at = now,
+                    Some(known) if known.outcome.is_none() => {
+                        known.sent_at = sent_after(known.sent_at, now);
+                    }
                     Some(_) => {}
                 }
             }

@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    AdyenEvent, Derived, Order, Payment, Rejection, Target, erase::is_key, findings::after,
+    AdyenEvent, Derived, Order, Payment, Rejection, Target, attempt::sent_after, erase::is_key,
+    findings::after,
     reports::Reports, sha256,
 };
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
@@ -435,7 +436,7 @@ impl Order {
             }
             ModificationDecision::Resend { at } => {
                 if let Some(modification) = self.modifications.get_mut(at) {
-                    modification.sent_at = now;
+                    modification.sent_at = sent_after(modification.sent_at, now);
                 }
                 (at, false)
             }
