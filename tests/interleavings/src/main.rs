@@ -13,20 +13,23 @@ use interleavings::{
 #[derive(Parser)]
 struct Arguments {
     /// The attempts of the order.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = Bounds::SMALL.attempts)]
     attempts: u8,
     /// The processes that die.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = Bounds::SMALL.crashes)]
     crashes: u8,
     /// Lost requests, answers and writes, errors and rejections.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = Bounds::SMALL.faults)]
     faults: u8,
     /// The processes that run at once.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = Bounds::SMALL.processes)]
     processes: u8,
     /// The requests to pay with each instrument.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = Bounds::SMALL.tries)]
     tries: u8,
+    /// How often the browser posts each result.
+    #[arg(long, default_value_t = Bounds::SMALL.posts)]
+    posts: u8,
     /// Stop at every moment at which a deadline has passed, and not at every second one.
     #[arg(long)]
     every_moment: bool,
@@ -43,8 +46,9 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let Arguments { attempts, crashes, faults, processes, tries, every_moment, .. } = arguments;
-    let bounds = Bounds { attempts, crashes, faults, processes, tries, every_moment };
+    let Arguments { attempts, crashes, faults, processes, tries, posts, every_moment, .. } =
+        arguments;
+    let bounds = Bounds { attempts, crashes, faults, processes, tries, posts, every_moment };
     println!("{bounds:?}");
     let mut code = ExitCode::SUCCESS;
     for scenario in Scenario::all(bounds) {

@@ -247,6 +247,16 @@ impl Orders {
         &self.known[order as usize]
     }
 
+    /// True if no payment and no event of an order is missing after a change.
+    pub fn is_kept(&self, before: Option<OrderId>, after: Option<OrderId>) -> bool {
+        let Some(before) = before.filter(|_| before != after) else { return true };
+        let Some(after) = after.map(|after| self.get(after)) else { return false };
+        let before = self.get(before);
+        let mut events = before.order.events.iter();
+        before.payments.iter().all(|payment| after.payments.contains(payment))
+            && events.all(|event| after.order.events.iter().any(|it| it.key() == event.key()))
+    }
+
     /// The number of distinct orders.
     pub fn count(&self) -> usize {
         self.known.len()

@@ -5,7 +5,7 @@ use shared::domain::order::{AttemptStatus, Attention, ModificationState, Pending
 use crate::{
     adyen::{PaymentAt, VALUE},
     orders::{Instrument, Known},
-    world::{DELIVERIES, Payment, Refund, RefundOutcome, Standing, System, World},
+    world::{DELIVERIES, Payment, Refund, RefundOutcome, Standing, System, Task, World},
 };
 
 pub const NEVER_TWICE: &str = "never two authorisations that the shopper did not ask for";
@@ -44,18 +44,16 @@ impl System {
     /// True if every acknowledged webhook is stored, and every payment that a shopper was told of.
     fn is_stored(&self, world: &World, known: Option<&Known>) -> bool {
         let mut acknowledged = world.events.iter().filter(|(_, left)| *left < DELIVERIES);
-        let events_are = acknowledged.all(|(event, _)| {
-            let stored = event.stored(self.orders.moment(0), |at| self.orders.moment(at));
-            world.parked.iter().any(|(parked, _)| parked == event)
-                || known.is_some_and(|known| {
-                    known.order.events.iter().any(|known| known.key() == stored.key())
-                })
-        });
-        events_are
-            && world
-                .promised
-                .iter()
-                .all(|payment| known.is_some_and(|known| known.payments.contains(payment)))
+        !world.lost
+            && acknowledged.all(|(event, _)| {
+                let stored = event.stored(self.orders.moment(0), |at| self.orders.moment(at));
+                let is_stored =
+                    |it: &Known| it.order.events.iter().any(|known| known.key() == stored.key());
+                // A process that still runs may store it.
+                world.processes.iter().any(|it| it.task == Task::Store { event: *event })
+                    || world.parked.iter().any(|(parked, _)| parked == event)
+                    || known.is_some_and(is_stored)
+            })
     }
 
     /// True if nobody needs to do anything about the order, or the shopper and Adyen can.

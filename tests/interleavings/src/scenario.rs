@@ -10,6 +10,8 @@ pub struct Scenario {
     pub instruments: Vec<Instrument>,
     /// Requests to pay with each instrument.
     pub tries: u8,
+    /// How often the browser posts each result.
+    pub posts: u8,
     pub attempts: u8,
     /// Processes that run at once.
     pub processes: u8,
@@ -43,11 +45,23 @@ pub struct Bounds {
     pub faults: u8,
     pub processes: u8,
     pub tries: u8,
+    pub posts: u8,
     /// True to stop at each moment of [`Bounds::moments`], and false to stop at every second one.
     pub every_moment: bool,
 }
 
 impl Bounds {
+    /// The bounds that CI explores in minutes.
+    pub const SMALL: Self = Self {
+        attempts: 2,
+        crashes: 1,
+        faults: 1,
+        processes: 2,
+        tries: 1,
+        posts: 2,
+        every_moment: false,
+    };
+
     /// At the second moment nothing is in flight any more; at the third, an outcome counts as
     /// unknown; at the fourth, a shopper is gone; at the fifth, Adyen has forgotten the first keys;
     /// at the last, all of them.
@@ -59,6 +73,15 @@ impl Bounds {
         };
         minutes.iter().copied().map(SignedDuration::from_mins).collect()
     }
+
+    /// For scenarios in which no shopper is gone for long.
+    fn few_moments(self) -> Vec<SignedDuration> {
+        let mut moments = self.moments();
+        if !self.every_moment {
+            moments.pop();
+        }
+        moments
+    }
 }
 
 impl Scenario {
@@ -67,6 +90,7 @@ impl Scenario {
             name: "",
             instruments: Vec::new(),
             tries: bounds.tries,
+            posts: bounds.posts,
             attempts: bounds.attempts,
             processes: bounds.processes,
             faults: bounds.faults,
@@ -88,11 +112,17 @@ impl Scenario {
                 ..base.clone()
             },
             Self {
-                name: "two tabs, and answers that name neither order nor attempt",
-                instruments: vec![Instrument::Card, Instrument::Bank],
+                name: "answers that name neither order nor attempt",
+                instruments: vec![Instrument::Card],
                 foreign_results: 1,
                 named: false,
                 numbered: false,
+                ..base.clone()
+            },
+            Self {
+                name: "a bank beside a card",
+                instruments: vec![Instrument::Bank, Instrument::Card],
+                moments: bounds.few_moments(),
                 ..base.clone()
             },
             Self {
@@ -102,9 +132,10 @@ impl Scenario {
             },
             Self {
                 name: "a merchant who refunds",
-                instruments: vec![Instrument::Token],
+                instruments: vec![Instrument::Stored],
                 refunds: 2,
                 refunds_fail_later: true,
+                moments: bounds.few_moments(),
                 ..base.clone()
             },
             Self {

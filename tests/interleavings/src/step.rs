@@ -22,6 +22,7 @@ pub enum Step {
     TimeOut(Task, Lost),
     Retry(Task, Lost),
     Crash(Task),
+    CrashAfter(Task, Reply),
     Deliver(Event),
     StoreLate(Event),
     Resolve { payment: PaymentAt, success: bool },
@@ -117,6 +118,9 @@ impl fmt::Display for Step {
             Self::Answer(task, reply) => write!(f, "{task}: the answer {reply} arrives"),
             Self::TimeOut(task, lost) => write!(f, "{task}: {lost}, and the function gives up"),
             Self::Retry(task, lost) => write!(f, "{task}: {lost}, and the client retries"),
+            Self::CrashAfter(task, reply) => {
+                write!(f, "{task}: the answer {reply} is stored, and the process dies")
+            }
             Self::Crash(task) => write!(f, "{task}: the process dies"),
             Self::Deliver(event) => write!(f, "Adyen delivers {event}"),
             Self::StoreLate(event) => write!(f, "{event} is stored"),

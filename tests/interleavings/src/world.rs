@@ -36,8 +36,9 @@ pub struct World {
     pub foreign_results: u8,
     pub faults: u8,
     pub crashes: u8,
-    /// The payments that a shopper was told to be authorised.
-    pub promised: Vec<PaymentAt>,
+    /// True if the order has lost a payment or an event, or lacks a payment of which a shopper was
+    /// told.
+    pub lost: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,20 +161,16 @@ impl World {
             foreign_results: scenario.foreign_results,
             faults: scenario.faults,
             crashes: scenario.crashes,
-            promised: Vec::new(),
+            lost: false,
         }
     }
 
-    /// The same world in its canonical form: the sequence of processes, answers and events does not
-    /// matter.
-    fn canonical(mut self) -> Self {
+    /// Sorts what has no sequence.
+    fn canonicalise(&mut self) {
         self.processes.sort_unstable();
         self.answers.sort_unstable();
         self.events.sort_unstable();
         self.parked.sort_unstable();
-        self.promised.sort_unstable();
-        self.promised.dedup();
-        self
     }
 
     fn report(&mut self, event: Event) {
@@ -196,6 +193,7 @@ impl World {
             };
             if newly == claimed {
                 self.parked.retain(|parked| !claimed.contains(parked));
+                self.lost |= !orders.is_kept(before, after);
                 self.order = after;
                 return decided;
             }
@@ -252,8 +250,17 @@ impl System {
             steps.push((Step::TimePasses, World { now: world.now + 1, ..world.clone() }));
         }
         for (_, world) in steps.iter_mut() {
-            let taken = std::mem::replace(world, World::first(&self.scenario));
-            *world = taken.canonical();
+            for process in &mut world.processes {
+                if let At::Answer(reply) = process.at
+                    && process.held != world.order
+                    && let Some(change) = conclusion(*process, reply)
+                    && self.orders.change(process.held, change, world.now, &[]).0 != process.held
+                {
+                    // It would write, fail, and decide again about the stored order.
+                    process.held = world.order;
+                }
+            }
+            world.canonicalise();
         }
     }
 
@@ -475,19 +482,7 @@ impl System {
             steps.push((Step::TimeOut(process.task, Lost::Patience), ended));
             return;
         }
-        let doubt = process.doubt;
-        let change = match process.task {
-            Task::Pay { instrument, sent_at, attempt, .. } => {
-                Change::ConcludePayment { attempt, instrument, sent_at, reply, doubt }
-            }
-            Task::Details { result, attempt, first } => {
-                Change::ConcludeDetails { attempt, result, first, reply, doubt }
-            }
-            Task::Refund { at, sent_at, first, .. } => {
-                Change::ConcludeRefund { at, sent_at, first, reply, doubt }
-            }
-            Task::Store { .. } => return,
-        };
+        let Some(change) = conclusion(process, reply) else { return };
         let mut next = without.clone();
         let decided = next.update(&mut self.orders, process.held, change);
         let held = if next.order == without.order { process.held } else { next.order };
@@ -500,12 +495,14 @@ impl System {
             }
             if without.crashes > 0 {
                 let crashes = without.crashes - 1;
-                steps.push((Step::Crash(process.task), World { crashes, ..next.clone() }));
+                let step = Step::CrashAfter(process.task, reply);
+                steps.push((step, World { crashes, ..next.clone() }));
             }
         }
         match (decided, reply) {
             (Decided::Promised, Reply::Authorised(payment)) if payment != FOREIGN => {
-                next.promised.push(payment);
+                let known = next.order.is_some_and(|it| orders_know(&self.orders, it, payment));
+                next.lost |= !known;
             }
             (Decided::Asked, Reply::Action(payment)) => {
                 next.payments[usize::from(payment)].shown = true;
@@ -563,7 +560,7 @@ impl System {
             store(&mut next, Reply::FieldRejected);
             answer(next, Reply::FieldRejected);
         } else if known.is_none() || was_rejected {
-            for (mut next, reply) in processed(&fresh, process.task) {
+            for (mut next, reply) in processed(&fresh, process.task, self.scenario.posts) {
                 store(&mut next, reply);
                 answer(next, reply);
             }
@@ -698,6 +695,27 @@ impl System {
     }
 }
 
+fn orders_know(orders: &Orders, order: OrderId, payment: PaymentAt) -> bool {
+    orders.get(order).payments.contains(&payment)
+}
+
+/// The change that stores an answer.
+fn conclusion(process: Process, reply: Reply) -> Option<Change> {
+    let doubt = process.doubt;
+    match process.task {
+        Task::Pay { instrument, sent_at, attempt, .. } => {
+            Some(Change::ConcludePayment { attempt, instrument, sent_at, reply, doubt })
+        }
+        Task::Details { result, attempt, first } => {
+            Some(Change::ConcludeDetails { attempt, result, first, reply, doubt })
+        }
+        Task::Refund { at, sent_at, first, .. } => {
+            Some(Change::ConcludeRefund { at, sent_at, first, reply, doubt })
+        }
+        Task::Store { .. } => None,
+    }
+}
+
 /// Stores an event with its order, or parks it.
 fn deliver(world: &mut World, orders: &mut Orders, event: Event) {
     if world.change(orders, Change::Deliver { event }) == Decided::Unclaimed
@@ -712,7 +730,7 @@ fn standing(success: bool) -> Standing {
 }
 
 /// The ways in which Adyen may process a request.
-fn processed(world: &World, task: Task) -> Vec<(World, Reply)> {
+fn processed(world: &World, task: Task, posts: u8) -> Vec<(World, Reply)> {
     let now = world.now;
     match task {
         Task::Pay { attempt, instrument, .. } => {
@@ -728,13 +746,7 @@ fn processed(world: &World, task: Task) -> Vec<(World, Reply)> {
                 let mut next = world.clone();
                 let at = PaymentAt::try_from(next.payments.len()).unwrap_or(FOREIGN);
                 let standing = *standing;
-                next.payments.push(Payment {
-                    attempt,
-                    instrument,
-                    standing,
-                    shown: false,
-                    posts: 2,
-                });
+                next.payments.push(Payment { attempt, instrument, standing, shown: false, posts });
                 let reply = match standing {
                     Standing::Waits => Reply::Action(at),
                     Standing::Pending => Reply::Pending(at),

@@ -1,0 +1,76 @@
+//! The bounds that CI explores, and rules that are broken on purpose.
+//!
+//! `cargo run --release -p interleavings -- --help` lists larger bounds.
+
+use std::io::Write;
+
+use interleavings::{
+    explore::Report,
+    properties::{NEVER_TWICE, NOTHING_MISSING, SAYS_THE_BOOKS},
+    rules::Broken,
+    scenario::{Bounds, Scenario},
+    world::System,
+};
+
+/// More states than any of these explorations has.
+const LIMIT: usize = 5_000_000;
+
+#[test]
+fn every_property_holds_in_every_interleaving() {
+    for scenario in Scenario::all(Bounds::SMALL) {
+        let name = scenario.name;
+        let report = System::new(scenario).explore(LIMIT);
+        // Printed past the capture of `cargo test`.
+        writeln!(std::io::stderr(), "interleavings, {name}: {report}").unwrap();
+        assert!(report.counterexample.is_none() && !report.stopped, "{name}: {report}");
+        assert!(report.states > 10_000, "{name}: hardly anything happens: {report}");
+    }
+}
+
+/// Explores a scenario with a broken rule until a property is violated.
+fn violated(broken: Broken, scenario: &str) -> Report {
+    let mut scenarios = Scenario::all(Bounds::SMALL).into_iter();
+    let scenario = scenarios.find(|it| it.name == scenario).expect("the scenario");
+    System::new(Scenario { broken: Some(broken), ..scenario }).explore(LIMIT)
+}
+
+fn assert_found(report: Report, property: &str, steps: &[&str]) {
+    let found = report.counterexample.as_ref().unwrap_or_else(|| panic!("nothing found: {report}"));
+    assert_eq!(found.property, property, "{report}");
+    for step in steps {
+        assert!(found.steps.iter().any(|it| it.contains(step)), "no step \"{step}\": {report}");
+    }
+}
+
+const TABS: &str = "two tabs with different methods";
+
+#[test]
+fn key_that_depends_on_the_token_is_found() {
+    let report = violated(Broken::KeyOfToken, TABS);
+    assert_found(report, NEVER_TWICE, &["attempt 1 with Token", "attempt 1 with Card"]);
+}
+
+#[test]
+fn webhook_that_is_acknowledged_before_it_is_stored_is_found() {
+    let report = violated(Broken::AcknowledgedFirst, TABS);
+    assert_found(report, NOTHING_MISSING, &["Adyen delivers AUTHORISATION", "the process dies"]);
+}
+
+#[test]
+fn attempt_that_supersedes_details_in_flight_is_found() {
+    let report = violated(Broken::SupersedesInFlight, TABS);
+    assert_found(report, NEVER_TWICE, &["the browser posts the result of PAYMENT-1", "attempt 2"]);
+}
+
+#[test]
+fn server_error_that_ends_an_attempt_is_found() {
+    let report = violated(Broken::ServerErrorEnds, TABS);
+    assert_found(report, NEVER_TWICE, &["the answer 500", "attempt 2"]);
+}
+
+#[test]
+fn result_of_any_payment_that_concludes_an_attempt_is_found() {
+    let scenario = "answers that name neither order nor attempt";
+    let report = violated(Broken::ResultOfAnyPayment, scenario);
+    assert_found(report, SAYS_THE_BOOKS, &["the answer Authorised FOREIGN"]);
+}
