@@ -72,12 +72,16 @@ impl System {
         });
         let payment =
             |standing: Standing| world.payments.iter().any(|payment| payment.standing == standing);
+        let last = derived.attempts.last().map(|attempt| attempt.status);
         modifications
-            && match derived.attempts.last().map(|attempt| attempt.status) {
-                Some(AttemptStatus::Pending(PendingOn::Shopper)) => payment(Standing::Waits),
-                Some(AttemptStatus::Pending(PendingOn::FinalResult)) => payment(Standing::Pending),
-                _ => derived.status != Status::Pending,
-            }
+            && (derived.status != Status::Pending
+                || match last {
+                    Some(AttemptStatus::Pending(PendingOn::Shopper)) => payment(Standing::Waits),
+                    Some(AttemptStatus::Pending(PendingOn::FinalResult)) => {
+                        payment(Standing::Pending)
+                    }
+                    _ => false,
+                })
     }
 }
 

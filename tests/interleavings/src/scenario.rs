@@ -105,15 +105,23 @@ impl Scenario {
             moments: bounds.moments(),
             broken: None,
         };
+        // As many instruments as attempts, so that each attempt can have its own.
+        let with = |instruments: &[Instrument]| {
+            let others = [Instrument::OtherToken, Instrument::Token, Instrument::Card];
+            let mut all = instruments.to_vec();
+            all.extend(others.into_iter().filter(|it| !instruments.contains(it)));
+            all.truncate(instruments.len().max(bounds.attempts.into()));
+            all
+        };
         vec![
             Self {
                 name: "two tabs with different methods",
-                instruments: vec![Instrument::Token, Instrument::Card],
+                instruments: with(&[Instrument::Token, Instrument::Card]),
                 ..base.clone()
             },
             Self {
                 name: "answers that name neither order nor attempt",
-                instruments: vec![Instrument::Card],
+                instruments: with(&[Instrument::Card]),
                 foreign_results: 1,
                 named: false,
                 numbered: false,
@@ -121,13 +129,13 @@ impl Scenario {
             },
             Self {
                 name: "a bank beside a card",
-                instruments: vec![Instrument::Bank, Instrument::Card],
+                instruments: with(&[Instrument::Bank, Instrument::Card]),
                 moments: bounds.few_moments(),
                 ..base.clone()
             },
             Self {
                 name: "a recurring job beside a shopper",
-                instruments: vec![Instrument::Stored, Instrument::OtherToken],
+                instruments: with(&[Instrument::Stored, Instrument::OtherToken]),
                 ..base.clone()
             },
             Self {

@@ -1,7 +1,9 @@
 //! Requests to pay while the last attempt has no result: repeated ones and others.
 
 use serde_json::json;
-use shared::domain::order::{AttemptStatus, Derived, Order, PayDecision, PendingOn};
+use shared::domain::order::{
+    AnswerDecision, AttemptStatus, Derived, Order, PayDecision, PendingOn,
+};
 
 use super::{DAY, answered_with, begun, in_progress, pay, take};
 use crate::facts::{
@@ -95,13 +97,14 @@ fn another_token_later_is_sent_under_the_same_key() {
     assert_eq!(pay(&mut order, "B", 31).sends(), Some(1));
     assert!(in_progress(pay(&mut order, "C", 59)));
     assert_eq!(sent(&order), both);
-    assert_eq!(pay(&mut order, "C", 61).sends(), Some(1));
+    // A repeated request counts as sent a nanosecond after its own time.
+    assert_eq!(pay(&mut order, "C", 62).sends(), Some(1));
 
     order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
     for token in ["A", "B", "C"] {
-        assert_eq!(pay(&mut order, token, 62), PayDecision::Ended { attempt: 1 });
+        assert_eq!(pay(&mut order, token, 63), PayDecision::Ended { attempt: 1 });
     }
-    assert_eq!(pay(&mut order, "D", 62).sends(), Some(2));
+    assert_eq!(pay(&mut order, "D", 63).sends(), Some(2));
 }
 
 #[test]
@@ -220,4 +223,29 @@ fn charge_request_is_stored_until_its_outcome_is_known() {
         decided.drop_requests(at(32));
         assert_eq!(kept(&decided), [false, false]);
     }
+}
+
+#[test]
+fn rejection_of_one_of_two_requests_sent_at_the_same_moment_leaves_the_outcome_unknown() {
+    let mut order = begun();
+    assert_eq!(pay(&mut order, "A", 0), PayDecision::Repeat { attempt: 1 });
+    // Either may be the one that Adyen processed before it rejected the other.
+    let sent = request("A", None, 0);
+    let rejection = rejected("5_606", None).outcome.unwrap();
+    let before = order.clone();
+    let decision = order.conclude_payment(1, &sent, &rejection, None);
+    assert_eq!(decision, Some(AnswerDecision::Unknown));
+    assert_eq!(order, before);
+}
+
+#[test]
+fn rejection_of_a_request_that_repeats_a_lost_one_leaves_the_outcome_unknown() {
+    let mut order = begun();
+    let repeated = request("A", None, 60);
+    // The clock shows the same time when the request arrives and when it is recorded.
+    assert_eq!(take(&mut order, &repeated), PayDecision::Repeat { attempt: 1 });
+    let rejection = rejected("5_606", None).outcome.unwrap();
+    let decision = order.conclude_payment(1, &repeated, &rejection, None);
+    assert_eq!(decision, Some(AnswerDecision::Unknown));
+    assert!(order.attempts[0].outcome.is_none());
 }
