@@ -3,7 +3,10 @@
 //! Every order that occurs has a number, and each rule is applied once to each order. A rule is a
 //! pure function, so its result can be looked up afterwards; this is what makes exploring fast.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, json};
@@ -203,7 +206,8 @@ pub struct Orders {
     named: bool,
     broken: Option<Broken>,
     known: Vec<Known>,
-    numbers: HashMap<String, OrderId>,
+    /// By a digest of the order's JSON.
+    numbers: HashMap<[u64; 2], OrderId>,
     results: HashMap<(Option<OrderId>, Change, u8, Vec<(Event, u8)>), (Option<OrderId>, Decided)>,
     keys: Vec<String>,
     submissions: HashMap<Instrument, (Submission, PaymentRequest)>,
@@ -368,7 +372,12 @@ impl Orders {
     }
 
     fn number(&mut self, order: Order) -> OrderId {
-        let written = json!(order).to_string();
+        let json = json!(order).to_string();
+        let written = [0, 1].map(|part| {
+            let mut hasher = DefaultHasher::new();
+            (part, &json).hash(&mut hasher);
+            hasher.finish()
+        });
         if let Some(known) = self.numbers.get(&written) {
             return *known;
         }
