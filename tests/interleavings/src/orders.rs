@@ -200,6 +200,9 @@ impl Known {
     }
 }
 
+/// An order, a change of it, its moment, and the events that were parked for its payments.
+type Question = (Option<OrderId>, Change, u8, Vec<(Event, u8)>);
+
 pub struct Orders {
     moments: Vec<Timestamp>,
     attempts: usize,
@@ -208,7 +211,7 @@ pub struct Orders {
     known: Vec<Known>,
     /// By a digest of the order's JSON.
     numbers: HashMap<[u64; 2], OrderId>,
-    results: HashMap<(Option<OrderId>, Change, u8, Vec<(Event, u8)>), (Option<OrderId>, Decided)>,
+    results: HashMap<Question, (Option<OrderId>, Decided)>,
     keys: Vec<String>,
     submissions: HashMap<Instrument, (Submission, PaymentRequest)>,
     target: Target,

@@ -1,6 +1,7 @@
 //! The bounds that CI explores, and rules that are broken on purpose.
 //!
 //! `cargo run --release -p interleavings -- --help` lists larger bounds.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
 
