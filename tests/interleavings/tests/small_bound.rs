@@ -22,7 +22,9 @@ const NAMELESS: &str = "answers that name neither order nor attempt";
 fn assert_holds(name: &str) {
     let report = System::new(scenario(name)).explore(LIMIT);
     // Printed past the capture of `cargo test`.
-    writeln!(std::io::stderr(), "interleavings, {name}: {report}").unwrap();
+    let mut out = std::io::stderr().lock();
+    writeln!(out, "interleavings, {name}: {report}").unwrap();
+    drop(out);
     assert!(report.counterexample.is_none() && !report.stopped, "{name}: {report}");
     assert!(report.states > 10_000, "{name}: hardly anything happens: {report}");
 }
