@@ -49,7 +49,7 @@ use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use tokio::time::Instant;
 
 use self::{
-    pointers::Pointer,
+    pointers::{Parked, Pointer},
     write::{Conflict, Write},
 };
 use super::{Item, StoreError, patience::Patience, read};
@@ -173,7 +173,7 @@ impl Orders {
                 return Ok((None, value));
             };
             for pointer in pointers.values() {
-                if let Pointer::Parked(events, _) = pointer {
+                if let Pointer::Parked(Parked { events, .. }) = pointer {
                     for event in events {
                         order.record(event.clone());
                     }
@@ -198,7 +198,7 @@ impl Orders {
                 None => {
                     observe::attention(reference, &write.changes);
                     for pointer in pointers.values() {
-                        if let Pointer::Parked(_, count) = pointer {
+                        if let Pointer::Parked(Parked { count, .. }) = pointer {
                             let count = count.parse().unwrap_or_default();
                             observe::count(Metric::ClaimedEvents(count));
                         }

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
-    types::{AttributeValue, ReturnValuesOnConditionCheckFailure, Update},
+    types::{AttributeValue, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update},
 };
 use jiff::Timestamp;
 
@@ -19,9 +19,19 @@ use crate::{
 
 pub(super) enum Pointer {
     Order(Reference),
-    /// No order has claimed the payment yet. Holds the parked events, and counts the deliveries.
-    Parked(Vec<AdyenEvent>, String),
+    /// No order has claimed the payment yet.
+    Parked(Parked),
 }
+
+pub(super) struct Parked {
+    pub events: Vec<AdyenEvent>,
+    /// The number of deliveries, by which a write notices another one.
+    pub count: String,
+    /// The attributes that stay once an order has taken the events over.
+    rest: Item,
+}
+
+const EVENT: &str = "event:";
 
 impl Orders {
     /// Returns the order that has claimed a payment.
@@ -52,7 +62,7 @@ impl Orders {
         // is stored.
         let (code, psp_reference, success) = event.key();
         let date = event.event_date.unwrap_or(Timestamp::UNIX_EPOCH);
-        let name = format!("event:{code}:{psp_reference}:{success}:{date}");
+        let name = format!("{EVENT}{code}:{psp_reference}:{success}:{date}");
         // An order must not claim a test event, so do not park it with a real payment.
         let payment = test_reference(event).unwrap_or(event.payment());
         let expires_at = (clock::now().as_second() + limits::EVENT_KEPT.as_secs()).to_string();
@@ -80,38 +90,45 @@ impl Orders {
             Ok(_) => Ok(None),
             Err(Ok(Some(item))) => match pointer(&item)? {
                 Pointer::Order(reference) => Ok(Some(reference)),
-                Pointer::Parked(..) => Err(StoreError::Unreadable("a payment's pointer")),
+                Pointer::Parked(_) => Err(StoreError::Unreadable("a payment's pointer")),
             },
             Err(Ok(None)) => Err(StoreError::Unavailable("no pointer was returned".to_owned())),
             Err(Err(error)) => Err(error),
         }
     }
 
-    /// Builds the write that points a payment to its order. It fails if other events were parked
-    /// than those in `seen`, which the order has taken over.
+    /// Builds the write that points a payment to its order. It removes the events in `seen`, which
+    /// the order has taken over, and fails if others were parked in the meantime.
     pub(super) fn point(
         &self,
         payment: &str,
         order: &Reference,
         seen: Option<&Pointer>,
-    ) -> Result<Update, StoreError> {
-        let update = Update::builder()
-            .table_name(&self.table)
-            .key("reference", text_value(&pointer_key(payment)))
-            .expression_attribute_names("#order", "order")
-            .expression_attribute_values(":order", text_value(order.as_str()))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let update = match seen {
-            Some(Pointer::Parked(_, count)) => update
-                .update_expression("SET #order = :order REMOVE expiresAt, parked")
-                .condition_expression("attribute_not_exists(#order) AND parked = :parked")
-                .expression_attribute_values(":parked", AttributeValue::N(count.clone())),
-            _ => update
+    ) -> Result<TransactWriteItem, StoreError> {
+        let order = text_value(order.as_str());
+        let old = ReturnValuesOnConditionCheckFailure::AllOld;
+        let write = TransactWriteItem::builder();
+        let Some(Pointer::Parked(Parked { count, rest, .. })) = seen else {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .key("reference", text_value(&pointer_key(payment)))
                 .update_expression("SET #order = :order")
                 .condition_expression("#order = :order OR attribute_not_exists(#reference)")
-                .expression_attribute_names("#reference", "reference"),
+                .expression_attribute_names("#order", "order")
+                .expression_attribute_names("#reference", "reference")
+                .expression_attribute_values(":order", order)
+                .return_values_on_condition_check_failure(old);
+            return Ok(write.update(update.build()?).build());
         };
-        Ok(update.build()?)
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(rest.clone()))
+            .item("order", order)
+            .condition_expression("attribute_not_exists(#order) AND parked = :parked")
+            .expression_attribute_names("#order", "order")
+            .expression_attribute_values(":parked", AttributeValue::N(count.clone()))
+            .return_values_on_condition_check_failure(old);
+        Ok(write.put(put.build()?).build())
     }
 }
 
@@ -122,18 +139,20 @@ pub(super) fn pointer(item: &Item) -> Result<Pointer, StoreError> {
             .map(Pointer::Order)
             .map_err(|_| StoreError::Unreadable("a payment's pointer"));
     }
-    let events = item
-        .iter()
-        .filter(|(name, _)| name.starts_with("event:"))
-        .filter_map(|(name, value)| {
-            serde_dynamo::from_attribute_value(value.clone())
-                // Skip it, so that the other events can be claimed.
-                .inspect_err(|_| tracing::error!(name, "parked event unreadable"))
-                .ok()
-        })
-        .collect();
-    let count = item.get("parked").and_then(|value| value.as_n().ok()).cloned().unwrap_or_default();
-    Ok(Pointer::Parked(events, count))
+    let (mut events, mut rest) = (Vec::new(), item.clone());
+    for (name, value) in item.iter().filter(|(name, _)| name.starts_with(EVENT)) {
+        match serde_dynamo::from_attribute_value(value.clone()) {
+            Ok(event) => {
+                events.push(event);
+                rest.remove(name);
+            }
+            // Leave it, so that the other events can be claimed.
+            Err(_) => tracing::error!(name, "parked event unreadable"),
+        }
+    }
+    rest.remove("expiresAt");
+    let count = rest.remove("parked").and_then(|value| value.as_n().ok().cloned());
+    Ok(Pointer::Parked(Parked { events, count: count.unwrap_or_default(), rest }))
 }
 
 fn pointer_key(payment: &str) -> String {

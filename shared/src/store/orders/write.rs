@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, transact_write_items::TransactWriteItemsError},
     types::{
         AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure,
-        TransactWriteItem, Update,
+        TransactWriteItem,
     },
 };
 use serde::Serialize;
@@ -58,19 +58,16 @@ impl Orders {
         // Only parked disputes can exceed the limit, so the payment must come first.
         let disputes = after.disputes();
         added.sort_by_key(|named| disputes.contains(named));
-        let updates = added
-            .iter()
-            .take(limits::POINTERS)
-            // A pointer to another order stays as it is; the payment is contested.
-            .filter(|payment| !matches!(pointers.get(**payment), Some(Pointer::Order(_))))
-            .map(|payment| self.point(payment, &after.reference, pointers.get(*payment)))
-            .collect::<Result<Vec<_>, _>>()?;
+        added.truncate(limits::POINTERS);
+        // A pointer to another order stays as it is; the payment is contested.
+        added.retain(|payment| !matches!(pointers.get(*payment), Some(Pointer::Order(_))));
         let put = self.put(write)?;
-        if updates.is_empty() {
-            self.write_alone(put).await
-        } else {
-            self.write_together(put, updates).await
+        if added.is_empty() {
+            return self.write_alone(put).await;
         }
+        let point = |payment: &&str| self.point(payment, &after.reference, pointers.get(*payment));
+        let points = added.iter().map(point).collect::<Result<Vec<_>, _>>()?;
+        self.write_together(put, &added, points).await
     }
 
     async fn write_alone(&self, put: Put) -> Result<Option<Conflict>, StoreError> {
@@ -99,21 +96,11 @@ impl Orders {
     async fn write_together(
         &self,
         put: Put,
-        updates: Vec<Update>,
+        payments: &[&str],
+        points: Vec<TransactWriteItem>,
     ) -> Result<Option<Conflict>, StoreError> {
-        let keys: Vec<Option<String>> = updates
-            .iter()
-            .map(|update| {
-                update.key.get("reference")?.as_s().ok()?.strip_prefix("psp#").map(str::to_owned)
-            })
-            .collect();
-        let items = std::iter::once(TransactWriteItem::builder().put(put).build())
-            .chain(
-                updates
-                    .into_iter()
-                    .map(|update| TransactWriteItem::builder().update(update).build()),
-            )
-            .collect();
+        let put = TransactWriteItem::builder().put(put).build();
+        let items = std::iter::once(put).chain(points).collect();
         let written =
             self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let error = match written {
@@ -132,9 +119,9 @@ impl Orders {
                 reason.item.clone().map(order).transpose()?,
             ))));
         }
-        for (payment, reason) in keys.into_iter().zip(reasons.iter().skip(1)) {
-            if let (Some(payment), true, Some(item)) = (payment, failed(reason), &reason.item) {
-                return Ok(Some(Conflict::Pointer(payment, pointer(item)?)));
+        for (payment, reason) in payments.iter().zip(reasons.iter().skip(1)) {
+            if let (true, Some(item)) = (failed(reason), &reason.item) {
+                return Ok(Some(Conflict::Pointer((*payment).to_owned(), pointer(item)?)));
             }
         }
         Err(StoreError::cancelled(&error, cancelled))
