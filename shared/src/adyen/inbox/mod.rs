@@ -168,27 +168,31 @@ impl Inbox {
     }
 
     /// The shopper of the order that a letter names, or whose payment it names. None if the order
-    /// cannot be read, because the letter must be kept all the same.
-    async fn shopper_of(&self, letter: &Letter) -> Option<ShopperReference> {
+    /// can never be read, because the letter must be kept all the same.
+    async fn shopper_of(&self, letter: &Letter) -> Result<Option<ShopperReference>, StoreError> {
         if let Ok(named) = letter.named.parse()
-            && let Some(shopper) = self.shopper_of_order(&named).await
+            && let Some(shopper) = self.shopper_of_order(&named).await?
         {
-            return Some(shopper);
+            return Ok(Some(shopper));
         }
         let payments = letter.event.iter().map(AdyenEvent::payment);
         // One of the first two names is a pspReference.
         for payment in payments.chain(letter.name.iter().take(2).map(String::as_str)) {
-            if let Ok(Some(reference)) = self.orders.of_payment(payment).await
-                && let Some(shopper) = self.shopper_of_order(&reference).await
+            if let Some(reference) = readable(self.orders.of_payment(payment).await)?
+                && let Some(shopper) = self.shopper_of_order(&reference).await?
             {
-                return Some(shopper);
+                return Ok(Some(shopper));
             }
         }
-        None
+        Ok(None)
     }
 
-    async fn shopper_of_order(&self, reference: &Reference) -> Option<ShopperReference> {
-        self.orders.get(reference).await.ok()??.shopper_reference?.try_into().ok()
+    async fn shopper_of_order(
+        &self,
+        reference: &Reference,
+    ) -> Result<Option<ShopperReference>, StoreError> {
+        let order = readable(self.orders.get(reference).await)?;
+        Ok(order.and_then(|order| order.shopper_reference?.try_into().ok()))
     }
 
     /// Keeps an event that is not applied, unless it is ignored. Returns its letter.
@@ -197,7 +201,7 @@ impl Inbox {
         let event = event.map(|event| *event);
         let mut letter = Letter { why: why.into_owned(), event, ..letter };
         if class == Some(Class::Dead) && letter.shopper_reference.is_none() {
-            letter.shopper_reference = self.shopper_of(&letter).await;
+            letter.shopper_reference = self.shopper_of(&letter).await?;
         }
         if let Some(class) = class {
             self.orders.keep(class, &letter).await?;
@@ -208,6 +212,14 @@ impl Inbox {
             None => observe::outcome("ignored"),
         }
         Ok(letter)
+    }
+}
+
+/// None if the item can never be read.
+fn readable<T>(read: Result<Option<T>, StoreError>) -> Result<Option<T>, StoreError> {
+    match read {
+        Err(error) if error.is_permanent() => Ok(None),
+        read => read,
     }
 }
 
