@@ -42,6 +42,8 @@ struct Export<'a> {
     /// The latest first.
     orders: Vec<Box<RawValue>>,
     dead_letters: Vec<Box<RawValue>>,
+    /// The references of orders and the ids of letters that cannot be read.
+    unreadable: Vec<String>,
     /// Absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
@@ -82,6 +84,7 @@ struct LetterExport<'a> {
 enum Found {
     Order(Box<RawValue>),
     Letter(Box<RawValue>),
+    Unreadable(String),
     /// The index is behind, and the item no longer names the shopper.
     Nothing,
 }
@@ -109,6 +112,7 @@ pub async fn export(
             .collect(),
         orders: Vec::new(),
         dead_letters: Vec::new(),
+        unreadable: Vec::new(),
         next_cursor: page.next.as_ref().map(Cursor::text),
     };
     let last = page.items.last().cloned();
@@ -129,6 +133,7 @@ pub async fn export(
                 size += letter.get().len();
                 export.dead_letters.push(letter);
             }
+            Found::Unreadable(item) => export.unreadable.push(item),
             Found::Nothing => {}
         }
         if size > limits::EXPORT {
@@ -146,18 +151,40 @@ async fn find(
     shopper: &ShopperReference,
     listed: &Listed,
 ) -> Result<Found, Problem> {
-    if Class::of(&listed.key).is_some() {
-        let letter = state.orders.letter(&listed.key).await?;
-        return letter.map_or(Ok(Found::Nothing), |it| export_letter(&listed.key, &it));
-    }
-    let reference = listed.key.parse().map_err(|_| StoreError::Unreadable("an order's key"))?;
-    match state.orders.get(&reference).await?.filter(|order| order.is_of(shopper)) {
-        Some(order) => {
-            let shown = OrderAnswer::new(&order, Viewer::Merchant);
-            raw(&OrderExport { shown, stored: &order }).map(Found::Order)
+    let key = &listed.key;
+    let is_letter = Class::of(key).is_some();
+    let found = match is_letter {
+        true => {
+            let letter = state.orders.letter(key).await;
+            letter.map(|letter| letter.map(|letter| export_letter(key, &letter)))
         }
-        None => Ok(Found::Nothing),
+        false => {
+            let order = order(state, shopper, key).await;
+            order.map(|order| order.map(|order| export_order(&order)))
+        }
+    };
+    match found {
+        Ok(found) => found.unwrap_or(Ok(Found::Nothing)),
+        Err(error) if error.is_permanent() => {
+            tracing::error!(reference = key, %error, "an item could not be exported");
+            Ok(Found::Unreadable(if is_letter { Letter::id(key) } else { key.clone() }))
+        }
+        Err(error) => Err(error.into()),
     }
+}
+
+async fn order(
+    state: &State,
+    shopper: &ShopperReference,
+    key: &str,
+) -> Result<Option<Order>, StoreError> {
+    let reference = key.parse().map_err(|_| StoreError::Unreadable("an order's key"))?;
+    Ok(state.orders.get(&reference).await?.filter(|order| order.is_of(shopper)))
+}
+
+fn export_order(order: &Order) -> Result<Found, Problem> {
+    let shown = OrderAnswer::new(order, Viewer::Merchant);
+    raw(&OrderExport { shown, stored: order }).map(Found::Order)
 }
 
 fn export_letter(key: &str, letter: &Letter) -> Result<Found, Problem> {
