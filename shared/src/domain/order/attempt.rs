@@ -102,6 +102,13 @@ impl Submission {
                 || is_key(self.idempotency_key.as_ref(), later.idempotency_key.as_ref()))
     }
 
+    /// True if it is the request that was `sent`, and was not sent again since. An erasure may have
+    /// changed the other fields in the meantime.
+    pub(super) fn is(&self, sent: &Self) -> bool {
+        (&self.instrument, &self.content, self.sent_at)
+            == (&sent.instrument, &sent.content, sent.sent_at)
+    }
+
     /// Drops what names the shopper.
     pub(super) fn forget_shopper(&mut self) {
         self.stored_payment_method_id = None;

@@ -91,7 +91,7 @@ impl Attempt {
     }
 
     /// True if Adyen has not answered a request of it.
-    fn lacks_answer(&self) -> bool {
+    pub(super) fn lacks_answer(&self) -> bool {
         self.outcome.is_none() || self.details_in_flight()
     }
 

@@ -73,7 +73,7 @@ fn rejected(
 ) -> AnswerDecision {
     match submissions {
         [only]
-            if only == sent
+            if only.is(sent)
                 || (only.content == sent.content && rejects_content(&rejection.error_code)) =>
         {
             AnswerDecision::Recorded

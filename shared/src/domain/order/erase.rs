@@ -2,18 +2,19 @@
 //!
 //! The facts about money stay: attempts, amounts, pspReferences, dates and codes, and the digests and
 //! keys by which a repeated request is recognised. The derived values are therefore the same before
-//! and after.
+//! and after. Adyen's later answers and webhooks need no more, so only an attempt that Adyen has not
+//! answered prevents an erasure.
 
 use jiff::Timestamp;
 
-use super::{Derived, Order, Outcome, Status, sha256};
+use super::{Attempt, Derived, Order, Outcome, Status, sha256};
 use crate::domain::shopper_reference::ShopperReference;
 
 /// Replaces a person's note.
 const ERASED: &str = "erased";
 
-/// Precedes the digest of a caller's key.
-const DIGEST: &str = "erased#";
+/// Precedes the digest of a caller's key. A key is ASCII, so none begins with it.
+const DIGEST: &str = "erased → ";
 
 fn erased_key(key: &str) -> String {
     format!("{DIGEST}{}", sha256(&[key.as_bytes()]))
@@ -41,28 +42,32 @@ impl Order {
     }
 
     /// Assigns the order to the shopper of a new request to pay. An order names one shopper, so that
-    /// an export or erasure of any shopper's data finds everything; what it stores of an earlier one
-    /// is dropped.
+    /// an export or erasure of any shopper's data finds everything; the data of an earlier one are
+    /// dropped.
     pub fn assign(&mut self, shopper: Option<String>) {
         let Some(shopper) = shopper.filter(|it| Some(it) != self.shopper_reference.as_ref()) else {
             return;
         };
-        for sent in self.attempts.iter_mut().flat_map(|attempt| &mut attempt.submissions) {
-            if sent.shopper_reference.as_ref() != Some(&shopper) {
-                sent.forget_shopper();
-            }
-        }
+        self.drop_personal_data();
         self.shopper_reference = Some(shopper);
     }
 
-    /// Erases the personal data. Returns false and changes nothing while the outcome of an attempt is
-    /// open, because the schedule or a person may need the data to find it out.
+    /// Erases the personal data. Returns false and changes nothing while Adyen's answer to the last
+    /// attempt or to its details is missing, because the schedule or a person may need the data to
+    /// find out the outcome.
     pub fn erase(&mut self, now: Timestamp) -> bool {
-        if Derived::of(self).status == Status::Pending {
+        if Derived::of(self).status == Status::Pending
+            && self.attempts.last().is_some_and(Attempt::lacks_answer)
+        {
             return false;
         }
         self.shopper_reference = None;
         self.erased_at = Some(now);
+        self.drop_personal_data();
+        true
+    }
+
+    fn drop_personal_data(&mut self) {
         for attempt in &mut self.attempts {
             for sent in &mut attempt.submissions {
                 sent.forget_shopper();
@@ -84,14 +89,20 @@ impl Order {
         for modification in &mut self.modifications {
             erase_key(&mut modification.idempotency_key);
         }
-        self.keep_erased();
-        true
+        self.drop_reasons();
     }
 
-    /// Erases what a webhook brings to an erased order again.
+    fn drop_reasons(&mut self) {
+        self.events.iter_mut().for_each(|event| event.erase());
+    }
+
+    /// Erases what a webhook, an answer or a request brings to an erased order again.
     pub fn keep_erased(&mut self) {
-        if self.erased_at.is_some() {
-            self.events.iter_mut().for_each(|event| event.erase());
+        if self.is_erased() {
+            self.drop_personal_data();
+        } else if self.erased_at.is_some() {
+            // A late webhook may be about the payment of the shopper who was erased.
+            self.drop_reasons();
         }
     }
 
