@@ -4,15 +4,20 @@ use adyen_simulator::Amount;
 use adyen_simulator::webhook::Event;
 use adyen_simulator::{Answer as AdyenAnswer, Fault, Release, TokenState, coded};
 use aws_sdk_dynamodb::types::AttributeValue;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use lambda_http::{Body, Context, Request, RequestExt};
 use local::keys;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
-use tests::{Answer, backend, in_browser, operator, passing_time, payment};
+use tests::{
+    Answer, backend, browser, faulty_dynamodb, in_browser, operator, passing_time, payment,
+};
 
 use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, browser_of, charge, with};
 
 const OTHER: &str = "ANOTHER_SHOPPER_8fK2";
+
+const ERASE: &str = include_str!("../../../events/shoppers-erase.json");
 
 /// The shopper's strings that the tables may hold.
 const PERSONAL: [&str; 6] =
@@ -73,6 +78,18 @@ impl Shop {
         self.webhooks_delivered().await;
         let ids = self.ids(SHOPPER, "?status=all").await;
         ids.into_iter().find(|id| !known.contains(id)).unwrap()
+    }
+
+    /// A person's statement about an order. Returns the order in the answer.
+    async fn state(&self, path: &str, body: Value) -> Value {
+        let answer = self.post(path, &operator("anna"), &body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.body
+    }
+
+    async fn return_to(&self, reference: &str, result: &str) -> Answer {
+        let body = json!({"details": {"redirectResult": result}});
+        self.post("/payments/details", &browser_of(SHOPPER, reference), &body).await
     }
 
     async fn pay_as(&self, shopper: &str, reference: &str, token: &str) -> Answer {
@@ -150,7 +167,7 @@ async fn export_has_everything_that_is_stored() {
     let unknown = shop.export("nobody-knows-this-one", None).await;
     let nothing = json!({
         "shopperReference": "nobody-knows-this-one",
-        "storedPaymentMethods": [], "orders": [], "deadLetters": [],
+        "storedPaymentMethods": [], "orders": [], "deadLetters": [], "unreadable": [],
     });
     assert_eq!(unknown, nothing);
 }
@@ -360,18 +377,177 @@ async fn order_with_an_open_outcome_is_erased_once_it_is_concluded() {
 }
 
 #[tokio::test]
-async fn order_that_waits_for_its_shopper_remains_until_the_shopper_paid() {
+async fn order_that_waits_for_its_shopper_is_erased_and_can_be_paid() {
+    let shop = Shop::open().await;
+    let stored = json!({"storePaymentMethod": true, "recurringProcessingModel": "CardOnFile"});
+    let body = with(in_browser("CHALLENGE", "AMZN-3DS-REDIRECT"), stored);
+    let answer = shop.post("/payments", &browser_of(SHOPPER, "CHALLENGE"), &body).await;
+    assert_eq!(answer.body["status"], "pending", "{answer:?}");
+    let result = adyen_simulator::redirect_result(&answer.body["action"], "approved");
+    shop.erase_all(SHOPPER, 1, 0).await;
+    shop.assert_no_trace(&[]).await;
+    let paid = shop.return_to("CHALLENGE", &result).await;
+    assert_eq!(paid.body["status"], "authorised", "{paid:?}");
+    shop.webhooks_delivered().await;
+    assert_eq!(shop.order("CHALLENGE").await["confirmed"], true);
+    assert_eq!(shop.processed("CHALLENGE"), 1);
+    // Adyen stored the payment method, which the next erasure removes.
+    let id = shop.adyen().books().tokens.keys().next().unwrap().clone();
+    shop.assert_no_trace(&[&id]).await;
+    shop.erase_all(SHOPPER, 0, 1).await;
+    assert_eq!(shop.adyen().books().tokens[&id].state, TokenState::Disabled);
+}
+
+#[tokio::test]
+async fn order_that_is_pending_at_adyen_is_erased_and_concluded_by_its_webhook() {
+    let shop = Shop::open().await;
+    let answer = shop.pay_as(SHOPPER, "PENDING", "AMZN-PENDING").await;
+    assert_eq!(answer.body["status"], "pending", "{answer:?}");
+    shop.erase_all(SHOPPER, 1, 0).await;
+    let repeated = shop.pay_as(SHOPPER, "PENDING", "AMZN-PENDING").await;
+    assert_eq!((repeated.status, &repeated.body["attempt"]), (200, &json!(1)), "{repeated:?}");
+    assert_eq!(shop.processed("PENDING"), 1);
+    shop.assert_no_trace(&[]).await;
+    let payment =
+        shop.adyen().with_books(|books| books.payments_of("PENDING")[0].psp_reference.clone());
+    shop.webhook("AUTHORISATION", &payment, "PENDING").await;
+    let order = shop.order("PENDING").await;
+    assert_eq!((&order["status"], &order["confirmed"]), (&json!("authorised"), &json!(true)));
+    shop.assert_no_trace(&[]).await;
+}
+
+#[tokio::test]
+async fn order_whose_details_have_no_answer_remains_until_a_person_ends_the_doubt() {
     let shop = Shop::open().await;
     let body = in_browser("CHALLENGE", "AMZN-3DS-REDIRECT");
     let answer = shop.post("/payments", &browser_of(SHOPPER, "CHALLENGE"), &body).await;
-    assert_eq!(answer.body["status"], "pending", "{answer:?}");
+    let result = adyen_simulator::redirect_result(&answer.body["action"], "approved");
+    shop.adyen().hold_webhooks();
+    shop.adyen().inject(Fault::lost_answer().on("/payments/details"));
+    let answer = shop.return_to("CHALLENGE", &result).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
     let answer = shop.erase(SHOPPER).await;
     assert_eq!((answer.status, &answer.body["remaining"]["orders"]), (202, &json!(["CHALLENGE"])));
-    passing_time::pass(&shop.dynamodb(), "CHALLENGE", SignedDuration::from_hours(26)).await;
-    shop.bundle.recover().await.unwrap();
-    assert_eq!(shop.order("CHALLENGE").await["status"], "expired");
+    passing_time::pass(&shop.dynamodb(), "CHALLENGE", SignedDuration::from_mins(16)).await;
+    let reason = json!({"reason": format!("Phoned {}.", PERSONAL[4])});
+    shop.state("/orders/CHALLENGE/attempts/1/close", reason).await;
+    shop.erase_all(SHOPPER, 1, 0).await;
+    shop.adyen().release_webhooks(Release::InOrder).await;
+    shop.webhooks_delivered().await;
+    assert_eq!(shop.order("CHALLENGE").await["status"], "authorised");
+    shop.assert_no_trace(&[]).await;
+}
+
+#[tokio::test]
+async fn data_that_is_written_to_an_erased_order_is_not_stored() {
+    let shop = Shop::open().await;
+    let key = PERSONAL[1];
+    let refused = json!({"resultCode": "Refused", "refusalReason": "Ask Doe-Winterbottom"});
+    let refused = || AdyenAnswer::json(200, &refused);
+
+    // Money, and a person's note about it.
+    let paid = shop.pay_as(SHOPPER, "PAID", "TOKEN-A").await;
+    assert_eq!(paid.body["status"], "authorised", "{paid:?}");
+    shop.webhooks_delivered().await;
+    shop.webhook("AUTHORISATION", "SECOND0000000001", "PAID").await;
+    // An offer closed while the answer to the payment was lost.
+    for reference in ["CLOSED", "LATE"] {
+        shop.adyen().inject(Fault::status(500).on("/payments"));
+        assert_eq!(shop.pay_as(SHOPPER, reference, "TOKEN-B").await.status, 202);
+        shop.webhook("OFFER_CLOSED", &format!("OFFER-{reference}"), reference).await;
+        assert_eq!(shop.order(reference).await["status"], "expired");
+    }
+    shop.erase_all(SHOPPER, 3, 0).await;
+
+    let note = format!("Phoned {}.", PERSONAL[4]);
+    let path = "/orders/PAID/needsAttention/paid_twice/acknowledge";
+    let order = shop.state(path, json!({"note": note})).await;
+    assert_eq!(order["acknowledged"][0]["note"], "erased", "{order}");
+    let payment = &paid.body["pspReference"];
+    let refund =
+        json!({"amount": {"currency": "EUR", "value": 300}, "paymentPspReference": payment});
+    let refunded = shop.post_with_key("/orders/PAID/refunds", &backend(), key, &refund).await;
+    let again = shop.post_with_key("/orders/PAID/refunds", &backend(), key, &refund).await;
+    assert_eq!((refunded.status, again.status), (202, 202), "{refunded:?} {again:?}");
+    assert_eq!(shop.order("PAID").await["modifications"].as_array().unwrap().len(), 1);
+    passing_time::pass(&shop.dynamodb(), "CLOSED", SignedDuration::from_mins(16)).await;
+    shop.state("/orders/CLOSED/attempts/1/close", json!({"reason": note})).await;
+    shop.adyen().inject(Fault::Instead(refused()).on("/payments"));
+    assert_eq!(shop.pay_as(SHOPPER, "LATE", "TOKEN-B").await.body["status"], "refused");
+    shop.webhooks_delivered().await;
+    shop.assert_no_trace(&[]).await;
+    shop.erase_all(SHOPPER, 0, 0).await;
+}
+
+#[tokio::test]
+async fn guest_pays_an_erased_order_and_learns_of_a_rejection() {
+    let shop = Shop::open().await;
+    shop.adyen().inject(Fault::Instead(AdyenAnswer::json(200, &json!({"resultCode": "Refused"}))));
+    assert_eq!(shop.pay_as(SHOPPER, "ORDER", "TOKEN-A").await.body["status"], "refused");
+    shop.erase_all(SHOPPER, 1, 0).await;
+    let pay = async |token: &str| {
+        let body = payment("ORDER", token);
+        shop.post_with_key("/payments", &browser("ORDER"), PERSONAL[1], &body).await
+    };
+    let rejection = adyen_simulator::errors::service_error(422, "800", "Contract not found");
+    shop.adyen().inject(Fault::Instead(rejection).on("/payments"));
+    assert_eq!(pay("TOKEN-B").await.status, 422);
+    assert_eq!(shop.order("ORDER").await["status"], "error");
+    assert_problem(&pay("TOKEN-C").await, 422, "idempotency_key_reused");
+    shop.assert_no_trace(&[]).await;
+    let paid = shop.pay("ORDER", "TOKEN-C").await;
+    assert_eq!(paid.body["status"], "authorised", "{paid:?}");
+}
+
+#[tokio::test]
+async fn parked_event_leaves_its_payment_with_the_order_that_claims_it() {
+    let shop = Shop::open().await;
+    let payment = "PARKED0000000001";
+    shop.webhook("AUTHORISATION", payment, "LATER").await;
+    assert!(shop.occurs(PERSONAL[5]).await.is_some(), "the digits of the card are parked");
+    let answer = json!({
+        "resultCode": "Authorised", "pspReference": payment, "merchantReference": "LATER",
+    });
+    shop.adyen().inject(Fault::Instead(AdyenAnswer::json(200, &answer)).on("/payments"));
+    assert_eq!(shop.pay_as(SHOPPER, "LATER", "AMZN").await.body["status"], "authorised");
+    assert_eq!(shop.order("LATER").await["confirmed"], true);
     shop.erase_all(SHOPPER, 1, 0).await;
     shop.assert_no_trace(&[]).await;
+}
+
+#[tokio::test]
+async fn erasure_without_time_is_unfinished_and_continued_by_a_repetition() {
+    let (shop, _) = Shop::with_token().await;
+    let variables = [
+        ("ADYEN_API_KEY", "any".to_owned()),
+        ("ADYEN_CHECKOUT_URL", shop.adyen().checkout_url()),
+        ("ADYEN_MERCHANT_ACCOUNT", keys::MERCHANT_ACCOUNT.to_owned()),
+        ("ADYEN_RECURRING_URL", shop.adyen().recurring_url()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", shop.bundle.dynamodb_url().to_owned()),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("CHECKOUT_TOKEN_KEYS", keys::CHECKOUT_TOKEN_KEY.to_owned()),
+        ("MERCHANT_TOKEN_KEYS", keys::MERCHANT_TOKEN_KEY.to_owned()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value));
+    let state = tokens::State::start(&variables.into_iter().collect()).await.unwrap();
+    let mut event: Value = serde_json::from_str(ERASE).unwrap();
+    event["headers"]["authorization"] = json!(format!("Bearer {}", backend()));
+    event["queryStringParameters"]["shopperReference"] = json!(SHOPPER);
+    event["rawQueryString"] = json!(format!("shopperReference={SHOPPER}"));
+    let request: Request = lambda_http::request::from_str(&event.to_string()).unwrap();
+    let mut context = Context::default();
+    context.deadline = (Timestamp::now() + SignedDuration::from_secs(5)).as_millisecond() as u64;
+    let answer = Box::pin(tokens::handle(&state, request.with_lambda_context(context))).await;
+    assert_eq!(answer.status(), 202);
+    let Body::Text(body) = answer.body() else { panic!("{answer:?}") };
+    let nothing = |key: &str| (key.to_owned(), json!(0));
+    let erased: Value =
+        ["orders", "storedPaymentMethods", "deadLetters"].map(nothing).into_iter().collect();
+    let erasure: Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&erasure["finished"], &erasure["erased"]), (&json!(false), &erased));
+    shop.erase_all(SHOPPER, 1, 1).await;
 }
 
 #[tokio::test]
@@ -406,13 +582,40 @@ async fn dead_letter_remains_until_a_person_handled_it() {
 }
 
 #[tokio::test]
-async fn unreadable_order_remains() {
+async fn dead_letter_names_its_shopper_although_the_order_was_unreadable_for_a_moment() {
+    let (shop, dynamodb) = Shop::behind_a_faulty_dynamodb().await;
+    shop.stored(SHOPPER, "FIRST").await;
+    // As often as the SDK tries.
+    let mut left = 3;
+    dynamodb.begin(move |call| {
+        let is_throttled = call.name == "GetItem" && left > 0;
+        left -= i32::from(is_throttled);
+        is_throttled.then(faulty_dynamodb::throttled)
+    });
+    let event = Event::new("AUTHORISATION", keys::MERCHANT_ACCOUNT, "C:D", "FIRST");
+    shop.adyen().notify(&event).unwrap();
+    shop.webhooks_delivered().await;
+    let answer = shop.erase(SHOPPER).await;
+    let left = &answer.body["remaining"]["deadLetters"];
+    assert_eq!((answer.status, left.as_array().unwrap().len()), (202, 1), "{answer:?}");
+}
+
+#[tokio::test]
+async fn unreadable_order_remains_and_is_named_in_the_export() {
     let (shop, _) = Shop::with_token().await;
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let put = shop.dynamodb().put_item().table_name("orders").item("reference", text("BROKEN"));
     let put = put.item("shopperReference", text(SHOPPER));
     let put = put.item("shopperPosition", text("2026-01-01T00:00:00.000000000Z#BROKEN"));
     put.send().await.unwrap();
+    let put = shop.dynamodb().put_item().table_name("orders").item("reference", text("dead#A#B"));
+    let put = put.item("shopperReference", text(SHOPPER));
+    let put = put.item("shopperPosition", text("2026-01-01T00:00:00.000000000Z#A"));
+    put.send().await.unwrap();
+    let exported = shop.export(SHOPPER, None).await;
+    let letter = shared::store::Letter::id("dead#A#B");
+    assert_eq!(exported["unreadable"], json!(["BROKEN", letter]));
+    assert_eq!(exported["orders"][0]["reference"], "FIRST", "the others are exported");
     let answer = shop.erase(SHOPPER).await;
     assert_eq!((answer.status, &answer.body["remaining"]["orders"]), (202, &json!(["BROKEN"])));
     assert_eq!(answer.body["erased"]["orders"], 1, "the others are erased");
@@ -450,7 +653,8 @@ async fn payment_after_an_erasure_is_that_of_a_new_shopper() {
 #[tokio::test]
 async fn callers_keys_are_recognised_after_an_erasure_and_name_nobody() {
     let (shop, id) = Shop::with_token().await;
-    let key = format!("{SHOPPER}-2026-11");
+    // Also a key that looks as if it was erased.
+    let key = format!("erased#{SHOPPER}-2026-11");
     let charged = charge(SHOPPER, "MONTH-1", &id);
     assert_paid(&shop.charge_with_key(&charged, &key).await, "authorised", 1);
     shop.webhooks_delivered().await;
@@ -496,8 +700,10 @@ async fn order_is_of_the_shopper_of_its_latest_attempt() {
     shop.adyen().inject(refused());
     shop.pay("ORDER", "AMZN-GUEST").await;
     assert!(shop.order("ORDER").await["shopperReference"].is_null());
-    shop.adyen().inject(refused());
-    shop.charge(&charge(SHOPPER, "ORDER", &id)).await;
+    let reason = json!({"resultCode": "Refused", "refusalReason": "Ask Doe-Winterbottom"});
+    shop.adyen().inject(Fault::Instead(AdyenAnswer::json(200, &reason)));
+    let charged = charge(SHOPPER, "ORDER", &id);
+    shop.charge_with_key(&charged, PERSONAL[1]).await;
     assert_eq!(shop.export(SHOPPER, None).await["orders"].as_array().unwrap().len(), 2);
     assert_eq!(shop.pay_as(OTHER, "ORDER", "AMZN-OTHER").await.body["attempt"], 3);
     shop.webhooks_delivered().await;
@@ -505,7 +711,11 @@ async fn order_is_of_the_shopper_of_its_latest_attempt() {
     assert_eq!(shop.export(SHOPPER, None).await["orders"].as_array().unwrap().len(), 1);
     let exported = shop.export(OTHER, None).await;
     assert_eq!(exported["orders"][0]["reference"], "ORDER");
-    assert!(!exported.to_string().contains(SHOPPER) && !exported.to_string().contains(&id));
+    for text in PERSONAL.iter().chain([&&*id]) {
+        assert!(!exported.to_string().contains(text), "{text} in {exported}");
+    }
+    let repeated = shop.charge_with_key(&charged, PERSONAL[1]).await;
+    assert_eq!((repeated.status, &repeated.body["attempt"]), (200, &json!(2)), "{repeated:?}");
     shop.erase_all(SHOPPER, 1, 1).await;
     shop.webhooks_delivered().await;
     shop.assert_no_trace(&[&id]).await;

@@ -1,17 +1,13 @@
 //! Subscriptions are charged by jobs that crash and run again.
 
-use std::collections::BTreeMap;
-
 use adyen_simulator::webhook::Event;
 use adyen_simulator::{Answer, Fault, FaultOn};
 use futures_util::future::join_all;
 use jiff::SignedDuration;
-use local::bundle::{Adyen, Options};
 use serde_json::json;
-use tests::faulty::Faulty;
-use tests::{Stack, faulty_dynamodb, passing_time};
+use tests::{faulty_dynamodb, passing_time};
 
-use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge, quick, with};
+use crate::shop::{SHOPPER, Shop, assert_paid, assert_problem, charge, with};
 
 fn refused() -> FaultOn {
     let answer = json!({
@@ -102,24 +98,10 @@ async fn repeated_charge_keeps_its_answer_after_its_token_is_gone() {
     assert_eq!((shop.processed("PAID"), shop.processed("LOST")), (1, 1));
 }
 
-/// A shop whose tables fail on demand.
-async fn behind_a_faulty_dynamodb() -> (Shop, Faulty) {
-    let dynamodb = faulty_dynamodb::start().await;
-    let stack = Stack::with(Options {
-        adyen: Adyen::Simulator(Box::new(quick())),
-        variables: BTreeMap::from([faulty_dynamodb::variable(&dynamodb)]),
-        ..Options::default()
-    })
-    .await;
-    dynamodb.lead_to(stack.bundle.dynamodb_url());
-    let shop = Shop::around(stack).await;
-    (shop, dynamodb)
-}
-
 /// Each DynamoDB call of a charge fails once; the job runs until it receives an answer.
 #[tokio::test]
 async fn charge_with_every_dynamodb_fault_is_made_once() {
-    let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
+    let (shop, dynamodb) = Shop::behind_a_faulty_dynamodb().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     shop.adyen().hold_webhooks();
 
@@ -151,7 +133,7 @@ async fn charge_with_every_dynamodb_fault_is_made_once() {
 
 #[tokio::test]
 async fn refused_charge_of_a_revoked_token_disables_it_after_a_crash() {
-    let (shop, dynamodb) = behind_a_faulty_dynamodb().await;
+    let (shop, dynamodb) = Shop::behind_a_faulty_dynamodb().await;
     let id = shop.stored(SHOPPER, "FIRST").await;
     assert!(shop.adyen().revoke_token(&id).unwrap());
     shop.adyen().hold_webhooks();

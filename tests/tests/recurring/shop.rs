@@ -9,7 +9,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shared::domain::token::Token;
 use shared::store::Tokens;
-use tests::{Answer, Stack, backend, browser_with, payment};
+use tests::faulty::Faulty;
+use tests::{Answer, Stack, backend, browser_with, faulty_dynamodb, payment};
 pub use tests::{assert_problem, quick, token_id as key, with};
 
 pub const SHOPPER: &str = "YOUR_UNIQUE_SHOPPER_ID_IOfW3k9G2PvXFu2j";
@@ -40,6 +41,19 @@ impl Shop {
         })
         .await;
         Self::around(stack).await
+    }
+
+    /// A shop whose tables fail on demand.
+    pub async fn behind_a_faulty_dynamodb() -> (Self, Faulty) {
+        let dynamodb = faulty_dynamodb::start().await;
+        let stack = Stack::with(Options {
+            adyen: Adyen::Simulator(Box::new(quick())),
+            variables: [faulty_dynamodb::variable(&dynamodb)].into(),
+            ..Options::default()
+        })
+        .await;
+        dynamodb.lead_to(stack.bundle.dynamodb_url());
+        (Self::around(stack).await, dynamodb)
     }
 
     /// A shop, and the id of a stored payment method of the shopper.

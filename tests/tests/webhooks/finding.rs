@@ -1,7 +1,12 @@
 //! An event finds its order by its payment, or is parked.
 
+use std::time::Duration;
+
+use adyen_simulator::Fault;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tests::faulty::Call;
+use tests::until;
 
 use crate::world::{World, accepted, item, modification, signed, standard, with};
 
@@ -50,6 +55,37 @@ async fn events_before_the_payment_answer_are_claimed_with_it() {
         .deliver_item(&modification("CHARGEBACK_REVERSED", "CHARGEBACK000001", &payment, "dispute"))
         .await;
     assert_eq!(world.status("early").await, "refunded");
+}
+
+#[tokio::test]
+async fn event_that_is_parked_while_an_order_claims_its_payment_is_not_lost() {
+    let world = World::new().await;
+    let is_transaction = |call: &Call| call.name == "TransactWriteItems";
+    let mut transactions = 0;
+    // The first one finds the parked event, and the second one takes it over.
+    world.dynamodb.begin(move |call| {
+        transactions += usize::from(is_transaction(call));
+        let is_second = is_transaction(call) && transactions == 2;
+        is_second.then(|| Fault::ArriveLate(Duration::from_secs(1)))
+    });
+    let parked = |number: usize, payment: &str| {
+        modification("REFUND", &format!("REFUND{number:010}"), payment, "foreign")
+    };
+    let paying = world.while_paying("claimed", async |payment| {
+        world.deliver_item(&parked(1, &payment)).await;
+    });
+    let parking = async {
+        let calls = || world.dynamodb.calls().into_iter().filter(is_transaction).count();
+        until(|| calls() == 2).await;
+        world.deliver_item(&parked(2, &world.psp_reference("claimed"))).await;
+        assert!(world.order("claimed").await.events.is_empty(), "not claimed yet");
+    };
+    tokio::join!(paying, parking);
+    assert_eq!(world.order("claimed").await.events.len(), 2);
+    let pointer = world.item(&format!("psp#{}", world.psp_reference("claimed"))).await.unwrap();
+    let mut attributes: Vec<_> = pointer.keys().collect();
+    attributes.sort();
+    assert_eq!(attributes, ["order", "reference"], "the order has the events");
 }
 
 #[tokio::test]
