@@ -58,7 +58,7 @@ struct Erased {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Remaining {
-    /// The references of orders with an open outcome, and of those that cannot be read.
+    /// The references of orders that Adyen has not answered, and of those that cannot be read.
     orders: Vec<String>,
     stored_payment_methods: Vec<String>,
     /// The ids of those that nobody has applied or discarded.
@@ -78,7 +78,7 @@ enum Done {
     Erased,
     /// The index is behind, and the item no longer names the shopper.
     Nothing,
-    /// Its outcome is open. Has the stored payment method that may still be charged.
+    /// It must be concluded first. Has the stored payment method that may still be charged.
     Open(Option<String>),
 }
 
