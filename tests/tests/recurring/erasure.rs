@@ -19,9 +19,10 @@ const OTHER: &str = "ANOTHER_SHOPPER_8fK2";
 
 const ERASE: &str = include_str!("../../../events/shoppers-erase.json");
 
-/// The shopper's strings that the tables may hold.
+/// The shopper's strings that the tables may hold. The digits of the card have colons around them,
+/// because digests and times may have the same digits.
 const PERSONAL: [&str; 6] =
-    [SHOPPER, "jane.doe@example.com", "Doe-Winterbottom", "Kalverstraat", "+31612345678", "4321"];
+    [SHOPPER, "jane.doe@example.com", "Doe-Winterbottom", "Kalverstraat", "+31612345678", ":4321:"];
 
 impl Shop {
     async fn export(&self, shopper: &str, cursor: Option<&str>) -> Value {
@@ -100,7 +101,7 @@ impl Shop {
     async fn webhook(&self, code: &str, psp_reference: &str, reference: &str) {
         let mut event = Event::new(code, keys::MERCHANT_ACCOUNT, psp_reference, reference);
         event.amount = Some(Amount { currency: "EUR".into(), value: 1000 });
-        event.reason = Some(format!("033899:{}:03/2030", PERSONAL[5]));
+        event.reason = Some(format!("033899{}03/2030", PERSONAL[5]));
         event.additional_data.insert("shopperReference".into(), SHOPPER.into());
         event.additional_data.insert("shopperEmail".into(), PERSONAL[1].into());
         self.adyen().notify(&event).unwrap();
