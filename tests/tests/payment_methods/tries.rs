@@ -2,7 +2,7 @@
 //! attempt is open.
 
 use serde_json::json;
-use tests::browser;
+use tests::{assert_problem, browser};
 
 use crate::shop::{Shop, card, refused_card, with};
 
@@ -22,6 +22,24 @@ async fn reusable_method_repeated_while_its_attempt_is_open_is_the_same_try() {
     assert_eq!(again.body["action"], first.body["action"]);
     assert_eq!(again.body["nextStep"], "handleAction");
     assert_eq!(finished(&shop), 1);
+}
+
+#[tokio::test]
+async fn result_without_an_attempt_is_not_sent_for_a_payment_that_replaced_its_own() {
+    let shop = Shop::open().await;
+    let left = shop.pay("ORDER-1", json!({"type": "ideal"})).await;
+    let result = adyen_simulator::redirect_result(&left.body["action"], "authorised");
+    let pending = json!({"type": "amazonpay", "amazonPayToken": "AMZN-PENDING"});
+    let pending = shop.pay("ORDER-1", pending).await;
+    assert_eq!((&pending.body["attempt"], &pending.body["nextStep"]), (&json!(2), &json!("wait")));
+    let sent = shop.stack.calls("/payments/details");
+
+    let body = json!({"details": {"redirectResult": result}});
+    let answer = shop.stack.post("/payments/details", &browser("ORDER-1"), &body).await;
+
+    assert_problem(&answer, 409, "attempt_superseded");
+    assert_eq!(answer.body["attempt"], 2, "{answer:?}");
+    assert_eq!(shop.stack.calls("/payments/details"), sent);
 }
 
 #[tokio::test]

@@ -330,6 +330,9 @@ async fn late_webhooks_bring_nothing_back() {
     }
     // A method of the erased payment that Adyen did not list yet.
     shop.token_webhook("created", payment, "UNLISTED00000001").await;
+    for kind in ["updated", "disabled"] {
+        shop.token_webhook(kind, "CAUSE00000000002", "UNLISTED00000001").await;
+    }
     shop.webhook("AUTHORISATION", payment, "FIRST").await;
     shop.assert_no_trace(&[&id, "UNLISTED00000001"]).await;
     // Neither does a charge, for which Adyen is asked.

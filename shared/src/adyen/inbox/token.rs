@@ -72,6 +72,8 @@ impl Inbox {
         if let Some(reference) = &event.reference
             && self.is_erased(reference).await?
         {
+            // Later events of the token name no payment.
+            self.tokens.mark_erased(key).await?;
             observe::count(Metric::WebhookEvent(event.kind.to_string()));
             Self::erased(&event);
             return Ok(());

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    AnswerIdentity, Attempt, AttemptStatus, Derived, Details, Order, Outcome, Rejection, Target,
-    attempt::sent_after,
+    AnswerIdentity, Attempt, AttemptStatus, Derived, Details, Order, Outcome, PendingOn, Rejection,
+    Target, attempt::sent_after,
 };
 use crate::domain::error_code::rejects_content;
 use crate::limits;
@@ -65,13 +65,13 @@ impl Order {
     pub fn decide_details(
         &self,
         target: &Target,
-        attempt: Option<usize>,
+        attempt_named: Option<usize>,
         content: &str,
         now: Timestamp,
     ) -> DetailsDecision {
         let derived = Derived::of(self);
         let highest = self.attempts.len();
-        let number = attempt.unwrap_or(highest);
+        let number = attempt_named.unwrap_or(highest);
         let at = number.checked_sub(1);
         let Some((attempt, resolution)) =
             at.and_then(|at| Some((self.attempts.get(at)?, derived.attempts.get(at)?)))
@@ -82,7 +82,11 @@ impl Order {
         if !resolution.status.takes_details() || known.is_some_and(|it| !it.needs_answer()) {
             return DetailsDecision::Ended { attempt: number };
         }
-        if number < highest {
+        // The last attempt has no action, so details without a number are those of an earlier one.
+        let are_earlier = attempt_named.is_none()
+            && highest > 1
+            && resolution.status == AttemptStatus::Pending(PendingOn::FinalResult);
+        if number < highest || are_earlier {
             return DetailsDecision::Superseded { by: highest };
         }
         if derived.status.was_paid() {

@@ -13,8 +13,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     AdyenEvent, Derived, Order, Payment, Rejection, Target, attempt::sent_after, erase::is_key,
-    findings::after,
-    reports::Reports, sha256,
+    findings::after, reports::Reports, sha256,
 };
 use crate::domain::{amount::Amount, event_code::EventCode, text::open_enum, unknown::Unknown};
 use crate::limits;
