@@ -181,8 +181,8 @@ pub struct Failure {
     pub bare_status: Option<StatusCode>,
     /// True if the same request with the same key may be retried.
     pub again: bool,
-    /// True if this try may have been processed. In the failure that [`Client::send`] returns,
-    /// true if an earlier try may have been.
+    /// True if this try may have been processed. In the failure of all tries, true if an earlier
+    /// one may have been.
     pub in_doubt: bool,
 }
 

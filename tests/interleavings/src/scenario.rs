@@ -46,7 +46,7 @@ pub struct Bounds {
     pub processes: u8,
     pub tries: u8,
     pub posts: u8,
-    /// True to stop at each moment of [`Bounds::moments`], and false to stop at every second one.
+    /// True to stop at each moment of `Bounds::moments`, and false to stop at every second one.
     pub every_moment: bool,
 }
 
