@@ -468,7 +468,7 @@ def dead_letters(deployment):
 def personal_data(deployment):
     path, token = f"/shoppers?shopperReference={SHOPPER}", deployment.token("--merchant")
     data = deployment.expect(200, "GET", path, token)
-    orders = [it["reference"] for it in data["orders"]]
+    orders = [it["order"]["reference"] for it in data["orders"]]
     expect(orders == ["MONTH-1"] and data["storedPaymentMethods"] and data["deadLetters"], data)
     erasure = deployment.expect(200, "DELETE", path, token)
     expect(erasure["finished"], erasure)

@@ -56,11 +56,10 @@ struct TokenExport<'a> {
     token: &'a Token,
 }
 
-/// An order as `GET /orders/{reference}` shows it, and all that is stored of it.
 #[derive(Serialize)]
 struct OrderExport<'a> {
-    #[serde(flatten)]
-    shown: OrderAnswer<'a>,
+    /// As `GET /orders/{reference}` shows it.
+    order: OrderAnswer<'a>,
     stored: &'a Order,
 }
 
@@ -184,7 +183,7 @@ async fn order(
 
 fn export_order(order: &Order) -> Result<Found, Problem> {
     let shown = OrderAnswer::new(order, Viewer::Merchant);
-    raw(&OrderExport { shown, stored: order }).map(Found::Order)
+    raw(&OrderExport { order: shown, stored: order }).map(Found::Order)
 }
 
 fn export_letter(key: &str, letter: &Letter) -> Result<Found, Problem> {
