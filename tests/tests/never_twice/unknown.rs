@@ -136,7 +136,7 @@ async fn unanswered_request_is_unknown_within_the_functions_time() {
         let begun = std::time::Instant::now();
         assert_unknown(&shop.pay("A", "T").await);
         let took = begun.elapsed();
-        assert!(took < Duration::from_secs(26), "{took:?}");
+        assert!(took < Duration::from_secs(29), "{took:?}");
         assert!(took > Duration::from_secs(20), "{took:?}: stopped early");
         let keys: Vec<_> = shop
             .simulator()
@@ -157,7 +157,7 @@ async fn unanswered_request_is_unknown_within_the_functions_time() {
         let shop = Shop::open().await;
         let begun = std::time::Instant::now();
         assert_unknown(&shop.pay("A", "T-TIMEOUT").await);
-        assert!(begun.elapsed() < Duration::from_secs(26));
+        assert!(begun.elapsed() < Duration::from_secs(29));
         let books = shop.simulator().books();
         assert!(books.calls.iter().skip(1).all(|call| call.answer["errorCode"] == "704"));
         assert_eq!((books.authorisations("A"), books.payments.len()), (1, 1));
