@@ -54,7 +54,7 @@ struct Erased {
     dead_letters: usize,
 }
 
-/// What must be concluded first, as far as it was found.
+/// The items that must be concluded first, as far as they were found.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Remaining {

@@ -10,11 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    properties::WAY_OUT,
-    step::Step,
-    world::{System, World},
-};
+use crate::{properties::WAY_OUT, step::Step, system::System, world::World};
 
 /// The result of an exploration.
 pub struct Report {

@@ -5,10 +5,12 @@
 //! answers in every way that it may.
 
 pub mod adyen;
+pub mod change;
 pub mod explore;
 pub mod orders;
 pub mod properties;
 pub mod rules;
 pub mod scenario;
 pub mod step;
+pub mod system;
 pub mod world;

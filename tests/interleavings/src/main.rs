@@ -6,7 +6,7 @@ use clap::Parser;
 use interleavings::{
     rules::Broken,
     scenario::{Bounds, Scenario},
-    world::System,
+    system::System,
 };
 
 /// Explores every interleaving of an order's rules, within bounds.

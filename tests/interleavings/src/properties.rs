@@ -1,11 +1,13 @@
-//! What must hold in every world.
+//! The properties that hold in every world.
 
 use shared::domain::order::{AttemptStatus, Attention, ModificationState, PendingOn, Status};
 
 use crate::{
     adyen::{PaymentAt, VALUE},
-    orders::{Instrument, Known},
-    world::{DELIVERIES, Payment, Refund, RefundOutcome, Standing, System, Task, World},
+    change::Instrument,
+    orders::Known,
+    system::System,
+    world::{DELIVERIES, Payment, Refund, RefundOutcome, Standing, Task, World},
 };
 
 pub const NEVER_TWICE: &str = "never two authorisations that the shopper did not ask for";

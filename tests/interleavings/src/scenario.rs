@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{orders::Instrument, rules::Broken};
+use crate::{change::Instrument, rules::Broken};
 
 #[derive(Debug, Clone)]
 pub struct Scenario {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     adyen::{Event, PaymentAt, Reply, psp_reference, refund_reference},
-    orders::Instrument,
+    change::Instrument,
     world::Task,
 };
 

@@ -10,7 +10,7 @@ use interleavings::{
     properties::{NEVER_TWICE, NOTHING_MISSING, SAYS_THE_BOOKS},
     rules::Broken,
     scenario::{Bounds, Scenario},
-    world::System,
+    system::System,
 };
 
 /// More states than any of these explorations has.

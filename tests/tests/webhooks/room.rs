@@ -60,7 +60,7 @@ fn largest() -> Order {
         order.record_decision(decision, &target, stored, &request, now);
         match decision {
             PayDecision::Begin { attempt } => {
-                order.drop_requests(now);
+                order.drop_outdated(now);
                 let adyen_answer = json!({
                     "resultCode": "Refused",
                     "pspReference": format!("{number:0>64}"),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Delivery, Inbox, Unapplied, count_unapplied};
+use super::{Delivery, Inbox, Unapplied, count_unapplied, readable};
 use crate::{
     adyen::token_notification::TokenNotification,
     clock,
@@ -70,13 +70,11 @@ impl Inbox {
             observe::payment(&event.event_id);
         }
         if let Some(reference) = &event.reference
-            && self.is_erased(reference).await?
+            && let Some(order) = readable(self.orders.get(reference).await)?
+            && order.is_erased()
         {
-            // Later events of the token name no payment.
+            // The token is new, and later events of it name no payment.
             self.tokens.mark_erased(key).await?;
-            observe::count(Metric::WebhookEvent(event.kind.to_string()));
-            Self::erased(&event);
-            return Ok(());
         }
         let (token, news) = self
             .tokens
@@ -89,39 +87,25 @@ impl Inbox {
             })
             .await?;
         observe::count(Metric::WebhookEvent(event.kind.to_string()));
+        let (kind, event_id) = (event.kind.as_str(), &event.event_id);
         let Some(token) = token else {
-            Self::erased(&event);
+            observe::outcome("ignored");
+            tracing::info!(
+                kind,
+                eventId = event_id,
+                "event of an erased stored payment method ignored"
+            );
             return Ok(());
         };
         observe::webhook_stored(news);
         tracing::info!(
-            kind = event.kind.as_str(),
-            eventId = event.event_id,
+            kind,
+            eventId = event_id,
             status = ?token.status(),
             reference = event.reference.as_ref().map(Reference::as_str),
             "token event stored"
         );
         Ok(())
-    }
-
-    /// True if the shopper's data were erased before an event about a payment of that order arrived.
-    async fn is_erased(&self, reference: &Reference) -> Result<bool, StoreError> {
-        match self.orders.get(reference).await {
-            Ok(order) => Ok(order.is_some_and(|order| order.is_erased())),
-            // An order that cannot be read was not erased either.
-            Err(error) if error.is_permanent() => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn erased(event: &TokenEvent) {
-        observe::outcome("ignored");
-        let (kind, event_id) = (event.kind.as_str(), &event.event_id);
-        tracing::info!(
-            kind,
-            eventId = event_id,
-            "event of an erased stored payment method ignored"
-        );
     }
 
     /// The event to apply, or the reason not to.

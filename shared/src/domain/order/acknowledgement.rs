@@ -34,7 +34,7 @@ impl Order {
     }
 
     /// Drops the acknowledgements of reasons that the order no longer has.
-    pub fn drop_acknowledgements(&mut self) {
+    pub(super) fn drop_acknowledgements(&mut self) {
         if self.acknowledged.is_empty() {
             return;
         }

@@ -83,7 +83,7 @@ pub struct Submission {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shopper_reference: Option<String>,
     /// The request itself if it charges a stored payment method, because such a request can be
-    /// sent again without the shopper. See [`super::Order::drop_requests`].
+    /// sent again without the shopper. See [`super::Order::drop_outdated`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
     /// True if the instrument can be paid with again and again, so that it does not identify an

@@ -32,7 +32,7 @@ impl Statement {
 }
 
 checked! {
-    /// What a person writes about a decision.
+    /// A person's words about a decision.
     Note, limits::NOTE, "expected 1 to 256 characters, not only blanks",
     |text| !text.trim().is_empty()
 }

@@ -233,7 +233,7 @@ impl Order {
     /// Drops the requests that will not be sent again, because they contain the shopper's e-mail
     /// address, name and address. Only the last request of the highest attempt may be sent again,
     /// while its outcome is unknown, the order is not paid, and Adyen knows its key.
-    pub fn drop_requests(&mut self, now: Timestamp) {
+    pub(super) fn drop_requests(&mut self, now: Timestamp) {
         let mut submissions = self.attempts.iter().flat_map(|attempt| &attempt.submissions);
         if submissions.all(|sent| sent.request.is_none()) {
             return;

@@ -97,7 +97,7 @@ impl Order {
     }
 
     /// Erases what a webhook, an answer or a request brings to an erased order again.
-    pub fn keep_erased(&mut self) {
+    pub(super) fn keep_erased(&mut self) {
         if self.is_erased() {
             self.drop_personal_data();
         } else if self.erased_at.is_some() {

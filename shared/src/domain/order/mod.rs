@@ -150,6 +150,13 @@ impl Order {
         }
     }
 
+    /// Drops what an order must not keep any longer. Every write does so.
+    pub fn drop_outdated(&mut self, now: Timestamp) {
+        self.drop_requests(now);
+        self.drop_acknowledgements();
+        self.keep_erased();
+    }
+
     /// Begins the version that is written next. It is derived as of `now`.
     pub fn begin_version(&mut self, now: Timestamp) {
         self.schema = SCHEMA;

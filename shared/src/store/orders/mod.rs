@@ -180,9 +180,7 @@ impl Orders {
                 }
             }
             contest(order, &pointers);
-            order.drop_requests(clock::now());
-            order.drop_acknowledgements();
-            order.keep_erased();
+            order.drop_outdated(clock::now());
             observe::order(order);
             if before.as_ref() == Some(&*order) {
                 return Ok((after, value));

@@ -207,20 +207,20 @@ fn charge_request_is_stored_until_its_outcome_is_known() {
     };
     let mut order = manual();
     take(&mut order, &charge("1", 0));
-    order.drop_requests(at(0));
+    order.drop_outdated(at(0));
     assert_eq!(kept(&order), [true]);
     take(&mut order, &charge("2", 31));
-    order.drop_requests(at(31));
+    order.drop_outdated(at(31));
     assert_eq!(kept(&order), [false, true]);
     let mut too_old = order.clone();
-    too_old.drop_requests(at(6 * DAY));
+    too_old.drop_outdated(at(6 * DAY));
     assert_eq!(kept(&too_old), [false, false]);
     for decided in [order.clone().with_event(authorisation("P")), {
         order.attempts[0].answer(outcome("Refused"), Some("P".to_owned()));
         order
     }] {
         let mut decided = decided;
-        decided.drop_requests(at(32));
+        decided.drop_outdated(at(32));
         assert_eq!(kept(&decided), [false, false]);
     }
 }
