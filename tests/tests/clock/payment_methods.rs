@@ -1,5 +1,7 @@
 //! Lists of payment methods that are kept.
 
+use std::time::{Duration, Instant};
+
 use adyen_simulator::{Answer as AdyenAnswer, Fault};
 use local::bundle::Options;
 use serde_json::{Value, json};
@@ -117,6 +119,21 @@ async fn kept_list_is_answered_for_ten_minutes_while_adyen_does_not_answer() {
 
     let answer = world.stack.post("/paymentMethods", &browser("ORDER-1"), &json!({})).await;
     assert_problem(&answer, 502, "adyen_unavailable");
+}
+
+#[tokio::test]
+async fn kept_list_is_answered_if_adyen_is_slow() {
+    let world = World::start().await;
+    let first = world.list().await;
+    world.advance("1m").await;
+    world.stack.adyen().inject(Fault::AnswerLate(Duration::from_secs(20)));
+    let begun = Instant::now();
+
+    let stale = world.list().await;
+
+    assert!(time_to_live(&stale) <= 0, "{stale:?}");
+    assert_eq!(stale.body, first.body);
+    assert!(begun.elapsed() < Duration::from_secs(15), "it waited for Adyen");
 }
 
 #[tokio::test]

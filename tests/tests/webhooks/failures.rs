@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
+use lambda_http::{Body, Context, RequestExt, http};
 use local::keys;
 use serde_json::{Value, json};
 use shared::adyen::payments::PaymentRequest;
@@ -20,6 +21,34 @@ use crate::world::{
 /// The faults of DynamoDB during an outage.
 fn outages() -> [Fault; 5] {
     [throttled(), server_error(), server_error_afterwards(), Fault::DropBefore, Fault::DropAfter]
+}
+
+#[tokio::test]
+async fn delivery_whose_time_is_over_is_an_error_and_stored_by_its_repetition() {
+    let world = World::new().await;
+    let payment = world.paid("order", "AMZN").await;
+    let delivery = standard(&[signed(&item("AUTHORISATION", &payment, "order"))]).to_string();
+    let variables = [
+        ("ADYEN_HMAC_KEYS", keys::STANDARD_HMAC_KEY),
+        ("ADYEN_MERCHANT_ACCOUNT", keys::MERCHANT_ACCOUNT),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", world.stack.bundle.dynamodb_url()),
+        ("AWS_REGION", "eu-west-1"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let state = webhooks::State::start(&variables.into_iter().collect()).await.unwrap();
+    let request = http::Request::post("/").body(Body::Text(delivery.clone())).unwrap();
+    let mut context = Context::default();
+    // Less than a second is left, which the function needs for its last lines.
+    context.deadline = Timestamp::now().as_millisecond() as u64 + 900;
+
+    let late = Box::pin(webhooks::handle(&state, request.with_lambda_context(context))).await;
+
+    assert_eq!(late.status(), 503);
+    assert!(world.order("order").await.events.is_empty());
+    accepted(&world.deliver(delivery).await);
+    assert_eq!(world.order("order").await.events.len(), 1);
 }
 
 #[tokio::test]

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use local::bundle::Options;
 use local::keys;
 use serde_json::{Value, json};
+use shared::store::{Handled, Handling};
 use tests::{Answer, Stack, assert_problem, backend, browser, faulty_dynamodb, operator};
 
 use crate::world::{
@@ -155,6 +157,20 @@ async fn discarded_dead_letter_that_still_cannot_be_applied_stays_discarded() {
     world.paid("gone", "AMZN").await;
     let applied = act(&world.stack, &id, "apply", &json!({})).await;
     assert_eq!(applied.body["handled"]["how"], "applied", "{applied:?}");
+}
+
+#[tokio::test]
+async fn letter_that_was_applied_meanwhile_is_not_recorded_as_discarded() {
+    let world = World::new().await;
+    orphan(&world).await;
+    let key = "dead#REFUND0000000001#REFUND#true";
+    let handled = |how| Handled { how, note: None, by: None, at: Timestamp::now() };
+
+    assert!(world.orders.handled(key, &handled(Handling::Applied)).await.unwrap());
+    assert!(!world.orders.handled(key, &handled(Handling::Discarded)).await.unwrap());
+
+    let letter = world.orders.letter(key).await.unwrap().unwrap();
+    assert_eq!(letter.handled.unwrap().how, Handling::Applied);
 }
 
 #[tokio::test]
