@@ -105,6 +105,15 @@ test('one order: a refund that is requested here appears in its timeline', async
   assert.equal(await page.getByLabel('Minor units').inputValue(), '400', 'the form stays as it was')
 })
 
+test('order events: each change of an order is listed, also its confirmation', async () => {
+  await open('order-events')
+  for (const change of ['pending', 'authorised', 'confirmed']) {
+    const row = page.getByRole('row').filter({ hasText: 'PAID' })
+      .filter({ has: page.getByRole('cell', { name: change, exact: true }) })
+    await row.first().waitFor()
+  }
+})
+
 test('webhooks: a delivery sent again is accepted, and one that is tampered with is rejected', async () => {
   await open('webhooks')
   const deliveries = page.locator('ol.timeline > li')

@@ -29,18 +29,17 @@ export async function orderEvents() {
   return {
     async show() {
       const { orderEvents: all } = await get("order-events");
-      return [
-        h("h1", {}, "Order events"),
-        h("p", {}, "The events that a deployment would send to the EventBridge bus, the newest first."),
-        all.length === 0 ? h("p", {}, "None yet.")
-          : table("Order events", ["Order", "Changes", "Status", "At", "Event"],
-            all.map((it) => [
-              orderLink(it.detail.reference), it.detail.changes.join(", "), status(it.detail.status),
-              time(it.detail.changedAt),
-              fold(`event-${it.detail.reference}-${it.detail.sequence}`,
-                `${it.detail.reference}, ${it.detail.changes.join(", ")}`, it),
-            ])),
-      ];
+      return list("Order events", "None yet.",
+        "The events that a deployment would send to the EventBridge bus, the newest first",
+        ["Order", "Changes", "Status", "At", "Event"],
+        all.map((it) => {
+          const { reference, sequence, changes, status: is, changedAt } = it.detail;
+          const changed = changes.join(", ");
+          return [
+            orderLink(reference), changed, status(is), time(changedAt),
+            fold(`event-${reference}-${sequence}`, `${reference}, ${changed}`, it),
+          ];
+        }));
     },
   };
 }
