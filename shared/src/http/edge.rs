@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use futures_util::FutureExt;
 use http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response, request::RequestContext};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -333,20 +334,19 @@ pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Body> {
 }
 
 /// Runs `work` for one request, converts a problem or a panic to a response, and logs the outcome.
-pub async fn respond(
+pub fn respond(
     request: &Request,
     work: impl Future<Output = Result<Response<Body>, Problem>>,
-) -> Response<Body> {
+) -> impl Future<Output = Response<Body>> {
+    let work = runtime::catch_panic(work);
     let what = match route(request) {
         // The route of the webhooks' function URL.
         "$default" => "webhook",
         route => route,
     };
-    let context = request.lambda_context_ref();
     let work = async {
         let fault = |_| Err(Problem::new(Code::Internal, "See the function's log."));
-        let result = runtime::catch_panic(work).await.unwrap_or_else(fault);
-        result.inspect_err(Problem::log_cause)
+        work.await.unwrap_or_else(fault).inspect_err(Problem::log_cause)
     };
     let completion = |result: &Result<Response<Body>, Problem>| match result {
         Ok(response) => Completion::Answer(response.status().as_u16(), None),
@@ -355,8 +355,9 @@ pub async fn respond(
             Completion::Answer(code.status().as_u16(), Some(code.as_str()))
         }
     };
-    let result = observe::invocation(what, request.headers(), context, work, completion).await;
-    result.unwrap_or_else(Problem::into_response)
+    let context = request.lambda_context_ref();
+    observe::invocation(what, request.headers(), context, work, completion)
+        .map(|result| result.unwrap_or_else(Problem::into_response))
 }
 
 /// The route that the gateway matched, such as `POST /payments`.

@@ -7,12 +7,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use http::HeaderMap;
 use lambda_http::{Adapter, Body, Request, Response, Service, service_fn};
 use lambda_runtime::{Context, LambdaEvent};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use tokio::time::Instant;
 use tracing::{Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
@@ -37,8 +37,8 @@ where
     F: Future<Output = Response<Body>> + Send,
 {
     live(start, async |state| {
-        lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-            let answer = http_event::read(event.payload).map(|request| {
+        lambda_runtime::run(service_fn(|event: LambdaEvent<Box<RawValue>>| {
+            let answer = http_event::read(&event.payload).map(|request| {
                 let handle = service_fn(|request| {
                     let response = handle(state, request);
                     async { Ok::<_, Infallible>(response.await) }
@@ -66,10 +66,10 @@ where
     live(start, async |state| {
         lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
             let (event, context) = event.into_parts();
-            let done = run(state, event, deadline(&context, limits::RECOVER_FUNCTION));
+            let done = catch_panic(run(state, event, deadline(&context, limits::RECOVER_FUNCTION)));
             async move {
                 let (headers, context) = (HeaderMap::new(), Some(&context));
-                let done = async { catch_panic(done).await?.map_err(lambda_runtime::Error::from) };
+                let done = async { done.await?.map_err(lambda_runtime::Error::from) };
                 let completion = |done: &Result<_, _>| Completion::Run(done.is_ok());
                 observe::invocation("schedule", &headers, context, done, completion).await
             }
@@ -87,10 +87,9 @@ pub struct Panic;
 ///
 /// # Errors
 /// [`Panic`].
-pub async fn catch_panic<R>(work: impl Future<Output = R>) -> Result<R, Panic> {
-    // Boxed, because the compiler fails on the layout of futures that are nested this deeply.
-    let work = AssertUnwindSafe(Box::pin(work));
-    work.catch_unwind().await.map_err(|_| {
+pub fn catch_panic<R>(work: impl Future<Output = R>) -> impl Future<Output = Result<R, Panic>> {
+    // Boxed at once, because such a future is tens of kilobytes long and its callers move it often.
+    AssertUnwindSafe(Box::pin(work)).catch_unwind().map_err(|_| {
         observe::outcome("panic");
         Panic
     })
