@@ -14,7 +14,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Region, timeout::TimeoutConfig},
+    config::{BehaviorVersion, Region, StalledStreamProtectionConfig, timeout::TimeoutConfig},
     error::{BuildError, ProvideErrorMetadata, SdkError},
     types::{AttributeValue, CancellationReason, error::TransactionCanceledException},
 };
@@ -153,6 +153,8 @@ pub fn client(sdk: &Sdk) -> Client {
         .credentials_provider(sdk.credentials.clone())
         .http_client(sdk.http.clone())
         .retry_config(retry::sdk())
+        // For streams; the time-out of a try bounds a stalled answer.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .timeout_config(
             TimeoutConfig::builder().operation_attempt_timeout(limits::AWS_TRY).build(),
         );
