@@ -47,6 +47,8 @@ pub struct Options {
     pub variables: BTreeMap<String, String>,
     /// Called after each call.
     pub on_call: OnCall,
+    /// False for long runs; see [`Template::without_streams`].
+    pub streams: bool,
     /// True to record what happens, and to serve the workbench.
     pub workbench: bool,
 }
@@ -64,6 +66,7 @@ impl Default for Options {
             amazon: Some(Box::default()),
             variables: BTreeMap::new(),
             on_call: Arc::new(|_| {}),
+            streams: true,
             workbench: false,
         }
     }
@@ -111,6 +114,7 @@ impl Bundle {
     /// Starts everything and returns once it accepts calls.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let template = Template::read()?;
+        let template = if options.streams { template } else { template.without_streams() };
         let gateway = bind(options.host, options.port).await?;
         let url = listen::url(&gateway)?;
         let record = options.workbench.then(Record::default);
@@ -323,7 +327,7 @@ async fn bind(host: IpAddr, port: Port) -> Result<tokio::net::TcpListener, Start
 }
 
 /// The variables of a deployment on this machine.
-pub(crate) fn variables(gateway: &str, dynamodb: &str) -> BTreeMap<String, String> {
+pub fn variables(gateway: &str, dynamodb: &str) -> BTreeMap<String, String> {
     let hmac_keys = format!("{},{}", keys::STANDARD_HMAC_KEY, keys::TOKEN_HMAC_KEY);
     let return_url = format!("{gateway}/");
     owned([
@@ -341,7 +345,7 @@ pub(crate) fn variables(gateway: &str, dynamodb: &str) -> BTreeMap<String, Strin
 }
 
 /// The variables for a simulator of Adyen with those options.
-pub(crate) fn for_adyen(options: &adyen_simulator::Options) -> BTreeMap<String, String> {
+pub fn for_adyen(options: &adyen_simulator::Options) -> BTreeMap<String, String> {
     let hmac_keys = format!("{},{}", options.hmac_key, options.token_hmac_key);
     owned([
         ("ADYEN_API_KEY", &options.api_key),

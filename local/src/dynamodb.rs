@@ -85,7 +85,7 @@ impl DynamoDb {
     }
 
     /// The tables, for reads that are not calls.
-    pub(crate) fn database(&self) -> &Database {
+    pub fn database(&self) -> &Database {
         &self.database
     }
 

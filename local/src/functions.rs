@@ -56,7 +56,7 @@ pub async fn start(
     let mut recover = None;
     let mut by_folder = BTreeMap::new();
     for (folder, described) in &template.functions {
-        let env = environment(folder, described, variables);
+        let env: Env = environment(folder, described, variables).into_iter().collect();
         if folder == "recover" {
             let started = recover::State::start(&env).await;
             let started = started.map_err(|error| FunctionsError::Start(folder.clone(), error))?;
@@ -90,11 +90,12 @@ pub async fn start(
     })
 }
 
-fn environment(
+/// The variables of a function: those of `variables` that the template gives it.
+pub fn environment(
     folder: &str,
     function: &template::Function,
     variables: &BTreeMap<String, String>,
-) -> Env {
+) -> BTreeMap<String, String> {
     function
         .variables
         .iter()

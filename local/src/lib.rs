@@ -9,7 +9,7 @@ pub mod cli;
 pub mod dynamodb;
 pub mod event;
 pub mod events;
-mod functions;
+pub mod functions;
 pub mod gateway;
 mod invoke;
 pub mod keys;

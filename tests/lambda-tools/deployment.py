@@ -28,6 +28,7 @@ EVERYTHING = {
     "DefaultReturnUrl": "https://shop.example/return",
     "KmsKeyArn": "arn:aws:kms:eu-west-1:111122223333:key/1",
     "OrderEventBus": "default",
+    "OrdersWarmWrites": "10000",
     "WebhookBasicAuthSecret": "shop/basic-auth",
     "WebhookReservedConcurrency": "10",
 }

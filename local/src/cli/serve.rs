@@ -129,6 +129,7 @@ fn options(args: Args, adyen: Adyen, env: &Env) -> Options {
         adyen,
         variables,
         on_call: Arc::new(|call| print_line(call)),
+        streams: true,
         workbench: true,
     }
 }
