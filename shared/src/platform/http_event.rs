@@ -10,8 +10,8 @@ use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::La
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
-/// The body of an event whose body is not base64 although the event says so. It is not JSON, so
-/// every function rejects it.
+/// Replaces a body that is not base64 although the event says so. It is not JSON, so a function
+/// that reads it answers with an error.
 const NOT_BASE64: &str = "not base64";
 
 /// # Errors
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_is_decoded_and_one_that_is_not_base64_is_no_json() {
+    fn a_body_is_decoded_and_one_that_is_not_base64_is_not_json() {
         for (sent, read) in [("e30=", "{}"), ("", ""), ("{}", NOT_BASE64), ("e30", NOT_BASE64)] {
             let request = request(json!({"body": sent, "isBase64Encoded": true}));
             assert_eq!(request.body().as_ref(), read.as_bytes());

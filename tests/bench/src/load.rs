@@ -17,7 +17,7 @@ use crate::requests;
 
 const CONCURRENT: usize = 64;
 
-/// The times that Adyen takes, from now until the answer.
+/// Adyen's response time.
 const ADYEN: Duration = Duration::from_millis(100);
 
 /// A payment's status, and what the shopper waited.

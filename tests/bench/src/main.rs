@@ -70,7 +70,7 @@ enum Command {
     Profile {
         request: Kind,
         file: PathBuf,
-        /// So many hide the start; 0 shows it.
+        /// The number of requests. With 0 the profile shows only the start.
         #[arg(long, default_value_t = 100)]
         requests: usize,
     },
@@ -104,6 +104,8 @@ enum BenchError {
     Failed(String, String, String),
     #[error("valgrind counted no instructions")]
     NotCounted,
+    #[error("Adyen's simulator sent no webhook about a payment")]
+    NoWebhook,
     #[error("over the budget in tests/bench/budget.json:\n{}", .0.join("\n"))]
     OverBudget(Vec<String>),
 }

@@ -12,7 +12,7 @@ use crate::requests::Kind;
 use crate::runtime_api::{Did, RuntimeApi};
 use crate::world::{self, Called, World};
 
-/// What one step of a process took.
+/// One step of a process: its start or a request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Step {
     pub took: Duration,
@@ -73,7 +73,7 @@ impl Laboratory {
         }
         let mut events = Vec::new();
         for _ in 0..requests {
-            let (reference, webhook) = self.subject(kind);
+            let (reference, webhook) = self.subject(kind)?;
             events.push(kind.event(&reference, &webhook)?);
         }
         self.run(kind.function(), under, events).await
@@ -94,22 +94,21 @@ impl Laboratory {
     }
 
     /// An order for a request, and the webhook about its payment.
-    fn subject(&mut self, kind: Kind) -> (String, String) {
-        match kind {
-            Kind::Webhook | Kind::Order => self.paid.pop_front().unwrap_or_default(),
-            _ => {
-                self.orders += 1;
-                (format!("SHOP-NL-2026-11-{:09}", self.orders), String::new())
-            }
+    fn subject(&mut self, kind: Kind) -> Result<(String, String), BenchError> {
+        if matches!(kind, Kind::Webhook | Kind::Order) {
+            return self.paid.pop_front().ok_or(BenchError::NoWebhook);
         }
+        self.orders += 1;
+        Ok((format!("SHOP-NL-2026-11-{:09}", self.orders), String::new()))
     }
 
     /// Has orders paid, so that their webhooks are there.
     async fn pay(&mut self, orders: usize) -> Result<(), BenchError> {
+        self.collect().await?;
         let missing = orders.saturating_sub(self.paid.len());
         let mut events = Vec::new();
         for _ in 0..missing {
-            let (reference, _) = self.subject(Kind::Payment);
+            let (reference, _) = self.subject(Kind::Payment)?;
             events.push(Kind::Payment.event(&reference, "")?);
         }
         if missing > 0 {
@@ -137,13 +136,17 @@ impl Laboratory {
         let mut api = RuntimeApi::start().await?;
         let output = self.scratch.path().join("output");
         let variables = self.variables(function, &api.address);
-        let process = Process::start(&self.binary(function), &variables, under, &output).await?;
+        let mut process =
+            Process::start(&self.binary(function), &variables, under, &output).await?;
         let mut meter = Meter::start(&self.world);
         let failed = |why: String| {
             let output = std::fs::read_to_string(&output).unwrap_or_default();
             BenchError::Failed(function.to_owned(), why, output)
         };
-        idle(&mut api).await.map_err(failed)?;
+        tokio::select! {
+            idle = idle(&mut api) => idle.map_err(failed)?,
+            ended = process.ended() => return Err(failed(ended?)),
+        }
         let init = meter.step(&process)?;
         let mut requests = Vec::new();
         for event in events {

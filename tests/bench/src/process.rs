@@ -104,6 +104,11 @@ impl Process {
         PathBuf::from(format!("/proc/{}/{file}", self.pid))
     }
 
+    /// Waits until it ends by itself, and returns how.
+    pub async fn ended(&mut self) -> io::Result<String> {
+        Ok(self.child.wait().await?.to_string())
+    }
+
     /// Ends it and waits, so that a counter has written its file.
     pub async fn end(mut self) -> io::Result<()> {
         self.signal("TERM").await?;

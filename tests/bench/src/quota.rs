@@ -23,7 +23,7 @@ impl Quota {
         let first = Path::new("/sys/fs/cgroup/cpu");
         if first.is_dir() {
             let group = first.join(name);
-            fs::create_dir(&group)?;
+            fs::create_dir_all(&group)?;
             fs::write(group.join("cpu.cfs_period_us"), PERIOD.to_string())?;
             fs::write(group.join("cpu.cfs_quota_us"), quota.to_string())?;
             return Ok(Self { group });
@@ -31,7 +31,7 @@ impl Quota {
         let root = Path::new("/sys/fs/cgroup");
         fs::write(root.join("cgroup.subtree_control"), "+cpu")?;
         let group = root.join(name);
-        fs::create_dir(&group)?;
+        fs::create_dir_all(&group)?;
         fs::write(group.join("cpu.max"), format!("{quota} {PERIOD}"))?;
         Ok(Self { group })
     }

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 /// The time that an invocation has.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the process did.
+/// An act of the process.
 pub enum Did {
     /// It asked for its next event, so it is idle.
     Asked,

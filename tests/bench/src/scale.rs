@@ -1,4 +1,4 @@
-//! The cost of a payment and of its webhook by the number of orders in the table.
+//! The cost of a payment, of its webhook and of reading its order, by the number of orders in the table.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use crate::requests::Kind;
 
 const REQUESTS: usize = 201;
 
-/// What DynamoDB writes in one call.
+/// The most items that DynamoDB writes in one call.
 const BATCH: usize = 25;
 
 pub async fn print(binaries: &Path, most: usize) -> Result<(), BenchError> {

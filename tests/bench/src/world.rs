@@ -90,7 +90,7 @@ fn units(answer: &str) -> f64 {
 pub struct World {
     template: Template,
     variables: BTreeMap<String, String>,
-    /// Of the webhooks that Adyen sent and nobody has taken yet.
+    /// The bodies of webhooks that Adyen sent and that were not taken yet.
     webhooks: Arc<Mutex<Vec<String>>>,
     counter: Counter,
     simulator: Simulator,
