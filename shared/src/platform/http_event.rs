@@ -5,14 +5,23 @@
 //! parts are repaired or removed first.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use http::{HeaderName, HeaderValue, uri::PathAndQuery};
+use http::{
+    HeaderName, HeaderValue,
+    header::HOST,
+    uri::{Authority, PathAndQuery},
+};
 use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequest, request::LambdaRequest};
+use serde::de::Error;
 use serde_json::{Value, value::RawValue};
 use url::Url;
 
 /// Replaces a body that is not base64 although the event says so. It is not JSON, so a function
 /// that reads it answers with an error.
 const NOT_BASE64: &str = "not base64";
+
+/// AWS's longest request line and headers together have 10 KB. `http` accepts a URL of 64 KB, and
+/// encoding makes a text three times as long.
+const LONGEST_URL: usize = 20_000;
 
 /// # Errors
 /// If the event is not from a function URL or an HTTP API.
@@ -25,18 +34,37 @@ pub fn read(event: &RawValue) -> Result<LambdaRequest, serde_json::Error> {
 
 fn is_valid(request: &ApiGatewayV2httpRequest) -> bool {
     let is_valid = |(name, value): (&HeaderName, &HeaderValue)| is_valid_part(name.as_str(), value);
+    let path = request.raw_path.as_deref().unwrap_or_default();
     let query = request.raw_query_string.as_deref().unwrap_or_default();
+    // It takes the place of a missing host.
+    let domain = request.request_context.domain_name.as_deref();
+    let domain = domain.filter(|_| !request.headers.contains_key(HOST));
     let body = request.body.as_deref().filter(|_| request.is_base64_encoded).unwrap_or_default();
-    request.headers.iter().all(is_valid) && is_query(query) && is_base64(body)
+    request.headers.iter().all(is_valid)
+        && path.len() + query.len() < LONGEST_URL
+        && is_path(path)
+        && is_query(query)
+        && domain.is_none_or(is_host)
+        && is_base64(body)
 }
 
 fn repaired(event: &RawValue) -> Result<LambdaRequest, serde_json::Error> {
     let mut event: Value = serde_json::from_str(event.get())?;
+    if let Some(Value::String(path)) = event.get_mut("rawPath")
+        && !is_path(path)
+    {
+        path.insert(0, '/');
+    }
     if let Some(Value::String(query)) = event.get_mut("rawQueryString") {
         encode_query(query);
     }
     if let Some(Value::Object(headers)) = event.get_mut("headers") {
         headers.retain(is_header);
+    }
+    if let Some(domain) = event.pointer_mut("/requestContext/domainName")
+        && !domain.as_str().is_some_and(is_host)
+    {
+        *domain = Value::Null;
     }
     if event["isBase64Encoded"] == true
         && let Some(Value::String(body)) = event.get_mut("body")
@@ -45,8 +73,21 @@ fn repaired(event: &RawValue) -> Result<LambdaRequest, serde_json::Error> {
         *body = NOT_BASE64.to_owned();
         event["isBase64Encoded"] = Value::Bool(false);
     }
-    // LambdaRequest can be read from text only, not from a Value.
-    serde_json::from_str(&event.to_string())
+    // It can be read from text only, not from a Value.
+    let request = serde_json::from_str(&event.to_string())?;
+    match is_valid(&request) {
+        true => Ok(LambdaRequest::ApiGatewayV2(request)),
+        false => Err(Error::custom("the request's URL is invalid")),
+    }
+}
+
+fn is_path(path: &str) -> bool {
+    path.is_empty() || path.starts_with('/')
+}
+
+fn is_host(host: &str) -> bool {
+    let is_authority = Authority::try_from(host).is_ok() && !host.contains('@');
+    host.len() < 1000 && is_authority && Url::parse(&format!("https://{host}/")).is_ok()
 }
 
 fn is_base64(body: &str) -> bool {
@@ -78,7 +119,7 @@ fn is_header(name: &String, value: &mut Value) -> bool {
 fn is_valid_part(name: &str, value: &HeaderValue) -> bool {
     let value = value.to_str().unwrap_or_default();
     match name {
-        "host" => Url::parse(&format!("https://{value}/")).is_ok(),
+        "host" => is_host(value),
         "x-forwarded-proto" => matches!(value, "http" | "https"),
         _ => true,
     }
@@ -94,6 +135,10 @@ mod tests {
     use super::*;
 
     fn request(change: Value) -> Request {
+        read(&to_raw_value(&with(change)).unwrap()).unwrap().into()
+    }
+
+    fn with(change: Value) -> Value {
         let mut event = json!({
             "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "a=b",
             "headers": {"host": "id.lambda-url.eu-west-1.on.aws", "x-forwarded-proto": "https"},
@@ -110,7 +155,7 @@ mod tests {
             "body": "{}", "isBase64Encoded": false,
         });
         merge(&mut event, change);
-        read(&to_raw_value(&event).unwrap()).unwrap().into()
+        event
     }
 
     fn merge(event: &mut Value, change: Value) {
@@ -146,6 +191,7 @@ mod tests {
             ("x y", json!("a")),
             ("host", json!("a b")),
             ("host", json!("")),
+            ("host", json!("a%b@c")),
             ("x-forwarded-proto", json!("ht tp")),
         ] {
             let request = request(json!({"headers": {name: value, "y": "é"}}));
@@ -163,8 +209,28 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_a_request_is_rejected() {
-        for event in [json!(null), json!({}), json!({"takeOver": "foreign"})] {
+    fn parts_of_a_url_that_is_none_are_repaired() {
+        for (change, url) in [
+            (
+                json!({"rawPath": ":99999999"}),
+                "https://id.lambda-url.eu-west-1.on.aws/:99999999?a=b",
+            ),
+            (json!({"headers": {"host": "a b"}, "requestContext": {"domainName": "a b"}}), "/?a=b"),
+        ] {
+            assert_eq!(request(change).uri(), url);
+        }
+    }
+
+    #[test]
+    fn an_event_without_a_request_or_with_a_longer_url_than_aws_s_is_rejected() {
+        let long = "é".repeat(LONGEST_URL);
+        for event in [
+            json!(null),
+            json!({}),
+            json!({"takeOver": "foreign"}),
+            with(json!({"rawPath": format!("/{long}")})),
+            with(json!({"rawQueryString": long})),
+        ] {
             assert!(read(&to_raw_value(&event).unwrap()).is_err(), "{event}");
         }
     }

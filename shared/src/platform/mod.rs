@@ -2,7 +2,7 @@
 
 pub mod config;
 pub mod http_client;
-mod http_event;
+pub mod http_event;
 pub mod observe;
 pub mod retry;
 pub mod runtime;
