@@ -117,10 +117,10 @@ fn is_header(name: &String, value: &mut Value) -> bool {
 
 /// False for a header of the request's URL that cannot be part of one.
 fn is_valid_part(name: &str, value: &HeaderValue) -> bool {
-    let value = value.to_str().unwrap_or_default();
+    let text = || value.to_str().unwrap_or_default();
     match name {
-        "host" => is_host(value),
-        "x-forwarded-proto" => matches!(value, "http" | "https"),
+        "host" => is_host(text()),
+        "x-forwarded-proto" => matches!(text(), "http" | "https"),
         _ => true,
     }
 }
